@@ -1,0 +1,1 @@
+"""What can be exchanged: scheduling policies and workflows.  Imports `sched` only, never `engine`."""

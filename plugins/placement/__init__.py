@@ -1,0 +1,1 @@
+"""Placement policies: which runtime takes a call.  One policy a file."""

@@ -1,0 +1,22 @@
+"""Runtimes in turn, whatever their speed or load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sched.policy import CallView, Placement, RuntimeView
+
+
+class RoundRobin:
+    """Call n goes to runtime n modulo their number.
+
+    The baseline of most servers.  No key, no state: the turn is the call's sequence number.  On unlike
+    runtimes the slowest one sets the pace, and no prefix affinity is kept.
+    """
+
+    name = "round_robin"
+
+    def place(self, call: CallView, runtimes: Sequence[RuntimeView], now: float) -> Placement:
+        """Return the runtime whose turn it is (no scores)."""
+        chosen = runtimes[call.sequence % len(runtimes)]
+        return Placement(chosen.name, f"turn {call.sequence} of {len(runtimes)} runtimes")

@@ -1,0 +1,1 @@
+"""The Text-to-SQL workflow: its stages and prompts, databases, SQL safety and grammars."""

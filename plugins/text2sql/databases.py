@@ -1,0 +1,155 @@
+"""The databases that a workflow's ``sql`` step may ask, by name."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from plugins.text2sql.schema import DatabaseSchema, introspect
+from plugins.text2sql.sqlite import Limits, Statement, guard, open_read_only
+from sched.errors import ConfigError, NotFoundError, UnavailableError
+from sched.workflow import SqlResult
+
+_GRACE_SECONDS = 0.2
+_AGAIN_SECONDS = 0.02
+_CLOSE_SECONDS = 1.0
+
+
+@dataclass(slots=True)
+class _Database:
+    path: Path
+    engine: sa.Engine
+    schema: DatabaseSchema | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class DatabaseRegistry:
+    """The databases by name; implements ``sched.workflow.SqlBackend``.
+
+    At most ``max_concurrency`` statements run at a time, each in a thread.  A result holds at most
+    ``max_rows`` rows of together about ``max_bytes`` bytes; the rest is cut off and the result
+    marked ``truncated``.  No value, intermediate ones included, may exceed ``max_value_bytes``, so
+    that a statement can't fill the memory.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_rows: int = 1_000,
+        max_bytes: int = 1_000_000,
+        max_value_bytes: int = 262_144,
+        max_concurrency: int = 4,
+    ) -> None:
+        self._limits = Limits(max_rows, max_bytes, max_value_bytes)
+        self._threads = max_concurrency
+        self._databases: dict[str, _Database] = {}
+        self._jobs: dict[Future[SqlResult], Statement] = {}
+        self._executor = ThreadPoolExecutor(max_concurrency, "sql")
+        self._closed = False
+
+    def register(self, name: str, path: Path) -> None:
+        """Make the SQLite file at ``path`` known as ``name``.
+
+        Raises:
+            ConfigError: the name is taken, or the file is missing or not a SQLite database.
+        """
+        if name in self._databases:
+            raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
+        if not path.is_file():
+            raise ConfigError(f"database {name!r}: there is no file {path}", field="database")
+        engine = open_read_only(path, self._threads)
+        guard(engine, self._limits)
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        except DBAPIError as error:
+            engine.dispose()
+            raise ConfigError(
+                f"database {name!r}: {path} can't be read as SQLite: {error.orig}", field="database"
+            ) from error
+        self._databases[name] = _Database(path, engine)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names in the order of registration."""
+        return tuple(self._databases)
+
+    def schema(self, name: str) -> DatabaseSchema:
+        """Return the schema; read at the first call (seconds for a large file), then remembered.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+            UnavailableError: the file can't be read any more.
+        """
+        database = self._find(name)
+        with database.lock:
+            if database.schema is None:
+                engine = open_read_only(database.path, 1)
+                try:
+                    database.schema = introspect(engine)
+                except DBAPIError as error:
+                    raise UnavailableError(f"database {name!r}: {error.orig}") from error
+                finally:
+                    engine.dispose()
+            return database.schema
+
+    async def execute(self, database: str, statement: str, timeout_seconds: float) -> SqlResult:
+        """Run one SELECT; the time limit covers waiting for a free thread and running.
+
+        A bad, slow or refused statement is a result with ``error``, never an exception.
+        Cancelling the caller interrupts the statement.  The answer comes at most 0.2 s after the
+        limit; should SQLite be inside one long function call then, its thread follows later.
+
+        Raises:
+            NotFoundError: ``database`` is not registered.
+        """
+        job = Statement(self._find(database).engine, statement, self._limits)
+        if self._closed:
+            return job.failed("unavailable", "the databases are closed")
+        future = self._executor.submit(job.run)
+        self._jobs[future] = job
+        future.add_done_callback(lambda done: self._jobs.pop(done, None))
+        answer = asyncio.wrap_future(future)
+        late = f"the statement was stopped at its time limit of {timeout_seconds:g} s"
+        try:
+            await asyncio.wait({answer}, timeout=timeout_seconds)
+        finally:  # it ended, reached its limit, or the caller was cancelled
+            if not future.cancel():
+                self._keep_stopping(future, job, "timeout", late)
+        await asyncio.wait({answer}, timeout=_GRACE_SECONDS)
+        if future.cancelled():
+            busy = f"no database thread was free within {timeout_seconds:g} s"
+            return job.failed("unavailable", "the databases are closed" if self._closed else busy)
+        return future.result() if future.done() else job.failed("timeout", late, timeout_seconds)
+
+    def close(self) -> None:
+        """Interrupt what runs, wait for it (at most 1 s) and close every file.  May be called twice."""
+        self._closed = True
+        until = time.monotonic() + _CLOSE_SECONDS
+        while self._jobs and time.monotonic() < until:
+            for future, job in list(self._jobs.items()):
+                if not future.cancel():
+                    job.stop("unavailable", "the databases were closed")
+            wait(list(self._jobs), timeout=_AGAIN_SECONDS)
+        self._executor.shutdown(wait=False)
+        for database in self._databases.values():
+            database.engine.dispose()
+
+    def _find(self, name: str) -> _Database:
+        if name not in self._databases:
+            known = ", ".join(self._databases) or "none"
+            raise NotFoundError(f"unknown database {name!r}; known: {known}", field="database")
+        return self._databases[name]
+
+    def _keep_stopping(self, future: Future[SqlResult], job: Statement, error_kind: str, reason: str) -> None:
+        """Interrupt until it ends: an interrupt just before SQLite starts would be lost."""
+        if not future.done():
+            job.stop(error_kind, reason)
+            again = asyncio.get_running_loop().call_later
+            again(_AGAIN_SECONDS, self._keep_stopping, future, job, error_kind, reason)

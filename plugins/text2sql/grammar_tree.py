@@ -1,0 +1,153 @@
+"""A bounded grammar as a small acyclic tree.
+
+The tree gives its text for xgrammar, its longest string and random strings; the three can't
+disagree, since they are read off the same nodes.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """Exactly ``text``."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seq:
+    """``items`` one after the other."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Alt:
+    """One of ``items``."""
+
+    items: tuple[Node, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """``item`` at least ``low`` and at most ``high`` times."""
+
+    item: Node
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """``body`` under a name, written once however often it is used."""
+
+    name: str
+    body: Node
+
+
+Node = Literal | Seq | Alt | Repeat | Rule
+
+
+def seq(*items: Node | str) -> Node:
+    """Return ``items`` in sequence; a string stands for itself."""
+    return Seq(tuple(map(_node, items)))
+
+
+def alt(*items: Node | str) -> Node:
+    """Return a choice of ``items``; a string stands for itself.
+
+    Raises:
+        ValueError: there is nothing to choose from.
+    """
+    if not items:
+        raise ValueError("a choice needs at least one item")
+    return Alt(tuple(map(_node, items))) if len(items) > 1 else _node(items[0])
+
+
+def optional(item: Node | str) -> Node:
+    """Return ``item`` or nothing."""
+    return Repeat(_node(item), 0, 1)
+
+
+def listed(item: Node, at_most: int, separator: str = ", ") -> Node:
+    """Return 1 to ``at_most`` times ``item`` with ``separator`` between."""
+    return seq(item, Repeat(seq(separator, item), 0, at_most - 1)) if at_most > 1 else item
+
+
+def _node(item: Node | str) -> Node:
+    return Literal(item) if isinstance(item, str) else item
+
+
+def max_length(node: Node) -> int:
+    """Return the UTF-8 bytes of the longest string: a bound on its characters and its tokens too."""
+    match node:
+        case Literal(text):
+            return len(text.encode())
+        case Seq(items):
+            return sum(map(max_length, items))
+        case Alt(items):
+            return max(map(max_length, items))
+        case Repeat(item, _, high):
+            return high * max_length(item)
+        case Rule(_, body):
+            return max_length(body)
+
+
+def sample(node: Node, rng: random.Random) -> str:
+    """Return a random string of the grammar."""
+    match node:
+        case Literal(text):
+            return text
+        case Seq(items):
+            return "".join(sample(item, rng) for item in items)
+        case Alt(items):
+            return sample(rng.choice(items), rng)
+        case Repeat(item, low, high):
+            return "".join(sample(item, rng) for _ in range(rng.randint(low, high)))
+        case Rule(_, body):
+            return sample(body, rng)
+
+
+def to_ebnf(node: Node) -> str:
+    """Return the grammar in xgrammar's EBNF dialect; its root rule is ``root``.
+
+    Raises:
+        ValueError: two different rules have one name, or a rule is named ``root``.
+    """
+    root = Rule("root", node)
+    rules: dict[str, Rule] = {}
+    _collect(root, rules)
+    return "".join(f"{rule.name} ::= {_expression(rule.body)}\n" for rule in rules.values())
+
+
+def _expression(node: Node) -> str:
+    match node:
+        case Literal(text):
+            return json.dumps(text, ensure_ascii=False)
+        case Seq(items):
+            return " ".join(map(_expression, items))
+        case Alt(items):
+            return f"({' | '.join(map(_expression, items))})"
+        case Repeat(item, low, high):
+            return f"({_expression(item)}){{{low},{high}}}"
+        case Rule(name, _):
+            return name
+
+
+def _collect(node: Node, rules: dict[str, Rule]) -> None:
+    """Add the rules under ``node`` in the order of their first use."""
+    match node:
+        case Seq(items) | Alt(items):
+            for item in items:
+                _collect(item, rules)
+        case Repeat(item, _, _):
+            _collect(item, rules)
+        case Rule(name, body) if name not in rules:
+            rules[name] = node
+            _collect(body, rules)
+        case Rule(name, _) if rules[name] is not node:
+            raise ValueError(f"two rules are named {name}")

@@ -1,0 +1,92 @@
+"""Which candidate is the answer: the result that most of them agree on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sched.workflow import SqlResult
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A candidate after ``rounds`` revisions.  Its result is the best so far, rows before none."""
+
+    index: int
+    style: str
+    rounds: int
+    result: SqlResult
+
+    @property
+    def settled(self) -> bool:
+        """Whether its SQL ran and returned rows."""
+        return self.result.ok and bool(self.result.rows)
+
+    @property
+    def complaint(self) -> str:
+        """What is wrong with it, for the prompt of a revision."""
+        return self.result.error or "the statement ran and returned no rows"
+
+    def revised(self, round_: int, result: SqlResult) -> Candidate:
+        """Return the candidate after revision ``round_``; a failing revision doesn't replace SQL that ran."""
+        keep = self.result.ok and not result.ok
+        return Candidate(self.index, self.style, round_, self.result if keep else result)
+
+    def fingerprint(self) -> tuple[int, tuple[str, ...]]:
+        """Return what makes two results the same: width and rows, whatever their order and column names."""
+        return len(self.result.columns), tuple(sorted(map(repr, self.result.rows)))
+
+
+def decided(done: Sequence[Candidate], total: int) -> bool:
+    """Return whether more than half of all ``total`` candidates agree, so that the rest can't matter."""
+    return bool(votes := _votes(done)) and max(votes.values()) * 2 > total
+
+
+def select(candidates: Sequence[Candidate]) -> dict[str, Any]:
+    """Return the answer as a JSON-ready dictionary.
+
+    ``status`` is ``"ok"``, ``"empty"`` (the SQL ran and returned nothing) or ``"no_sql_ran"`` (then
+    ``sql`` is ``None`` and ``error`` says what the first candidate failed with).  Candidates with rows
+    go before empty ones, then the most agreed result, then the first candidate.
+    """
+    votes = _votes(candidates)
+    ran = [candidate for candidate in candidates if candidate.result.ok]
+    best = max(ran, key=lambda c: (c.settled, votes.get(c.fingerprint(), 0), -c.index), default=None)
+    described = [_describe(candidate, votes) for candidate in candidates]
+    if best is None:
+        error = candidates[0].result.error if candidates else "no candidate was written"
+        return _answer("no_sql_ran", None, error, described)
+    return _answer("ok" if best.settled else "empty", best.result, None, described)
+
+
+def _votes(candidates: Sequence[Candidate]) -> Counter[tuple[int, tuple[str, ...]]]:
+    return Counter(candidate.fingerprint() for candidate in candidates if candidate.settled)
+
+
+def _answer(
+    status: str, result: SqlResult | None, error: str | None, candidates: list[dict[str, Any]]
+) -> dict[str, Any]:
+    return {
+        "status": status,
+        "sql": result.statement if result else None,
+        "columns": list(result.columns) if result else [],
+        "rows": [list(row) for row in result.rows] if result else [],
+        "truncated": result.truncated if result else False,
+        "error": error,
+        "candidates": candidates,
+    }
+
+
+def _describe(candidate: Candidate, votes: Counter[tuple[int, tuple[str, ...]]]) -> dict[str, Any]:
+    result = candidate.result
+    return {
+        "index": candidate.index,
+        "style": candidate.style,
+        "revisions": candidate.rounds,
+        "sql": result.statement,
+        "row_count": len(result.rows) if result.ok else None,
+        "agreed": votes.get(candidate.fingerprint(), 0) if candidate.settled else 0,
+        "error": result.error,
+    }

@@ -1,0 +1,245 @@
+"""Every string of the grammars runs, ends within the known length, and is what xgrammar accepts."""
+
+from __future__ import annotations
+
+import json
+import random
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import xgrammar
+
+from plugins.text2sql.databases import DatabaseRegistry
+from plugins.text2sql.grammar import MAX_LENGTH, sql_grammar, sql_tree, table_list_grammar, table_list_tree
+from plugins.text2sql.grammar_tree import Node, max_length, sample
+from plugins.text2sql.safety import check_select
+from plugins.text2sql.schema import DatabaseSchema
+from plugins.text2sql.shop import build_shop
+from sched.errors import NotFoundError
+
+STOP = 4095
+
+ODD = """
+CREATE TABLE "Order" ("select" TEXT, "two words" INTEGER, "quo""te" REAL, "Größe" TEXT,
+                      date TEXT, "1st" BLOB, PRIMARY KEY ("select", "two words"));
+INSERT INTO "Order" VALUES ('it''s', 9223372036854775807, -1e300, 'mäßig "so"', '2024-02-30', x'00');
+INSERT INTO "Order" VALUES ('a\\b', -5, 0.001, '東京', '2023-01-01 10:00', NULL);
+CREATE TABLE line (a TEXT, b INTEGER, amount INTEGER, parent INTEGER REFERENCES line (b),
+                   lost INTEGER REFERENCES nowhere (id), wrong INTEGER REFERENCES "order" (missing),
+                   FOREIGN KEY (a, b) REFERENCES "order" ("select", "two words"));
+INSERT INTO line VALUES ('a\\b', -5, 9223372036854775807, NULL, 1, 1);
+INSERT INTO line VALUES ('a\\b', -5, 9223372036854775807, NULL, 1, 1);
+CREATE TABLE empty (x INTEGER, y TEXT);
+CREATE TABLE {} ({} INTEGER, v TEXT);
+""".format("long_table_name_" * 6, "long_column_name_" * 6)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
+    folder = tmp_path_factory.mktemp("grammar")
+    build_shop(folder / "shop.sqlite")
+    with closing(sqlite3.connect(folder / "odd.sqlite")) as connection:
+        connection.executescript(ODD)
+    with closing(DatabaseRegistry()) as registry:
+        for name in ("shop", "odd"):
+            registry.register(name, folder / f"{name}.sqlite")
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def shop(registry: DatabaseRegistry) -> DatabaseSchema:
+    return registry.schema("shop")
+
+
+def samples(tree: Node, count: int, seed: int = 11) -> list[str]:
+    rng = random.Random(seed)
+    return [sample(tree, rng) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def vocabulary(registry: DatabaseRegistry) -> list[bytes]:
+    """All bytes, and pieces of statements as a trained tokenizer would have."""
+    tokens = dict.fromkeys(bytes([byte]) for byte in range(256))
+    text = "".join(samples(sql_tree(registry.schema("shop")), 500)).encode()
+    rng = random.Random(3)
+    while len(tokens) < STOP:
+        start = rng.randrange(len(text))
+        tokens[text[start : start + rng.randint(2, 9)]] = None
+    return [*tokens, b"</s>"]
+
+
+def compiled(grammar: str, vocabulary: list[bytes]) -> xgrammar.CompiledGrammar:
+    info = xgrammar.TokenizerInfo(vocabulary, stop_token_ids=[STOP])
+    return xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(grammar)
+
+
+def accepts(grammar: xgrammar.CompiledGrammar, text: str) -> bool:
+    matcher = xgrammar.GrammarMatcher(grammar)
+    return bool(matcher.accept_string(text) and matcher.accept_token(STOP))
+
+
+def walk(grammar: xgrammar.CompiledGrammar, vocabulary: list[bytes], rng: random.Random) -> str:
+    """Return what a model that picks any allowed token writes."""
+    matcher = xgrammar.GrammarMatcher(grammar)
+    mask = xgrammar.allocate_token_bitmask(1, len(vocabulary))
+    written = b""
+    while True:
+        matcher.fill_next_token_bitmask(mask)
+        words = [word & 0xFFFFFFFF for word in mask[0].tolist()]
+        token = rng.choice([i for i in range(len(vocabulary)) if words[i // 32] >> (i % 32) & 1])
+        assert matcher.accept_token(token)
+        if token == STOP:
+            return written.decode()
+        written += vocabulary[token]
+
+
+@pytest.mark.parametrize("database", ["shop", "odd"])
+async def test_every_statement_runs(registry: DatabaseRegistry, database: str) -> None:
+    """500 random statements pass the safety check and run without an error, odd names included."""
+    tree = sql_tree(registry.schema(database))
+    longest = max_length(tree)
+    for statement in samples(tree, 500):
+        assert len(statement) <= len(statement.encode()) <= longest
+        assert check_select(statement) == statement
+        result = await registry.execute(database, statement, 10)
+        assert result.ok, (statement, result.error)
+
+
+def test_the_statements_cover_the_language(shop: DatabaseSchema) -> None:
+    """Joins, conditions, aggregates, grouping, ordering and limits all occur; most are short."""
+    drawn = samples(sql_tree(shop), 500)
+    for word in [" JOIN ", " WHERE ", " AND ", " GROUP BY ", " ORDER BY ", " DESC", " LIMIT "]:
+        assert sum(word in statement for statement in drawn) > 10, word
+    for word in ["DISTINCT ", "count(*)", "avg(", "sum(", "min(", "max(", "NULL", "-01'", " = '"]:
+        assert any(word in statement for statement in drawn), word
+    for table in shop.tables:
+        assert any(f" FROM {table.name}" in statement for statement in drawn), table.name
+    lengths = sorted(map(len, drawn))
+    assert lengths[len(lengths) // 2] < 150
+    assert len(set(drawn)) > 450
+
+
+def test_joins_qualify_every_column(shop: DatabaseSchema) -> None:
+    """In a join no column is ambiguous, and it joins along a foreign key."""
+    joins = [text for text in samples(sql_tree(shop, ["orders", "customers"]), 200) if " JOIN " in text]
+    assert len(joins) > 30
+    for statement in joins:
+        assert " FROM orders JOIN customers ON orders.customer_id = customers.id" in statement
+        assert not statement.startswith(("SELECT id", "SELECT DISTINCT id"))
+
+
+@pytest.mark.parametrize("database", ["shop", "odd"])
+def test_the_length_is_bounded(registry: DatabaseRegistry, database: str) -> None:
+    """No statement is longer than the promised number of bytes, even with very long names."""
+    assert max_length(sql_tree(registry.schema(database))) <= MAX_LENGTH
+
+
+def test_a_source_too_long_is_cut_down_before_it_is_left_out(registry: DatabaseRegistry) -> None:
+    """A table with very long names is still asked, with fewer columns and conditions."""
+    name = "long_table_name_" * 6
+    drawn = samples(sql_tree(registry.schema("odd"), [name]), 50)
+    assert all(f" FROM {name}" in statement for statement in drawn)
+
+
+def test_the_grammar_is_the_same_for_the_same_schema(shop: DatabaseSchema) -> None:
+    """Equal text, whatever the order of tables, so that compiled grammars are reused."""
+    assert sql_grammar(shop, ["orders", "customers"]) == sql_grammar(shop, ["customers", "orders"])
+    assert sql_grammar(shop) == sql_grammar(shop)
+
+
+def test_only_the_chosen_tables_are_asked(shop: DatabaseSchema) -> None:
+    """After schema linking other tables can't appear; an unknown one is an error."""
+    for statement in samples(sql_tree(shop, ["reviews"]), 50):
+        assert " FROM reviews" in statement
+        assert " JOIN " not in statement
+    with pytest.raises(NotFoundError):
+        sql_grammar(shop, ["revues"])
+    with pytest.raises(ValueError, match="at least one table"):
+        sql_grammar(shop, [])
+    with pytest.raises(ValueError, match="at least one table"):
+        sql_grammar(DatabaseSchema(()))
+
+
+def test_xgrammar_compiles_quickly(shop: DatabaseSchema, vocabulary: list[bytes]) -> None:
+    """The whole shop compiles in under two seconds with 4096 tokens, on one thread."""
+    started = time.monotonic()
+    compiled(sql_grammar(shop), vocabulary)
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("database", ["shop", "odd"])
+def test_xgrammar_accepts_the_same_statements(
+    registry: DatabaseRegistry, vocabulary: list[bytes], database: str
+) -> None:
+    """The EBNF text means the same to xgrammar as the tree does to us."""
+    schema = registry.schema(database)
+    grammar = compiled(sql_grammar(schema), vocabulary)
+    for statement in samples(sql_tree(schema), 500):
+        assert accepts(grammar, statement), statement
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "",
+        "SELECT",
+        "SELECT 1",
+        "DROP TABLE orders",
+        "SELECT nothing FROM orders",
+        "SELECT name FROM orders",
+        "SELECT id FROM orders;",
+        "SELECT id  FROM orders",
+        "SELECT id FROM orders LIMIT 1000",
+        "SELECT id FROM orders WHERE",
+        "SELECT id, id, id, id FROM orders",
+        "SELECT id FROM orders JOIN customers ON orders.customer_id = customers.id",
+        "SELECT id FROM orders WHERE status = 'x'; DROP TABLE orders",
+    ],
+)
+def test_xgrammar_refuses_other_text(shop: DatabaseSchema, vocabulary: list[bytes], statement: str) -> None:
+    """What the tree can't derive, the constrained model can't write."""
+    assert not accepts(compiled(sql_grammar(shop), vocabulary), statement)
+
+
+@pytest.mark.parametrize("database", ["shop", "odd"])
+async def test_a_random_model_writes_sql_that_runs(
+    registry: DatabaseRegistry, vocabulary: list[bytes], database: str
+) -> None:
+    """Any allowed token at each step leads to an end within the limit and to SQL that runs."""
+    tree = sql_tree(registry.schema(database))
+    grammar = compiled(sql_grammar(registry.schema(database)), vocabulary)
+    rng = random.Random(5)
+    for _ in range(40):
+        statement = walk(grammar, vocabulary, rng)
+        assert len(statement.encode()) <= max_length(tree)
+        result = await registry.execute(database, statement, 10)
+        assert result.ok, (statement, result.error)
+
+
+@pytest.mark.parametrize("database", ["shop", "odd"])
+def test_table_lists_are_json(registry: DatabaseRegistry, vocabulary: list[bytes], database: str) -> None:
+    """Schema linking always answers with one to four tables of the database."""
+    schema = registry.schema(database)
+    tree = table_list_tree(schema)
+    grammar = compiled(table_list_grammar(schema), vocabulary)
+    names = {table.name for table in schema.tables}
+    rng = random.Random(2)
+    for text in [*samples(tree, 50), *(walk(grammar, vocabulary, rng) for _ in range(20))]:
+        assert len(text.encode()) <= max_length(tree)
+        assert 1 <= len(json.loads(text)) <= 4
+        assert names.issuperset(json.loads(text))
+        assert accepts(grammar, text)
+    for text in ("[]", '["nothing"]', f'[ "{schema.tables[0].name}"]', "[" + '"x",' * 4 + '"x"]'):
+        assert not accepts(grammar, text)
+
+
+def test_the_odd_database_really_is_odd(registry: DatabaseRegistry) -> None:
+    """The fixture exercises joins over two columns, but none along broken or self references."""
+    drawn = " ".join(samples(sql_tree(registry.schema("odd")), 300))
+    assert 'line JOIN "Order" ON line.a = "Order"."select" AND line.b = "Order"."two words"' in drawn
+    assert "missing" not in drawn
+    assert "nowhere" not in drawn
+    assert "sum(amount)" not in drawn
