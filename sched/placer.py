@@ -1,0 +1,78 @@
+"""Where a call goes and with which key: the dispatcher's use of the policies, the profile and the budget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from sched.budget import rest_seconds, stage_budget
+from sched.cluster import RuntimeState
+from sched.events import DecisionRecord
+from sched.policy import OrderingPolicy, PlacementPolicy
+from sched.profile import StageProfile
+from sched.request import Call
+
+
+class Placer:
+    """Budgets, places and keys a call; the only caller of the policies."""
+
+    def __init__(self, placement: PlacementPolicy, ordering: OrderingPolicy, profile: StageProfile) -> None:
+        self._placement = placement
+        self._ordering = ordering
+        self._profile = profile
+
+    def place(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> RuntimeState:
+        """Write the call's budget, runtime, predictions and key at ``now``; return the runtime.
+
+        Raises:
+            ValueError: a policy returned an unknown runtime or a key that is not finite.
+        """
+        self._budget(call, candidates, now)
+        placement = self._placement.place(call, candidates, now)
+        runtime = next((r for r in candidates if r.name == placement.runtime), None)
+        if runtime is None:
+            raise ValueError(f"placement {self._placement.name!r} chose unknown {placement.runtime!r}")
+        key = self._ordering.key(call, runtime, now)
+        if not math.isfinite(key):
+            raise ValueError(f"ordering {self._ordering.name!r} returned {key}, not a finite key")
+        call.runtime = runtime.name
+        call.placement = placement
+        call.predicted_cached_tokens = runtime.cached_tokens(call)
+        call.predicted_seconds = runtime.service_seconds(call)
+        call.key = key
+        return runtime
+
+    def record(self, call: Call, now: float) -> DecisionRecord:
+        """Return why a placed call is sent at ``now``."""
+        assert call.placement is not None
+        return DecisionRecord(
+            placement=self._placement.name,
+            ordering=self._ordering.name,
+            reason=call.placement.reason,
+            scores=call.placement.scores,
+            predicted_cached_tokens=call.predicted_cached_tokens,
+            predicted_output_tokens=call.expected_output_tokens,
+            predicted_seconds=call.predicted_seconds,
+            slack_seconds=call.stage_deadline - now - call.predicted_seconds,
+            waited_seconds=now - call.ready_at,
+            key=call.key,
+        )
+
+    def _budget(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> None:
+        """Share the deadline out; stage times are those on the average runtime, as published."""
+        spec = call.workflow.spec
+
+        def average(prompt_tokens: float, output_tokens: float) -> float:
+            seconds = (r.latency.service_seconds(prompt_tokens, output_tokens) for r in candidates)
+            return sum(seconds) / len(candidates)
+
+        def expected(stage: str) -> float:
+            estimate = self._profile.estimate(spec.kind, spec.database, stage)
+            return average(estimate.prompt_tokens, estimate.output_tokens)
+
+        call.rest_seconds = rest_seconds(call.workflow.plan, call.workflow.visits, expected)
+        own = average(call.prompt_tokens, call.expected_output_tokens)
+        remaining = call.workflow.deadline - now
+        # now + (deadline − now) may round to just past the deadline.
+        share = stage_budget(remaining, own, call.rest_seconds)
+        call.stage_deadline = min(call.workflow.deadline, now + share)

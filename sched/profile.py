@@ -1,0 +1,92 @@
+"""What is known of a stage before it runs: its tokens, and what comes after it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from sched.workflow import PlanStep
+
+_WEIGHT = 0.1
+_DEFAULT_PROMPT_TOKENS = 500.0
+
+
+@dataclass(frozen=True, slots=True)
+class StageEstimate:
+    """Expected tokens of one call of a stage."""
+
+    prompt_tokens: float
+    output_tokens: float
+
+
+# Mean (input, output) tokens published with HexGen-Flow (CHESS on BIRD, see traces/README.md), under
+# this project's stage names: where learning starts.
+PUBLISHED: dict[str, StageEstimate] = {
+    "information_retrieval": StageEstimate(308, 5),
+    "extract_keywords": StageEstimate(667, 45),
+    "schema_linking": StageEstimate(667, 45),
+    "generate_candidate": StageEstimate(11748, 678),
+    "revise": StageEstimate(5963, 79),
+    "unit_tester": StageEstimate(275, 4),
+    "generate_unit_test": StageEstimate(1109, 103),
+    "evaluate": StageEstimate(961, 22),
+}
+
+_Key = tuple[str | None, str | None, str]
+
+
+class StageProfile:
+    """Decayed means of tokens per (workflow kind, database, stage), and of visits per workflow kind.
+
+    A stage unknown for a database falls back to its kind, then to the stage of any kind, then to the
+    published figures.
+    """
+
+    def __init__(self) -> None:
+        self._stages: dict[_Key, StageEstimate] = {}
+        self._visits: dict[str, dict[str, float]] = {}
+
+    def estimate(
+        self, kind: str, database: str | None, stage: str, max_new_tokens: int | None = None
+    ) -> StageEstimate:
+        """Return the expected tokens of a call; its output never exceeds ``max_new_tokens``."""
+        found = next(
+            (self._stages[key] for key in _keys(kind, database, stage) if key in self._stages),
+            PUBLISHED.get(stage, StageEstimate(_DEFAULT_PROMPT_TOKENS, (max_new_tokens or 128) / 2)),
+        )
+        if max_new_tokens is None or found.output_tokens <= max_new_tokens:
+            return found
+        return StageEstimate(found.prompt_tokens, float(max_new_tokens))
+
+    def observe_call(
+        self, kind: str, database: str | None, stage: str, prompt_tokens: int, output_tokens: int
+    ) -> None:
+        """Learn from a finished call."""
+        for key in _keys(kind, database, stage):
+            old = self._stages.get(key)
+            self._stages[key] = (
+                StageEstimate(prompt_tokens, output_tokens)
+                if old is None
+                else StageEstimate(
+                    old.prompt_tokens + _WEIGHT * (prompt_tokens - old.prompt_tokens),
+                    old.output_tokens + _WEIGHT * (output_tokens - old.output_tokens),
+                )
+            )
+
+    def observe_workflow(self, kind: str, visits: Counter[str]) -> None:
+        """Learn how often a finished workflow went through each stage."""
+        known = self._visits.get(kind)
+        if known is None:
+            self._visits[kind] = {stage: float(count) for stage, count in visits.items()}
+            return
+        for stage in [*known, *(new for new in visits if new not in known)]:
+            old = known.get(stage, 0.0)
+            known[stage] = old + _WEIGHT * (visits[stage] - old)
+
+    def plan(self, kind: str) -> tuple[PlanStep, ...]:
+        """Return the learned plan of a workflow kind, empty if none has finished yet."""
+        return tuple(PlanStep(stage, n) for stage, n in self._visits.get(kind, {}).items())
+
+
+def _keys(kind: str, database: str | None, stage: str) -> tuple[_Key, _Key, _Key]:
+    return (kind, database, stage), (kind, None, stage), (None, None, stage)

@@ -1,0 +1,181 @@
+"""Workflows, calls and their lifecycle.
+
+Everything here is written by ``sched/dispatcher.py`` alone; policies see it through the read-only
+views of ``sched/policy.py``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from sched.errors import Failure
+from sched.policy import Placement
+from sched.workflow import PlanStep
+
+
+class State(StrEnum):
+    """Lifecycle of a call and, without the two middle states, of a workflow."""
+
+    ACCEPTED = "accepted"
+    WAITING = "waiting"
+    DISPATCHED = "dispatched"
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+
+
+TERMINAL = frozenset({State.FINISHED, State.FAILED, State.CANCELLED, State.REJECTED})
+
+# A call goes back to WAITING only when its runtime was lost.
+_NEXT: dict[State, frozenset[State]] = {
+    State.ACCEPTED: frozenset({State.WAITING, State.RUNNING, State.REJECTED, State.CANCELLED, State.FAILED}),
+    State.WAITING: frozenset({State.DISPATCHED, State.CANCELLED, State.FAILED}),
+    State.DISPATCHED: frozenset(
+        {State.RUNNING, State.WAITING, State.FINISHED, State.FAILED, State.CANCELLED}
+    ),
+    State.RUNNING: frozenset({State.WAITING, State.FINISHED, State.FAILED, State.CANCELLED}),
+}
+
+
+class IllegalTransitionError(RuntimeError):
+    """A lifecycle step that the state machine does not allow: a bug in the caller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowSpec:
+    """A workflow as it arrives.  ``slo_seconds`` is finite.  ``plan`` holds the expected visits per stage
+    on the critical path; empty means that they are learned from earlier workflows of the same ``kind``."""
+
+    workflow_id: str
+    slo_seconds: float
+    kind: str = "generate"
+    tenant: str = "default"
+    database: str | None = None
+    plan: tuple[PlanStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallSpec:
+    """A call as it arrives.  ``call_id`` is never used again: late reports name the call by it.
+
+    ``blocks`` is the hash chain of the prompt's full blocks (``sched/prefix.py``).  ``join_id`` names
+    the fan-out that the call belongs to, ``join_size`` its number of branches and ``branch`` its place
+    in it; ``ends_branch`` says that the branch is just this call.
+    """
+
+    call_id: int
+    workflow_id: str
+    stage: str
+    prompt_tokens: int
+    max_new_tokens: int
+    blocks: tuple[int, ...] = ()
+    join_id: str | None = None
+    join_size: int = 1
+    branch: int = 0
+    ends_branch: bool = False
+    stream: bool = False
+    timeout_seconds: float = 600.0
+
+
+@dataclass(slots=True, eq=False)
+class Join:
+    """A fan-out whose branches gate the workflow together."""
+
+    size: int
+    ended: set[int] = field(default_factory=set)
+
+    @property
+    def left(self) -> int:
+        """Branches that have not ended."""
+        return self.size - len(self.ended)
+
+
+@dataclass(slots=True, eq=False)
+class Workflow:
+    """A workflow in flight.  ``arrival``, ``deadline`` and ``last_event`` are seconds on the core's clock."""
+
+    spec: WorkflowSpec
+    arrival: float
+    deadline: float
+    plan: tuple[PlanStep, ...]
+    last_event: float
+    state: State = State.ACCEPTED
+    ended_at: float | None = None
+    failure: Failure | None = None
+    open_calls: set[int] = field(default_factory=set)
+    joins: dict[str, Join] = field(default_factory=dict)
+    visits: Counter[str] = field(default_factory=Counter)
+    rounds: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    join_rounds: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call in flight.  Times are seconds on the core's clock, ``key`` as in ``sched/order.py``.
+
+    ``avoid`` names the runtimes that failed it.
+    ``predicted_cached_tokens`` and ``predicted_seconds`` were predicted for the runtime it is placed on.
+    """
+
+    spec: CallSpec
+    workflow: Workflow
+    sequence: int
+    ready_at: float
+    expected_output_tokens: float
+    state: State = State.ACCEPTED
+    ended_at: float | None = None
+    failure: Failure | None = None
+    stage_deadline: float = 0.0
+    rest_seconds: float = 0.0
+    attempt: int = 0
+    runtime: str | None = None
+    avoid: frozenset[str] = frozenset()
+    placement: Placement | None = None
+    key: float = 0.0
+    predicted_cached_tokens: int = 0
+    predicted_seconds: float = 0.0
+    alone: bool = False
+
+    @property
+    def stage(self) -> str:
+        """The stage's name."""
+        return self.spec.stage
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Length of the prompt in tokens."""
+        return self.spec.prompt_tokens
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Hash chain of the prompt's full blocks."""
+        return self.spec.blocks
+
+    @property
+    def siblings_left(self) -> int:
+        """Unfinished branches of the call's join, its own included (1 without a join)."""
+        join = self.workflow.joins.get(self.spec.join_id) if self.spec.join_id else None
+        return max(1, join.left) if join else 1
+
+    @property
+    def uncached_tokens(self) -> int:
+        """Prompt tokens expected to be computed on the placed runtime."""
+        return self.spec.prompt_tokens - self.predicted_cached_tokens
+
+
+def advance(item: Call | Workflow, state: State, now: float, failure: Failure | None = None) -> None:
+    """Move ``item`` to ``state`` at ``now`` (seconds): the only place where a state is written.
+
+    Raises:
+        IllegalTransitionError: the step is not allowed, in particular out of a terminal state.
+    """
+    if state not in _NEXT.get(item.state, frozenset()):
+        raise IllegalTransitionError(f"{type(item).__name__} can't go from {item.state} to {state}")
+    item.state = state
+    if state in TERMINAL:
+        item.ended_at = now
+        item.failure = failure

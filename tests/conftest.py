@@ -1,0 +1,9 @@
+"""Settings of the whole test suite."""
+
+from __future__ import annotations
+
+from hypothesis import HealthCheck, settings
+
+# A test beside running engines may be slow at any example; pytest-timeout bounds it instead.
+settings.register_profile("sluice", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sluice")

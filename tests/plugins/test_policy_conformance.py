@@ -1,0 +1,158 @@
+"""What every policy must do: one suite over all that are registered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from launch.policies import ordering_registry, placement_registry
+from sched.order import queue_position
+from sched.policy import OrderingPolicy, PlacementPolicy
+from sched.request import Call, Join
+from tests.factories import RuntimeStub, call_spec, chain, make_call, workflow_spec
+
+T = TypeVar("T")
+
+_ms = st.integers(0, 10**6).map(lambda n: n / 1000)
+
+placements = pytest.mark.parametrize("name", placement_registry().names())
+orderings = pytest.mark.parametrize("name", ordering_registry().names())
+
+
+@st.composite
+def calls(draw: st.DrawFn, sequence: st.SearchStrategy[int] = st.integers(0, 10**6)) -> Call:  # noqa: B008
+    """Draw a call as a policy may meet it: on time or late, alone or in a join."""
+    spec = call_spec(
+        draw(sequence),
+        stage=draw(st.sampled_from(["revise", "mine"])),
+        prompt_tokens=draw(st.integers(1, 20_000)),
+        blocks=chain(draw(st.integers(0, 3)), 320),
+        join_id=draw(st.sampled_from([None, "j"])),
+    )
+    workflow = workflow_spec(slo_seconds=draw(_ms), database=draw(st.sampled_from([None, "shop"])))
+    ready_at = draw(_ms)
+    call = make_call(
+        spec.call_id,
+        spec=spec,
+        workflow=workflow,
+        ready_at=ready_at,
+        expected_output_tokens=draw(st.integers(0, 1000)),
+        stage_deadline=ready_at + draw(st.integers(-1000, 1000)),
+    )
+    call.rest_seconds = draw(_ms)
+    call.workflow.joins["j"] = Join(draw(st.integers(1, 4)))
+    return call
+
+
+def _stub(name: str) -> st.SearchStrategy[RuntimeStub]:
+    return st.builds(
+        RuntimeStub,
+        name=st.just(name),
+        outstanding_calls=st.integers(0, 50),
+        outstanding_seconds=_ms,
+        prefill=st.floats(1e-6, 1e-2),
+        decode=st.floats(1e-5, 1.0),
+        cached=st.integers(0, 20_000),
+    )
+
+
+def clusters(size: int) -> st.SearchStrategy[list[RuntimeStub]]:
+    """Return a strategy of ``size`` unlike runtimes."""
+    return st.tuples(*(_stub(f"r{i}") for i in range(size))).map(list)
+
+
+any_cluster = st.sampled_from([1, 2, 8]).flatmap(clusters)
+
+
+def untouched(inputs: object, decide: Callable[[], T]) -> T:
+    """Return what ``decide`` returns, having seen that ``inputs`` are as before."""
+    before = repr(inputs)
+    result = decide()
+    assert repr(inputs) == before, "the policy changed what it may only read"
+    return result
+
+
+@placements
+@given(call=calls(), other=calls(), cluster=any_cluster, others=any_cluster, now=_ms)
+def test_a_placement_depends_on_its_inputs_alone(
+    name: str, call: Call, other: Call, cluster: list[RuntimeStub], others: list[RuntimeStub], now: float
+) -> None:
+    """Asked again, by another instance or after other calls, a policy gives the same answer."""
+    policy: PlacementPolicy = placement_registry().load(name)
+    first = untouched((call, cluster), lambda: policy.place(call, cluster, now))
+    policy.place(other, others, now + 1.0)
+    assert policy.place(call, cluster, now) == first
+    assert placement_registry().load(name).place(call, tuple(cluster), now) == first
+
+
+@placements
+@pytest.mark.parametrize("size", [1, 8])
+@given(data=st.data(), call=calls(), now=_ms)
+def test_a_placement_is_one_of_the_runtimes(
+    name: str, size: int, data: st.DataObject, call: Call, now: float
+) -> None:
+    """With one runtime or many, the choice is one of them, explained, and best by its own scores."""
+    cluster = data.draw(clusters(size))
+    placement = placement_registry().load(name).place(call, cluster, now)
+    names = {r.name for r in cluster}
+    assert placement.runtime in names
+    assert placement.reason
+    if placement.scores:
+        assert set(placement.scores) == names
+        assert all(math.isfinite(score) for score in placement.scores.values())
+        assert placement.scores[placement.runtime] == min(placement.scores.values())
+
+
+@orderings
+@given(call=calls(), other=calls(), runtime=_stub("r0"), now=_ms)
+def test_a_key_depends_on_its_inputs_alone(
+    name: str, call: Call, other: Call, runtime: RuntimeStub, now: float
+) -> None:
+    """A key is finite and the same when asked again, by another instance or after other calls."""
+    policy: OrderingPolicy = ordering_registry().load(name)
+    first = untouched((call, runtime), lambda: policy.key(call, runtime, now))
+    assert math.isfinite(first)
+    policy.key(other, runtime, now + 1.0)
+    assert policy.key(call, runtime, now) == first
+    assert ordering_registry().load(name).key(call, runtime, now) == first
+
+
+@orderings
+@given(data=st.data(), runtime=_stub("r0"), size=st.integers(1, 8))
+def test_an_order_is_total(name: str, data: st.DataObject, runtime: RuntimeStub, size: int) -> None:
+    """However calls come in they leave in one order; equal keys leave by sequence."""
+    policy = ordering_registry().load(name)
+    waiting = [data.draw(calls(st.just(sequence))) for sequence in range(size)]
+    model = data.draw(st.sampled_from(waiting))
+    twin = make_call(size, spec=model.spec, ready_at=model.ready_at, stage_deadline=model.stage_deadline)
+    twin.workflow, twin.rest_seconds = model.workflow, model.rest_seconds
+    twin.expected_output_tokens = model.expected_output_tokens
+    waiting.append(twin)
+
+    def order(of: list[Call]) -> list[int]:
+        return [
+            c.sequence
+            for c in sorted(of, key=lambda c: queue_position(policy.key(c, runtime, 0.0), c.sequence))
+        ]
+
+    expected = order(waiting)
+    assert order(data.draw(st.permutations(waiting))) == expected
+    assert expected.index(model.sequence) < expected.index(twin.sequence), "equal keys go by sequence"
+
+
+@orderings
+@given(
+    queue=st.lists(calls(), min_size=2, max_size=6), runtime=_stub("r0"), now=_ms, wait=st.integers(0, 10**6)
+)
+def test_an_order_outlasts_waiting(
+    name: str, queue: list[Call], runtime: RuntimeStub, now: float, wait: int
+) -> None:
+    """A key is computed once, so the order at any later time must be the one it gave."""
+    policy = ordering_registry().load(name)
+    early, late = ([policy.key(c, runtime, at) for c in queue] for at in (now, now + wait))
+    assert sorted(range(len(queue)), key=early.__getitem__) == sorted(range(len(queue)), key=late.__getitem__)
