@@ -6,7 +6,7 @@ import heapq
 import itertools
 from collections.abc import Iterator
 
-from sched.latency import LatencyModel
+from sched.latency import LatencyModel, Speed
 from sched.order import queue_position
 from sched.policy import CallView
 from sched.prefix import PrefixIndex
@@ -22,12 +22,18 @@ class RuntimeState:
     """
 
     def __init__(
-        self, name: str, *, max_total_tokens: int, max_running_requests: int, window_tokens: int
+        self,
+        name: str,
+        *,
+        max_total_tokens: int,
+        max_running_requests: int,
+        window_tokens: int,
+        speed: Speed | None = None,
     ) -> None:
         self.name = name
         self.max_running_requests = max_running_requests
         self.window_tokens = window_tokens
-        self.latency = LatencyModel()
+        self.latency = LatencyModel(speed.prefill, speed.decode) if speed else LatencyModel()
         self.prefixes = PrefixIndex(max_total_tokens)
         self.calls: dict[int, Call] = {}
         self.outstanding_seconds = 0.0

@@ -94,6 +94,7 @@ class Dispatcher:
             max_total_tokens=event.max_total_tokens,
             max_running_requests=event.max_running_requests,
             window_tokens=self.limits.window_tokens,
+            speed=event.speed,
         )
         waiting, self._unplaced = list(self._unplaced.values()), {}
         for call in waiting:

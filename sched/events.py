@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sched.errors import Failure
+from sched.latency import Speed
 from sched.request import CallSpec, State, WorkflowSpec
 
 # --- events -------------------------------------------------------------------------------------
@@ -13,11 +14,15 @@ from sched.request import CallSpec, State, WorkflowSpec
 
 @dataclass(frozen=True, slots=True)
 class RuntimeUp:
-    """A runtime is ready.  ``max_total_tokens`` is the size of its KV cache, in tokens."""
+    """A runtime is ready.  ``max_total_tokens`` is the size of its KV cache, in tokens.
+
+    ``speed`` is what a calibration told of it, so that the first calls are placed well.
+    """
 
     name: str
     max_total_tokens: int
     max_running_requests: int
+    speed: Speed | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 _WEIGHT = 0.15
 """Weight of a new observation in the decayed mean."""
 _CLIP = 4.0
@@ -9,6 +11,14 @@ _CLIP = 4.0
 one stall doesn't spoil it; a lasting change still gets through in a few steps."""
 _MIN_PREFILL_SAMPLE = 32
 """Uncached tokens below which a time to first token says little about prefill speed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Seconds per prefilled and per decoded token: what is known of a runtime before its first answers."""
+
+    prefill: float
+    decode: float
 
 
 class LatencyModel:

@@ -6,6 +6,7 @@ A workflow is an async function that takes one :class:`Steps` argument.  The liv
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -81,8 +82,12 @@ class SqlResult:
 class SqlBackend(Protocol):
     """Runs read-only SQL; implemented over real databases by ``plugins/text2sql``."""
 
-    async def execute(self, database: str, statement: str, timeout_seconds: float) -> SqlResult:
+    async def execute(
+        self, database: str, statement: str, timeout_seconds: float, *, slack_seconds: float = math.inf
+    ) -> SqlResult:
         """Run ``statement``; never raises for a bad statement, only for an unknown database.
+
+        Where more statements wait than may run, the one with the least ``slack_seconds`` left goes first.
 
         Raises:
             NotFoundError: ``database`` is not registered.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections import deque
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +16,25 @@ from sqlalchemy.exc import DBAPIError
 
 from plugins.text2sql.schema import DatabaseSchema, introspect
 from plugins.text2sql.sqlite import Limits, Statement, guard, open_read_only
+from plugins.text2sql.statement_queue import StatementQueue
 from sched.errors import ConfigError, NotFoundError, UnavailableError
 from sched.workflow import SqlResult
 
 _GRACE_SECONDS = 0.2
 _AGAIN_SECONDS = 0.02
 _CLOSE_SECONDS = 1.0
+_REMEMBERED_STATEMENTS = 256
+_TAIL = 0.9
+_RAN = ("invalid", "timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class StatementTimes:
+    """How long the latest ``count`` statements on a database ran, in seconds; the wait is not in it."""
+
+    count: int
+    mean_seconds: float
+    p90_seconds: float
 
 
 @dataclass(slots=True)
@@ -27,13 +42,15 @@ class _Database:
     path: Path
     engine: sa.Engine
     schema: DatabaseSchema | None = None
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STATEMENTS))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class DatabaseRegistry:
     """The databases by name; implements ``sched.workflow.SqlBackend``.
 
-    At most ``max_concurrency`` statements run at a time, each in a thread.  A result holds at most
+    At most ``max_concurrency`` statements run at a time, each in a thread; of those that wait, the one
+    with the least slack goes first.  A result holds at most
     ``max_rows`` rows of together about ``max_bytes`` bytes; the rest is cut off and the result
     marked ``truncated``.  No value, intermediate ones included, may exceed ``max_value_bytes``, so
     that a statement can't fill the memory.
@@ -51,7 +68,7 @@ class DatabaseRegistry:
         self._threads = max_concurrency
         self._databases: dict[str, _Database] = {}
         self._jobs: dict[Future[SqlResult], Statement] = {}
-        self._executor = ThreadPoolExecutor(max_concurrency, "sql")
+        self._queue = StatementQueue(max_concurrency)
         self._closed = False
 
     def register(self, name: str, path: Path) -> None:
@@ -99,8 +116,32 @@ class DatabaseRegistry:
                     engine.dispose()
             return database.schema
 
-    async def execute(self, database: str, statement: str, timeout_seconds: float) -> SqlResult:
+    def path(self, name: str) -> Path:
+        """Return the file of database ``name``.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+        """
+        return self._find(name).path
+
+    def times(self, name: str) -> StatementTimes:
+        """Return how long statements on database ``name`` take; those stopped at their limit count too.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+        """
+        seconds = sorted(self._find(name).seconds)
+        if not seconds:
+            return StatementTimes(0, 0.0, 0.0)
+        tail = seconds[math.ceil(_TAIL * len(seconds)) - 1]
+        return StatementTimes(len(seconds), math.fsum(seconds) / len(seconds), tail)
+
+    async def execute(
+        self, database: str, statement: str, timeout_seconds: float, *, slack_seconds: float = math.inf
+    ) -> SqlResult:
         """Run one SELECT; the time limit covers waiting for a free thread and running.
+
+        ``slack_seconds`` is the time its workflow has left; the waiting statement with the least runs next.
 
         A bad, slow or refused statement is a result with ``error``, never an exception.
         Cancelling the caller interrupts the statement.  The answer comes at most 0.2 s after the
@@ -109,19 +150,29 @@ class DatabaseRegistry:
         Raises:
             NotFoundError: ``database`` is not registered.
         """
-        job = Statement(self._find(database).engine, statement, self._limits)
+        found = self._find(database)
+        job = Statement(found.engine, statement, self._limits)
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
-        future = self._executor.submit(job.run)
+
+        def run() -> SqlResult:
+            result = job.run()
+            if result.ok or result.error_kind in _RAN:
+                found.seconds.append(result.seconds)
+            return result
+
+        future = self._queue.submit(run, time.monotonic() + slack_seconds)
         self._jobs[future] = job
         future.add_done_callback(lambda done: self._jobs.pop(done, None))
         answer = asyncio.wrap_future(future)
         late = f"the statement was stopped at its time limit of {timeout_seconds:g} s"
+        stop = ("unavailable", "nobody waits for it any more")
         try:
             await asyncio.wait({answer}, timeout=timeout_seconds)
+            stop = ("timeout", late)
         finally:  # it ended, reached its limit, or the caller was cancelled
-            if not future.cancel():
-                self._keep_stopping(future, job, "timeout", late)
+            if not self._queue.withdraw(future):
+                self._keep_stopping(future, job, *stop)
         await asyncio.wait({answer}, timeout=_GRACE_SECONDS)
         if future.cancelled():
             busy = f"no database thread was free within {timeout_seconds:g} s"
@@ -134,10 +185,10 @@ class DatabaseRegistry:
         until = time.monotonic() + _CLOSE_SECONDS
         while self._jobs and time.monotonic() < until:
             for future, job in list(self._jobs.items()):
-                if not future.cancel():
+                if not self._queue.withdraw(future):
                     job.stop("unavailable", "the databases were closed")
             wait(list(self._jobs), timeout=_AGAIN_SECONDS)
-        self._executor.shutdown(wait=False)
+        self._queue.shutdown()
         for database in self._databases.values():
             database.engine.dispose()
 

@@ -1,0 +1,50 @@
+# Everything a user or developer needs; `make` alone lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve check test test-all clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
+
+setup: $(READY) ## install everything into .venv (minutes the first time)
+
+# pip can't install one package of a list without its dependencies, and SGLang's would bring gigabytes of
+# CUDA to a machine without a GPU: there its needs are pinned in a file of their own.
+$(READY): engine/requirements-cpu.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Sluice needs Python 3.11 or newer: make setup PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	if [ "$(GPUS)" -gt 0 ]; then $(PIP) install -q -e '.[gpu,dev]'; else $(MAKE) cpu-packages; fi
+	@touch $@
+
+.PHONY: cpu-packages
+cpu-packages:
+	$(PIP) install -q -r engine/requirements-cpu.txt
+	$(PIP) install -q --no-deps sglang==0.5.21
+	$(PIP) install -q --no-deps --no-build-isolation -e .
+
+demo: setup ## ask a question of the demo database on two real runtimes
+	$(BIN)/python -m launch.demo
+
+serve: setup ## start a server on port 30000
+	$(BIN)/python -m launch.server
+
+check: setup ## lint, format, types, import rule
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+test: check ## check, then all tests but the slow ones
+	$(BIN)/pytest -m "not slow"
+
+test-all: check ## every test, the slow ones included
+	$(BIN)/pytest
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

@@ -1,0 +1,69 @@
+"""What an SGLang engine is started with: its arguments and its processes' environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine import cpu
+from engine import sglang_hook as hook
+from engine.backend import StartError
+from engine.spec import WorkerSpec
+
+_COMMON_ARGS: Mapping[str, Any] = {
+    "schedule_policy": "fcfs",  # SGLang's own bookkeeping; the order is our hook's
+    "log_level": "error",
+    "grammar_backend": "xgrammar",
+    "constrained_json_disable_any_whitespace": True,  # a weak model would emit only that
+}
+_CPU_ARGS: Mapping[str, Any] = {
+    "device": "cpu",
+    "attention_backend": "torch_native",
+    "dtype": "float32",  # half precision is several times slower on CPUs
+    "mem_fraction_static": 0.1,
+    "max_total_tokens": 65536,
+    "max_running_requests": 16,
+    "disable_cuda_graph": True,
+    "sleep_on_idle": True,  # an idle scheduler would spin and take a core from the others
+}
+
+
+def environment(spec: WorkerSpec, run_dir: Path) -> dict[str, str]:
+    """Return the environment that SGLang's processes need; set it before importing sglang.
+
+    Their temporary files and sockets go to ``run_dir``.
+    """
+    variables = {
+        hook.HOOK_VARIABLE: "1",
+        hook.RUN_DIR_VARIABLE: str(run_dir),
+        hook.SLOWDOWN_VARIABLE: str(spec.slowdown),
+        "TMPDIR": str(run_dir),
+        "TOKENIZERS_PARALLELISM": "false",
+        "PYTHONWARNINGS": "ignore::UserWarning",  # SGLang's, about kernels of other devices
+    }
+    if spec.device == "cpu":
+        return variables | cpu.environment(spec.cpu_core)
+    if spec.gpu_ids:
+        variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, spec.gpu_ids))
+    return variables
+
+
+def engine_arguments(spec: WorkerSpec) -> dict[str, Any]:
+    """Return the arguments of SGLang's engine: our defaults, then the spec's.
+
+    Raises:
+        StartError: the spec asks for something that would switch our ordering off.
+    """
+    arguments = dict(_COMMON_ARGS)
+    if spec.device == "cpu":
+        arguments |= _CPU_ARGS
+    elif spec.gpu_ids:
+        arguments["tp_size"] = len(spec.gpu_ids)
+    arguments |= spec.engine_args
+    arguments["model_path"] = spec.model_path
+    if arguments["schedule_policy"] != "fcfs":
+        raise StartError(
+            "schedule_policy can't be set: the queue is ordered by Sluice, choose with --ordering"
+        )
+    return arguments

@@ -1,0 +1,120 @@
+"""Workflows run by agents outside: calls that come one by one and name the workflow they belong to."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from engine.controller import Controller
+from engine.timeline import WorkflowRecord
+from sched.errors import ConflictError, Failure, InvalidRequestError
+from sched.request import WorkflowSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowTag:
+    """What a client says of a call's workflow.  ``siblings`` is the size of the call's fan-out; ``last``
+    ends the workflow with this call.  ``workflow_id`` is ``None`` for a bare call."""
+
+    workflow_id: str | None = None
+    stage: str = "generate"
+    slo_seconds: float | None = None
+    siblings: int = 1
+    database: str | None = None
+    tenant: str = "default"
+    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call stands: its workflow and, with siblings, its join and branch."""
+
+    record: WorkflowRecord
+    stage: str
+    join_id: str | None
+    join_size: int
+    branch: int
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Fan-outs and open calls of one external workflow.
+
+    Siblings of a stage fill a join in the order in which they come.
+    """
+
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
+    filling: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    open_calls: int = 0
+    closing: bool = False
+
+    def join(self, stage: str, siblings: int) -> tuple[str, int, int]:
+        """Return ``(join id, size, branch)`` of the next sibling of ``stage``."""
+        join_id, size, branch = self.filling.get(stage, ("", siblings, siblings))
+        if branch >= size or size != siblings:
+            join_id, size, branch = f"{stage}-{next(self.numbers)}", siblings, 0
+        self.filling[stage] = (join_id, size, branch + 1)
+        return join_id, size, branch
+
+
+class ExternalWorkflows:
+    """Opens an external workflow at its first call and ends it after its last one."""
+
+    def __init__(self, controller: Controller, default_slo_seconds: float) -> None:
+        self._controller = controller
+        self._default_slo = default_slo_seconds
+        # Weak: progress lives as long as the record, however the workflow ends.
+        self._progress: WeakKeyDictionary[WorkflowRecord, _Progress] = WeakKeyDictionary()
+
+    def enter(self, tag: WorkflowTag) -> Place:
+        """Return the place of a new call, opening its workflow if it is the first.
+
+        Raises:
+            InvalidRequestError: the workflow is open for another database.
+            ConflictError: the workflow is not an external one.
+            UnavailableError: the server is draining.
+        """
+        workflow_id = tag.workflow_id or f"call-{uuid4().hex[:16]}"
+        records = self._controller.records
+        record = records.get(workflow_id) if records.is_open(workflow_id) else None
+        if record is None:
+            record = self._open(workflow_id, tag)
+        elif record not in self._progress:
+            raise ConflictError(f"workflow {workflow_id!r} is run by this server", field="workflow.id")
+        elif tag.database not in (None, record.spec.database):
+            raise InvalidRequestError(
+                f"workflow {workflow_id!r} asks database {record.spec.database!r}, not {tag.database!r}",
+                field="workflow.database",
+            )
+        progress = self._progress[record]
+        progress.open_calls += 1
+        progress.closing |= tag.last or tag.workflow_id is None
+        join_id, size, branch = (None, 1, 0) if tag.siblings == 1 else progress.join(tag.stage, tag.siblings)
+        return Place(record, tag.stage, join_id, size, branch)
+
+    def leave(self, place: Place, failure: Failure | None = None) -> None:
+        """Note that a call ended (``failure``: why it did not finish); the last one ends its workflow."""
+        progress = self._progress[place.record]
+        progress.open_calls -= 1
+        if not progress.closing or progress.open_calls or place.record.seconds is not None:
+            return
+        workflow_id = place.record.spec.workflow_id
+        if failure is not None and failure.code == "cancelled":
+            self._controller.cancel_workflow(workflow_id, failure.message)
+        else:
+            self._controller.end_workflow(workflow_id, failure)
+
+    def _open(self, workflow_id: str, tag: WorkflowTag) -> WorkflowRecord:
+        record = self._controller.open_workflow(
+            WorkflowSpec(
+                workflow_id=workflow_id,
+                slo_seconds=tag.slo_seconds or self._default_slo,
+                kind="external" if tag.workflow_id else "call",
+                tenant=tag.tenant,
+                database=tag.database,
+            )
+        )
+        self._progress[record] = _Progress()
+        return record

@@ -1,0 +1,213 @@
+"""One SGLang engine.  Besides ``engine/sglang_hook.py`` the only file that knows SGLang."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import warnings
+from array import array
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+from engine import sglang_hook as hook
+from engine.arguments import engine_arguments
+from engine.backend import Load, Output, RuntimeInfo, StartError, tokenizer_hash
+from engine.children import end_children, unlink_shared_files
+from engine.delivery import pack_ids
+from engine.messages import RID_LENGTH, Generate
+from engine.spec import WorkerSpec
+
+PROOF_SECONDS = 30.0
+WARM_UP_SECONDS = 120.0
+WARM_UP_TOKENS = 4
+_INTERNAL_STREAM_INTERVAL = 16
+
+_REPORTED_META = ("num_retractions", "reasoning_tokens")
+
+
+def import_engine() -> None:
+    """Import SGLang (seconds), so that the progress of a start can be told.
+
+    Raises:
+        StartError: it is not installed or not importable.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about kernels of other devices
+            import sglang.srt.entrypoints.engine  # noqa: F401
+    except ImportError as error:
+        raise StartError(f"SGLang can't be imported: {error}") from error
+
+
+def child_failed(_signum: int, _frame: object) -> None:
+    """Stand in for SGLang's SIGQUIT handler during the start, which would kill this process.
+
+    Raises:
+        StartError: always; a child of SGLang sends the signal when it fails.
+    """
+    raise StartError("a process of SGLang's ended during the start")
+
+
+class SglangRuntime:
+    """An SGLang engine in this process and its children; see :class:`engine.backend.Runtime`.
+
+    Raises:
+        StartError: the engine can't be built; the message is SGLang's reason.
+    """
+
+    simulated = False
+
+    def __init__(self, spec: WorkerSpec, run_dir: Path) -> None:
+        from sglang.srt.entrypoints.engine import Engine
+
+        self._spec = spec
+        self._run_dir = run_dir
+        arguments = engine_arguments(spec)
+        try:
+            self._engine: Any = Engine(**arguments, custom_sigquit_handler=child_failed)
+        except Exception as error:
+            raise StartError(self._reason(error)) from error
+        self._manager: Any = self._engine.tokenizer_manager
+        self._report: dict[str, Any] = {}
+
+    def _reason(self, error: Exception) -> str:
+        """Prefer what the scheduler process wrote down to what this process saw of it."""
+        try:
+            text = (self._run_dir / hook.FAILURE_FILE).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            text = str(error) if isinstance(error, StartError) else f"{type(error).__name__}: {error}"
+        first_line = text.strip().splitlines()[0] if text.strip() else type(error).__name__
+        return f"SGLang can't start {self._spec.model_path}: {first_line}"
+
+    def prove(self) -> tuple[str, ...]:
+        """Have every scheduler process order synthetic requests; return the order it reported.
+
+        Raises:
+            StartError: a process can't, or brings them into another order.
+        """
+        report = self._run_dir / "proof"
+        # collective_rpc waits without limit.
+        self._engine.send_to_rpc.rcvtimeo = int(PROOF_SECONDS * 1000)
+        try:
+            self._engine.collective_rpc(hook.PROVE_METHOD, report=str(report))
+        except Exception as error:
+            raise StartError(
+                f"the ordering hook is not live in SGLang's scheduler process ({error}); "
+                "is the checkout installed with pip install -e, and SGLANG_PLUGINS unset?"
+            ) from error
+        reports = {path.read_text(encoding="utf-8") for path in self._run_dir.glob("proof.*")}
+        if len(reports) != 1:
+            raise StartError(f"the scheduler processes sent {len(reports)} unlike proofs, not one")
+        self._report = json.loads(reports.pop())
+        return tuple(self._report["order"])
+
+    async def open(self) -> RuntimeInfo:
+        """Start SGLang's receiving task on the running loop and return what the runtime is."""
+        from sglang.version import __version__
+
+        # It also installs signal handlers, once: the worker's come after and stay.
+        self._manager.auto_create_handle_loop()
+        return RuntimeInfo(
+            context_length=int(self._manager.model_config.context_len),
+            max_total_tokens=int(self._report["max_total_tokens"]),
+            max_running_requests=int(self._report["max_running_requests"]),
+            engine_version=f"sglang {__version__}",
+            tokenizer_hash=tokenizer_hash(_tokenizer_folder(self._spec.model_path)),
+            device=self._spec.device,
+        )
+
+    async def warm_up(self) -> None:
+        """Serve one short request.
+
+        Raises:
+            StartError: it fails or takes longer than ``WARM_UP_SECONDS``.
+        """
+        request = Generate(
+            rid="warm-up".ljust(RID_LENGTH, "-"),
+            token_ids=pack_ids(range(1, WARM_UP_TOKENS + 1)),
+            sampling={"max_new_tokens": WARM_UP_TOKENS, "temperature": 0.0},
+            key=0.0,
+            sequence=0,
+            remaining_seconds=WARM_UP_SECONDS,
+        )
+        try:
+            async with asyncio.timeout(WARM_UP_SECONDS):
+                outputs = [output async for output in self.generate(request)]
+        except Exception as error:
+            raise StartError(f"the warm-up request failed: {type(error).__name__}: {error}") from error
+        reason = outputs[-1].finish_reason or {}
+        if reason.get("type") == "abort":
+            raise StartError(f"the warm-up request failed: {reason.get('message')}")
+        await self.load()  # maps SGLang's load reports
+        unlink_shared_files()
+
+    async def generate(self, request: Generate) -> AsyncIterator[Output]:
+        """Yield the growing output of ``request``.
+
+        Raises:
+            ValueError: SGLang refuses the request.
+        """
+        from sglang.srt.managers.io_struct import GenerateReqInput
+
+        question = GenerateReqInput(
+            rid=request.rid,
+            input_ids=list(array("i", request.token_ids)),
+            sampling_params=self._sampling(request),
+            stream=True,
+        )
+        async for answer in self._manager.generate_request(question, None):
+            meta = answer["meta_info"]
+            yield Output(
+                text=answer["text"],
+                token_ids=tuple(answer["output_ids"]),  # SGLang goes on appending to its list
+                prompt_tokens=meta.get("prompt_tokens", len(request.token_ids) // 4),
+                cached_tokens=meta.get("cached_tokens", 0),
+                finish_reason=meta["finish_reason"],
+                meta={name: meta[name] for name in _REPORTED_META if name in meta},
+            )
+
+    def _sampling(self, request: Generate) -> dict[str, Any]:
+        sampling = dict(request.sampling)
+        if sampling.get("n", 1) != 1:
+            raise ValueError("sampling_params.n must be 1: send one request per sample")
+        # All requests stream inside this process, since only a stream shows its first token.
+        interval = 1 if request.stream else _INTERNAL_STREAM_INTERVAL
+        sampling.setdefault("stream_interval", interval)
+        sampling["custom_params"] = (sampling.get("custom_params") or {}) | hook.custom_params(
+            request.key, request.sequence
+        )
+        return sampling
+
+    def abort(self, rid: str) -> None:
+        """Have SGLang end the request, waiting or running."""
+        self._manager.abort_request(rid)
+
+    async def load(self) -> Load:
+        """Return what SGLang's schedulers last published (at least every 15 passes, and when idle)."""
+        loads = await self._manager.get_loads()
+        return Load(
+            running=sum(load.num_running_reqs for load in loads),
+            waiting=sum(load.num_waiting_reqs for load in loads),
+            used_tokens=sum(load.num_used_tokens for load in loads),
+            scheduler_steps=hook.read_steps(self._run_dir),
+        )
+
+    def shutdown(self) -> None:
+        """End SGLang's processes.
+
+        Not through ``Engine.shutdown``, which leaves files in shared memory.
+        """
+        # SGLang's watchdog takes the end of a child for a failure and signals this process.
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        end_children()
+
+
+def _tokenizer_folder(model_path: str) -> Path:
+    """Return the local folder of a model given by folder or by its name on the Hugging Face hub."""
+    if Path(model_path).is_dir():
+        return Path(model_path)
+    from huggingface_hub import snapshot_download
+
+    return Path(snapshot_download(model_path, allow_patterns=["tokenizer*"]))

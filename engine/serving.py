@@ -1,0 +1,235 @@
+"""The worker's protocol: it serves one runtime over the link until it is told or has reason to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from engine.backend import Runtime
+from engine.delivery import Delivery
+from engine.messages import (
+    Abort,
+    Failed,
+    Generate,
+    Heartbeat,
+    Hello,
+    Message,
+    Ping,
+    Shutdown,
+    Welcome,
+)
+from engine.spec import WorkerSpec
+from sched.clock import Clock, monotonic
+from sched.errors import Failure
+
+logger = logging.getLogger(__name__)
+
+HELLO_SECONDS = 0.5
+ABORT_SECONDS = 5.0
+"""How long a runtime may take to end an aborted request before the worker gives up on it."""
+EARLY_ABORT_SECONDS = 60.0
+_EARLY_ABORTS = 10_000
+_MISSED_PINGS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why serving ended; ``failed`` where that is an error."""
+
+    reason: str
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    delivery: Delivery
+    task: asyncio.Task[None]
+    time_limit: asyncio.TimerHandle
+    give_up: asyncio.TimerHandle | None = None
+
+
+class Serving:
+    """Serves ``runtime``, whose introduction is ``hello``, sending through ``send``.
+
+    Everything but the constructor belongs to one event loop.  Each ``Generate`` gets exactly one
+    ``Finished`` or ``Failed``.  An ``Abort`` for an unknown id is remembered for a minute, since it may
+    overtake its ``Generate``.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        hello: Hello,
+        runtime: Runtime,
+        send: Callable[[Message], object],
+        clock: Clock = monotonic,
+    ) -> None:
+        self._spec = spec
+        self._hello = hello
+        self._runtime = runtime
+        self._send = send
+        self._clock = clock
+        self._running: dict[str, _Running] = {}
+        self._early_aborts: dict[str, float] = {}
+        self._welcomed = False
+        self._last_heard = clock()
+        self._ending: Ending | None = None
+        self._grace = 0.0
+        self._stopped = asyncio.Event()
+
+    def receive(self, message: Message) -> None:
+        """Act on a message of the controller; messages of other kinds are logged and dropped."""
+        self._last_heard = self._clock()
+        match message:
+            case Generate():
+                self._generate(message)
+            case Abort():
+                self._abort(message.rid)
+            case Welcome():
+                self._welcomed = True
+            case Ping():
+                pass
+            case Shutdown():
+                self.stop(Ending("the controller asked for it"), message.grace_seconds)
+            case _:
+                logger.warning("dropped a %s message: it goes the other way", message.kind)
+
+    def stop(self, ending: Ending, grace_seconds: float = 0.0) -> None:
+        """Take no more requests and end; what runs may finish within ``grace_seconds``.
+
+        The first reason stands; a second call ends the grace.
+        """
+        if self._ending is None:
+            self._ending, self._grace = ending, grace_seconds
+        else:
+            self._grace = 0.0
+            for rid in list(self._running):
+                self._end(rid, Failure("unavailable", "the runtime was stopped"))
+        self._stopped.set()
+
+    async def until_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Run ``work`` to its end, raising what it raises; cancel it and return ``False`` if stopped."""
+        task = asyncio.create_task(work)
+        stopped = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            return False
+        await task
+        return True
+
+    async def run(self) -> Ending:
+        """Introduce the runtime, report its load and serve; return why it ended."""
+        pulse = asyncio.create_task(self._pulse(), name="pulse")
+        stopped = asyncio.create_task(self._stopped.wait(), name="stopped")
+        try:
+            await asyncio.wait({pulse, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if pulse.done() and not self._stopped.is_set():
+                logger.error("the worker's heartbeat broke", exc_info=pulse.exception())
+                self.stop(Ending(f"the worker's heartbeat broke: {pulse.exception()!r}", failed=True))
+            await self._drain()
+        finally:
+            pulse.cancel()
+            stopped.cancel()
+        assert self._ending is not None
+        return self._ending
+
+    async def _drain(self) -> None:
+        if self._ending is not None and self._ending.failed:
+            for running in self._running.values():  # nobody is left to end them
+                running.delivery.verdict = Failure("runtime_failure", self._ending.reason)
+                running.task.cancel()
+        await self._wait_for_requests(self._grace)
+        for rid in list(self._running):
+            self._end(rid, Failure("unavailable", "the runtime was stopped"))
+        await self._wait_for_requests(ABORT_SECONDS + 1.0)
+
+    async def _wait_for_requests(self, seconds: float) -> None:
+        if self._running:
+            await asyncio.wait({r.task for r in self._running.values()}, timeout=seconds)
+
+    async def _pulse(self) -> None:
+        period = self._spec.heartbeat_seconds
+        while True:  # run() cancels it
+            silent = self._clock() - self._last_heard
+            if silent > self._spec.orphan_seconds:
+                self.stop(Ending(f"no sign of a controller for {silent:.0f} s"))
+                return
+            if silent > _MISSED_PINGS * period:
+                self._welcomed = False
+            if self._welcomed:
+                self._send(await self._heartbeat())
+            else:
+                self._send(self._hello)
+            self._forget_early_aborts()
+            await asyncio.sleep(period if self._welcomed else min(period, HELLO_SECONDS))
+
+    async def _heartbeat(self) -> Heartbeat:
+        load = await self._runtime.load()
+        return Heartbeat(
+            runtime=self._spec.name,
+            running=load.running,
+            waiting=load.waiting,
+            used_tokens=load.used_tokens,
+            scheduler_steps=load.scheduler_steps,
+        )
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def _generate(self, request: Generate) -> None:
+        rid = request.rid
+        if rid in self._running:
+            logger.error("dropped a second request with id %s", rid)
+            return
+        failure = self._refusal(request)
+        if failure is not None:
+            self._send(Failed(rid=rid, code=failure.code, message=failure.message))
+            return
+        loop = asyncio.get_running_loop()
+        delivery = Delivery(request, self._send, self._clock)
+        task = loop.create_task(delivery.run(self._runtime), name=f"request {rid}")
+        too_late = Failure("timeout", f"no result within {request.remaining_seconds:.3f} s")
+        limit = loop.call_later(request.remaining_seconds, self._end, rid, too_late)
+        self._running[rid] = _Running(delivery, task, limit)
+        task.add_done_callback(partial(self._forget, rid))
+
+    def _refusal(self, request: Generate) -> Failure | None:
+        if self._early_aborts.pop(request.rid, None) is not None:
+            return Failure("cancelled", "the call was cancelled before it reached the runtime")
+        if self._ending is not None:
+            return Failure("unavailable", "the runtime is stopping")
+        if request.remaining_seconds <= 0:
+            return Failure("timeout", "the call's time was over before it reached the runtime")
+        if not request.token_ids:
+            return Failure("invalid_request", "the prompt is empty")
+        return None
+
+    def _abort(self, rid: str) -> None:
+        if rid in self._running:
+            self._end(rid, Failure("cancelled", "the call was cancelled"))
+        elif len(self._early_aborts) < _EARLY_ABORTS:
+            self._early_aborts[rid] = self._clock() + EARLY_ABORT_SECONDS
+
+    def _forget_early_aborts(self) -> None:
+        now = self._clock()
+        self._early_aborts = {rid: until for rid, until in self._early_aborts.items() if until > now}
+
+    def _end(self, rid: str, why: Failure) -> None:
+        """Abort a running request; if the runtime doesn't end it in time, its delivery is cancelled."""
+        running = self._running.get(rid)
+        if running is None or running.give_up is not None:
+            return
+        running.delivery.verdict = why
+        self._runtime.abort(rid)
+        running.give_up = asyncio.get_running_loop().call_later(ABORT_SECONDS, running.task.cancel)
+
+    def _forget(self, rid: str, _task: asyncio.Task[None]) -> None:
+        running = self._running.pop(rid)
+        running.time_limit.cancel()
+        if running.give_up is not None:
+            running.give_up.cancel()

@@ -1,0 +1,191 @@
+"""The plugin inside SGLang's processes: our order instead of first come first served.
+
+SGLang loads it through the entry point ``sglang.srt.plugins``, and in every SGLang started from the same
+environment; it does nothing unless the worker set ``SLUICE_HOOK=1``.  Its three hooks live in the
+scheduler process:
+
+- ``SchedulePolicy.calc_priority``: the waiting queue is sorted by ``sched.order.queue_position``.  A
+  request's key travels in its ``sampling_params.custom_params["sluice"]``, the same on all ranks of a
+  tensor-parallel runtime, and no clock is read, so all ranks sort alike.
+- ``Scheduler.run_batch``: counts forward passes and, for tests, stretches them.
+- ``Scheduler.__init__``: writes down why a start failed, for the worker to report.
+
+SGLang only logs a plugin that raises and goes on with its own policy.  Hence the proof: the worker calls
+``Scheduler.sluice_prove`` in the scheduler process and refuses the runtime without its report.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+import struct
+import sys
+import time
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.backend import PROOF_ORDER, PROOF_QUEUE
+from sched.order import queue_position
+
+HOOK_VARIABLE = "SLUICE_HOOK"
+SLOWDOWN_VARIABLE = "SLUICE_SLOWDOWN"
+RUN_DIR_VARIABLE = "SLUICE_RUN_DIR"
+
+CUSTOM_PARAM = "sluice"
+PROVE_METHOD = "sluice_prove"
+STEPS_FILE = "scheduler-steps"
+FAILURE_FILE = "start-failure"
+
+_SCHEDULER = "sglang.srt.managers.scheduler"
+_STEPS = struct.Struct("<Q")
+
+
+def custom_params(key: float, sequence: int) -> dict[str, Any]:
+    """Return the ``custom_params`` that carry a request's place in the queue."""
+    return {CUSTOM_PARAM: {"key": float(key), "sequence": int(sequence)}}
+
+
+def register() -> None:
+    """Install the hooks where they belong: in a scheduler process of one of our workers.
+
+    Raises:
+        ValueError: ``SLUICE_SLOWDOWN`` is not a number ≥ 1.
+    """
+    if os.environ.get(HOOK_VARIABLE) != "1" or _SCHEDULER not in sys.modules:
+        return
+    from sglang.srt.plugins.hook_registry import HookRegistry, HookType
+
+    slowdown = float(os.environ.get(SLOWDOWN_VARIABLE, "1"))
+    if slowdown < 1:
+        raise ValueError(f"{SLOWDOWN_VARIABLE} is {slowdown}; it must be at least 1")
+    run_dir = Path(os.environ[RUN_DIR_VARIABLE])
+    policy = "sglang.srt.managers.schedule_policy.SchedulePolicy"
+    for target, hook in (
+        (f"{policy}.calc_priority", in_our_order),
+        (f"{_SCHEDULER}.Scheduler.run_batch", _StepHook(run_dir, slowdown)),
+        (f"{_SCHEDULER}.Scheduler.__init__", _FailureReport(run_dir / FAILURE_FILE)),
+    ):
+        HookRegistry.register(target, hook, HookType.AROUND)
+    setattr(sys.modules[_SCHEDULER].Scheduler, PROVE_METHOD, _prove)
+
+
+def in_our_order(
+    original: Callable[..., None], policy: Any, waiting_queue: list[Any], *args: Any, **kwargs: Any
+) -> None:
+    """Let SGLang's policy do its bookkeeping, then sort ``waiting_queue`` in place."""
+    original(policy, waiting_queue, *args, **kwargs)
+    waiting_queue.sort(key=_position)
+
+
+def _position(request: Any) -> tuple[bool, tuple[float, int]]:
+    """Requests that didn't come from us (health checks) go first, in the order of their arrival."""
+    carried = (request.sampling_params.custom_params or {}).get(CUSTOM_PARAM)
+    if carried is None:
+        return (False, (0.0, 0))
+    return (True, queue_position(carried["key"], carried["sequence"]))
+
+
+class _StepHook:
+    """Counts forward passes in a small shared file and makes each last ``slowdown`` times as long."""
+
+    def __init__(self, run_dir: Path, slowdown: float) -> None:
+        self._path = run_dir / STEPS_FILE
+        self._slowdown = slowdown
+        self._shared: mmap.mmap | None = None
+
+    def __call__(self, original: Callable[..., Any], scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+        if self._slowdown > 1:
+            result = _stretched(self._slowdown, original, scheduler, *args, **kwargs)
+        else:
+            result = original(scheduler, *args, **kwargs)
+        if self._shared is None:
+            self._shared = _shared_counter(self._path)
+        _STEPS.pack_into(self._shared, 0, scheduler.forward_ct)
+        return result
+
+
+class _FailureReport:
+    """Leaves the reason in a file when the scheduler can't be built, then lets the error go on."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, original: Callable[..., None], scheduler: Any, *args: Any, **kwargs: Any) -> None:
+        try:
+            original(scheduler, *args, **kwargs)
+        except Exception as error:
+            self._path.write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
+            raise
+
+
+def _stretched(factor: float, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """Call ``function`` and stay busy until it has taken ``factor`` times as long.
+
+    Busy, because a sleep leaves cold caches that lengthen the next pass (measured: 3 became 4 to 4.7).
+    On a CPU the thread's own time counts, so that what other processes take isn't multiplied.  On a
+    GPU a forward pass returns before its kernels ran, so they are waited for.
+    """
+    import torch
+
+    on_gpu = torch.cuda.is_available()
+    clock = time.perf_counter if on_gpu else time.thread_time
+    started = clock()
+    result = function(*args, **kwargs)
+    if on_gpu:
+        torch.cuda.synchronize()
+    until = started + factor * (clock() - started)
+    while clock() < until:
+        pass
+    return result
+
+
+def _shared_counter(path: Path) -> mmap.mmap:
+    # Opened without truncation: the ranks of a tensor-parallel runtime share the file.
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        os.ftruncate(descriptor, _STEPS.size)
+        return mmap.mmap(descriptor, _STEPS.size)
+    finally:
+        os.close(descriptor)
+
+
+def read_steps(run_dir: Path) -> int:
+    """Return how many forward passes the scheduler of the worker with ``run_dir`` has made."""
+    try:
+        content = (run_dir / STEPS_FILE).read_bytes()
+    except FileNotFoundError:
+        return 0
+    return int(_STEPS.unpack(content)[0]) if len(content) == _STEPS.size else 0
+
+
+def _prove(scheduler: Any, report: str) -> None:
+    """Have this process's policy order synthetic requests and write what it made of them to
+    ``report``.<pid>, with the sizes that only the scheduler knows.
+
+    Called through ``Engine.collective_rpc``; a raise is an unsuccessful answer.
+
+    Raises:
+        RuntimeError: they don't come out in our order.
+    """
+    queue = [_synthetic_request(name, place) for name, place in PROOF_QUEUE.items()]
+    scheduler.policy.calc_priority(queue, None)
+    order = [request.rid for request in queue]
+    if tuple(order) != PROOF_ORDER:
+        raise RuntimeError(f"the waiting queue was ordered {order}, not {list(PROOF_ORDER)}")
+    content = {
+        "order": order,
+        "max_running_requests": scheduler.max_running_requests,
+        "max_total_tokens": scheduler.max_total_num_tokens,
+    }
+    Path(f"{report}.{os.getpid()}").write_text(json.dumps(content), encoding="utf-8")
+
+
+def _synthetic_request(name: str, place: tuple[float, int] | None) -> Any:
+    from sglang.srt.managers.schedule_batch import Req
+    from sglang.srt.sampling.sampling_params import SamplingParams
+
+    params = SamplingParams(max_new_tokens=1, custom_params=custom_params(*place) if place else None)
+    return Req(name, "", array("q", [0, 1, 2]), params)

@@ -1,0 +1,205 @@
+"""A stand-in runtime for tests and demonstrations of the system around it.  No model, no SGLang.
+
+It behaves like one in time: a queue in our order, a batch of limited size, prefill and decode at given
+speeds, a prefix cache.  Its text says that it is simulated.  ``engine_args`` it understands (tokens,
+tokens per second): ``prefill_tokens_per_second``, ``decode_tokens_per_second`` (of each request),
+``max_running_requests``, ``context_length``, ``max_total_tokens``, and ``output_tokens``, after which an
+output ends by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from engine.backend import PROOF_QUEUE, Load, Output, RuntimeInfo, StartError, tokenizer_hash
+from engine.messages import Generate
+from engine.spec import WorkerSpec
+from sched.order import queue_position
+from sched.prefix import PrefixIndex, block_chain
+
+_DEFAULTS: dict[str, float] = {
+    "prefill_tokens_per_second": 4000.0,
+    "decode_tokens_per_second": 80.0,
+    "max_running_requests": 8,
+    "context_length": 8192,
+    "max_total_tokens": 65536,
+    "output_tokens": 32,
+}
+_TEXT = ("simulated ", "output ", "of ", "no ", "model. ")
+_FIRST_TOKEN_ID = 100
+_DEFAULT_NEW_TOKENS = 128
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    request: Generate
+    prompt_tokens: int
+    length: int
+    end: dict[str, Any]
+    position: tuple[bool, tuple[float, int]]
+    cached_tokens: int = 0
+    produced: int = 0
+    reason: dict[str, Any] | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def output(self) -> Output:
+        return Output(
+            text="".join(_TEXT[i % len(_TEXT)] for i in range(self.produced)),
+            token_ids=range(_FIRST_TOKEN_ID, _FIRST_TOKEN_ID + self.produced),
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached_tokens,
+            finish_reason=self.reason,
+            meta={"simulated": True},
+        )
+
+
+def _position(key: float, sequence: int) -> tuple[bool, tuple[float, int]]:
+    return (True, queue_position(key, sequence))
+
+
+class SimulatedRuntime:
+    """See the module and :class:`engine.backend.Runtime`.
+
+    Raises:
+        StartError: ``engine_args`` has an unknown name or a value that is not positive.
+    """
+
+    simulated = True
+
+    def __init__(self, spec: WorkerSpec, _run_dir: Path) -> None:
+        unknown = sorted(set(spec.engine_args) - set(_DEFAULTS))
+        if unknown:
+            raise StartError(f"a simulated runtime has no argument {unknown[0]}: drop it")
+        settings = _DEFAULTS | dict(spec.engine_args)
+        for name, value in settings.items():
+            if not isinstance(value, int | float) or value <= 0:
+                raise StartError(f"{name} is {value!r}; it must be a positive number")
+        folder = Path(spec.model_path)
+        self._tokenizer_hash = tokenizer_hash(folder) if folder.is_dir() else "simulated"
+        self._prefill_seconds = spec.slowdown / settings["prefill_tokens_per_second"]
+        self._decode_seconds = spec.slowdown / settings["decode_tokens_per_second"]
+        self._slots = int(settings["max_running_requests"])
+        self._context = int(settings["context_length"])
+        self._capacity = int(settings["max_total_tokens"])
+        self._output_tokens = int(settings["output_tokens"])
+        self._cache = PrefixIndex(self._capacity)
+        self._waiting: list[_Request] = []
+        self._running: list[_Request] = []
+        self._steps = 0
+        self._work = asyncio.Event()
+        self._loop_task: asyncio.Task[None] | None = None
+
+    def prove(self) -> tuple[str, ...]:
+        """Return how this queue orders the proof's requests."""
+        positions = {
+            name: _position(*place) if place else (False, (0.0, 0)) for name, place in PROOF_QUEUE.items()
+        }
+        return tuple(sorted(positions, key=positions.__getitem__))
+
+    async def open(self) -> RuntimeInfo:
+        """Start the loop that stands for the scheduler."""
+        self._loop_task = asyncio.create_task(self._schedule(), name="simulated scheduler")
+        return RuntimeInfo(
+            context_length=self._context,
+            max_total_tokens=self._capacity,
+            max_running_requests=self._slots,
+            engine_version="simulated",
+            tokenizer_hash=self._tokenizer_hash,
+            device="simulated",
+        )
+
+    async def warm_up(self) -> None:
+        """Nothing is cold here."""
+
+    async def generate(self, request: Generate) -> AsyncIterator[Output]:
+        """Yield the growing output, at the simulated speed.
+
+        Raises:
+            ValueError: the prompt and output don't fit the context.
+        """
+        prompt_tokens = len(request.token_ids) // 4
+        wanted = max(1, int(request.sampling.get("max_new_tokens", _DEFAULT_NEW_TOKENS)))
+        if prompt_tokens + wanted > self._context:
+            raise ValueError(
+                f"{prompt_tokens} prompt and {wanted} new tokens exceed the context of {self._context}"
+            )
+        length = min(wanted, self._output_tokens)
+        end = {"type": "length", "length": length} if length == wanted else {"type": "stop"}
+        position = _position(request.key, request.sequence)
+        entry = _Request(request, prompt_tokens, length, end, position)
+        self._waiting.append(entry)
+        self._work.set()
+        try:
+            while entry.reason is None:
+                await entry.changed.wait()
+                entry.changed.clear()
+                yield entry.output()
+        finally:
+            self._remove(entry)
+
+    def abort(self, rid: str) -> None:
+        """End the request at once."""
+        for entry in [*self._waiting, *self._running]:
+            if entry.request.rid == rid:
+                self._remove(entry)
+                entry.reason = {"type": "abort", "message": "aborted"}
+                entry.changed.set()
+
+    async def load(self) -> Load:
+        """Return the present load."""
+        return Load(
+            running=len(self._running),
+            waiting=len(self._waiting),
+            used_tokens=sum(entry.prompt_tokens + entry.produced for entry in self._running),
+            scheduler_steps=self._steps,
+        )
+
+    def shutdown(self) -> None:
+        """Stop the loop."""
+        if self._loop_task is not None:
+            self._loop_task.cancel()
+
+    def _remove(self, entry: _Request) -> None:
+        for queue in (self._waiting, self._running):
+            if entry in queue:
+                queue.remove(entry)
+
+    async def _schedule(self) -> None:
+        while True:  # shutdown() cancels it
+            if not self._waiting and not self._running:
+                self._work.clear()
+                await self._work.wait()
+            self._steps += 1
+            if self._waiting and len(self._running) < self._slots:
+                await self._prefill()
+            else:
+                await self._decode()
+
+    async def _prefill(self) -> None:
+        self._waiting.sort(key=lambda entry: entry.position)
+        entry = self._waiting.pop(0)
+        self._running.append(entry)
+        blocks = block_chain(entry.request.token_ids)
+        entry.cached_tokens = self._cache.cached_tokens(blocks, entry.prompt_tokens)
+        await asyncio.sleep(self._prefill_seconds * (entry.prompt_tokens - entry.cached_tokens))
+        self._cache.credit(blocks)
+        if entry in self._running:
+            self._produce(entry)
+
+    async def _decode(self) -> None:
+        batch = list(self._running)
+        await asyncio.sleep(self._decode_seconds)
+        for entry in batch:
+            if entry in self._running:
+                self._produce(entry)
+
+    def _produce(self, entry: _Request) -> None:
+        entry.produced += 1
+        if entry.produced == entry.length:
+            entry.reason = entry.end
+            self._running.remove(entry)
+        entry.changed.set()

@@ -1,0 +1,128 @@
+"""Tokenising, once, at the controller: segments become one prompt whose segment ends are token boundaries."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from sched.errors import ConfigError, InvalidRequestError
+from sched.prefix import block_chain
+from sched.workflow import Segment, SegmentKind
+
+_CACHED_SEGMENTS = 512
+_CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A tokenised prompt.  ``token_ids`` is little-endian int32, ``boundaries`` the token index at which
+    each segment ends, ``blocks`` the hash chain of its full blocks."""
+
+    token_ids: bytes
+    boundaries: tuple[int, ...]
+    blocks: tuple[int, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Length in tokens."""
+        return len(self.token_ids) // 4
+
+
+def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
+    """Return the prompt of bare token ids.
+
+    Raises:
+        InvalidRequestError: empty, or an id that is not a non-negative int32.
+    """
+    if not token_ids:
+        raise InvalidRequestError("input_ids is empty: give at least one token id", field="input_ids")
+    try:
+        packed = array("i", token_ids).tobytes()
+    except (OverflowError, TypeError) as error:
+        raise InvalidRequestError(
+            f"input_ids must be 32-bit integers ({error})", field="input_ids"
+        ) from error
+    if min(token_ids) < 0:
+        raise InvalidRequestError("input_ids must not be negative", field="input_ids")
+    return Prompt(packed, (len(token_ids),), block_chain(packed))
+
+
+class PromptEncoder:
+    """Turns segments into prompts with the model's tokenizer, in a thread, without encoding shared ones twice.
+
+    The tokenizer's own prefix (a BOS token, where the model has one) goes in front of the first segment.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._prefix = array("i", tokenizer.encode("").ids).tobytes()
+        self._cache: OrderedDict[str, bytes] = OrderedDict()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
+
+    @classmethod
+    def load(cls, model_path: str) -> PromptEncoder:
+        """Return the encoder of the model in the folder ``model_path``.
+
+        The file ``tokenizer.json`` is read directly: transformers would import torch into this process.
+
+        Raises:
+            ConfigError: the folder has no usable ``tokenizer.json``.
+        """
+        path = Path(model_path) / "tokenizer.json"
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises bare Exception
+            raise ConfigError(
+                f"{path} can't be read as a tokenizer ({error}); save the model's fast tokenizer there",
+                field="model_path",
+            ) from error
+
+    async def encode(self, segments: Sequence[Segment]) -> Prompt:
+        """Return the prompt of ``segments``.
+
+        Raises:
+            InvalidRequestError: no token comes out.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._encode, segments)
+
+    async def encode_text(self, text: str) -> Prompt:
+        """Return the prompt of bare ``text``, as SGLang would tokenise it."""
+        return await self.encode([Segment(SegmentKind.CONTEXT, text)])
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _encode(self, segments: Sequence[Segment]) -> Prompt:
+        parts = [self._prefix]
+        boundaries = []
+        length = len(self._prefix)
+        for segment in segments:
+            part = self._segment(segment)
+            parts.append(part)
+            length += len(part)
+            boundaries.append(length // 4)
+        if not length:
+            raise InvalidRequestError("the prompt is empty: give some text", field="text")
+        token_ids = b"".join(parts)
+        return Prompt(token_ids, tuple(boundaries), block_chain(token_ids))
+
+    def _segment(self, segment: Segment) -> bytes:
+        known = self._cache.get(segment.text)
+        if known is not None:
+            self._cache.move_to_end(segment.text)
+            return known
+        encoding = self._tokenizer.encode(segment.text, add_special_tokens=False)
+        packed = array("i", encoding.ids).tobytes()
+        if segment.kind in _CACHED_KINDS:
+            self._cache[segment.text] = packed
+            if len(self._cache) > _CACHED_SEGMENTS:
+                self._cache.popitem(last=False)
+        return packed

@@ -1,0 +1,79 @@
+"""The outermost layer of the app: bounds request bodies and answers what nobody foresaw."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from launch.api.errors import error_response
+from sched.errors import SluiceError
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+BODY_SECONDS = 30.0
+"""A client may be silent for so long while its body is awaited."""
+
+
+class Guard:
+    """Refuses bodies over ``max_body_bytes`` (413) or too slow ones (408); logs unexpected errors (500)."""
+
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int = MAX_BODY_BYTES, body_seconds: float = BODY_SECONDS
+    ) -> None:
+        self._app = app
+        self._max_body_bytes = max_body_bytes
+        self._body_seconds = body_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection of the ASGI server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched_send(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, self._bounded(scope, receive), watched_send)
+        except Exception:
+            logger.exception("%s %s failed", scope["method"], scope["path"])
+            if started:
+                raise  # the server breaks the connection off: the answer can't be completed
+            response = error_response(SluiceError("the server made a mistake; its log says which"))
+            await response(scope, receive, send)
+
+    def _bounded(self, scope: Scope, receive: Receive) -> Receive:
+        announced = Headers(scope=scope).get("content-length", "")
+        size = int(announced) if announced.isdecimal() else 0
+        received = 0
+        complete = False
+
+        async def bounded_receive() -> Message:
+            nonlocal received, complete
+            if complete:
+                return await receive()  # waits for the client's leaving
+            if size > self._max_body_bytes:
+                raise self._too_large()
+            try:
+                async with asyncio.timeout(self._body_seconds):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPException(408, "the body of the request didn't arrive in time") from None
+            complete = not message.get("more_body", False)
+            received += len(message.get("body", b""))
+            if received > self._max_body_bytes:
+                raise self._too_large()
+            return message
+
+        return bounded_receive
+
+    def _too_large(self) -> HTTPException:
+        return HTTPException(413, f"the body is larger than {self._max_body_bytes} bytes")

@@ -1,0 +1,51 @@
+"""Checks of the place and the address a server is started on."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from pathlib import Path
+
+from sched.errors import ConfigError
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse to run elsewhere than in the checkout: the packages are found through the current folder.
+
+    Raises:
+        ConfigError: says where to go.
+    """
+    if folder.resolve() != CHECKOUT.resolve():
+        raise ConfigError(f"Sluice runs from its checkout: cd {CHECKOUT} and start it again")
+
+
+def check_port(host: str, port: int) -> None:
+    """Refuse an address that can't be listened on.
+
+    Raises:
+        ConfigError: in use, not allowed, or not an address of this machine.
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"--host {host} is unknown ({error.strerror}): give an address of this machine", field="host"
+        ) from error
+    except PermissionError as error:
+        raise ConfigError(
+            f"port {port} is reserved: choose one above 1023 with --port", field="port"
+        ) from error
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            message = f"port {port} on {host} is in use: choose another with --port"
+            raise ConfigError(message, field="port") from error
+        raise ConfigError(
+            f"--host {host} can't be listened on ({error.strerror}): give an address of this machine",
+            field="host",
+        ) from error

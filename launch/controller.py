@@ -1,0 +1,211 @@
+"""The controller process: HTTP in front, workflows and the core in the middle, the workers behind.
+
+``python -m launch.controller --status-fd N`` is started by the launcher, which writes a
+``ControllerSpec`` as one line to its standard input and keeps that open: its end means that the
+launcher is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+from fastapi import FastAPI
+
+from engine.controller import Controller
+from engine.exchange import Exchange, ExchangeOptions
+from engine.external import ExternalWorkflows
+from engine.link import RouterLink
+from engine.runner import WorkflowRunner
+from engine.status import Status
+from engine.steps import Services
+from engine.tokens import PromptEncoder
+from engine.workers import WorkerTable
+from launch.api.app import ApiServices, create_app
+from launch.config import ControllerSpec
+from launch.policies import ordering_registry, placement_registry
+from plugins.text2sql.databases import DatabaseRegistry
+from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
+from sched.dispatcher import Dispatcher, Limits
+from sched.errors import SluiceError
+
+logger = logging.getLogger(__name__)
+
+LOST_AFTER_SECONDS = 10.0
+"""A worker that sends no heartbeat for so long is lost; its heart beats every second, in a thread."""
+SQL_TIMEOUT_SECONDS = 10.0
+WORKFLOW_TIMEOUT_FACTOR = 4.0
+"""A workflow may take so many times the limit of one call."""
+_LAST_RESPONSES_SECONDS = 5
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: this process has one owner of its end."""
+
+    def install_signal_handlers(self) -> None:
+        """Leave signals alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What the process is made of, in order of the data's way."""
+
+    exchange: Exchange
+    runner: WorkflowRunner
+    databases: DatabaseRegistry
+    encoder: PromptEncoder
+    app: FastAPI
+
+
+def _build(spec: ControllerSpec) -> _Parts:
+    """Put the process together; needs a running event loop.
+
+    Raises:
+        ConfigError: a policy or database can't be loaded.
+    """
+    dispatcher = Dispatcher(
+        placement_registry().load(spec.placement),
+        ordering_registry().load(spec.ordering),
+        Limits(window_tokens=spec.window_tokens, max_waiting_calls=spec.max_waiting_calls),
+    )
+    workers = WorkerTable(
+        spec.runtimes, allow_simulated=spec.simulated, lost_after_seconds=LOST_AFTER_SECONDS
+    )
+    options = ExchangeOptions(epoch=spec.epoch, call_timeout_seconds=spec.call_timeout_seconds)
+    exchange = Exchange(RouterLink(spec.endpoint), dispatcher, workers, options)
+    controller = Controller(exchange)
+    databases = DatabaseRegistry()
+    for name, path in spec.databases.items():
+        databases.register(name, Path(path))
+    encoder = PromptEncoder.load(spec.model_path)
+    services = Services(controller, encoder, databases, SQL_TIMEOUT_SECONDS)
+    runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
+    text2sql = Text2Sql(
+        databases,
+        Text2SqlOptions(
+            candidates=spec.candidates,
+            max_revisions=spec.max_revisions,
+            constrained=spec.embedded_model and not spec.simulated,
+        ),
+    )
+    for name in databases.names():
+        text2sql.prepare(name)
+    app = create_app(
+        ApiServices(
+            controller=controller,
+            runner=runner,
+            external=ExternalWorkflows(controller, spec.default_slo_seconds),
+            encoder=encoder,
+            model_info=_model_info(spec),
+            databases=lambda: list(databases.names()),
+            default_slo_seconds=spec.default_slo_seconds,
+            text2sql=text2sql,
+        )
+    )
+    return _Parts(exchange, runner, databases, encoder, app)
+
+
+def _model_info(spec: ControllerSpec) -> dict[str, Any]:
+    """Return what ``/get_model_info`` says, under SGLang's names."""
+    return {
+        "model_path": spec.model_path,
+        "tokenizer_path": spec.model_path,
+        "served_model_name": spec.served_model_name,
+        "is_generation": True,
+        "preferred_sampling_params": None,
+        "embedded_model": spec.embedded_model,
+        "simulated": spec.simulated,
+    }
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; failing here gives one clear sentence, failing in uvicorn an exit.
+
+    Raises:
+        OSError: the address is in use or not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+async def _serve(spec: ControllerSpec, status: Status) -> None:
+    """Serve until SIGTERM or until the launcher is gone, then drain."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_reader(sys.stdin.fileno(), _on_lifeline, stop)
+    listener = _listen(spec.host, spec.port)
+    parts = _build(spec)
+    server = _Server(
+        uvicorn.Config(
+            parts.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_LAST_RESPONSES_SECONDS,
+        )
+    )
+    parts.exchange.start()
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        status("listening")
+        stopping = asyncio.create_task(stop.wait())
+        complete = asyncio.create_task(parts.exchange.complete.wait())
+        ends = {serving, stopping}
+        await asyncio.wait(ends | {complete}, return_when=asyncio.FIRST_COMPLETED)
+        if complete.done():
+            status("ready")
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        await parts.runner.drain(spec.drain_seconds)
+    finally:
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        await parts.exchange.close()
+        parts.databases.close()
+        parts.encoder.close()
+
+
+def _on_lifeline(stop: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        stop.set()
+
+
+def main() -> int:
+    """Run the controller and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m launch.controller", description=__doc__)
+    parser.add_argument("--status-fd", type=int, required=True, help="where stages are reported")
+    status = Status(parser.parse_args().status_fd)
+    try:
+        spec = ControllerSpec.from_json(sys.stdin.buffer.readline())
+        logging.basicConfig(
+            level=spec.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        sys.path.append(spec.policy_path)
+        uvloop.run(_serve(spec, status))
+    except (SluiceError, OSError, TypeError, ValueError) as error:
+        status("failed", str(error))
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,118 @@
+"""The short answers of the structured stages: the grammar each can be bound to, and how it is read.
+
+Reading takes any text, since a model without the grammar may write anything and any output may be cut
+off: what can be understood of it counts.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from plugins.text2sql.grammar import table_list_tree
+from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, listed, seq
+from plugins.text2sql.schema import DatabaseSchema
+
+T = TypeVar("T")
+
+MAX_KEYWORDS = 8
+PASSED, FAILED = "passed", "failed"
+_BOUND_KEYWORDS = 4
+_MAX_WORDS = 24
+_MAX_WORD_CHARACTERS = 24
+_WORD = re.compile(r"\w+")
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*(.+?)\s*$", re.MULTILINE)
+_VERDICT = re.compile(r"\bcandidate\W{0,3}(\d+)\W+(passed|failed)\b", re.IGNORECASE)
+
+TESTS = (
+    "The columns are exactly those asked for.",
+    "There is one row for each thing asked for.",
+    "No row appears twice.",
+    "Every condition of the question is applied.",
+    "Nothing is filtered that the question does not name.",
+    "Values are spelled as in the database.",
+    "Rows without a match in a joined table are handled as asked.",
+    "The rows are ordered and limited as asked.",
+)
+"""The unit tests among which a bound model chooses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form(Generic[T]):
+    """What an answer looks like.  ``tree`` bounds it; ``read`` understands any text as far as it goes."""
+
+    tree: Node
+    read: Callable[[str], T]
+
+
+def decision_form(tools: Sequence[str]) -> Form[str | None]:
+    """Return the form of a decision for one of ``tools``; read as ``None`` if it names none of them."""
+
+    def read(text: str) -> str | None:
+        named = [(match.start(), tool) for tool in tools if (match := re.search(rf"\b{tool}\b", text))]
+        return min(named)[1] if named else None
+
+    return Form(alt(*tools), read)
+
+
+def keywords_form(question: str) -> Form[list[str]]:
+    """Return the form of a JSON array of keywords, bound to the question's own words (longest first).
+
+    Raises:
+        ValueError: the question has no word.
+    """
+    words = dict.fromkeys(word for word in _WORD.findall(question) if len(word) <= _MAX_WORD_CHARACTERS)
+    chosen = sorted(words, key=len, reverse=True)[:_MAX_WORDS]
+    word = Rule("word", alt(*(json.dumps(word, ensure_ascii=False) for word in chosen)))
+
+    def read(text: str) -> list[str]:
+        return [keyword for keyword in _strings(text) if keyword.strip()][:MAX_KEYWORDS]
+
+    return Form(seq("[", listed(word, _BOUND_KEYWORDS, ", "), "]"), read)
+
+
+def tables_form(schema: DatabaseSchema) -> Form[list[str]]:
+    """Return the form of a JSON array of table names; others are ignored when it is read."""
+    known = {table.name for table in schema.tables}
+    return Form(table_list_tree(schema), lambda text: [name for name in _strings(text) if name in known])
+
+
+def tests_form(at_most: int) -> Form[list[str]]:
+    """Return the form of a list of one to ``at_most`` unit tests, one a line."""
+    test = Rule("test", alt(*TESTS))
+
+    def read(text: str) -> list[str]:
+        return list(dict.fromkeys(_BULLET.findall(text)))[:at_most]
+
+    return Form(seq("- ", listed(test, at_most, "\n- ")), read)
+
+
+def verdicts_form(candidates: int) -> Form[frozenset[int]]:
+    """Return the form of a verdict on each candidate; read as the indexes (from 0) of those that passed."""
+    verdict = Rule("verdict", alt(PASSED, FAILED))
+    lines = [seq(f"Candidate {number}: ", verdict) for number in range(1, candidates + 1)]
+    tree = seq(lines[0], *(Repeat(seq("\n", line), 1, 1) for line in lines[1:]))
+
+    def read(text: str) -> frozenset[int]:
+        last = {int(number): word.lower() for number, word in _VERDICT.findall(text)}
+        return frozenset(n - 1 for n, word in last.items() if word == PASSED and 0 < n <= candidates)
+
+    return Form(tree, read)
+
+
+def _strings(text: str) -> list[str]:
+    """Return the complete JSON strings of the first array in ``text``, each once."""
+    _, bracket, array = text.partition("[")
+    found = (_string(quoted) for quoted in _STRING.findall(array.partition("]")[0])) if bracket else ()
+    return list(dict.fromkeys(string for string in found if string is not None))
+
+
+def _string(quoted: str) -> str | None:
+    try:
+        return str(json.loads(quoted))
+    except ValueError:  # an escape that JSON doesn't know
+        return None

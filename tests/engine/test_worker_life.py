@@ -1,0 +1,119 @@
+"""How a worker's life ends, with the simulated runtime in a real process."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from engine.embedded import default_folder, ensure_model
+from engine.messages import Finished, Shutdown
+from engine.spec import WorkerSpec
+from tests.engine.worker_process import (
+    ENDLESS,
+    PROMPT,
+    FakeController,
+    StartWorker,
+    WorkerProcess,
+    generate,
+    started,
+)
+
+
+async def test_says_hello_again_to_a_controller_that_fell_silent(
+    controller: FakeController, worker: StartWorker
+) -> None:
+    """Without pings the worker introduces itself anew, so that a new controller learns of it."""
+    async with worker():
+        await controller.hello("sim")
+        controller.pinging = False
+        controller.hellos.clear()
+        await controller.hello("sim", 3)
+
+
+async def test_shutdown_lets_running_requests_finish(controller: FakeController, worker: StartWorker) -> None:
+    """Within the grace what runs ends normally, new requests are refused, then the process ends."""
+    async with worker(engine_args={"output_tokens": 40}) as process:
+        await controller.hello("sim")
+        controller.send("sim", generate("slow", PROMPT, sampling={"max_new_tokens": 40}))
+        await asyncio.sleep(0.1)
+        controller.send("sim", Shutdown(grace_seconds=10), generate("new", PROMPT))
+        assert await controller.failure("new") == "unavailable"
+        assert isinstance(await controller.ending("slow"), Finished)
+        assert await process.ended(3) == 0
+
+
+async def test_shutdown_cuts_off_what_outlasts_the_grace(
+    controller: FakeController, worker: StartWorker
+) -> None:
+    """After the grace the rest fails as unavailable, so that the controller can run it elsewhere."""
+    async with worker(engine_args={"output_tokens": 4000}) as process:
+        await controller.hello("sim")
+        controller.send("sim", generate("endless", PROMPT, sampling=ENDLESS), Shutdown(grace_seconds=0.3))
+        assert await controller.failure("endless") == "unavailable"
+        assert await process.ended(3) == 0
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "lifeline", "orphan"])
+async def test_ends_by_itself_and_leaves_nothing(
+    controller: FakeController, worker: StartWorker, how: str
+) -> None:
+    """A signal, a lost launcher or a lost controller ends the worker; running requests are told."""
+    async with worker(orphan_seconds=1.0, engine_args={"output_tokens": 4000}) as process:
+        await controller.hello("sim")
+        controller.send("sim", generate("r", PROMPT, sampling=ENDLESS))
+        await asyncio.sleep(0.2)
+        if how == "orphan":
+            controller.pinging = False
+        elif how == "lifeline":
+            process.cut_lifeline()
+        else:
+            process.process.send_signal(signal.Signals[how])
+        assert await controller.failure("r", 4) == "unavailable"
+        assert await process.ended(3) == 0
+        assert list(process.temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"engine_args": {"tp_size": 2}}, "no argument tp_size"),
+        ({"engine_args": {"decode_tokens_per_second": 0}}, "must be a positive number"),
+        ({"slowdown": 0.5}, "slowdown is 0.5"),
+        (
+            {"simulated": False, "device": "cpu", "model_path": "/nowhere/model"},
+            "/nowhere/model has no config.json",
+        ),
+    ],
+)
+async def test_a_start_that_fails_says_why_in_a_sentence(
+    worker: StartWorker, fields: dict[str, Any], sentence: str
+) -> None:
+    """A wrong specification ends the worker within seconds with one clear sentence and exit code 1."""
+    async with worker(**fields) as process:
+        status = await process.until("ready", 5)
+        assert status["stage"] == "failed"
+        assert sentence in status["message"]
+        assert "\n" not in status["message"]
+        assert await process.ended(3) == 1
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_start_that_is_stopped_leaves_no_process(tmp_path: Path, signum: signal.Signals) -> None:
+    """SGLang's processes end with a worker that is stopped while they load, even if it is killed."""
+    model = str(ensure_model(default_folder()))
+    spec = WorkerSpec(name="stopped", endpoint="ipc:///nowhere", model_path=model, device="cpu")
+    async with started(WorkerProcess(spec, tmp_path)) as process:
+        await process.until("imported", 120)
+        async with asyncio.timeout(60):
+            while not (children := process.children()):
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(2.0)
+        process.process.send_signal(signum)
+        assert await process.ended(5) == (0 if signum == signal.SIGTERM else -signum)
+        assert psutil.wait_procs(children, timeout=5)[1] == []

@@ -1,0 +1,149 @@
+"""The whole stack under the API, real but for models, sockets and databases (``api_fakes.py``)."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import httpx
+import orjson
+import uvicorn
+from fastapi import FastAPI
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from engine.controller import Controller
+from engine.exchange import Exchange, ExchangeOptions
+from engine.external import ExternalWorkflows
+from engine.link import RouterLink
+from engine.runner import WorkflowRunner
+from engine.steps import Services
+from engine.tokens import PromptEncoder
+from engine.workers import WorkerTable
+from launch.api.app import ApiServices, create_app
+from launch.policies import ordering_registry, placement_registry
+from sched.dispatcher import Dispatcher, Limits
+from tests.launch.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
+
+WAIT_SECONDS = 5.0
+MODEL_INFO = {"model_path": "fake", "is_generation": True}
+
+
+@dataclass
+class Api:
+    """A running stack; ``client`` talks to the app in this process, ``text2sql`` is its workflow."""
+
+    app: FastAPI
+    client: httpx.AsyncClient
+    controller: Controller
+    dispatcher: Dispatcher
+    runner: WorkflowRunner
+    workers: list[FakeWorker]
+    text2sql: FakeText2Sql
+    databases: list[str]
+
+    @property
+    def worker(self) -> FakeWorker:
+        return self.workers[0]
+
+    async def generate(self, **body: Any) -> httpx.Response:
+        return await self.client.post("/generate", json={"text": "one two three"} | body)
+
+
+def words(count: int) -> str:
+    """Return a text of ``count`` tokens."""
+    return " ".join(["word"] * count)
+
+
+def events(text: str) -> list[tuple[str, Any]]:
+    """Return the server-sent events in ``text``: name and JSON data, ``[DONE]`` as it is."""
+    found = []
+    for block in text.strip().split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in block.split("\n"))
+        data = fields["data"]
+        found.append((fields.get("event", "message"), data if data == "[DONE]" else orjson.loads(data)))
+    return found
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until ``condition`` holds; ``TimeoutError`` if it doesn't come to that."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition():  # noqa: ASYNC110 (any condition)
+            await asyncio.sleep(0.005)
+
+
+@asynccontextmanager
+async def api_stack(
+    runtimes: tuple[str, ...] = ("r0",), up: int | None = None, max_body_bytes: int = 100_000, **limits: Any
+) -> AsyncIterator[Api]:
+    """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello."""
+    link = FakeLink()
+    workers = [FakeWorker(link, name) for name in runtimes]
+    placement, ordering = placement_registry().load("least_work"), ordering_registry().load("fcfs")
+    dispatcher = Dispatcher(placement, ordering, Limits(**limits))
+    exchange = Exchange(
+        cast(RouterLink, link),
+        dispatcher,
+        WorkerTable(runtimes, allow_simulated=False, lost_after_seconds=60.0),
+        ExchangeOptions(epoch="epoch0", tick_seconds=0.05),
+    )
+    controller = Controller(exchange)
+    encoder = PromptEncoder(_tokenizer())
+    runner = WorkflowRunner(Services(controller, encoder, FakeSql(), 5.0), timeout_seconds=60.0)
+    text2sql = FakeText2Sql()
+    databases = ["shop"]
+    services = ApiServices(
+        controller=controller,
+        runner=runner,
+        external=ExternalWorkflows(controller, 20.0),
+        encoder=encoder,
+        model_info=MODEL_INFO,
+        databases=lambda: databases,
+        default_slo_seconds=20.0,
+        text2sql=text2sql,
+    )
+    app = create_app(services, max_body_bytes)
+    exchange.start()
+    try:
+        for worker in workers[:up]:
+            worker.hello()
+        await eventually(lambda: len(controller.workers) == len(workers[:up]))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+            yield Api(app, client, controller, dispatcher, runner, workers, text2sql, databases)
+    finally:
+        await runner.drain(0.0)
+        await exchange.close()
+        encoder.close()
+
+
+def _tokenizer() -> Tokenizer:
+    """Return a tokenizer for which each word is a token."""
+    tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    return tokenizer
+
+
+class _Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals to pytest."""
+        yield
+
+
+@asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[int]:
+    """Serve ``app`` with uvicorn on 127.0.0.1; yield the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await eventually(lambda: server.started)
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        async with asyncio.timeout(WAIT_SECONDS):
+            await task

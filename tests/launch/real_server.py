@@ -1,0 +1,127 @@
+"""A real server for tests: ``python -m launch.server`` with its controller, workers and SGLang processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+ROOT = Path(__file__).resolve().parents[2]
+START_SECONDS = 240.0
+STOP_SECONDS = 60.0
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait at most ``seconds`` for ``condition`` and return whether it came true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if condition():
+            return True
+        time.sleep(0.05)
+    return condition()
+
+
+@dataclass(slots=True)
+class RealServer:
+    """A running server.  ``family`` holds every process seen below the launcher."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+    temporary: Path
+    family: list[psutil.Process]
+
+    @property
+    def url(self) -> str:
+        """The server's base address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def client(self) -> httpx.Client:
+        """Return a client with a time limit on every wait."""
+        return httpx.Client(base_url=self.url, timeout=120.0, trust_env=False)
+
+    def workers(self) -> list[dict[str, Any]]:
+        """Return what ``/workers`` says of each runtime."""
+        with self.client() as client:
+            return list(client.get("/workers").raise_for_status().json()["workers"])
+
+    def stop(self) -> int:
+        """Send SIGTERM, wait and return the exit code."""
+        self.family = self._processes()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_SECONDS)
+
+    def survivors(self) -> list[psutil.Process]:
+        """Return the processes of the server that still live."""
+        return [p for p in self.family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+    def wait_until_ready(self) -> None:
+        """Wait for the server to be ready; a failing start fails the test with its log."""
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise AssertionError(f"the server ended while starting:\n{self.log.read_text()}")
+            try:
+                if httpx.get(f"{self.url}/readiness", timeout=2.0, trust_env=False).is_success:
+                    self.family = self._processes()
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.2)
+        raise AssertionError(f"not ready after {START_SECONDS} s:\n{self.log.read_text()}")
+
+    def kill(self) -> None:
+        """End everything that is left, for the sake of the machine."""
+        if self.process.poll() is None:
+            self.family = self._processes()
+            self.process.kill()
+            self.process.wait(10.0)
+        for process in self.survivors():
+            process.kill()
+
+    def _processes(self) -> list[psutil.Process]:
+        launcher = psutil.Process(self.process.pid)
+        return [launcher, *launcher.children(recursive=True)]
+
+
+@contextmanager
+def real_server(folder: Path, *arguments: str) -> Iterator[RealServer]:
+    """Start a server with ``arguments``; on leaving, end whatever the test left running."""
+    temporary = folder / "tmp"
+    temporary.mkdir()
+    log = folder / "server.log"
+    port = free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "launch.server", "--port", str(port), *arguments],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(temporary)},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = RealServer(process, port, log, temporary, [])
+    try:
+        server.wait_until_ready()
+        yield server
+    finally:
+        server.kill()

@@ -1,0 +1,156 @@
+"""A launcher process with tiny stand-in children, for the tests of its supervision."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+
+CHILD = """
+import json, mmap, os, signal, subprocess, sys, time
+status = int(sys.argv[sys.argv.index("--status-fd") + 1])
+plan = json.loads(sys.stdin.readline())
+def note(event):
+    with open(plan["journal"], "a") as journal:
+        journal.write(json.dumps([time.monotonic(), plan["name"], event]) + "\\n")
+def report(stage, message=""):
+    os.write(status, (json.dumps({"stage": stage, "seconds": 1.5, "message": message}) + "\\n").encode())
+def finish(*_):
+    note("term")
+    time.sleep(plan.get("drain", 0))
+    note("end")
+    os._exit(0)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if plan.get("stubborn") else finish)
+note(f"pid {os.getpid()}")
+sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
+if plan.get("grandchild"):
+    note(f"pid {subprocess.Popen(sleeper, start_new_session=True).pid}")
+if "shares" in plan:
+    shared = open(plan["shares"], "w+b")
+    shared.write(b"data")
+    shared.flush()
+    mapped = mmap.mmap(shared.fileno(), 4)
+if plan.get("helper"):
+    note(f"pid {subprocess.Popen(sleeper).pid}")
+print("words of", plan["name"], os.environ["TMPDIR"], flush=True)
+report("imported")
+time.sleep(plan.get("delay", 0))
+if "dies" in plan:
+    sys.exit(plan["dies"])
+if "fails" in plan:
+    report("failed", plan["fails"])
+    time.sleep(600)
+os.write(status, b"no JSON\\n")
+report("ready")
+note("ready")
+if "dies_later" in plan:
+    time.sleep(0.2)
+    os._exit(plan["dies_later"])
+sys.stdin.read()
+note("orphaned")
+"""
+
+LAUNCHER = """
+import asyncio, json, sys
+from launch.children import ChildSpec
+from launch.progress import Progress
+from launch.supervisor import Family, Limits, Supervisor
+plans, limits, logs = json.loads(sys.argv[1])
+def family(folder):
+    print("folder", folder, oct(folder.stat().st_mode), flush=True)
+    children = [
+        ChildSpec(label=p["name"], command=(sys.executable, "-c", p["code"]), line=json.dumps(p).encode())
+        for p in plans
+    ]
+    return Family(children[0], children[1:])
+ready = lambda seconds: f"READY after {seconds:.1f} s"
+sys.exit(asyncio.run(Supervisor(family, Limits(**limits), Progress(), ready, show_logs=logs).run()))
+"""
+
+
+class Server:
+    """A launcher process with stand-in children; ``journal()`` holds (time, child, event)."""
+
+    def __init__(
+        self, folder: Path, plans: dict[str, dict[str, Any]], limits: dict[str, Any], logs: bool
+    ) -> None:
+        self.folder = folder
+        self._journal = folder / "journal"
+        self._journal.touch()
+        (folder / "tmp").mkdir()
+        common = {"journal": str(self._journal), "code": CHILD}
+        limits = {
+            "start_seconds": 20,
+            "drain_seconds": 5,
+            "end_seconds": 2,
+            "backoff_seconds": 0.05,
+            **limits,
+        }
+        argument = json.dumps(
+            [[{"name": name, **common, **plan} for name, plan in plans.items()], limits, logs]
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LAUNCHER, argument],
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": str(folder / "tmp")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.out = self.err = ""
+
+    def journal(self) -> list[tuple[float, str, str]]:
+        return [tuple(json.loads(line)) for line in self._journal.read_text().splitlines()]
+
+    def times(self, event: str) -> dict[str, float]:
+        return {name: at for at, name, happened in self.journal() if happened == event}
+
+    def pids(self, name: str = "") -> list[int]:
+        events = [event for _, child, event in self.journal() if name in ("", child)]
+        return [int(event.split()[1]) for event in events if event.startswith("pid ")]
+
+    def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain: {self.journal()}"
+            time.sleep(0.02)
+
+    def until_ready(self, children: int) -> None:
+        self.until(lambda: len(self.times("ready")) == children)
+        time.sleep(0.2)
+
+    def end(self, seconds: float = 20) -> int:
+        """Wait for the launcher and return its exit code."""
+        self.out, self.err = self.process.communicate(timeout=seconds)
+        return self.process.returncode
+
+    def alive(self) -> list[int]:
+        return [pid for pid in self.pids() if alive(pid)]
+
+    def left_nothing(self) -> bool:
+        return not self.alive() and list((self.folder / "tmp").iterdir()) == []
+
+    def kill(self) -> None:
+        for pid in (self.process.pid, *self.alive()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.communicate()
+
+
+def alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,157 @@
+"""The whole system on real SGLang runtimes: workflows, the order inside SGLang, disconnects, the end."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.launch.real_server import RealServer, eventually, real_server
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+
+# Few slots, so that calls wait inside SGLang; a wide window, so that none waits in the controller.
+CROWDED = ("--window-tokens", "100000", "--", "--max-running-requests", "2")
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """Two real runtimes under ``least_work`` and ``urgency``."""
+    folder = tmp_path_factory.mktemp("pair")
+    with real_server(folder, "--cpu-slots", "2", "--ordering", "urgency", *CROWDED) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fcfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """One real runtime under ``fcfs``."""
+    folder = tmp_path_factory.mktemp("fcfs")
+    with real_server(folder, "--cpu-slots", "1", "--ordering", "fcfs", *CROWDED) as server:
+        yield server
+
+
+def test_twelve_concurrent_workflows(pair: RealServer) -> None:
+    """12 questions at once all end well; calls run once, on both runtimes, with prefixes from the cache."""
+
+    def ask(number: int) -> dict[str, Any]:
+        body = {"question": f"How many orders were placed in month {number}?", "database": "shop"}
+        with pair.client() as client:
+            answer = client.post("/v1/text2sql", json=body | {"slo_seconds": 120})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(12)))
+
+    assert len({answer["workflow_id"] for answer in answers}) == 12
+    calls = [step for answer in answers for step in answer["timeline"] if step["kind"] == "call"]
+    assert all(call["attempts"] == 1 for call in calls)
+    assert {call["state"] for call in calls} <= {"finished", "cancelled"}
+    for answer in answers:
+        assert answer["status"] in ("ok", "empty")
+        assert answer["deadline_met"] is True
+        stages = Counter(step["stage"] for step in answer["timeline"] if step["kind"] == "call")
+        assert stages["schema_linking"] == 1
+        assert stages["generate_candidate"] == 3
+        statements = [step for step in answer["timeline"] if step["kind"] == "sql"]
+        assert all(step["error"] is None for step in statements)
+        assert answer["sql"] in {step["statement"] for step in statements}
+    finished = [call for call in calls if call["state"] == "finished"]
+    assert {call["runtime"] for call in finished} == {"cpu-0", "cpu-1"}
+    shared = [call["cached_tokens"] for call in finished]
+    assert sum(tokens > 500 for tokens in shared) > len(shared) / 2
+
+
+def _overtakes(server: RealServer) -> int:
+    """Send relaxed calls, then an urgent one, and return how many of the relaxed ones it overtook.
+
+    All of them are on their runtime before the urgent one is sent: what it overtakes waited in SGLang.
+    """
+    ended: dict[str, float] = {}
+    lock = threading.Lock()
+
+    def generate(name: str, slo_seconds: float, tokens: int) -> dict[str, Any]:
+        body = {
+            "text": f"call {name} " * 20,
+            "sampling_params": {"max_new_tokens": tokens, "ignore_eos": True},
+            "workflow": {"id": name, "stage": "probe", "slo_seconds": slo_seconds, "last": True},
+        }
+        with server.client() as client:
+            answer = client.post("/generate", json=body)
+        with lock:
+            ended[name] = time.monotonic()
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    runtimes = len(server.workers())
+    relaxed = [f"relaxed-{number}" for number in range(8 * runtimes)]
+    with ThreadPoolExecutor(len(relaxed) + 1) as pool:
+        answers = [pool.submit(generate, name, 600.0, 128) for name in relaxed]
+
+        def all_in_sglang() -> bool:
+            return sum(worker["waiting"] or 0 for worker in server.workers()) >= 4 * runtimes
+
+        assert eventually(all_in_sglang, 20.0), server.workers()
+        urgent = pool.submit(generate, "urgent", 1.0, 4).result()
+        for answer in answers:
+            answer.result()
+    where = urgent["meta_info"]["sluice"]["runtime"]
+    with server.client() as client:
+        places = {
+            name: client.get(f"/v1/workflows/{name}").raise_for_status().json()["timeline"][0]
+            for name in relaxed
+        }
+    assert all(place["waited_seconds"] < 0.5 for place in places.values()), "held by the controller"
+    return sum(ended[name] > ended["urgent"] for name, place in places.items() if place["runtime"] == where)
+
+
+def test_urgency_reorders_the_queue_inside_sglang(pair: RealServer) -> None:
+    """A late urgent call overtakes calls that already wait in the runtime's own queue."""
+    assert _overtakes(pair) >= 3
+
+
+def test_fcfs_keeps_the_order_inside_sglang(fcfs: RealServer) -> None:
+    """With ``fcfs`` the same late call overtakes no more than the ones that were running beside it."""
+    assert _overtakes(fcfs) <= 1
+
+
+def test_hook_is_shown_to_be_live(pair: RealServer) -> None:
+    """``/workers`` shows, for each runtime, the order in which its scheduler process sorted the proof."""
+    for worker in pair.workers():
+        assert worker["hook_live"] is True
+        assert worker["hook_proof"][-1] == "proof-late"
+        assert worker["simulated"] is False
+        assert worker["scheduler_steps"] > 0
+
+
+def test_disconnect_ends_the_call_on_the_runtime(pair: RealServer) -> None:
+    """A client that leaves a stream or an unanswered request leaves no request running in SGLang."""
+
+    def idle() -> bool:
+        return all(not worker["running"] and not worker["waiting"] for worker in pair.workers())
+
+    assert eventually(idle, 10.0)
+    body: dict[str, Any] = {
+        "text": "a long answer",
+        "sampling_params": {"max_new_tokens": 4000, "ignore_eos": True},
+        "stream": True,
+    }
+    with pair.client() as client, client.stream("POST", "/generate", json=body) as response:
+        next(response.iter_lines())
+    with pair.client() as client, pytest.raises(Exception, match="timed out"):
+        client.post("/generate", json=body | {"stream": False}, timeout=1.0)
+    # 4,000 tokens take most of a minute: only an abort empties the runtimes so soon.
+    assert eventually(idle, 10.0), pair.workers()
+
+
+def test_shutdown_leaves_nothing(fcfs: RealServer) -> None:
+    """SIGTERM ends the server with exit code 0; no process, socket or temporary file is left."""
+    assert len(fcfs.family) >= 5  # launcher, controller, worker, SGLang's scheduler and detokenizer
+    assert fcfs.stop() == 0
+    assert eventually(lambda: not fcfs.survivors(), 5.0), fcfs.survivors()
+    assert list(fcfs.temporary.rglob("*")) == []

@@ -1,0 +1,198 @@
+"""The launcher's supervision, with tiny stand-in children and a real launcher process."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from launch.children import Status
+from launch.progress import LiveProgress, Progress
+from tests.launch.stand_in import Server, alive
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., Server]]:
+    """Start a launcher with ``children`` (name to plan), the first being the controller."""
+    servers: list[Server] = []
+
+    def starter(children: dict[str, dict[str, Any]], logs: bool = False, **limits: Any) -> Server:
+        servers.append(Server(Path(tempfile.mkdtemp(prefix="sl-")), children, limits, logs))
+        return servers[-1]
+
+    yield starter
+    for server in servers:
+        server.kill()
+        shutil.rmtree(server.folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_starts_together_and_drains(start: Callable[..., Server], number: int) -> None:
+    """All children start before any is ready; a signal ends the controller, then the workers, with code 0."""
+    server = start({"controller": {"drain": 0.5}, "a": {"delay": 0.5}, "b": {"delay": 0.5}})
+    server.until_ready(3)
+    server.process.send_signal(number)
+    assert server.end() == 0, server.err
+    begun = [at for at, _, event in server.journal() if event.startswith("pid")]
+    assert max(begun) < min(server.times("ready")[name] for name in "ab")
+    assert server.times("end")["controller"] < min(server.times("term")[name] for name in "ab")
+    assert "a: imported (1.5 s)" in server.out
+    assert server.out.index("b: ready") < server.out.index("READY after")
+    assert "0o40700" in server.out
+    assert server.left_nothing()
+
+
+def test_failure_at_start_ends_all(start: Callable[..., Server]) -> None:
+    """A child that reports a failure ends the start at once: its message, its log, exit code 1."""
+    server = start(
+        {"controller": {}, "a": {"fails": "the model is broken"}, "b": {"delay": 60, "stubborn": 1}}
+    )
+    assert server.end(10) == 1
+    assert "a failed to start: the model is broken\n    words of a" in server.err
+    assert "READY" not in server.out
+    assert "Traceback" not in server.err
+    assert server.left_nothing()
+
+
+def test_death_at_start_ends_all(start: Callable[..., Server]) -> None:
+    """A child that dies before it is ready is named with its exit code and last words."""
+    server = start({"controller": {}, "a": {"dies": 3}, "b": {"delay": 60}})
+    assert server.end(10) == 1
+    assert "a ended while starting (exit code 3)\n    words of a" in server.err
+    assert server.left_nothing()
+
+
+def test_start_takes_too_long(start: Callable[..., Server]) -> None:
+    """A child that isn't ready in time is named with its last stage and the flag to change."""
+    server = start({"controller": {}, "a": {"delay": 60}}, start_seconds=1)
+    assert server.end(10) == 1
+    assert (
+        "a was not ready after 1 s (last stage: imported); allow more with --start-timeout-seconds"
+        in server.err
+    )
+    assert server.left_nothing()
+
+
+def test_child_that_reads_no_instructions(start: Callable[..., Server]) -> None:
+    """A child that ends before it reads its instructions is reported like any other."""
+    server = start({"controller": {"code": "raise SystemExit(7)"}, "a": {}})
+    assert server.end(10) == 1
+    assert "controller ended while starting (exit code 7)" in server.err
+    assert server.left_nothing()
+
+
+def test_signal_during_start(start: Callable[..., Server]) -> None:
+    """A signal before all are ready stops at once; the code is 128 + the signal."""
+    server = start({"controller": {}, "a": {"delay": 60, "grandchild": 1}})
+    server.until(lambda: len(server.pids()) == 3)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end(5) == 128 + signal.SIGTERM
+    assert server.left_nothing()
+
+
+def test_second_signal_stops_at_once(start: Callable[..., Server]) -> None:
+    """A second signal kills every process, also those that children started in sessions of their own,
+    and removes what they shared in memory."""
+    shared = Path(f"/dev/shm/torch_sluice_test_{os.getpid()}")
+    children = {"controller": {"stubborn": 1}, "a": {"stubborn": 1, "grandchild": 1, "shares": str(shared)}}
+    server = start(children, drain_seconds=60)
+    server.until_ready(2)
+    assert shared.exists()
+    server.process.send_signal(signal.SIGINT)
+    time.sleep(0.5)
+    assert len(server.alive()) == 3
+    server.process.send_signal(signal.SIGINT)
+    assert server.end(5) == 128 + signal.SIGINT
+    assert server.left_nothing()
+    assert not shared.exists()
+
+
+def test_stubborn_children_are_killed(start: Callable[..., Server]) -> None:
+    """Children that ignore SIGTERM are killed when their time is over, and the exit code tells."""
+    children = {"controller": {}, "a": {"stubborn": 1, "grandchild": 1}, "b": {}}
+    server = start(children, end_seconds=0.5)
+    server.until_ready(3)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end(10) == 1
+    assert "a did not end in time and had to be killed" in server.err
+    assert "b" in server.times("end")
+    assert server.left_nothing()
+
+
+def test_children_of_a_killed_launcher_notice(start: Callable[..., Server]) -> None:
+    """When the launcher is killed, standard input of its children closes."""
+    server = start({"controller": {}, "a": {}})
+    server.until_ready(2)
+    server.process.kill()
+    server.until(lambda: len(server.times("orphaned")) == 2, 5)
+    server.until(lambda: not server.alive(), 5)
+
+
+def test_worker_is_restarted_until_given_up(start: Callable[..., Server]) -> None:
+    """A worker that dies is restarted a bounded number of times; without any left the server stops.
+    What a dead worker leaves running is ended."""
+    server = start({"controller": {}, "a": {"dies_later": 9, "helper": 1}}, restarts=2)
+    assert server.end() == 1
+    assert len(server.pids("a")) == 2 * 3
+    assert server.err.count("a died (exit code 9)") == 3
+    assert "a died (exit code 9) and is given up after 3 deaths" in server.err
+    assert "no runtime is left" in server.err
+    assert server.left_nothing()
+
+
+def test_server_lives_while_one_runtime_does(start: Callable[..., Server]) -> None:
+    """A given-up runtime doesn't end the server, and the drain afterwards is clean."""
+    server = start({"controller": {}, "a": {"dies_later": 9}, "b": {}}, restarts=0)
+    server.until_ready(3)
+    server.until(lambda: not alive(server.pids("a")[0]))
+    time.sleep(0.5)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end(10) == 0, server.err
+    assert "b" in server.times("end")
+    assert server.left_nothing()
+
+
+def test_dead_controller_ends_the_server(start: Callable[..., Server]) -> None:
+    """Without its controller the server stops with a sentence and exit code 1."""
+    server = start({"controller": {"dies_later": 4}, "a": {}, "b": {"stubborn": 1}})
+    assert server.end() == 1
+    assert "the controller died (exit code 4): the server stops\n    words of controller" in server.err
+    assert server.left_nothing()
+
+
+def test_logs_are_shown_on_request(start: Callable[..., Server]) -> None:
+    """With logs shown, each line of a child is printed behind its name."""
+    server = start({"controller": {}, "a": {}}, logs=True)
+    server.until_ready(2)
+    time.sleep(0.3)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end() == 0
+    assert "[a] words of a" in server.out
+
+
+def test_live_table_then_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """On a terminal the stages of a process share a row; after the table, lines are printed."""
+    screen = io.StringIO()
+    progress = LiveProgress(Console(file=screen, force_terminal=True, width=100))
+    progress.say("a warning")
+    progress.stage("runtime cpu-0", Status("spawned"))
+    progress.stage("runtime cpu-0", Status("loaded", 21.34))
+    progress.say("Sluice is ready")
+    progress.stage("runtime cpu-0", Status("ready", 30))
+    assert "21.3" in screen.getvalue()
+    assert capsys.readouterr().out == "a warning\nSluice is ready\nruntime cpu-0: ready (30.0 s)\n"
+
+
+def test_problems_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """Problems name the program and keep standard output clean."""
+    Progress().problem("something broke")
+    assert capsys.readouterr() == ("", "sluice: something broke\n")
