@@ -142,9 +142,7 @@ class Exchange:
             call.done.set_result(CallResult(call.answer, entry))
         else:
             entry.error = decision.failure.message
-            error = error_for(decision.failure)
-            error.retry_after = decision.retry_after
-            call.done.set_exception(error)
+            call.done.set_exception(error_for(decision.failure))
         call.chunks.put_nowait(None)
         call.record.changed(entry)
 
@@ -209,6 +207,7 @@ class Exchange:
             entry = call.entry
             entry.state, entry.cached_tokens = State.RUNNING, message.cached_tokens
             entry.ttft_seconds = self.clock() - call.ready_clock
+            call.record.changed(entry)
             self.handle(ev.FirstToken(call.call_id, attempt, message.cached_tokens))
 
     def _chunk(self, _identity: bytes, message: msg.Chunk) -> None:

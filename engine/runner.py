@@ -7,7 +7,7 @@ import logging
 
 from engine.steps import LiveSteps, Services
 from engine.timeline import WorkflowRecord
-from sched.errors import Failure, NotFoundError, SluiceError
+from sched.errors import Failure, NotFoundError, SluiceError, failure_of
 from sched.request import WorkflowSpec
 from sched.workflow import WorkflowProgram
 
@@ -80,7 +80,7 @@ class WorkflowRunner:
             message = f"the workflow took longer than {self._timeout:g} s"
             controller.end_workflow(workflow_id, Failure("timeout", message))
         except SluiceError as error:
-            controller.end_workflow(workflow_id, Failure(error.code, error.message))
+            controller.end_workflow(workflow_id, failure_of(error))
         except Exception as error:
             logger.exception("workflow %s failed", workflow_id)
             message = f"{type(error).__name__}: {error}"

@@ -222,7 +222,7 @@ class Serving:
     def _end(self, rid: str, why: Failure) -> None:
         """Abort a running request; if the runtime doesn't end it in time, its delivery is cancelled."""
         running = self._running.get(rid)
-        if running is None or running.give_up is not None:
+        if running is None or running.delivery.verdict is not None:
             return
         running.delivery.verdict = why
         self._runtime.abort(rid)

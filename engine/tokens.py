@@ -55,7 +55,7 @@ def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
 
 
 class PromptEncoder:
-    """Turns segments into prompts with the model's tokenizer, in a thread, without encoding shared ones twice.
+    """Turns segments into prompts with the model's tokenizer, in a thread; shared ones are encoded once.
 
     The tokenizer's own prefix (a BOS token, where the model has one) goes in front of the first segment.
     """

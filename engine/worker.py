@@ -23,8 +23,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import orjson
-
 from engine import cpu
 from engine.backend import Runtime, RuntimeInfo, StartError
 from engine.children import die_with_parent, end_children
@@ -32,6 +30,7 @@ from engine.link import DealerLink
 from engine.messages import Hello, Message
 from engine.serving import Ending, Serving
 from engine.spec import WorkerSpec
+from engine.status import Status
 
 # SGLang's child processes import this module before anything of SGLang's.
 if __name__ == "__mp_main__":
@@ -40,30 +39,10 @@ if __name__ == "__mp_main__":
 
 logger = logging.getLogger(__name__)
 
-_STARTED = time.monotonic()
 _STDIN = 0
 _MAX_SPEC_BYTES = 1 << 20
 _LAST_RESORT_SECONDS = 20.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class Status:
-    """Tells the launcher how far the start is."""
-
-    def __init__(self, descriptor: int | None) -> None:
-        self._descriptor = descriptor
-
-    def __call__(self, stage: str, message: str = "") -> None:
-        """Write one line; a launcher that no longer reads is no error here."""
-        seconds = round(time.monotonic() - _STARTED, 3)
-        logger.info("%s after %.1f s %s", stage, seconds, message)
-        if self._descriptor is None:
-            return
-        line = orjson.dumps({"stage": stage, "seconds": seconds, "message": message}) + b"\n"
-        try:
-            os.write(self._descriptor, line)
-        except OSError:
-            self._descriptor = None
 
 
 def _read_spec() -> WorkerSpec:

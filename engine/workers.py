@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.messages import Heartbeat, Hello
 from engine.backend import PROOF_ORDER
+from engine.messages import Heartbeat, Hello
 
 
 @dataclass(slots=True)

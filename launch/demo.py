@@ -70,12 +70,12 @@ def _wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:
 
 
 def _show(console: Console, url: str, question: str) -> int:
-    console.print(f"\n[bold]Question[/] (database shop): {escape(question)}\n")
+    console.print(f"\n[bold]Question[/] (database shop): {escape(question)}\n", soft_wrap=True)
     for event in ask(url, question, "shop", timeout_seconds=_ANSWER_SECONDS):
         if event.name == "step":
             line = _step_line(event.data)
             if line:
-                console.print(line)
+                console.print(line, soft_wrap=True)
         elif event.name == "error":
             console.print(f"[red]failed:[/] {escape(str(event.data))}")
             return 1

@@ -154,8 +154,8 @@ class Dispatcher:
         self._sequence += 1
         call = self.book.open_call(event.spec, self._sequence, now)
         if waiting >= self.limits.max_waiting_calls:
-            failure = Failure("overloaded", "too many calls are waiting; try again later")
-            self._settle(call, State.REJECTED, now, failure, retry_after=1.0)
+            failure = Failure("overloaded", "too many calls are waiting; try again later", retry_after=1.0)
+            self._settle(call, State.REJECTED, now, failure)
             return
         advance(call, State.WAITING, now)
         self._place(call, now)
@@ -229,19 +229,12 @@ class Dispatcher:
             self.runtimes[call.runtime].release(call)
         self._settle(call, state, now, failure)
 
-    def _settle(
-        self,
-        call: Call,
-        state: State,
-        now: float,
-        failure: Failure | None,
-        retry_after: float | None = None,
-    ) -> None:
+    def _settle(self, call: Call, state: State, now: float, failure: Failure | None) -> None:
         advance(call, state, now, failure)
         assert call.state in TERMINAL
         self._unplaced.pop(call.spec.call_id, None)
         spec = call.spec
-        self._out.append(ev.CallSettled(spec.call_id, spec.workflow_id, state, failure, retry_after))
+        self._out.append(ev.CallSettled(spec.call_id, spec.workflow_id, state, failure))
         joined = self.book.close_call(call, now)
         if joined and spec.join_id is not None:
             self._out.append(ev.Joined(spec.workflow_id, spec.join_id))

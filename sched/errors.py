@@ -91,6 +91,13 @@ class Failure:
 
     code: str
     message: str
+    field: str | None = None
+    retry_after: float | None = None
+
+
+def failure_of(error: SluiceError) -> Failure:
+    """Return ``error`` as plain data."""
+    return Failure(error.code, error.message, error.field, error.retry_after)
 
 
 _BY_CODE: dict[str, type[SluiceError]] = {
@@ -110,4 +117,5 @@ _BY_CODE: dict[str, type[SluiceError]] = {
 
 def error_for(failure: Failure) -> SluiceError:
     """Return the exception that stands for ``failure`` (``SluiceError`` for an unknown code)."""
-    return _BY_CODE.get(failure.code, SluiceError)(failure.message)
+    cls = _BY_CODE.get(failure.code, SluiceError)
+    return cls(failure.message, field=failure.field, retry_after=failure.retry_after)

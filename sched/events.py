@@ -196,7 +196,6 @@ class CallSettled:
     workflow_id: str
     state: State
     failure: Failure | None = None
-    retry_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

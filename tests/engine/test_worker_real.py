@@ -27,7 +27,6 @@ pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
 START_SECONDS = 180.0
-REFUSED = "refused"
 
 
 @module_fixture
@@ -52,10 +51,10 @@ async def processes(
     arguments = {"max_running_requests": 1, "max_total_tokens": 16384}
     real = WorkerProcess(WorkerSpec(name="real", cpu_core=0, engine_args=arguments, **values), folder)
     refused = WorkerProcess(
-        WorkerSpec(name=REFUSED, engine_args=arguments, **values), folder, {"SGLANG_PLUGINS": "none"}
+        WorkerSpec(name="refused", engine_args=arguments, **values), folder, {"SGLANG_PLUGINS": "none"}
     )
     async with started(real), started(refused):
-        yield {"real": real, REFUSED: refused}
+        yield {"real": real, "refused": refused}
 
 
 @module_fixture
@@ -96,11 +95,11 @@ async def test_leaves_no_names_in_shared_memory(worker: WorkerProcess) -> None:
 
 async def test_without_the_hook_the_runtime_is_refused(processes: dict[str, WorkerProcess]) -> None:
     """Where SGLang doesn't load the plugin the start fails, says so, and leaves nothing behind."""
-    status = await processes[REFUSED].until("ready", START_SECONDS)
+    status = await processes["refused"].until("ready", START_SECONDS)
     assert status["stage"] == "failed"
     assert "ordering hook is not live" in status["message"]
-    assert await processes[REFUSED].ended(15) == 1
-    assert list(processes[REFUSED].temporary.iterdir()) == []
+    assert await processes["refused"].ended(15) == 1
+    assert list(processes["refused"].temporary.iterdir()) == []
 
 
 async def test_generates_and_caches(worker: WorkerProcess, controller: FakeController) -> None:

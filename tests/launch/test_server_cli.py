@@ -205,3 +205,12 @@ def test_simulated_server_serves_restarts_and_drains(simulated: SimulatedServer)
     assert len(pids) == 3
     assert not any(alive(pid) for pid in pids)
     assert list(simulated.temporary.iterdir()) == []
+
+
+def test_outside_the_checkout_the_command_says_where_to_go(tmp_path: Path) -> None:
+    """From any other folder ``python -m launch.server`` fails with one sentence and no traceback."""
+    done = run(["--help"], cwd=tmp_path, environment={"PYTHONPATH": ""})
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "sluice: run this from Sluice's checkout: change to the folder that holds its pyproject.toml"
+    ]

@@ -181,7 +181,7 @@ def test_overload_is_refused_before_queueing() -> None:
     end = settlement(cluster.call(5, join_id="j", join_size=1, ends_branch=True))
     assert end.state is State.REJECTED
     assert end.failure is not None
-    assert (end.failure.code, end.retry_after) == ("overloaded", 1.0)
+    assert (end.failure.code, end.failure.retry_after) == ("overloaded", 1.0)
     assert ev.Joined("w0", "j") in cluster.log[-1][2], "its branch has ended too"
     cluster.finish(1)
     assert cluster.call(6) == []
