@@ -63,9 +63,9 @@ def test_the_standard_class_is_served_in_the_checkout() -> None:
 
 
 def test_from_elsewhere_nothing_is_shadowed(tmp_path: Path) -> None:
-    """In another directory ``sched`` is the standard library's, and the programs are not found."""
+    """In another directory ``sched`` is the standard library's, and the programs say where to go."""
     where = python("-c", "import sched; print(sched.__file__)", cwd=tmp_path)
     assert Path(where.stdout.strip()).name == "sched.py", where.stderr
     server = python("-m", "launch.server", "--help", cwd=tmp_path)
     assert server.returncode != 0
-    assert "launch" in server.stderr
+    assert "checkout" in server.stderr
