@@ -78,7 +78,10 @@ class ServerConfig:
     start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
     drain_seconds: Annotated[Seconds, _help("time that running work has to finish at shutdown")] = 30.0
     candidates: Annotated[PositiveInt, _help("SQL candidates per question")] = 3
-    max_revisions: Annotated[NonNegativeInt, _help("rounds of correction per candidate")] = 3
+    max_revisions: Annotated[NonNegativeInt, _help("rounds of correction per candidate")] = 10
+    prompt_profile: Annotated[
+        Literal["compact", "full"], _help("prompts: compact, or full with worked examples (9,000 tokens)")
+    ] = "compact"
     log_level: Annotated[LogLevel, _help("debug and info show the log of every process")] = "warning"
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
     databases: Mapping[str, str] = field(default_factory=dict)
@@ -116,6 +119,7 @@ class ControllerSpec:
     simulated: bool
     policy_path: str
     log_level: str
+    prompt_profile: Literal["compact", "full"] = "compact"
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""

@@ -14,7 +14,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +35,14 @@ from engine.tokens import PromptEncoder
 from engine.workers import WorkerTable
 from launch.api.app import ApiServices, create_app
 from launch.config import ControllerSpec
+from launch.models import cache_folder, declared_context
 from launch.policies import ordering_registry, placement_registry
 from plugins.text2sql.databases import DatabaseRegistry
+from plugins.text2sql.retrieval import Retriever
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import SluiceError
+from sched.workflow import Segment
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +74,8 @@ class _Parts:
     runner: WorkflowRunner
     databases: DatabaseRegistry
     encoder: PromptEncoder
+    text2sql: Text2Sql
+    retriever: Retriever
     app: FastAPI
 
 
@@ -97,14 +102,8 @@ def _build(spec: ControllerSpec) -> _Parts:
     encoder = PromptEncoder.load(spec.model_path)
     services = Services(controller, encoder, databases, SQL_TIMEOUT_SECONDS)
     runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
-    text2sql = Text2Sql(
-        databases,
-        Text2SqlOptions(
-            candidates=spec.candidates,
-            max_revisions=spec.max_revisions,
-            constrained=spec.embedded_model and not spec.simulated,
-        ),
-    )
+    retriever = Retriever(databases, cache_folder() / "indexes")
+    text2sql = Text2Sql(databases, _text2sql_options(spec), retriever)
     for name in databases.names():
         text2sql.prepare(name)
     app = create_app(
@@ -119,7 +118,31 @@ def _build(spec: ControllerSpec) -> _Parts:
             text2sql=text2sql,
         )
     )
-    return _Parts(exchange, runner, databases, encoder, app)
+    return _Parts(exchange, runner, databases, encoder, text2sql, retriever, app)
+
+
+def _text2sql_options(spec: ControllerSpec) -> Text2SqlOptions:
+    return Text2SqlOptions(
+        candidates=spec.candidates,
+        max_revisions=spec.max_revisions,
+        profile=spec.prompt_profile,
+        constrained=spec.embedded_model and not spec.simulated,
+    )
+
+
+async def _check_prompts(parts: _Parts, context_tokens: int | None) -> None:
+    """Refuse prompts for which the model has no room, as far as its context is known.
+
+    Raises:
+        ConfigError: names the option and the remedy.
+    """
+
+    async def count(segments: Sequence[Segment]) -> int:
+        return (await parts.encoder.encode(segments)).tokens
+
+    for name in parts.databases.names() if context_tokens else ():
+        assert context_tokens is not None
+        await parts.text2sql.check_context(name, context_tokens, count)
 
 
 def _model_info(spec: ControllerSpec) -> dict[str, Any]:
@@ -154,6 +177,8 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
     loop.add_reader(sys.stdin.fileno(), _on_lifeline, stop)
     listener = _listen(spec.host, spec.port)
     parts = _build(spec)
+    # Refused within seconds where the model's files say its context; its runtimes say it in the end.
+    await _check_prompts(parts, None if spec.simulated else declared_context(spec.model_path))
     server = _Server(
         uvicorn.Config(
             parts.app,
@@ -172,6 +197,7 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
         ends = {serving, stopping}
         await asyncio.wait(ends | {complete}, return_when=asyncio.FIRST_COMPLETED)
         if complete.done():
+            await _check_prompts(parts, parts.exchange.workers.context_length)
             status("ready")
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await parts.runner.drain(spec.drain_seconds)
@@ -179,6 +205,7 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
         await parts.exchange.close()
+        parts.retriever.close()
         parts.databases.close()
         parts.encoder.close()
 

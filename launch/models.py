@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -46,6 +47,21 @@ def check_model(model_path: str, where: str) -> None:
             f"{where}: {model_path} has no tokenizer; put the model's tokenizer.json beside its config.json",
             field="model_path",
         )
+
+
+def declared_context(model_path: str) -> int | None:
+    """Return the context in tokens that the model in a folder declares; ``None`` if that takes SGLang to say.
+
+    (A scaled rotary embedding, a nested configuration, or no readable ``config.json``.)
+    """
+    try:
+        config = json.loads((Path(model_path) / "config.json").read_bytes())
+    except (OSError, ValueError):
+        return None
+    if not isinstance(config, dict) or config.get("rope_scaling") or config.get("rope_parameters"):
+        return None
+    context = config.get("max_position_embeddings")
+    return context if isinstance(context, int) else None
 
 
 def tokenizer_hash(model_path: str) -> str:

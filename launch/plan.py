@@ -64,6 +64,7 @@ class Plan:
             databases=config.databases,
             candidates=config.candidates,
             max_revisions=config.max_revisions,
+            prompt_profile=config.prompt_profile,
             embedded_model=self.embedded is not None,
             simulated=config.simulated,
             policy_path=str(Path.cwd()),

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from plugins.text2sql.grammar import table_list_tree
-from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, listed, seq
+from plugins.text2sql.grammar_tree import Node, Rule, alt, listed, seq
 from plugins.text2sql.schema import DatabaseSchema
+from sched.workflow import Generation
 
 T = TypeVar("T")
 
 MAX_KEYWORDS = 8
 PASSED, FAILED = "passed", "failed"
 _BOUND_KEYWORDS = 4
+_BOUND_TESTS = 3
 _MAX_WORDS = 24
 _MAX_WORD_CHARACTERS = 24
 _WORD = re.compile(r"\w+")
@@ -43,10 +45,20 @@ TESTS = (
 
 @dataclass(frozen=True, slots=True)
 class Form(Generic[T]):
-    """What an answer looks like.  ``tree`` bounds it; ``read`` understands any text as far as it goes."""
+    """What an answer looks like.
+
+    ``tree`` bounds it; ``read`` understands any text as far as it goes.  ``by_line``: of an answer that
+    was cut off, the last line doesn't count (elsewhere it can't be taken for a whole one).
+    """
 
     tree: Node
     read: Callable[[str], T]
+    by_line: bool = False
+
+    def of(self, generation: Generation) -> T:
+        """Return what ``generation`` says."""
+        text = generation.text
+        return self.read(text.rpartition("\n")[0] if self.by_line and generation.truncated else text)
 
 
 def decision_form(tools: Sequence[str]) -> Form[str | None]:
@@ -60,14 +72,11 @@ def decision_form(tools: Sequence[str]) -> Form[str | None]:
 
 
 def keywords_form(question: str) -> Form[list[str]]:
-    """Return the form of a JSON array of keywords, bound to the question's own words (longest first).
-
-    Raises:
-        ValueError: the question has no word.
-    """
+    """Return the form of a JSON array of keywords, bound to the question's own words."""
     words = dict.fromkeys(word for word in _WORD.findall(question) if len(word) <= _MAX_WORD_CHARACTERS)
     chosen = sorted(words, key=len, reverse=True)[:_MAX_WORDS]
-    word = Rule("word", alt(*(json.dumps(word, ensure_ascii=False) for word in chosen)))
+    # A question without any word has one keyword, which finds nothing.
+    word = Rule("word", alt(*(json.dumps(word, ensure_ascii=False) for word in chosen or [""])))
 
     def read(text: str) -> list[str]:
         return [keyword for keyword in _strings(text) if keyword.strip()][:MAX_KEYWORDS]
@@ -81,27 +90,34 @@ def tables_form(schema: DatabaseSchema) -> Form[list[str]]:
     return Form(table_list_tree(schema), lambda text: [name for name in _strings(text) if name in known])
 
 
-def tests_form(at_most: int) -> Form[list[str]]:
-    """Return the form of a list of one to ``at_most`` unit tests, one a line."""
-    test = Rule("test", alt(*TESTS))
+def unit_tests_form(at_most: int) -> Form[list[str]]:
+    """Return the form of a list of at most ``at_most`` unit tests, one a line.
+
+    Bound to it, a model chooses three different ones (or ``at_most``) of ``TESTS``.
+    """
+    bound = min(_BOUND_TESTS, at_most)
+    # Each line has choices of its own, so that no test comes twice.
+    lines = [seq("\n- " if line else "- ", alt(*TESTS[line::bound])) for line in range(bound)]
 
     def read(text: str) -> list[str]:
         return list(dict.fromkeys(_BULLET.findall(text)))[:at_most]
 
-    return Form(seq("- ", listed(test, at_most, "\n- ")), read)
+    return Form(seq(*lines), read, by_line=True)
 
 
 def verdicts_form(candidates: int) -> Form[frozenset[int]]:
     """Return the form of a verdict on each candidate; read as the indexes (from 0) of those that passed."""
     verdict = Rule("verdict", alt(PASSED, FAILED))
-    lines = [seq(f"Candidate {number}: ", verdict) for number in range(1, candidates + 1)]
-    tree = seq(lines[0], *(Repeat(seq("\n", line), 1, 1) for line in lines[1:]))
+    lines = [
+        seq("" if number == 1 else "\n", f"Candidate {number}: ", verdict)
+        for number in range(1, candidates + 1)
+    ]
 
     def read(text: str) -> frozenset[int]:
         last = {int(number): word.lower() for number, word in _VERDICT.findall(text)}
         return frozenset(n - 1 for n, word in last.items() if word == PASSED and 0 < n <= candidates)
 
-    return Form(tree, read)
+    return Form(seq(*lines), read)
 
 
 def _strings(text: str) -> list[str]:

@@ -45,6 +45,13 @@ class _Database:
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STATEMENTS))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
+    def timed(self, job: Statement) -> SqlResult:
+        """Run ``job`` and remember how long it took, unless it was refused or given up."""
+        result = job.run()
+        if result.ok or result.error_kind in _RAN:
+            self.seconds.append(result.seconds)
+        return result
+
 
 class DatabaseRegistry:
     """The databases by name; implements ``sched.workflow.SqlBackend``.
@@ -155,13 +162,7 @@ class DatabaseRegistry:
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
 
-        def run() -> SqlResult:
-            result = job.run()
-            if result.ok or result.error_kind in _RAN:
-                found.seconds.append(result.seconds)
-            return result
-
-        future = self._queue.submit(run, time.monotonic() + slack_seconds)
+        future = self._queue.submit(lambda: found.timed(job), time.monotonic() + slack_seconds)
         self._jobs[future] = job
         future.add_done_callback(lambda done: self._jobs.pop(done, None))
         answer = asyncio.wrap_future(future)

@@ -6,10 +6,14 @@ question; so a runtime that has served one of them has most of the next one's pr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from sched.workflow import Segment, SegmentKind
+from plugins.text2sql import stages, templates
+from sched.workflow import Segment, SegmentKind, SqlResult
+
+_SHOWN_ROWS = 3
+_SHOWN_CHARACTERS = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,66 +24,112 @@ class Style:
     template: str
 
 
-_LINKING = """You choose the tables of a SQLite database that are needed to answer a question.
-Read the schema: every table with its columns, their types, sample values and foreign keys.
-Choose each table that holds an asked-for value, a filter or a join between two chosen tables.
-Leave out every other table. Answer with a JSON array of table names and nothing else.
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What the prompts of one question are about: the rendered schema, the question, what was retrieved."""
 
-"""
+    schema: str
+    question: str
+    evidence: str = ""
 
-_RULES = """Write exactly one SELECT statement for SQLite. Use only tables and columns of the schema.
-Qualify columns with their table when more than one table is used. Join along foreign keys.
-Compare text with the spelling shown among the sample values. Dates are text like 2025-01-31.
-"""
 
-STYLES = (
-    Style(
-        "plan",
-        "You translate a question into SQL by planning like a database engine.\n"
-        + _RULES
-        + "First decide which table to scan, which rows to keep, which tables to join and in which order,\n"
-        "then what to group, aggregate, sort and limit. Then write the statement that does just this.\n\n",
-    ),
-    Style(
-        "divide",
-        "You translate a question into SQL by dividing it into smaller questions.\n"
-        + _RULES
-        + "Split the question into parts, find the clause that answers each part, and put the clauses\n"
-        "together into one statement. Remove what no part of the question asks for.\n\n",
-    ),
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """A profile of prompts.  ``templates`` has one per stage but for candidates, which have ``styles``.
+
+    ``sql_cue`` and ``revision_cue`` are the last words of prompts for SQL: the answer follows them.
+    """
+
+    name: str
+    styles: tuple[Style, ...]
+    templates: Mapping[str, str]
+    sql_cue: str = "SQL: "
+    revision_cue: str = "Repaired SQL: "
+
+    def decision(self, stage: str, question: str, used: Sequence[str]) -> list[Segment]:
+        """Return the prompt for an agent's next tool, after those ``used``."""
+        so_far = ", ".join(used) or "nothing"
+        return [
+            Segment(SegmentKind.TEMPLATE, self.templates[stage]),
+            _question(question),
+            _context(f"Used so far: {so_far}\nNext: "),
+        ]
+
+    def keywords(self, question: str) -> list[Segment]:
+        """Return the prompt for the words to look up."""
+        template = Segment(SegmentKind.TEMPLATE, self.templates[stages.EXTRACT_KEYWORDS])
+        return [template, _question(question), _context("Keywords: ")]
+
+    def linking(self, topic: Topic) -> list[Segment]:
+        """Return the prompt of schema linking."""
+        return [*self._shared(self.templates[stages.SCHEMA_LINKING], topic), _context("Tables: ")]
+
+    def candidate(self, style: Style, topic: Topic, tables: Sequence[str]) -> list[Segment]:
+        """Return the prompt of a candidate; ``tables`` are the linked ones."""
+        linked = f"Relevant tables: {', '.join(tables)}\n" if tables else ""
+        return [*self._shared(style.template, topic), _context(linked + self.sql_cue)]
+
+    def revision(self, topic: Topic, sql: str, complaint: str) -> list[Segment]:
+        """Return the prompt of a revision of ``sql`` after the database's ``complaint``."""
+        context = f"Statement:\n{sql}\nProblem: {complaint}\n{self.revision_cue}"
+        return [*self._shared(self.templates[stages.REVISE], topic), _context(context)]
+
+    def unit_tests(self, topic: Topic, candidates: str, at_most: int) -> list[Segment]:
+        """Return the prompt for at most ``at_most`` tests between ``candidates`` (:func:`compared`)."""
+        shared = self._shared(self.templates[stages.GENERATE_UNIT_TEST], topic)
+        return [*shared, _context(candidates), _context(f"At most {at_most} tests:\n")]
+
+    def evaluation(self, topic: Topic, candidates: str, test: str) -> list[Segment]:
+        """Return the prompt that judges ``candidates`` by ``test``; only its end differs between tests."""
+        shared = self._shared(self.templates[stages.EVALUATE], topic)
+        return [*shared, _context(candidates), _context(f"Test: {test}\nVerdicts:\n")]
+
+    def _shared(self, template: str, topic: Topic) -> list[Segment]:
+        segments = [
+            Segment(SegmentKind.TEMPLATE, template),
+            Segment(SegmentKind.SCHEMA, f"Schema:\n{topic.schema}\n"),
+            _question(topic.question),
+        ]
+        return [*segments, _context(topic.evidence)] if topic.evidence else segments
+
+
+COMPACT = Prompts(
+    "compact",
+    (Style("plan", templates.PLAN), Style("divide", templates.DIVIDE)),
+    templates.INSTRUCTIONS,
 )
-
-_REVISE = (
-    """You repair a SQL statement that failed or returned no rows.
-"""
-    + _RULES
-    + """Read the message of the database. An unknown column or table: use the one of the schema that was
-meant. No rows: a filter or join is too strict or a value is spelled differently. Change only what is wrong.
-
-"""
-)
+"""Short instructions, for small models and short contexts."""
 
 
-def linking(schema: str, question: str) -> list[Segment]:
-    """Return the prompt of schema linking."""
-    return [*_shared(_LINKING, schema, question), Segment(SegmentKind.CONTEXT, "Tables: ")]
+def evidence(values: Sequence[str], columns: Sequence[str]) -> str:
+    """Return what retrieval found, for a prompt; empty if it found nothing."""
+    lines = []
+    if values:
+        lines.append(f"Values found in the database: {'; '.join(values)}\n")
+    if columns:
+        lines.append(f"Columns that may matter: {', '.join(columns)}\n")
+    return "".join(lines)
 
 
-def candidate(style: Style, schema: str, question: str, tables: Sequence[str]) -> list[Segment]:
-    """Return the prompt of a candidate; ``tables`` are the linked ones."""
-    context = f"Relevant tables: {', '.join(tables)}\nSQL: " if tables else "SQL: "
-    return [*_shared(style.template, schema, question), Segment(SegmentKind.CONTEXT, context)]
+def compared(results: Sequence[SqlResult]) -> str:
+    """Return the candidates' statements, each with the beginning of its result."""
+    return "".join(
+        f"Candidate {number}:\n{result.statement}\nResult: {_shown(result)}\n"
+        for number, result in enumerate(results, 1)
+    )
 
 
-def revision(schema: str, question: str, sql: str, complaint: str) -> list[Segment]:
-    """Return the prompt of a revision of ``sql`` after the database's ``complaint``."""
-    context = f"Statement:\n{sql}\nProblem: {complaint}\nRepaired SQL: "
-    return [*_shared(_REVISE, schema, question), Segment(SegmentKind.CONTEXT, context)]
+def _shown(result: SqlResult) -> str:
+    rows = " ".join(str(row) for row in result.rows[:_SHOWN_ROWS])
+    if len(rows) > _SHOWN_CHARACTERS:
+        rows = f"{rows[:_SHOWN_CHARACTERS]}…"
+    count = f"{'more than ' if result.truncated else ''}{len(result.rows)}"
+    return f"{count} {'row' if count == '1' else 'rows'}, beginning with {rows}"
 
 
-def _shared(template: str, schema: str, question: str) -> list[Segment]:
-    return [
-        Segment(SegmentKind.TEMPLATE, template),
-        Segment(SegmentKind.SCHEMA, f"Schema:\n{schema}\n"),
-        Segment(SegmentKind.QUESTION, f"Question: {question}\n"),
-    ]
+def _question(question: str) -> Segment:
+    return Segment(SegmentKind.QUESTION, f"Question: {question}\n")
+
+
+def _context(text: str) -> Segment:
+    return Segment(SegmentKind.CONTEXT, text)

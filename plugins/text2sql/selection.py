@@ -1,13 +1,15 @@
-"""Which candidate is the answer: the result that most of them agree on."""
+"""Which candidate is the answer: the one that passes most unit tests, then the most agreed result."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sched.workflow import SqlResult
+
+Fingerprint = tuple[int, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Candidate:
         keep = self.result.ok and not result.ok
         return Candidate(self.index, self.style, round_, self.result if keep else result)
 
-    def fingerprint(self) -> tuple[int, tuple[str, ...]]:
+    def fingerprint(self) -> Fingerprint:
         """Return what makes two results the same: width and rows, whatever their order and column names."""
         return len(self.result.columns), tuple(sorted(map(repr, self.result.rows)))
 
@@ -44,24 +46,46 @@ def decided(done: Sequence[Candidate], total: int) -> bool:
     return bool(votes := _votes(done)) and max(votes.values()) * 2 > total
 
 
-def select(candidates: Sequence[Candidate]) -> dict[str, Any]:
-    """Return the answer as a JSON-ready dictionary.
+def rivals(candidates: Sequence[Candidate], total: int) -> list[Candidate]:
+    """Return the first candidate of each distinct result with rows, if unit tests must choose; else none.
+
+    They needn't when fewer than two results differ, or when the candidates have :func:`decided`.
+    """
+    if decided(candidates, total):
+        return []
+    firsts: dict[Fingerprint, Candidate] = {}
+    for candidate in candidates:
+        if candidate.settled:
+            firsts.setdefault(candidate.fingerprint(), candidate)
+    return list(firsts.values()) if len(firsts) > 1 else []
+
+
+def select(
+    candidates: Sequence[Candidate], passed: Mapping[Fingerprint, int] | None = None
+) -> dict[str, Any]:
+    """Return the answer as a JSON-ready dictionary; ``passed`` counts the unit tests passed by a result.
 
     ``status`` is ``"ok"``, ``"empty"`` (the SQL ran and returned nothing) or ``"no_sql_ran"`` (then
-    ``sql`` is ``None`` and ``error`` says what the first candidate failed with).  Candidates with rows
-    go before empty ones, then the most agreed result, then the first candidate.
+    ``sql`` is ``None`` and ``error`` says what the first candidate failed with).  Candidates with rows go
+    before empty ones, then the most tests passed, then the most agreed result, then the first candidate.
     """
     votes = _votes(candidates)
+    tests = passed or {}
     ran = [candidate for candidate in candidates if candidate.result.ok]
-    best = max(ran, key=lambda c: (c.settled, votes.get(c.fingerprint(), 0), -c.index), default=None)
-    described = [_describe(candidate, votes) for candidate in candidates]
+
+    def rank(candidate: Candidate) -> tuple[bool, int, int, int]:
+        key = candidate.fingerprint()
+        return candidate.settled, tests.get(key, 0), votes.get(key, 0), -candidate.index
+
+    best = max(ran, key=rank, default=None)
+    described = [_describe(candidate, votes, tests) for candidate in candidates]
     if best is None:
         error = candidates[0].result.error if candidates else "no candidate was written"
         return _answer("no_sql_ran", None, error, described)
     return _answer("ok" if best.settled else "empty", best.result, None, described)
 
 
-def _votes(candidates: Sequence[Candidate]) -> Counter[tuple[int, tuple[str, ...]]]:
+def _votes(candidates: Sequence[Candidate]) -> Counter[Fingerprint]:
     return Counter(candidate.fingerprint() for candidate in candidates if candidate.settled)
 
 
@@ -79,7 +103,9 @@ def _answer(
     }
 
 
-def _describe(candidate: Candidate, votes: Counter[tuple[int, tuple[str, ...]]]) -> dict[str, Any]:
+def _describe(
+    candidate: Candidate, votes: Counter[Fingerprint], tests: Mapping[Fingerprint, int]
+) -> dict[str, Any]:
     result = candidate.result
     return {
         "index": candidate.index,
@@ -88,5 +114,6 @@ def _describe(candidate: Candidate, votes: Counter[tuple[int, tuple[str, ...]]])
         "sql": result.statement,
         "row_count": len(result.rows) if result.ok else None,
         "agreed": votes.get(candidate.fingerprint(), 0) if candidate.settled else 0,
+        "tests_passed": tests.get(candidate.fingerprint()) if candidate.settled else None,
         "error": result.error,
     }

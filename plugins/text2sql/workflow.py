@@ -1,19 +1,32 @@
-"""The agentic Text-to-SQL workflow: link the schema, write candidates, repair them, let results decide."""
+"""The agentic Text-to-SQL workflow, as CHESS has it: retrieve, link, write, repair, test, select."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any, Protocol
 
 from plugins.text2sql import prompts, stages
-from plugins.text2sql.grammar import sql_tree, table_list_tree
-from plugins.text2sql.grammar_tree import Node, max_length, to_ebnf
-from plugins.text2sql.safety import extract_sql
+from plugins.text2sql.answers import tables_form
+from plugins.text2sql.candidates import candidate_branch
+from plugins.text2sql.grammar import sql_tree
+from plugins.text2sql.information import Information, retrieve
+from plugins.text2sql.options import Job, Text2SqlOptions
+from plugins.text2sql.retrieval import Retrieval
 from plugins.text2sql.schema import DatabaseSchema, render
-from plugins.text2sql.selection import Candidate, decided, select
-from sched.workflow import GenerateParams, Generation, PlanStep, SqlResult, Steps, WorkflowProgram
+from plugins.text2sql.selection import decided, rivals, select
+from plugins.text2sql.unit_tests import Judgement, judge
+from sched.errors import ConfigError
+from sched.workflow import PlanStep, Segment, Steps, WorkflowProgram
+
+__all__ = ["SchemaSource", "Text2Sql", "Text2SqlOptions"]
+
+# Means of the 123 published workflows; learning goes on from there.
+_KEYWORD_VISITS = 0.86
+_REVISE_VISITS = 0.9
+_TESTED_SHARE = 0.94
+# Tokens left for a question, what was retrieved, a statement and its error message.
+_ROOM_TOKENS = 1024
 
 
 class SchemaSource(Protocol):
@@ -28,51 +41,35 @@ class SchemaSource(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Text2SqlOptions:
-    """``candidates`` per question, ``max_revisions`` rounds per candidate.
-
-    ``constrained`` bounds the model's SQL by the schema's grammar, so that even a model without any
-    skill writes statements that run; a model that can write SQL is better off without.  The token
-    limits apply to unconstrained output; a grammar has a limit of its own.
-    """
-
-    candidates: int = 3
-    max_revisions: int = 3
-    constrained: bool = False
-    max_sql_tokens: int = 1024
-    max_linking_tokens: int = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """A question with what all its stages need."""
-
-    question: str
-    schema: DatabaseSchema
-    schema_text: str
-    linking: GenerateParams
-    sql: GenerateParams
-
-
 class Text2Sql:
-    """Makes the workflow program of a question."""
+    """Makes the workflow program of a question.  Without ``retrieval`` it begins with schema linking."""
 
-    def __init__(self, schemas: SchemaSource, options: Text2SqlOptions) -> None:
+    def __init__(
+        self, schemas: SchemaSource, options: Text2SqlOptions, retrieval: Retrieval | None = None
+    ) -> None:
         self._schemas = schemas
         self._options = options
-        self._prepared: dict[str, _Job] = {}
+        self._retrieval = retrieval
+        self._prepared: dict[str, Job] = {}
 
     def plan(self, candidates: int | None = None) -> tuple[PlanStep, ...]:
         """Return the stages on the critical path with their expected visits.
 
-        Parallel candidates count once; the share of revisions is where learning starts.
+        Parallel calls count once.  The agents' decisions are one per tool and a last one.
         """
-        return (
-            PlanStep(stages.SCHEMA_LINKING, 1.0),
-            PlanStep(stages.GENERATE_CANDIDATE, 1.0),
-            PlanStep(stages.REVISE, 0.5 if self._options.max_revisions else 0.0),
-        )
+        retrieving = 1.0 if self._retrieval else 0.0
+        tested = _TESTED_SHARE if (candidates or self._options.candidates) > 1 else 0.0
+        visits = {
+            stages.INFORMATION_RETRIEVAL: 4 * retrieving,
+            stages.EXTRACT_KEYWORDS: _KEYWORD_VISITS * retrieving,
+            stages.SCHEMA_LINKING: 1.0,
+            stages.GENERATE_CANDIDATE: 1.0,
+            stages.REVISE: min(_REVISE_VISITS, self._options.max_revisions),
+            stages.UNIT_TESTER: 3 * tested,
+            stages.GENERATE_UNIT_TEST: tested,
+            stages.EVALUATE: tested,
+        }
+        return tuple(PlanStep(stage, count) for stage, count in visits.items() if count)
 
     def program(self, question: str, database: str, candidates: int | None = None) -> WorkflowProgram:
         """Return the workflow that answers ``question`` on ``database`` with a JSON-ready dictionary.
@@ -80,19 +77,37 @@ class Text2Sql:
         Raises:
             NotFoundError: no such database.
         """
-        job = replace(self.prepare(database), question=question.strip())
+        prepared = self.prepare(database)
+        asked = replace(prepared, topic=replace(prepared.topic, question=question.strip()))
         count = candidates or self._options.candidates
 
         async def answer(steps: Steps) -> dict[str, Any]:
-            tables = await _link(steps, job)
-            branches = [self._branch(job, tables, index) for index in range(count)]
+            information = Information()
+            if self._retrieval is not None:
+                information = await retrieve(steps, asked, database, self._retrieval)
+            found = prompts.evidence(information.values, information.columns)
+            job = replace(asked, topic=replace(asked.topic, evidence=found))
+            linked = await job.ask(
+                steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables_form(job.schema)
+            )
+            branches = [candidate_branch(job, linked, index) for index in range(count)]
             done = await steps.fan_out(branches, enough=lambda results: decided(results, count))
-            return select(done)
+            # Unit tests choose only between candidates that differ and of which none has a majority.
+            differing = rivals(done, count)
+            judged = await judge(steps, job, [c.result for c in differing]) if differing else Judgement()
+            passed = {
+                candidate.fingerprint(): number
+                for candidate, number in zip(differing, judged.passed, strict=False)
+            }
+            details = {"tables": linked, "retrieval": information.as_dict(), "unit_tests": judged.tests}
+            return select(done, passed) | details
 
         return answer
 
-    def prepare(self, database: str) -> _Job:
+    def prepare(self, database: str) -> Job:
         """Return what all questions to ``database`` share; reads the schema at the first call (seconds).
+
+        Begins to index the values for retrieval, in the background.
 
         Raises:
             NotFoundError: no such database.
@@ -101,74 +116,47 @@ class Text2Sql:
         known = self._prepared.get(database)
         if known is not None and known.schema is schema:
             return known
+        if self._retrieval is not None:
+            self._retrieval.prepare(database)
         options = self._options
-        job = _Job(
-            question="",
+        job = Job(
+            topic=prompts.Topic(render(schema), ""),
             schema=schema,
-            schema_text=render(schema),
-            linking=_params(table_list_tree(schema), options.max_linking_tokens, options.constrained),
-            sql=_params(sql_tree(schema), options.max_sql_tokens, options.constrained),
+            prompts=options.prompts(),
+            options=options,
+            sql=options.params(sql_tree(schema), options.max_sql_tokens),
         )
         self._prepared[database] = job
         return job
 
-    def _branch(
-        self, job: _Job, tables: Sequence[str], index: int
-    ) -> Callable[[Steps], Awaitable[Candidate]]:
-        style = prompts.STYLES[index % len(prompts.STYLES)]
-        # The first candidate of each style is the model's best guess, the others look around it.
-        temperature = 0.0 if index < len(prompts.STYLES) else 0.7
+    async def check_context(
+        self,
+        database: str,
+        context_tokens: int,
+        count_tokens: Callable[[Sequence[Segment]], Awaitable[int]],
+    ) -> None:
+        """Refuse a profile whose longest prompt about ``database`` doesn't fit the model.
 
-        async def run(steps: Steps) -> Candidate:
-            prompt = prompts.candidate(style, job.schema_text, job.question, tables)
-            params = _at(job.sql, temperature)
-            generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, params)
-            candidate = Candidate(index, style.name, 0, await _try(steps, generation))
-            for round_ in range(1, self._options.max_revisions + 1):
-                if candidate.settled:
-                    break
-                result = candidate.result
-                prompt = prompts.revision(
-                    job.schema_text, job.question, result.statement, candidate.complaint
-                )
-                generation = await steps.generate(stages.REVISE, prompt, _at(job.sql, 0.5))
-                candidate = candidate.revised(round_, await _try(steps, generation))
-            return candidate
-
-        return run
-
-
-async def _link(steps: Steps, job: _Job) -> list[str]:
-    """Return the tables that the model links, or none if its answer is unusable (then all count)."""
-    generation = await steps.generate(
-        stages.SCHEMA_LINKING, prompts.linking(job.schema_text, job.question), job.linking
-    )
-    known = {table.name for table in job.schema.tables}
-    text = generation.text
-    try:
-        named = json.loads(text[text.index("[") : text.rindex("]") + 1])
-    except ValueError:  # no array, truncated, or not JSON
-        return []
-    names = [name for name in named if isinstance(name, str)] if isinstance(named, list) else []
-    return [name for name in dict.fromkeys(names) if name in known]
-
-
-async def _try(steps: Steps, generation: Generation) -> SqlResult:
-    """Run what the model wrote, unless it was cut off."""
-    statement = extract_sql(generation.text)
-    if generation.truncated:
-        message = f"the statement was cut off after {generation.output_tokens} tokens"
-        return SqlResult(statement, error=message, error_kind="rejected")
-    return await steps.sql(stages.EXECUTE, statement)
-
-
-def _params(grammar: Node, max_tokens: int, constrained: bool) -> GenerateParams:
-    if not constrained:
-        return GenerateParams(max_tokens, {"temperature": 0.0})
-    # Every token has at least one byte, and one more token ends the output.
-    return GenerateParams(max_length(grammar) + 1, {"temperature": 0.0, "ebnf": to_ebnf(grammar)})
-
-
-def _at(params: GenerateParams, temperature: float) -> GenerateParams:
-    sampling: Mapping[str, Any] = {**params.sampling, "temperature": temperature}
-    return replace(params, sampling=sampling)
+        Raises:
+            ConfigError: names the option and the remedy.
+            NotFoundError: no such database.
+        """
+        job = self.prepare(database)
+        longest = [
+            *(job.prompts.candidate(style, job.topic, ()) for style in job.prompts.styles),
+            job.prompts.revision(job.topic, "", ""),
+        ]
+        prompt_tokens = max([await count_tokens(prompt) for prompt in longest])
+        needed = prompt_tokens + _ROOM_TOKENS + job.sql.max_new_tokens
+        if needed <= context_tokens:
+            return
+        remedy = (
+            "choose the compact one (--prompt-profile compact)"
+            if self._options.profile == "full"
+            else "use a model with a longer context or a database with fewer tables"
+        )
+        raise ConfigError(
+            f"the {self._options.profile} prompts about database {database!r} need {needed} tokens with the "
+            f"answer, but the model's context has {context_tokens}: {remedy}",
+            field="prompt_profile",
+        )

@@ -58,13 +58,15 @@ def test_twelve_concurrent_workflows(pair: RealServer) -> None:
         stages = Counter(step["stage"] for step in answer["timeline"] if step["kind"] == "call")
         assert stages["schema_linking"] == 1
         assert stages["generate_candidate"] == 3
+        assert stages["information_retrieval"] == 4
+        assert stages["unit_tester"] in (0, 3)
         statements = [step for step in answer["timeline"] if step["kind"] == "sql"]
         assert all(step["error"] is None for step in statements)
         assert answer["sql"] in {step["statement"] for step in statements}
     finished = [call for call in calls if call["state"] == "finished"]
     assert {call["runtime"] for call in finished} == {"cpu-0", "cpu-1"}
-    shared = [call["cached_tokens"] for call in finished]
-    assert sum(tokens > 500 for tokens in shared) > len(shared) / 2
+    shared = [call for call in finished if call["cached_tokens"] > call["prompt_tokens"] / 2]
+    assert len(shared) > len(finished) / 2
 
 
 def _overtakes(server: RealServer) -> int:

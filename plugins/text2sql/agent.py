@@ -1,0 +1,44 @@
+"""An agent: the model chooses which tool to use next, until it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from plugins.text2sql.answers import decision_form
+from plugins.text2sql.options import Job
+from plugins.text2sql.templates import DONE
+from sched.workflow import Steps
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """Something an agent can do.  It is offered once the tool ``needs`` has been used."""
+
+    name: str
+    run: Callable[[], Awaitable[None]]
+    needs: str | None = None
+
+
+async def run_agent(steps: Steps, job: Job, stage: str, tools: Sequence[Tool]) -> None:
+    """Let the model use ``tools``, each at most once; every decision is a call of ``stage``.
+
+    At most one call per tool and a last one, which says that nothing is left to do (the published
+    workflow has it too).  An answer that names no tool on offer means the first one on offer.  A bound
+    model is offered the end only when no tool is left, since it can't judge when enough is known.
+
+    Raises:
+        SluiceError: a call failed.
+    """
+    used: list[str] = []
+    while True:
+        offered = {tool.name: tool for tool in tools if tool.name not in used and tool.needs in (None, *used)}
+        names = list(offered)
+        if not (names and job.options.constrained):
+            names.append(DONE)
+        prompt = job.prompts.decision(stage, job.topic.question, used)
+        chosen = await job.ask(steps, stage, prompt, decision_form(names)) or names[0]
+        if chosen == DONE:
+            return
+        await offered[chosen].run()
+        used.append(chosen)

@@ -1,0 +1,48 @@
+"""A candidate: SQL in one style, run on the database and written again until it returns rows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from plugins.text2sql import stages
+from plugins.text2sql.options import Job
+from plugins.text2sql.safety import extract_sql
+from plugins.text2sql.selection import Candidate
+from sched.workflow import Generation, SqlResult, Steps
+
+_OTHER_TEMPERATURE = 0.7
+_REVISION_TEMPERATURE = 0.5
+
+
+def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[Steps], Awaitable[Candidate]]:
+    """Return the branch of candidate ``index``; the styles alternate.
+
+    It ends when the SQL runs and returns rows, or after ``max_revisions`` rounds.
+    """
+    styles = job.prompts.styles
+    style = styles[index % len(styles)]
+    # The first candidate of each style is the model's best guess, the others look around it.
+    temperature = 0.0 if index < len(styles) else _OTHER_TEMPERATURE
+
+    async def run(steps: Steps) -> Candidate:
+        prompt = job.prompts.candidate(style, job.topic, tables)
+        generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
+        candidate = Candidate(index, style.name, 0, await _try(steps, generation))
+        for round_ in range(1, job.options.max_revisions + 1):
+            if candidate.settled:
+                break
+            prompt = job.prompts.revision(job.topic, candidate.result.statement, candidate.complaint)
+            generation = await steps.generate(stages.REVISE, prompt, job.sql_at(_REVISION_TEMPERATURE))
+            candidate = candidate.revised(round_, await _try(steps, generation))
+        return candidate
+
+    return run
+
+
+async def _try(steps: Steps, generation: Generation) -> SqlResult:
+    """Run what the model wrote, unless it was cut off."""
+    statement = extract_sql(generation.text)
+    if generation.truncated:
+        message = f"the statement was cut off after {generation.output_tokens} tokens"
+        return SqlResult(statement, error=message, error_kind="rejected")
+    return await steps.sql(stages.EXECUTE, statement)

@@ -1,0 +1,72 @@
+"""Unit tests: where candidates differ, the model writes tests and judges the candidates by them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from plugins.text2sql import stages
+from plugins.text2sql.agent import Tool, run_agent
+from plugins.text2sql.answers import unit_tests_form, verdicts_form
+from plugins.text2sql.options import Job
+from plugins.text2sql.prompts import compared
+from plugins.text2sql.schema import DatabaseSchema, render
+from sched.workflow import SqlResult, Steps
+
+
+@dataclass(slots=True)
+class Judgement:
+    """The ``tests``, and how many of them each result passed; ``passed`` is empty if none was judged."""
+
+    tests: list[str] = field(default_factory=list)
+    passed: list[int] = field(default_factory=list)
+
+
+async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgement:
+    """Return how ``results``, different ones, fare in unit tests.
+
+    The agent decides whether tests are written and whether they are evaluated: one call per test, in
+    parallel, each about all results, so that only the end of its prompt is its own.
+
+    Raises:
+        SluiceError: a call failed.
+    """
+    judgement = Judgement()
+    candidates = compared(results)
+    topic = replace(job.topic, schema=render(job.schema, _tables(job.schema, results)))
+
+    async def write() -> None:
+        at_most = job.options.max_unit_tests
+        prompt = job.prompts.unit_tests(topic, candidates, at_most)
+        judgement.tests = await job.ask(steps, stages.GENERATE_UNIT_TEST, prompt, unit_tests_form(at_most))
+
+    async def evaluate() -> None:
+        verdicts = await steps.fan_out([evaluation(test) for test in judgement.tests])
+        if verdicts:
+            judgement.passed = [sum(n in passed for passed in verdicts) for n in range(len(results))]
+
+    def evaluation(test: str) -> Callable[[Steps], Awaitable[frozenset[int]]]:
+        async def run(branch: Steps) -> frozenset[int]:
+            prompt = job.prompts.evaluation(topic, candidates, test)
+            return await job.ask(branch, stages.EVALUATE, prompt, verdicts_form(len(results)))
+
+        return run
+
+    tools = (
+        Tool(stages.GENERATE_UNIT_TEST, write),
+        Tool(stages.EVALUATE, evaluate, needs=stages.GENERATE_UNIT_TEST),
+    )
+    await run_agent(steps, job, stages.UNIT_TESTER, tools)
+    return judgement
+
+
+def _tables(schema: DatabaseSchema, results: Sequence[SqlResult]) -> list[str]:
+    """Return the tables that a statement names; all of them if that can't be seen."""
+    text = "\n".join(result.statement for result in results)
+    used = [
+        table.name
+        for table in schema.tables
+        if re.search(rf"(?<!\w){re.escape(table.name)}(?!\w)", text, re.IGNORECASE)
+    ]
+    return used or [table.name for table in schema.tables]

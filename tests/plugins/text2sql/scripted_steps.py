@@ -1,0 +1,130 @@
+"""A workflow's ``Steps`` whose model answers from a script and whose databases are real."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from plugins.text2sql.databases import DatabaseRegistry
+from sched.workflow import GenerateParams, Generation, Segment, SegmentKind, SqlResult, Steps
+
+T = TypeVar("T")
+
+CUT_OFF = "\0"
+"""At the end of an answer: it is truncated."""
+
+
+@dataclass
+class Call:
+    """A call that the workflow made.  ``branches`` is its way through the fan-outs."""
+
+    stage: str
+    segments: tuple[Segment, ...]
+    params: GenerateParams
+    branches: tuple[int, ...]
+    running_beside: int = 0
+
+    @property
+    def prompt(self) -> str:
+        return "".join(segment.text for segment in self.segments)
+
+    def context(self) -> str:
+        return "".join(segment.text for segment in self.segments if segment.kind == SegmentKind.CONTEXT)
+
+
+Model = Callable[[Call, int], str]
+"""Answers a call; the number counts the calls of its stage (and branch, where it has one) from 0."""
+
+
+@dataclass
+class Journal:
+    """What happened, in order; shared by all branches."""
+
+    calls: list[Call] = field(default_factory=list)
+    statements: list[str] = field(default_factory=list)
+    running: int = 0
+    cancelled: int = 0
+
+    def stages(self) -> list[str]:
+        return [call.stage for call in self.calls]
+
+    def of(self, stage: str) -> list[Call]:
+        return [call for call in self.calls if call.stage == stage]
+
+
+@dataclass
+class ScriptedSteps:
+    """Implements ``sched.workflow.Steps``; ``delay`` is the time of a call in seconds."""
+
+    model: Model
+    databases: DatabaseRegistry
+    journal: Journal = field(default_factory=Journal)
+    database: str | None = "shop"
+    branches: tuple[int, ...] = ()
+    delay: Callable[[Call], float] = lambda call: 0.0
+
+    def remaining_seconds(self) -> float:
+        return 60.0
+
+    async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
+        call = Call(stage, tuple(segments), params, self.branches)
+        before = sum(c.stage == stage and c.branches == self.branches for c in self.journal.calls)
+        self.journal.calls.append(call)
+        self.journal.running += 1
+        try:
+            await asyncio.sleep(self.delay(call))
+            call.running_beside = self.journal.running
+        except asyncio.CancelledError:
+            self.journal.cancelled += 1
+            raise
+        finally:
+            self.journal.running -= 1
+        text = self.model(call, before)
+        reason = "length" if text.endswith(CUT_OFF) else "stop"
+        return Generation(text.removesuffix(CUT_OFF), reason, len(call.prompt), 0, len(text))
+
+    async def sql(self, stage: str, statement: str) -> SqlResult:
+        self.journal.statements.append(statement)
+        assert self.database is not None
+        return await self.databases.execute(self.database, statement, 10.0, slack_seconds=60.0)
+
+    async def fan_out(
+        self,
+        branches: Sequence[Callable[[Steps], Awaitable[T]]],
+        enough: Callable[[Sequence[T]], bool] | None = None,
+    ) -> list[T]:
+        async def run(index: int, branch: Callable[[Steps], Awaitable[T]]) -> T:
+            inner = (*self.branches, index)
+            return await branch(
+                ScriptedSteps(self.model, self.databases, self.journal, self.database, inner, self.delay)
+            )
+
+        tasks = [asyncio.create_task(run(index, branch)) for index, branch in enumerate(branches)]
+        pending = set(tasks)
+        while pending:
+            done, pending = await asyncio.wait(pending, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            assert done, "a branch hangs"
+            if enough is not None and enough([task.result() for task in tasks if task.done()]):
+                break
+        for task in pending:
+            task.cancel()
+        await asyncio.gather(*pending, return_exceptions=True)
+        return [task.result() for task in tasks if not task.cancelled()]
+
+
+def by_stage(**answers: str | Sequence[str]) -> Model:
+    """Return a model with one answer per stage, or one per call of it (the last one again and again).
+
+    Within a fan-out a list is one answer per branch.
+    """
+
+    def model(call: Call, number: int) -> str:
+        answer = answers[call.stage]
+        if isinstance(answer, str):
+            return answer
+        place = call.branches[0] if call.branches else number
+        return answer[min(place, len(answer) - 1)]
+
+    return model
