@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import cpu
+from engine import cpu, sglang_kv
 from engine import sglang_hook as hook
 from engine.backend import StartError
 from engine.spec import WorkerSpec
@@ -14,6 +14,7 @@ from engine.spec import WorkerSpec
 _COMMON_ARGS: Mapping[str, Any] = {
     "schedule_policy": "fcfs",  # SGLang's own bookkeeping; the order is our hook's
     "log_level": "error",
+    "enable_metrics": True,  # shown by the controller's /metrics
     "grammar_backend": "xgrammar",
     "constrained_json_disable_any_whitespace": True,  # a weak model would emit only that
 }
@@ -25,6 +26,7 @@ _CPU_ARGS: Mapping[str, Any] = {
     "max_total_tokens": 65536,
     "max_running_requests": 16,
     "disable_cuda_graph": True,
+    "disable_overlap_schedule": True,  # a CPU has nothing to overlap, and first tokens came a batch late
     "sleep_on_idle": True,  # an idle scheduler would spin and take a core from the others
 }
 
@@ -49,8 +51,10 @@ def environment(spec: WorkerSpec, run_dir: Path) -> dict[str, str]:
     return variables
 
 
-def engine_arguments(spec: WorkerSpec) -> dict[str, Any]:
+def engine_arguments(spec: WorkerSpec, run_dir: Path) -> dict[str, Any]:
     """Return the arguments of SGLang's engine: our defaults, then the spec's.
+
+    Its cache events are published in ``run_dir``.
 
     Raises:
         StartError: the spec asks for something that would switch our ordering off.
@@ -66,4 +70,6 @@ def engine_arguments(spec: WorkerSpec) -> dict[str, Any]:
         raise StartError(
             "schedule_policy can't be set: the queue is ordered by Sluice, choose with --ordering"
         )
+    if spec.kv_events:
+        arguments |= sglang_kv.publisher_arguments(arguments, run_dir)
     return arguments

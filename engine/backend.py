@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.messages import Generate
+from engine.messages import Generate, Message
 
-PROOF_QUEUE: Mapping[str, tuple[float, int] | None] = {
-    "proof-late": (9.0, 1),
-    "proof-tie-second": (5.0, 4),
-    "proof-tie-first": (5.0, 3),
-    "proof-early": (-1.0, 7),
+PROOF_QUEUE: Mapping[str, tuple[float, int, int] | None] = {
+    "proof-late": (9.0, 1, 0),
+    "proof-tie-second": (5.0, 4, 0),
+    "proof-tie-first": (5.0, 3, 0),
+    "proof-early": (-1.0, 7, 0),
+    "proof-prior": (8.0, 9, 2),
     "proof-unkeyed": None,
 }
-"""The synthetic requests that prove a runtime's order, as they are queued: name to (key, sequence)."""
+"""The synthetic requests that prove a runtime's order, as they are queued: key, sequence and priority."""
 
-PROOF_ORDER = ("proof-unkeyed", "proof-early", "proof-tie-first", "proof-tie-second", "proof-late")
+PROOF_ORDER = (
+    "proof-unkeyed",
+    "proof-prior",
+    "proof-early",
+    "proof-tie-first",
+    "proof-tie-second",
+    "proof-late",
+)
 """How the proof must come out; a request without a key (a health check) goes first."""
 
 
@@ -30,7 +38,10 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeInfo:
-    """What a started runtime is.  Sizes in tokens."""
+    """What a started runtime is.  Sizes in tokens.
+
+    ``overlap``: it plans a batch before it has the results of the one in computation.
+    """
 
     context_length: int
     max_total_tokens: int
@@ -38,6 +49,7 @@ class RuntimeInfo:
     engine_version: str
     tokenizer_hash: str
     device: str
+    overlap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +117,36 @@ class Runtime(Protocol):
         """Have the request end soon with finish reason ``abort``; unknown ids are ignored."""
         ...
 
+    def rekey(self, rid: str, key: float) -> None:
+        """Give a request that waits another key, soon; one that doesn't is left as it is."""
+        ...
+
     async def load(self) -> Load:
         """Return the present load."""
+        ...
+
+    async def loads(self) -> list[dict[str, Any]]:
+        """Return the present load in detail, one dictionary per scheduler, as SGLang's ``/v1/loads``."""
+        ...
+
+    async def server_info(self) -> dict[str, Any]:
+        """Return the runtime's arguments and state, under the names of SGLang's ``/server_info``."""
+        ...
+
+    async def flush_cache(self) -> bool:
+        """Empty the prefix cache; return whether that was done: it isn't while requests run or wait."""
+        ...
+
+    def report_cache(self, send: Callable[[Message], bool]) -> None:
+        """Have ``send`` get a ``CacheChanged`` with all of the prefix cache, then one for every change.
+
+        A runtime that can't tell sends nothing.  ``send`` may be called in any thread; what it returned
+        false for is lost.
+        """
+        ...
+
+    async def metrics(self) -> str:
+        """Return the runtime's own metrics as Prometheus' text, empty if it keeps none."""
         ...
 
     def shutdown(self) -> None:

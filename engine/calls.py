@@ -17,7 +17,11 @@ from sched.workflow import Generation
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
-    """A call that someone wants answered.  ``sampling`` holds SGLang's sampling parameters."""
+    """A call that someone wants answered.
+
+    ``sampling`` holds SGLang's sampling parameters, ``logprobs`` its request fields for log probabilities
+    (``return_logprob`` …; empty: none are wanted).  ``priority`` as in ``sched/order.py``.
+    """
 
     workflow_id: str
     stage: str
@@ -28,6 +32,8 @@ class CallRequest:
     join_size: int = 1
     branch: int = 0
     ends_branch: bool = False
+    priority: int = 0
+    logprobs: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
 
     def spec(self, call_id: int, timeout_seconds: float) -> CallSpec:
@@ -43,6 +49,7 @@ class CallRequest:
             join_size=self.join_size,
             branch=self.branch,
             ends_branch=self.ends_branch,
+            priority=self.priority,
             stream=self.stream,
             timeout_seconds=timeout_seconds,
         )
@@ -50,10 +57,16 @@ class CallRequest:
 
 @dataclass(frozen=True, slots=True)
 class CallResult:
-    """A finished call: the runtime's answer and the call's line in the timeline."""
+    """A finished call: the runtime's answer and the call's line in the timeline.
+
+    ``sent_clock`` and ``answered_clock``: when it was handed to the link and when the answer came, seconds
+    on the controller's clock.
+    """
 
     answer: Finished
     entry: CallEntry
+    sent_clock: float
+    answered_clock: float
 
     @property
     def output_ids(self) -> list[int]:
@@ -86,6 +99,8 @@ class PendingCall:
     record: WorkflowRecord
     done: asyncio.Future[CallResult]
     ready_clock: float
+    sent_clock: float = 0.0
+    answered_clock: float = 0.0
     answer: Finished | None = None
     chunks: asyncio.Queue[Chunk | None] = field(default_factory=asyncio.Queue)
 

@@ -6,10 +6,13 @@ import asyncio
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
 from engine import messages as msg
 from engine.calls import CallRequest, CallResult, PendingCall
 from engine.exchange import Exchange
+from engine.maintenance import Maintenance
 from engine.timeline import CallEntry, WorkflowRecord, WorkflowRecords
 from engine.workers import WorkerTable
 from sched import events as ev
@@ -29,6 +32,7 @@ class Controller:
     def __init__(self, exchange: Exchange) -> None:
         self.clock = exchange.clock
         self.draining = False
+        self.maintenance = Maintenance(exchange)
         self._exchange = exchange
         self._call_ids = itertools.count(1)
         self._client_rids: dict[str, int] = {}
@@ -58,6 +62,15 @@ class Controller:
         """Whether every expected runtime is up and no drain has begun."""
         return len(self.workers) == len(self.workers.expected) and not self.draining
 
+    def describe_runtimes(self) -> list[dict[str, Any]]:
+        """Return one dictionary per expected runtime: what it says of itself, and what is believed of it."""
+        runtimes = self._exchange.dispatcher.runtimes
+        described = self.workers.describe(self.clock())
+        for description in described:
+            if runtime := runtimes.get(description["name"]):
+                description["prefix_cache"] = runtime.cache.describe()
+        return described
+
     @property
     def calls_in_flight(self) -> int:
         """Calls accepted and not settled."""
@@ -79,6 +92,7 @@ class Controller:
         record = WorkflowRecord(spec, self.clock())
         self.records.open(record)
         self._exchange.handle(ev.WorkflowArrived(spec))
+        self._note(record)
         return record
 
     def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
@@ -88,6 +102,18 @@ class Controller:
     def cancel_workflow(self, workflow_id: str, reason: str) -> None:
         """Give a workflow up; its calls are aborted on their runtimes."""
         self._exchange.handle(ev.WorkflowCancelled(workflow_id, reason))
+
+    def change_deadline(self, workflow_id: str, slo_seconds: float) -> None:
+        """Give an open workflow another deadline, ``slo_seconds`` after its arrival."""
+        self._exchange.handle(ev.DeadlineChanged(workflow_id, slo_seconds))
+        record = self.records.get(workflow_id)
+        assert record is not None
+        record.spec = replace(record.spec, slo_seconds=slo_seconds)
+        self._note(record)
+
+    def _note(self, record: WorkflowRecord) -> None:
+        if self._exchange.journal is not None:
+            self._exchange.journal.accepted(record)
 
     def open_join(self, workflow_id: str, join_id: str, size: int) -> None:
         """Begin a fan-out of ``size`` branches (nothing happens if the workflow has ended)."""
@@ -135,6 +161,13 @@ class Controller:
             return False
         self._exchange.handle(ev.CallCancelled(call_id, reason))
         return True
+
+    def cancel_all_calls(self, reason: str) -> int:
+        """Cancel every call in flight, of whatever workflow; return how many there were."""
+        calls = list(self._exchange.pending)
+        for call_id in calls:
+            self._exchange.handle(ev.CallCancelled(call_id, reason))
+        return len(calls)
 
     def check_rid(self, rid: str | None) -> None:
         """Refuse a client's name for a call that another call in flight has.

@@ -15,6 +15,11 @@ from sched.errors import Failure
 
 logger = logging.getLogger(__name__)
 
+OUTPUT_LOGPROBS = ("output_token_logprobs", "output_top_logprobs", "output_token_ids_logprobs")
+"""SGLang's lists in ``meta_info`` with an entry per output token."""
+INPUT_LOGPROBS = ("input_token_logprobs", "input_top_logprobs", "input_token_ids_logprobs")
+"""SGLang's lists in ``meta_info`` with an entry per prompt token; complete with the first output token."""
+
 COALESCE_SECONDS = 0.02
 """A stream sends at most one chunk in this time."""
 
@@ -96,9 +101,17 @@ class Delivery:
                 rid=self.request.rid,
                 text=output.text[self._sent_characters :],
                 token_ids=pack_ids(output.token_ids[self._sent_tokens :]),
+                logprobs=self._new_logprobs(output) if self.request.logprobs else {},
             )
         )
         self._sent_characters, self._sent_tokens = len(output.text), len(output.token_ids)
+
+    def _new_logprobs(self, output: Output) -> dict[str, Any]:
+        new = slice(self._sent_tokens, len(output.token_ids))  # SGLang's lists may already be longer
+        logprobs = {name: output.meta[name][new] for name in OUTPUT_LOGPROBS if name in output.meta}
+        if not self._sent_tokens:
+            logprobs |= {name: output.meta[name] for name in INPUT_LOGPROBS if name in output.meta}
+        return logprobs
 
     def _ending(self) -> Finished | Failed:
         output, rid = self._latest, self.request.rid

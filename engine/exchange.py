@@ -5,12 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from engine import messages as msg
+from engine.cache_reports import CacheReports
 from engine.calls import CallResult, PendingCall, RequestIds
+from engine.inquiries import Inquiries
+from engine.journal import Journal
 from engine.link import RouterLink
+from engine.observer import NOBODY, Observer
+from engine.reports import Reports
 from engine.timeline import WorkflowRecords
 from engine.workers import WorkerTable
 from sched import events as ev
@@ -20,8 +26,6 @@ from sched.errors import Failure, error_for
 from sched.request import State
 
 logger = logging.getLogger(__name__)
-
-_RETRYABLE = frozenset({"runtime_failure", "unavailable"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,31 +51,39 @@ class Exchange:
         workers: WorkerTable,
         options: ExchangeOptions,
         clock: Clock = monotonic,
+        observer: Observer = NOBODY,
+        journal: Journal | None = None,
     ) -> None:
         self.clock = clock
         self.workers = workers
         self.records = WorkflowRecords()
+        self.journal = journal
+        for record in journal.restore() if journal else ():
+            self.records.add_closed(record)
         self.pending: dict[int, PendingCall] = {}
         self.complete = asyncio.Event()
         self._link = link
-        self._dispatcher = dispatcher
+        self.dispatcher = dispatcher
         self._options = options
+        self._observer = observer
         self._rids = RequestIds(options.epoch)
         self._tasks: list[asyncio.Task[None]] = []
         self._on_decision: Mapping[type, Callable[[Any], None]] = {
             ev.Dispatch: self._dispatch,
+            ev.Rekey: self._rekey,
             ev.Abort: self._abort,
             ev.CallSettled: self._call_settled,
             ev.WorkflowSettled: self._workflow_settled,
             ev.Joined: lambda decision: None,
         }
+        self.inquiries = Inquiries(link, workers)
+        self._cache_reports = CacheReports(link, self.handle)
         self._on_message: Mapping[type, Callable[[bytes, Any], None]] = {
             msg.Hello: self._hello,
-            msg.Heartbeat: lambda identity, m: self.workers.heard(m, self.clock()),
-            msg.FirstToken: self._first_token,
-            msg.Chunk: self._chunk,
-            msg.Finished: self._finished,
-            msg.Failed: self._failed,
+            msg.Heartbeat: self._heartbeat,
+            **Reports(self.pending, self._rids, dispatcher, self.handle, clock).handlers,
+            msg.CacheChanged: self._cache_reports.take,
+            msg.CommandReply: self.inquiries.reply,
         }
 
     def start(self) -> None:
@@ -82,11 +94,13 @@ class Exchange:
         ]
 
     async def close(self) -> None:
-        """Stop listening and close the link."""
+        """Stop listening, close the link and the journal."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._link.close()
+        if self.journal is not None:
+            self.journal.close()
 
     def accept(self, call: PendingCall) -> None:
         """Take a call in; ``call.done`` will be resolved, whatever happens."""
@@ -96,8 +110,14 @@ class Exchange:
 
     def handle(self, event: ev.Event) -> None:
         """Give the core an event and carry out what it decides."""
-        for decision in self._dispatcher.handle(event, self.clock()):
+        for decision in self.dispatcher.handle(event, self.clock()):
             self._on_decision[type(decision)](decision)
+
+    def worker_died(self, pid: int) -> None:
+        """Note the end of a worker process, if it was one of ours, before it is missed."""
+        name = self.workers.remove(pid)
+        if name is not None:
+            self._lost(name, "its process died")
 
     # --- decisions ------------------------------------------------------------------------------
 
@@ -109,7 +129,9 @@ class Exchange:
         entry.state, entry.runtime, entry.attempts = State.DISPATCHED, decision.runtime, decision.attempt
         entry.waited_seconds, entry.decision = decision.record.waited_seconds, decision.record
         call.record.changed(entry)
+        self._observer.call_sent(call)
         sent = self._link.send(worker.identity, self._generate_message(call, decision))
+        call.sent_clock = self.clock()
         if not sent:
             failure = Failure("unavailable", f"runtime {decision.runtime} could not be reached")
             self.handle(ev.CallFailed(decision.call_id, decision.attempt, failure, retryable=True))
@@ -123,14 +145,27 @@ class Exchange:
             key=decision.key,
             sequence=decision.sequence,
             remaining_seconds=decision.remaining_seconds,
+            priority=decision.priority,
+            logprobs=request.logprobs,
             stream=request.stream,
         )
 
+    def _rekey(self, decision: ev.Rekey) -> None:
+        call = self.pending[decision.call_id]
+        assert call.entry.decision is not None
+        call.entry.decision = replace(call.entry.decision, key=decision.key)
+        call.entry.rekeys += 1
+        call.record.changed(call.entry)
+        self._tell(decision, partial(msg.Rekey, key=decision.key))
+
     def _abort(self, decision: ev.Abort) -> None:
+        self._tell(decision, msg.Abort)
+
+    def _tell(self, decision: ev.Rekey | ev.Abort, message: Callable[..., msg.Message]) -> None:
         worker = self.workers.get(decision.runtime)
         if worker is not None:
             rid = self._rids.make(decision.call_id, decision.attempt)
-            self._link.send(worker.identity, msg.Abort(rid=rid))
+            self._link.send(worker.identity, message(rid=rid))
 
     def _call_settled(self, decision: ev.CallSettled) -> None:
         call = self.pending.pop(decision.call_id)
@@ -139,17 +174,21 @@ class Exchange:
         entry.total_seconds = self.clock() - call.ready_clock
         if decision.failure is None:
             assert call.answer is not None
-            call.done.set_result(CallResult(call.answer, entry))
+            call.done.set_result(CallResult(call.answer, entry, call.sent_clock, call.answered_clock))
         else:
             entry.error = decision.failure.message
             call.done.set_exception(error_for(decision.failure))
         call.chunks.put_nowait(None)
         call.record.changed(entry)
+        self._observer.call_settled(call)
 
     def _workflow_settled(self, decision: ev.WorkflowSettled) -> None:
         record = self.records.close(decision.workflow_id)
         if record is not None:
             record.settle(decision.state, decision.seconds, decision.deadline_met, decision.failure)
+            self._observer.workflow_settled(record)
+            if self.journal is not None:
+                self.journal.ended(record)
 
     # --- messages -------------------------------------------------------------------------------
 
@@ -177,9 +216,12 @@ class Exchange:
         for identity in self.workers.identities():
             self._link.send(identity, msg.Ping(epoch=self._options.epoch))
         for name in self.workers.lost(self.clock()):
-            logger.error("runtime %s was lost: no heartbeat", name)
-            self.handle(ev.RuntimeLost(name, "no heartbeat"))
+            self._lost(name, "no heartbeat")
         self.handle(ev.Tick())
+
+    def _lost(self, name: str, reason: str) -> None:
+        logger.error("runtime %s was lost: %s", name, reason)
+        self.handle(ev.RuntimeLost(name, reason))
 
     def _hello(self, identity: bytes, hello: msg.Hello) -> None:
         refusal = self.workers.refusal(hello)
@@ -187,54 +229,18 @@ class Exchange:
             logger.error("runtime %s is refused: %s", hello.runtime, refusal)
             self._link.send(identity, msg.Shutdown(grace_seconds=0.0))
             return
-        if self.workers.welcome(identity, hello, self.clock()):
+        fresh = self.workers.welcome(identity, hello, self.clock())
+        # First of all, since a fresh worker ends what it runs.
+        self._link.send(identity, msg.Welcome(epoch=self._options.epoch, fresh=fresh))
+        if fresh:
             self.handle(ev.RuntimeLost(hello.runtime, "its worker was replaced"))
-            self.handle(ev.RuntimeUp(hello.runtime, hello.max_total_tokens, hello.max_running_requests))
+            sizes = hello.max_total_tokens, hello.max_running_requests
+            self.handle(ev.RuntimeUp(hello.runtime, *sizes, overlap=hello.overlap))
+            self._cache_reports.ask(identity, hello.runtime)
             logger.info("runtime %s is up (pid %d)", hello.runtime, hello.pid)
             if len(self.workers) == len(self.workers.expected):
                 self.complete.set()
-        self._link.send(identity, msg.Welcome(epoch=self._options.epoch))
 
-    def _attempt(self, rid: str) -> tuple[PendingCall, int] | None:
-        parsed = self._rids.parse(rid)
-        call = self.pending.get(parsed[0]) if parsed else None
-        current = call is not None and parsed is not None and call.entry.attempts == parsed[1]
-        return (call, parsed[1]) if current and call is not None and parsed is not None else None
-
-    def _first_token(self, _identity: bytes, message: msg.FirstToken) -> None:
-        if found := self._attempt(message.rid):
-            call, attempt = found
-            entry = call.entry
-            entry.state, entry.cached_tokens = State.RUNNING, message.cached_tokens
-            entry.ttft_seconds = self.clock() - call.ready_clock
-            call.record.changed(entry)
-            self.handle(ev.FirstToken(call.call_id, attempt, message.cached_tokens))
-
-    def _chunk(self, _identity: bytes, message: msg.Chunk) -> None:
-        if found := self._attempt(message.rid):
-            found[0].chunks.put_nowait(message)
-
-    def _finished(self, _identity: bytes, message: msg.Finished) -> None:
-        if found := self._attempt(message.rid):
-            call, attempt = found
-            call.answer = message
-            entry = call.entry
-            entry.cached_tokens, entry.output_tokens = message.cached_tokens, message.output_tokens
-            entry.finish_reason = str(message.finish_reason.get("type", "stop"))
-            self.handle(
-                ev.CallFinished(
-                    call_id=call.call_id,
-                    attempt=attempt,
-                    cached_tokens=message.cached_tokens,
-                    output_tokens=message.output_tokens,
-                    ttft_seconds=message.ttft_seconds,
-                    total_seconds=message.total_seconds,
-                )
-            )
-
-    def _failed(self, _identity: bytes, message: msg.Failed) -> None:
-        if found := self._attempt(message.rid):
-            call, attempt = found
-            failure = Failure(message.code, message.message)
-            retryable = message.code in _RETRYABLE
-            self.handle(ev.CallFailed(call.call_id, attempt, failure, retryable))
+    def _heartbeat(self, identity: bytes, heartbeat: msg.Heartbeat) -> None:
+        if not self.workers.heard(heartbeat, self.clock()):
+            self._link.send(identity, msg.Introduce())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from engine.controller import Controller
-from engine.timeline import WorkflowRecord
+from engine.timeline import BARE_CALL, WorkflowRecord
 from sched.errors import ConflictError, Failure, InvalidRequestError
 from sched.request import WorkflowSpec
 
@@ -16,7 +17,8 @@ from sched.request import WorkflowSpec
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowTag:
     """What a client says of a call's workflow.  ``siblings`` is the size of the call's fan-out; ``last``
-    ends the workflow with this call.  ``workflow_id`` is ``None`` for a bare call."""
+    ends the workflow with this call.  ``workflow_id`` is ``None`` for a bare call.  ``session``: the id is a
+    session's, which may go on after the deadline; a call that comes then begins a new workflow."""
 
     workflow_id: str | None = None
     stage: str = "generate"
@@ -25,6 +27,7 @@ class WorkflowTag:
     database: str | None = None
     tenant: str = "default"
     last: bool = False
+    session: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +71,11 @@ class ExternalWorkflows:
         # Weak: progress lives as long as the record, however the workflow ends.
         self._progress: WeakKeyDictionary[WorkflowRecord, _Progress] = WeakKeyDictionary()
 
-    def enter(self, tag: WorkflowTag) -> Place:
-        """Return the place of a new call, opening its workflow if it is the first.
+    def enter(self, tag: WorkflowTag, calls: int = 1) -> list[Place]:
+        """Return the places of ``calls`` new calls, opening their workflow if they are its first.
+
+        A deadline that differs from the workflow's replaces it.
+        They are siblings; with ``tag.siblings`` over 1, that many such groups share the fan-out.
 
         Raises:
             InvalidRequestError: the workflow is open for another database.
@@ -79,6 +85,9 @@ class ExternalWorkflows:
         workflow_id = tag.workflow_id or f"call-{uuid4().hex[:16]}"
         records = self._controller.records
         record = records.get(workflow_id) if records.is_open(workflow_id) else None
+        if record is not None and tag.session and self._is_over(record):
+            self._controller.end_workflow(workflow_id)
+            record = None
         if record is None:
             record = self._open(workflow_id, tag)
         elif record not in self._progress:
@@ -88,30 +97,43 @@ class ExternalWorkflows:
                 f"workflow {workflow_id!r} asks database {record.spec.database!r}, not {tag.database!r}",
                 field="workflow.database",
             )
+        elif tag.slo_seconds not in (None, record.spec.slo_seconds):
+            self._controller.change_deadline(workflow_id, tag.slo_seconds)
         progress = self._progress[record]
-        progress.open_calls += 1
+        progress.open_calls += calls
         progress.closing |= tag.last or tag.workflow_id is None
-        join_id, size, branch = (None, 1, 0) if tag.siblings == 1 else progress.join(tag.stage, tag.siblings)
-        return Place(record, tag.stage, join_id, size, branch)
+        siblings = tag.siblings * calls
+        if siblings == 1:
+            return [Place(record, tag.stage, None, 1, 0)]
+        return [Place(record, tag.stage, *progress.join(tag.stage, siblings)) for _ in range(calls)]
 
-    def leave(self, place: Place, failure: Failure | None = None) -> None:
-        """Note that a call ended (``failure``: why it did not finish); the last one ends its workflow."""
-        progress = self._progress[place.record]
-        progress.open_calls -= 1
-        if not progress.closing or progress.open_calls or place.record.seconds is not None:
+    def leave(self, places: Sequence[Place], failure: Failure | None = None) -> None:
+        """Note that calls of one ``enter`` ended (``failure``: why they did not finish).
+
+        The last call ends its workflow.
+        """
+        record = places[0].record
+        progress = self._progress[record]
+        progress.open_calls -= len(places)
+        if not progress.closing or progress.open_calls or record.seconds is not None:
             return
-        workflow_id = place.record.spec.workflow_id
+        workflow_id = record.spec.workflow_id
         if failure is not None and failure.code == "cancelled":
             self._controller.cancel_workflow(workflow_id, failure.message)
         else:
             self._controller.end_workflow(workflow_id, failure)
+
+    def _is_over(self, record: WorkflowRecord) -> bool:
+        progress = self._progress.get(record)
+        seconds = self._controller.clock() - record.arrival
+        return progress is not None and not progress.open_calls and seconds > record.spec.slo_seconds
 
     def _open(self, workflow_id: str, tag: WorkflowTag) -> WorkflowRecord:
         record = self._controller.open_workflow(
             WorkflowSpec(
                 workflow_id=workflow_id,
                 slo_seconds=tag.slo_seconds or self._default_slo,
-                kind="external" if tag.workflow_id else "call",
+                kind="external" if tag.workflow_id else BARE_CALL,
                 tenant=tag.tenant,
                 database=tag.database,
             )

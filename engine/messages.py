@@ -1,25 +1,17 @@
-"""Wire messages between the controller and its workers, and their codec.
+"""Wire messages between the controller and its workers; their codec is ``engine/codec.py``.
 
-A message is two frames, or three when token ids travel: an orjson header ``[kind, version, rid]``,
-an orjson body (the dataclass's fields), and token ids as little-endian int32.  Times on the wire are
-durations or *remaining* seconds, never clock readings, since every process has its own clock.
+Times on the wire are durations or *remaining* seconds, never clock readings, since every process has its
+own clock.  ``token_ids`` are little-endian int32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import orjson
-
-VERSION = 1
 RID_LENGTH = 24
 """Every internal request id has this many characters, since SGLang's abort matches by prefix."""
-
-
-class BadFrameError(Exception):
-    """A frame that is not a message of this version; the receiver logs and drops it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,14 +28,20 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Generate(Message):
-    """Run a request.  ``token_ids`` is the prompt; ``key`` and ``sequence`` are its place in the queue
-    (smallest first); ``remaining_seconds`` bounds its life on the worker."""
+    """Run a request.  ``token_ids`` is the prompt; ``priority``, ``key`` and ``sequence`` are its place in
+    the queue (``sched/order.py``); ``remaining_seconds`` bounds its life on the worker.
+
+    ``sampling`` holds SGLang's sampling parameters, ``logprobs`` its request fields for log probabilities
+    (``return_logprob`` …; empty: none are wanted).
+    """
 
     kind: ClassVar[str] = "generate"
     sampling: Mapping[str, Any]
     key: float
     sequence: int
     remaining_seconds: float
+    priority: int = 0
+    logprobs: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
 
 
@@ -55,11 +53,31 @@ class Abort(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rekey(Message):
+    """Give request ``rid`` another ``key``; one that has started, or ended, keeps its way."""
+
+    kind: ClassVar[str] = "rekey"
+    key: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Introduce(Message):
+    """Say ``Hello``: the controller doesn't know who sent the heartbeat, since it is a new one or had given
+    the worker up."""
+
+    kind: ClassVar[str] = "introduce"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Welcome(Message):
-    """The controller accepts a worker's ``Hello``; ``epoch`` names the controller's life."""
+    """The controller accepts a worker's ``Hello``; ``epoch`` names the controller's life.
+
+    ``fresh``: the worker is new to the controller, which knows nothing of what it may still be running.
+    """
 
     kind: ClassVar[str] = "welcome"
     epoch: str
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +94,22 @@ class Shutdown(Message):
 
     kind: ClassVar[str] = "shutdown"
     grace_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command(Message):
+    """Do ``action`` (``engine/commands.py``) within ``seconds`` and answer with a ``CommandReply``."""
+
+    kind: ClassVar[str] = "command"
+    action: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheRequest(Message):
+    """Report what the prefix cache holds, and from then on every change, as ``CacheChanged``."""
+
+    kind: ClassVar[str] = "cache_request"
 
 
 # --- worker to controller -----------------------------------------------------------------------
@@ -103,6 +137,7 @@ class Hello(Message):
     hook_proof: Sequence[str]
     simulated: bool
     slowdown: float = 1.0
+    overlap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +153,32 @@ class Heartbeat(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CommandReply(Message):
+    """What came of the ``Command`` with this ``rid``; ``error`` says why it failed and is else empty."""
+
+    kind: ClassVar[str] = "command_reply"
+    runtime: str
+    result: Any = None
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheChanged(Message):
+    """What the prefix cache of ``runtime`` holds, in blocks (``sched/prefix.py``).
+
+    ``scope``: ``changes`` since the report before, ``all``, or ``unknown``.  A gap in ``sequence`` asks
+    for another ``CacheRequest``.
+    """
+
+    kind: ClassVar[str] = "cache_changed"
+    runtime: str
+    sequence: int
+    scope: str
+    added: Sequence[int] = ()
+    removed: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FirstToken(Message):
     """The first output token of ``rid`` exists, ``seconds`` after the worker received it."""
 
@@ -128,10 +189,14 @@ class FirstToken(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk(Message):
-    """New output of a streamed request since the last chunk; ``token_ids`` are the new ids."""
+    """New output of a streamed request since the last chunk; ``token_ids`` are the new ids.
+
+    ``logprobs`` holds what is new in SGLang's lists of log probabilities, by their names in ``meta_info``.
+    """
 
     kind: ClassVar[str] = "chunk"
     text: str
+    logprobs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,62 +225,3 @@ class Failed(Message):
     kind: ClassVar[str] = "failed"
     code: str
     message: str
-
-
-_KINDS: dict[str, type[Message]] = {
-    cls.kind: cls
-    for cls in (
-        Generate,
-        Abort,
-        Welcome,
-        Ping,
-        Shutdown,
-        Hello,
-        Heartbeat,
-        FirstToken,
-        Chunk,
-        Finished,
-        Failed,
-    )
-}
-_BODY_FIELDS: dict[str, tuple[str, ...]] = {
-    kind: tuple(f.name for f in fields(cls) if f.name not in ("rid", "token_ids"))
-    for kind, cls in _KINDS.items()
-}
-
-
-def encode(message: Message) -> list[bytes]:
-    """Return the frames of ``message``."""
-    kind = message.kind
-    body = {name: getattr(message, name) for name in _BODY_FIELDS[kind]}
-    frames = [orjson.dumps([kind, VERSION, message.rid]), orjson.dumps(body)]
-    if message.token_ids:
-        frames.append(message.token_ids)
-    return frames
-
-
-def decode(frames: Sequence[bytes]) -> Message:
-    """Return the message in ``frames``.
-
-    Raises:
-        BadFrameError: wrong frame count, unknown kind or version, malformed header, body or ids.
-    """
-    if len(frames) not in (2, 3):
-        raise BadFrameError(f"expected 2 or 3 frames, got {len(frames)}")
-    try:
-        kind, version, rid = orjson.loads(frames[0])
-        body = orjson.loads(frames[1])
-    except (orjson.JSONDecodeError, ValueError, TypeError) as error:
-        raise BadFrameError(f"malformed frame: {error}") from error
-    if version != VERSION:
-        raise BadFrameError(f"wire version {version!r}, this process speaks {VERSION}")
-    cls = _KINDS.get(kind) if isinstance(kind, str) else None
-    if cls is None:
-        raise BadFrameError(f"unknown message kind {kind!r}")
-    token_ids = bytes(frames[2]) if len(frames) == 3 else b""
-    if not isinstance(body, dict) or not isinstance(rid, str) or len(token_ids) % 4:
-        raise BadFrameError(f"malformed {kind} message")
-    try:
-        return cls(rid=rid, token_ids=token_ids, **body)
-    except TypeError as error:
-        raise BadFrameError(f"malformed {kind} message: {error}") from error

@@ -6,25 +6,24 @@ import asyncio
 import json
 import signal
 import warnings
-from array import array
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from engine import sglang_hook as hook
+from engine import sglang_info, sglang_kv, sglang_metrics, sglang_request
 from engine.arguments import engine_arguments
 from engine.backend import Load, Output, RuntimeInfo, StartError, tokenizer_hash
 from engine.children import end_children, unlink_shared_files
 from engine.delivery import pack_ids
+from engine.kv_feed import Send
 from engine.messages import RID_LENGTH, Generate
+from engine.rekeys import Rekeys
 from engine.spec import WorkerSpec
 
 PROOF_SECONDS = 30.0
 WARM_UP_SECONDS = 120.0
 WARM_UP_TOKENS = 4
-_INTERNAL_STREAM_INTERVAL = 16
-
-_REPORTED_META = ("num_retractions", "reasoning_tokens")
 
 
 def import_engine() -> None:
@@ -64,13 +63,15 @@ class SglangRuntime:
 
         self._spec = spec
         self._run_dir = run_dir
-        arguments = engine_arguments(spec)
+        arguments = engine_arguments(spec, run_dir)
+        self._cache = sglang_kv.CacheWatch(spec.name, arguments, run_dir)
         try:
             self._engine: Any = Engine(**arguments, custom_sigquit_handler=child_failed)
         except Exception as error:
             raise StartError(self._reason(error)) from error
         self._manager: Any = self._engine.tokenizer_manager
         self._report: dict[str, Any] = {}
+        self._rekeys = Rekeys(self._tell_schedulers)
 
     def _reason(self, error: Exception) -> str:
         """Prefer what the scheduler process wrote down to what this process saw of it."""
@@ -109,13 +110,15 @@ class SglangRuntime:
 
         # It also installs signal handlers, once: the worker's come after and stay.
         self._manager.auto_create_handle_loop()
+        self._cache.start()
         return RuntimeInfo(
             context_length=int(self._manager.model_config.context_len),
             max_total_tokens=int(self._report["max_total_tokens"]),
             max_running_requests=int(self._report["max_running_requests"]),
             engine_version=f"sglang {__version__}",
-            tokenizer_hash=tokenizer_hash(_tokenizer_folder(self._spec.model_path)),
+            tokenizer_hash=tokenizer_hash(sglang_info.tokenizer_folder(self._spec.model_path)),
             device=self._spec.device,
+            overlap=bool(self._report["overlap"]),
         )
 
     async def warm_up(self) -> None:
@@ -151,38 +154,22 @@ class SglangRuntime:
         """
         from sglang.srt.managers.io_struct import GenerateReqInput
 
-        question = GenerateReqInput(
-            rid=request.rid,
-            input_ids=list(array("i", request.token_ids)),
-            sampling_params=self._sampling(request),
-            stream=True,
-        )
-        async for answer in self._manager.generate_request(question, None):
-            meta = answer["meta_info"]
-            yield Output(
-                text=answer["text"],
-                token_ids=tuple(answer["output_ids"]),  # SGLang goes on appending to its list
-                prompt_tokens=meta.get("prompt_tokens", len(request.token_ids) // 4),
-                cached_tokens=meta.get("cached_tokens", 0),
-                finish_reason=meta["finish_reason"],
-                meta={name: meta[name] for name in _REPORTED_META if name in meta},
-            )
-
-    def _sampling(self, request: Generate) -> dict[str, Any]:
-        sampling = dict(request.sampling)
-        if sampling.get("n", 1) != 1:
-            raise ValueError("sampling_params.n must be 1: send one request per sample")
-        # All requests stream inside this process, since only a stream shows its first token.
-        interval = 1 if request.stream else _INTERNAL_STREAM_INTERVAL
-        sampling.setdefault("stream_interval", interval)
-        sampling["custom_params"] = (sampling.get("custom_params") or {}) | hook.custom_params(
-            request.key, request.sequence
-        )
-        return sampling
+        fields = sglang_request.fields(request, int(self._manager.model_config.vocab_size))
+        async for answer in self._manager.generate_request(GenerateReqInput(**fields), None):
+            yield sglang_request.output(answer, len(request.token_ids) // 4)
 
     def abort(self, rid: str) -> None:
         """Have SGLang end the request, waiting or running."""
         self._manager.abort_request(rid)
+
+    def rekey(self, rid: str, key: float) -> None:
+        """Have SGLang's schedulers give a waiting request another key, between two forward passes."""
+        self._rekeys.add(rid, key)
+
+    def _tell_schedulers(self, keys: Mapping[str, float]) -> None:
+        """Wait, for at most ``PROOF_SECONDS``, until all have ``keys``; not from two threads at a time."""
+        # Parameters are flat scalars.
+        self._engine.collective_rpc(hook.REKEY_METHOD, keys=json.dumps(keys))
 
     async def load(self) -> Load:
         """Return what SGLang's schedulers last published (at least every 15 passes, and when idle)."""
@@ -194,20 +181,33 @@ class SglangRuntime:
             scheduler_steps=hook.read_steps(self._run_dir),
         )
 
+    async def loads(self) -> list[dict[str, Any]]:
+        """Return what SGLang's schedulers last published, with all sections."""
+        return [load.to_dict() for load in await self._manager.get_loads()]
+
+    async def server_info(self) -> dict[str, Any]:
+        """Return SGLang's resolved arguments and its schedulers' states."""
+        info = await sglang_info.server_info(self._manager)
+        return info | {"max_total_num_tokens": self._report["max_total_tokens"]}
+
+    async def flush_cache(self) -> bool:
+        """Empty the radix cache, if SGLang is idle."""
+        return bool((await self._manager.flush_cache()).success)
+
+    def report_cache(self, send: Send) -> None:
+        """Report the radix cache to ``send``, and from then on every change; nothing without KV events."""
+        self._cache.report(send)
+
+    async def metrics(self) -> str:
+        """Return what SGLang's processes counted, with a label that names the runtime."""
+        return await asyncio.to_thread(sglang_metrics.collect, self._spec.name)
+
     def shutdown(self) -> None:
         """End SGLang's processes.
 
         Not through ``Engine.shutdown``, which leaves files in shared memory.
         """
+        self._cache.close()
         # SGLang's watchdog takes the end of a child for a failure and signals this process.
         signal.signal(signal.SIGQUIT, signal.SIG_IGN)
         end_children()
-
-
-def _tokenizer_folder(model_path: str) -> Path:
-    """Return the local folder of a model given by folder or by its name on the Hugging Face hub."""
-    if Path(model_path).is_dir():
-        return Path(model_path)
-    from huggingface_hub import snapshot_download
-
-    return Path(snapshot_download(model_path, allow_patterns=["tokenizer*"]))

@@ -10,30 +10,33 @@ from functools import partial
 from typing import Any
 
 from engine.backend import Runtime
+from engine.commands import Commands
 from engine.delivery import Delivery
 from engine.messages import (
     Abort,
+    CacheRequest,
+    Command,
     Failed,
     Generate,
-    Heartbeat,
     Hello,
+    Introduce,
     Message,
     Ping,
+    Rekey,
     Shutdown,
     Welcome,
 )
+from engine.pulse import Pulse
 from engine.spec import WorkerSpec
 from sched.clock import Clock, monotonic
 from sched.errors import Failure
 
 logger = logging.getLogger(__name__)
 
-HELLO_SECONDS = 0.5
 ABORT_SECONDS = 5.0
 """How long a runtime may take to end an aborted request before the worker gives up on it."""
 EARLY_ABORT_SECONDS = 60.0
 _EARLY_ABORTS = 10_000
-_MISSED_PINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +68,42 @@ class Serving:
         spec: WorkerSpec,
         hello: Hello,
         runtime: Runtime,
-        send: Callable[[Message], object],
+        send: Callable[[Message], bool],
         clock: Clock = monotonic,
     ) -> None:
         self._spec = spec
-        self._hello = hello
+        self._pulse = Pulse(spec, hello, runtime, send, clock)
         self._runtime = runtime
+        self._commands = Commands(spec.name, runtime, send)
         self._send = send
         self._clock = clock
         self._running: dict[str, _Running] = {}
         self._early_aborts: dict[str, float] = {}
-        self._welcomed = False
-        self._last_heard = clock()
         self._ending: Ending | None = None
         self._grace = 0.0
         self._stopped = asyncio.Event()
 
     def receive(self, message: Message) -> None:
         """Act on a message of the controller; messages of other kinds are logged and dropped."""
-        self._last_heard = self._clock()
+        self._pulse.heard()
         match message:
             case Generate():
                 self._generate(message)
             case Abort():
                 self._abort(message.rid)
+            case Rekey():
+                # Not at once: the task of its Generate may not have had its first step.
+                asyncio.get_running_loop().call_soon(self._runtime.rekey, message.rid, message.key)
             case Welcome():
-                self._welcomed = True
+                self._welcome(message)
+            case Introduce():
+                self._pulse.introduce()
             case Ping():
                 pass
+            case Command():
+                self._commands.receive(message)
+            case CacheRequest():
+                self._runtime.report_cache(self._send)
             case Shutdown():
                 self.stop(Ending("the controller asked for it"), message.grace_seconds)
             case _:
@@ -125,13 +136,12 @@ class Serving:
 
     async def run(self) -> Ending:
         """Introduce the runtime, report its load and serve; return why it ended."""
-        pulse = asyncio.create_task(self._pulse(), name="pulse")
+        pulse = asyncio.create_task(self._pulse.run(), name="pulse")
         stopped = asyncio.create_task(self._stopped.wait(), name="stopped")
         try:
             await asyncio.wait({pulse, stopped}, return_when=asyncio.FIRST_COMPLETED)
             if pulse.done() and not self._stopped.is_set():
-                logger.error("the worker's heartbeat broke", exc_info=pulse.exception())
-                self.stop(Ending(f"the worker's heartbeat broke: {pulse.exception()!r}", failed=True))
+                self.stop(_ending_of(pulse))
             await self._drain()
         finally:
             pulse.cancel()
@@ -153,31 +163,12 @@ class Serving:
         if self._running:
             await asyncio.wait({r.task for r in self._running.values()}, timeout=seconds)
 
-    async def _pulse(self) -> None:
-        period = self._spec.heartbeat_seconds
-        while True:  # run() cancels it
-            silent = self._clock() - self._last_heard
-            if silent > self._spec.orphan_seconds:
-                self.stop(Ending(f"no sign of a controller for {silent:.0f} s"))
-                return
-            if silent > _MISSED_PINGS * period:
-                self._welcomed = False
-            if self._welcomed:
-                self._send(await self._heartbeat())
-            else:
-                self._send(self._hello)
-            self._forget_early_aborts()
-            await asyncio.sleep(period if self._welcomed else min(period, HELLO_SECONDS))
-
-    async def _heartbeat(self) -> Heartbeat:
-        load = await self._runtime.load()
-        return Heartbeat(
-            runtime=self._spec.name,
-            running=load.running,
-            waiting=load.waiting,
-            used_tokens=load.used_tokens,
-            scheduler_steps=load.scheduler_steps,
-        )
+    def _welcome(self, welcome: Welcome) -> None:
+        self._pulse.welcomed()
+        if welcome.fresh and self._running:
+            logger.warning("ending %d requests that this controller doesn't know", len(self._running))
+            for rid in list(self._running):
+                self._end(rid, Failure("cancelled", "the controller that asked for it is gone"))
 
     # --- requests -------------------------------------------------------------------------------
 
@@ -212,12 +203,12 @@ class Serving:
     def _abort(self, rid: str) -> None:
         if rid in self._running:
             self._end(rid, Failure("cancelled", "the call was cancelled"))
-        elif len(self._early_aborts) < _EARLY_ABORTS:
-            self._early_aborts[rid] = self._clock() + EARLY_ABORT_SECONDS
-
-    def _forget_early_aborts(self) -> None:
+            return
         now = self._clock()
-        self._early_aborts = {rid: until for rid, until in self._early_aborts.items() if until > now}
+        while self._early_aborts and next(iter(self._early_aborts.values())) <= now:
+            del self._early_aborts[next(iter(self._early_aborts))]
+        if len(self._early_aborts) < _EARLY_ABORTS:
+            self._early_aborts[rid] = now + EARLY_ABORT_SECONDS
 
     def _end(self, rid: str, why: Failure) -> None:
         """Abort a running request; if the runtime doesn't end it in time, its delivery is cancelled."""
@@ -233,3 +224,11 @@ class Serving:
         running.time_limit.cancel()
         if running.give_up is not None:
             running.give_up.cancel()
+
+
+def _ending_of(pulse: asyncio.Task[str]) -> Ending:
+    error = pulse.exception()
+    if error is None:
+        return Ending(pulse.result())
+    logger.error("the worker's heartbeat broke", exc_info=error)
+    return Ending(f"the worker's heartbeat broke: {error!r}", failed=True)

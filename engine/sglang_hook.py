@@ -7,6 +7,7 @@ scheduler process:
 - ``SchedulePolicy.calc_priority``: the waiting queue is sorted by ``sched.order.queue_position``.  A
   request's key travels in its ``sampling_params.custom_params["sluice"]``, the same on all ranks of a
   tensor-parallel runtime, and no clock is read, so all ranks sort alike.
+  ``Scheduler.sluice_rekey`` changes the key of a request, waiting or about to come.
 - ``Scheduler.run_batch``: counts forward passes and, for tests, stretches them.
 - ``Scheduler.__init__``: writes down why a start failed, for the worker to report.
 
@@ -36,16 +37,19 @@ RUN_DIR_VARIABLE = "SLUICE_RUN_DIR"
 
 CUSTOM_PARAM = "sluice"
 PROVE_METHOD = "sluice_prove"
+REKEY_METHOD = "sluice_rekey"
 STEPS_FILE = "scheduler-steps"
 FAILURE_FILE = "start-failure"
 
 _SCHEDULER = "sglang.srt.managers.scheduler"
 _STEPS = struct.Struct("<Q")
+_NEW_KEYS = "sluice_new_keys"
+_MAX_NEW_KEYS = 4096
 
 
-def custom_params(key: float, sequence: int) -> dict[str, Any]:
+def custom_params(key: float, sequence: int, priority: int = 0) -> dict[str, Any]:
     """Return the ``custom_params`` that carry a request's place in the queue."""
-    return {CUSTOM_PARAM: {"key": float(key), "sequence": int(sequence)}}
+    return {CUSTOM_PARAM: {"key": float(key), "sequence": int(sequence), "priority": int(priority)}}
 
 
 def register() -> None:
@@ -70,6 +74,7 @@ def register() -> None:
     ):
         HookRegistry.register(target, hook, HookType.AROUND)
     setattr(sys.modules[_SCHEDULER].Scheduler, PROVE_METHOD, _prove)
+    setattr(sys.modules[_SCHEDULER].Scheduler, REKEY_METHOD, rekey)
 
 
 def in_our_order(
@@ -77,15 +82,35 @@ def in_our_order(
 ) -> None:
     """Let SGLang's policy do its bookkeeping, then sort ``waiting_queue`` in place."""
     original(policy, waiting_queue, *args, **kwargs)
+    if keys := getattr(policy, _NEW_KEYS, None):
+        for request in waiting_queue:
+            carried = _carried(request)
+            if carried is not None and request.rid in keys:
+                carried["key"] = keys.pop(request.rid)
     waiting_queue.sort(key=_position)
 
 
-def _position(request: Any) -> tuple[bool, tuple[float, int]]:
+def rekey(scheduler: Any, keys: str) -> None:
+    """Note new keys, JSON of request id to key; they hold from the next time the queue is ordered.
+
+    Called through ``Engine.collective_rpc``, which reaches all ranks between the same two forward passes.
+    A key may come before its request; one whose request has started is of no use, and the oldest go.
+    """
+    noted: dict[str, float] = getattr(scheduler.policy, _NEW_KEYS, {}) | json.loads(keys)
+    setattr(scheduler.policy, _NEW_KEYS, dict(list(noted.items())[-_MAX_NEW_KEYS:]))
+
+
+def _carried(request: Any) -> dict[str, Any] | None:
+    carried: dict[str, Any] | None = (request.sampling_params.custom_params or {}).get(CUSTOM_PARAM)
+    return carried
+
+
+def _position(request: Any) -> tuple[bool, tuple[int, float, int]]:
     """Requests that didn't come from us (health checks) go first, in the order of their arrival."""
-    carried = (request.sampling_params.custom_params or {}).get(CUSTOM_PARAM)
+    carried = _carried(request)
     if carried is None:
-        return (False, (0.0, 0))
-    return (True, queue_position(carried["key"], carried["sequence"]))
+        return (False, (0, 0.0, 0))
+    return (True, queue_position(carried["key"], carried["sequence"], carried["priority"]))
 
 
 class _StepHook:
@@ -179,11 +204,12 @@ def _prove(scheduler: Any, report: str) -> None:
         "order": order,
         "max_running_requests": scheduler.max_running_requests,
         "max_total_tokens": scheduler.max_total_num_tokens,
+        "overlap": scheduler.enable_overlap,
     }
     Path(f"{report}.{os.getpid()}").write_text(json.dumps(content), encoding="utf-8")
 
 
-def _synthetic_request(name: str, place: tuple[float, int] | None) -> Any:
+def _synthetic_request(name: str, place: tuple[float, int, int] | None) -> Any:
     from sglang.srt.managers.schedule_batch import Req
     from sglang.srt.sampling.sampling_params import SamplingParams
 

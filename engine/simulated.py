@@ -10,16 +10,16 @@ output ends by itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.backend import PROOF_QUEUE, Load, Output, RuntimeInfo, StartError, tokenizer_hash
-from engine.messages import Generate
+from engine.messages import Generate, Message
+from engine.simulated_cache import SimulatedCache
 from engine.spec import WorkerSpec
 from sched.order import queue_position
-from sched.prefix import PrefixIndex, block_chain
 
 _DEFAULTS: dict[str, float] = {
     "prefill_tokens_per_second": 4000.0,
@@ -40,7 +40,7 @@ class _Request:
     prompt_tokens: int
     length: int
     end: dict[str, Any]
-    position: tuple[bool, tuple[float, int]]
+    position: tuple[bool, tuple[int, float, int]]
     cached_tokens: int = 0
     produced: int = 0
     reason: dict[str, Any] | None = None
@@ -57,8 +57,8 @@ class _Request:
         )
 
 
-def _position(key: float, sequence: int) -> tuple[bool, tuple[float, int]]:
-    return (True, queue_position(key, sequence))
+def _position(key: float, sequence: int, priority: int) -> tuple[bool, tuple[int, float, int]]:
+    return (True, queue_position(key, sequence, priority))
 
 
 class SimulatedRuntime:
@@ -86,7 +86,8 @@ class SimulatedRuntime:
         self._context = int(settings["context_length"])
         self._capacity = int(settings["max_total_tokens"])
         self._output_tokens = int(settings["output_tokens"])
-        self._cache = PrefixIndex(self._capacity)
+        self._cache = SimulatedCache(spec.name, self._capacity)
+        self._kv_events = spec.kv_events
         self._waiting: list[_Request] = []
         self._running: list[_Request] = []
         self._steps = 0
@@ -96,7 +97,7 @@ class SimulatedRuntime:
     def prove(self) -> tuple[str, ...]:
         """Return how this queue orders the proof's requests."""
         positions = {
-            name: _position(*place) if place else (False, (0.0, 0)) for name, place in PROOF_QUEUE.items()
+            name: _position(*place) if place else (False, (0, 0.0, 0)) for name, place in PROOF_QUEUE.items()
         }
         return tuple(sorted(positions, key=positions.__getitem__))
 
@@ -119,8 +120,10 @@ class SimulatedRuntime:
         """Yield the growing output, at the simulated speed.
 
         Raises:
-            ValueError: the prompt and output don't fit the context.
+            ValueError: the prompt and output don't fit the context, or log probabilities are asked for.
         """
+        if request.logprobs:
+            raise ValueError("return_logprob needs a model: a simulated runtime has none")
         prompt_tokens = len(request.token_ids) // 4
         wanted = max(1, int(request.sampling.get("max_new_tokens", _DEFAULT_NEW_TOKENS)))
         if prompt_tokens + wanted > self._context:
@@ -129,7 +132,7 @@ class SimulatedRuntime:
             )
         length = min(wanted, self._output_tokens)
         end = {"type": "length", "length": length} if length == wanted else {"type": "stop"}
-        position = _position(request.key, request.sequence)
+        position = _position(request.key, request.sequence, request.priority)
         entry = _Request(request, prompt_tokens, length, end, position)
         self._waiting.append(entry)
         self._work.set()
@@ -149,6 +152,12 @@ class SimulatedRuntime:
                 entry.reason = {"type": "abort", "message": "aborted"}
                 entry.changed.set()
 
+    def rekey(self, rid: str, key: float) -> None:
+        """Give a waiting request another place at once."""
+        for entry in self._waiting:
+            if entry.request.rid == rid:
+                entry.position = _position(key, entry.request.sequence, entry.request.priority)
+
     async def load(self) -> Load:
         """Return the present load."""
         return Load(
@@ -157,6 +166,41 @@ class SimulatedRuntime:
             used_tokens=sum(entry.prompt_tokens + entry.produced for entry in self._running),
             scheduler_steps=self._steps,
         )
+
+    async def loads(self) -> list[dict[str, Any]]:
+        """Return the present load under SGLang's names."""
+        load = await self.load()
+        return [
+            {
+                "dp_rank": 0,
+                "num_running_reqs": load.running,
+                "num_waiting_reqs": load.waiting,
+                "num_used_tokens": load.used_tokens,
+                "max_total_num_tokens": self._capacity,
+                "max_running_requests": self._slots,
+            }
+        ]
+
+    async def server_info(self) -> dict[str, Any]:
+        """Return what the runtime is, under SGLang's names where it has one."""
+        sizes = {"context_length": self._context, "max_total_num_tokens": self._capacity}
+        return sizes | {"max_running_requests": self._slots, "simulated": True, "internal_states": [{}]}
+
+    async def flush_cache(self) -> bool:
+        """Forget all prefixes, if nothing runs or waits."""
+        if self._waiting or self._running:
+            return False
+        self._cache.clear()
+        return True
+
+    def report_cache(self, send: Callable[[Message], bool]) -> None:
+        """Report the cache to ``send``, and from then on every change."""
+        if self._kv_events:
+            self._cache.report(send)
+
+    async def metrics(self) -> str:
+        """Return nothing: no SGLang counts here."""
+        return ""
 
     def shutdown(self) -> None:
         """Stop the loop."""
@@ -183,10 +227,9 @@ class SimulatedRuntime:
         self._waiting.sort(key=lambda entry: entry.position)
         entry = self._waiting.pop(0)
         self._running.append(entry)
-        blocks = block_chain(entry.request.token_ids)
-        entry.cached_tokens = self._cache.cached_tokens(blocks, entry.prompt_tokens)
+        entry.cached_tokens = self._cache.cached_tokens(entry.request.token_ids)
         await asyncio.sleep(self._prefill_seconds * (entry.prompt_tokens - entry.cached_tokens))
-        self._cache.credit(blocks)
+        self._cache.insert(entry.request.token_ids)
         if entry in self._running:
             self._produce(entry)
 

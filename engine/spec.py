@@ -17,7 +17,8 @@ class WorkerSpec:
     (``tp_size`` of them), empty on CPU; ``cpu_core`` pins a CPU runtime to one core.  ``engine_args``
     are SGLang's server arguments by SGLang's names.  ``slowdown`` k ≥ 1 makes each forward pass last k
     times as long (an unlike pair for tests).  ``orphan_seconds`` is how long the worker outlives a
-    silent controller.  ``heartbeat_seconds`` is the period of its load reports.
+    silent controller.  ``heartbeat_seconds`` is the period of its load reports.  ``kv_events``: it reports
+    what its prefix cache holds.
     """
 
     name: str
@@ -31,6 +32,7 @@ class WorkerSpec:
     simulated: bool = False
     orphan_seconds: float = 60.0
     heartbeat_seconds: float = 1.0
+    kv_events: bool = True
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""

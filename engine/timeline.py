@@ -13,6 +13,9 @@ from sched.errors import Failure
 from sched.events import DecisionRecord
 from sched.request import State, WorkflowSpec
 
+BARE_CALL = "call"
+"""The kind of a workflow that is one call, of a client that named no workflow."""
+
 
 @dataclass(slots=True, kw_only=True)
 class CallEntry:
@@ -20,7 +23,8 @@ class CallEntry:
 
     ``index`` is its place in the timeline.
     ``waited_seconds``: from ready until it was sent to the runtime.  ``ttft_seconds``: from ready until
-    the first token.  ``decision`` says why it went there (``None`` until it was sent).
+    the first token.  ``rekeys``: how often it got another place after it was sent.  ``decision`` says why
+    it went there (``None`` until it was sent).
     """
 
     kind: str = "call"
@@ -31,6 +35,7 @@ class CallEntry:
     state: str = State.WAITING
     runtime: str | None = None
     attempts: int = 0
+    rekeys: int = 0
     waited_seconds: float | None = None
     ttft_seconds: float | None = None
     total_seconds: float | None = None
@@ -152,11 +157,15 @@ class WorkflowRecords:
         """Move a workflow to the closed ones; ``None`` if it is not open."""
         record = self._open.pop(workflow_id, None)
         if record is not None:
-            self._closed[workflow_id] = record
-            self._closed.move_to_end(workflow_id)
-            if len(self._closed) > self._keep:
-                self._closed.popitem(last=False)
+            self.add_closed(record)
         return record
+
+    def add_closed(self, record: WorkflowRecord) -> None:
+        """Add a workflow that has ended, perhaps in the life of another controller."""
+        self._closed[record.spec.workflow_id] = record
+        self._closed.move_to_end(record.spec.workflow_id)
+        if len(self._closed) > self._keep:
+            self._closed.popitem(last=False)
 
     def get(self, workflow_id: str) -> WorkflowRecord | None:
         """Return a workflow, open or closed; ``None`` if it is unknown or long gone."""
@@ -165,6 +174,11 @@ class WorkflowRecords:
     def is_open(self, workflow_id: str) -> bool:
         """Whether the workflow has begun and not ended."""
         return workflow_id in self._open
+
+    @property
+    def open_count(self) -> int:
+        """How many workflows are open."""
+        return len(self._open)
 
     def latest(self, limit: int) -> list[WorkflowRecord]:
         """Return up to ``limit`` workflows, newest first, open ones before closed ones."""

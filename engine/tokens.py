@@ -13,9 +13,10 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from sched.errors import ConfigError, InvalidRequestError
-from sched.prefix import block_chain
+from sched.prefix import BLOCK_TOKENS, block_chain
 from sched.workflow import Segment, SegmentKind
 
+_TOKEN_BYTES = 4
 _CACHED_SEGMENTS = 512
 _CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
 
@@ -32,7 +33,16 @@ class Prompt:
     @property
     def tokens(self) -> int:
         """Length in tokens."""
-        return len(self.token_ids) // 4
+        return len(self.token_ids) // _TOKEN_BYTES
+
+    def blocks_of_output(self, token_ids: bytes) -> tuple[int, ...]:
+        """Return the hashes of the blocks behind the prompt's that an output (int32) fills in the KV cache.
+
+        Its last token isn't there: it was sampled and not computed.
+        """
+        begun = self.token_ids[len(self.blocks) * BLOCK_TOKENS * _TOKEN_BYTES :]
+        previous = self.blocks[-1] if self.blocks else 0
+        return block_chain(begun + token_ids[:-_TOKEN_BYTES], previous=previous)
 
 
 def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
@@ -44,13 +54,15 @@ def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
     if not token_ids:
         raise InvalidRequestError("input_ids is empty: give at least one token id", field="input_ids")
     try:
-        packed = array("i", token_ids).tobytes()
-    except (OverflowError, TypeError) as error:
+        # Unsigned, which refuses negative ids and is packed several times as fast.
+        packed = array("I", token_ids).tobytes()
+        fits = packed[3::4].isascii()  # no sign bit is set
+    except (OverflowError, TypeError):
+        fits = False
+    if not fits:
         raise InvalidRequestError(
-            f"input_ids must be 32-bit integers ({error})", field="input_ids"
-        ) from error
-    if min(token_ids) < 0:
-        raise InvalidRequestError("input_ids must not be negative", field="input_ids")
+            f"input_ids must be token ids, integers from 0 to {2**31 - 1}", field="input_ids"
+        )
     return Prompt(packed, (len(token_ids),), block_chain(packed))
 
 
@@ -58,10 +70,11 @@ class PromptEncoder:
     """Turns segments into prompts with the model's tokenizer, in a thread; shared ones are encoded once.
 
     The tokenizer's own prefix (a BOS token, where the model has one) goes in front of the first segment.
+    ``tokenizer`` is for reading.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
+        self.tokenizer = tokenizer
         self._prefix = array("i", tokenizer.encode("").ids).tobytes()
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
@@ -84,13 +97,14 @@ class PromptEncoder:
                 field="model_path",
             ) from error
 
-    async def encode(self, segments: Sequence[Segment]) -> Prompt:
-        """Return the prompt of ``segments``.
+    async def encode(self, segments: Sequence[Segment], prefixed: bool = True) -> Prompt:
+        """Return the prompt of ``segments``, which have the tokenizer's prefix unless ``prefixed`` adds it.
 
         Raises:
             InvalidRequestError: no token comes out.
         """
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._encode, segments)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._encode, segments, prefixed)
 
     async def encode_text(self, text: str) -> Prompt:
         """Return the prompt of bare ``text``, as SGLang would tokenise it."""
@@ -100,10 +114,10 @@ class PromptEncoder:
         """End the thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _encode(self, segments: Sequence[Segment]) -> Prompt:
-        parts = [self._prefix]
+    def _encode(self, segments: Sequence[Segment], prefixed: bool) -> Prompt:
+        parts = [self._prefix] if prefixed else []
         boundaries = []
-        length = len(self._prefix)
+        length = sum(map(len, parts))
         for segment in segments:
             part = self._segment(segment)
             parts.append(part)
@@ -119,7 +133,7 @@ class PromptEncoder:
         if known is not None:
             self._cache.move_to_end(segment.text)
             return known
-        encoding = self._tokenizer.encode(segment.text, add_special_tokens=False)
+        encoding = self.tokenizer.encode(segment.text, add_special_tokens=False)
         packed = array("i", encoding.ids).tobytes()
         if segment.kind in _CACHED_KINDS:
             self._cache[segment.text] = packed

@@ -151,6 +151,7 @@ def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequenc
         hook_proof=list(proof),
         simulated=runtime.simulated,
         slowdown=spec.slowdown,
+        overlap=info.overlap,
     )
 
 

@@ -54,11 +54,12 @@ class WorkerTable:
         self._workers[hello.runtime] = Worker(identity, hello, now)
         return True
 
-    def heard(self, heartbeat: Heartbeat, now: float) -> None:
-        """Note a heartbeat of a welcomed worker."""
+    def heard(self, heartbeat: Heartbeat, now: float) -> bool:
+        """Note a heartbeat; return whether it came from a welcomed worker."""
         worker = self._workers.get(heartbeat.runtime)
         if worker is not None:
             worker.last_seen, worker.load = now, heartbeat
+        return worker is not None
 
     def lost(self, now: float) -> list[str]:
         """Remove and return the runtimes that were silent for too long."""
@@ -66,6 +67,13 @@ class WorkerTable:
         for name in gone:
             del self._workers[name]
         return gone
+
+    def remove(self, pid: int) -> str | None:
+        """Remove the worker whose process is ``pid`` and return its runtime; ``None`` if there is none."""
+        name = next((n for n, w in self._workers.items() if w.hello.pid == pid), None)
+        if name is not None:
+            del self._workers[name]
+        return name
 
     def get(self, name: str) -> Worker | None:
         """Return the worker of a runtime, if it is there."""

@@ -1,7 +1,8 @@
 """One child process of the launcher: its start, its progress and its end.
 
 A child gets its instructions as one line of JSON on standard input.  The pipe then stays open as a
-lifeline: when it closes, the launcher is gone.  On the descriptor ``--status-fd`` it reports stages as
+lifeline: when it closes, the launcher is gone; the controller also learns there, in such lines, which worker
+died (``{"died": 4711}``).  On the descriptor ``--status-fd`` it reports stages as
 JSON lines: ``{"stage": "loaded", "seconds": 21.3, "message": ""}``, ending in ``ready`` or ``failed``.
 """
 
@@ -57,8 +58,11 @@ class ChildError(Exception):
 class Child:
     """A started process, leader of its own session.  Create with :meth:`start`."""
 
-    def __init__(self, spec: ChildSpec, folder: Path, report: Callable[[str, Status], None]) -> None:
+    def __init__(
+        self, spec: ChildSpec, folder: Path, report: Callable[[str, Status], None], awaited: str
+    ) -> None:
         self.label = spec.label
+        self._awaited = awaited
         self.log = folder / spec.log_name
         self._report = report
         self._stage = ""
@@ -68,13 +72,17 @@ class Child:
         self._family: set[psutil.Process] = set()
 
     @classmethod
-    async def start(cls, spec: ChildSpec, folder: Path, report: Callable[[str, Status], None]) -> Child:
+    async def start(
+        cls, spec: ChildSpec, folder: Path, report: Callable[[str, Status], None], awaited: str = "ready"
+    ) -> Child:
         """Start ``spec``; its log and temporary files go to ``folder``, its stages to ``report``.
+
+        It counts as ready from the stage ``awaited``.
 
         Raises:
             OSError: the program can't be started.
         """
-        child = cls(spec, folder, report)
+        child = cls(spec, folder, report, awaited)
         read_end, write_end = os.pipe()
         try:
             with child.log.open("ab") as log:
@@ -101,12 +109,22 @@ class Child:
         return child
 
     @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether the process hasn't ended."""
         return self._process.returncode is None
 
+    def tell(self, message: Mapping[str, Any]) -> None:
+        """Write ``message`` as a line to the child's standard input; one that has ended misses nothing."""
+        if self.running and self._process.stdin is not None:
+            self._process.stdin.write(orjson.dumps(message) + b"\n")
+
     async def until_ready(self, seconds: float) -> None:
-        """Wait until the child reports ``ready``.
+        """Wait until the child is ready.
 
         Raises:
             ChildError: it reported ``failed``, ended, or wasn't ready in ``seconds``.
@@ -180,7 +198,7 @@ class Child:
             return
         self._stage = status.stage
         self._report(self.label, status)
-        if status.stage in ("ready", "failed") and not self._outcome.done():
+        if status.stage in (self._awaited, "ready", "failed") and not self._outcome.done():
             self._outcome.set_result(status)
 
     async def _read(self, descriptor: int) -> None:

@@ -82,7 +82,13 @@ class ServerConfig:
     prompt_profile: Annotated[
         Literal["compact", "full"], _help("prompts: compact, or full with worked examples (9,000 tokens)")
     ] = "compact"
+    journal: Annotated[
+        str | None, _help("file that remembers workflows (default: one that goes with the server)")
+    ] = None
     log_level: Annotated[LogLevel, _help("debug and info show the log of every process")] = "warning"
+    no_kv_events: Annotated[bool, _help("guess what runtimes cache instead of following SGLang's events")] = (
+        False
+    )
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
     databases: Mapping[str, str] = field(default_factory=dict)
     engine_args: Mapping[str, Any] = field(default_factory=dict)
@@ -93,13 +99,12 @@ class ServerConfig:
 class ControllerSpec:
     """What the launcher tells the controller process: JSON, one line on its standard input.
 
-    ``endpoint`` is the ZMQ address to bind (``ipc://…``), ``epoch`` names this life of the server.
+    ``endpoint`` is the ZMQ address to bind (``ipc://…``).  ``journal``: the file of ``engine/journal.py``.
     ``runtimes`` are the workers to expect.  ``databases`` maps names to SQLite files.  ``policy_path`` is
     the folder in which a user's policies are looked up.  Times in seconds.
     """
 
     endpoint: str
-    epoch: str
     host: str
     port: int
     model_path: str
@@ -120,6 +125,7 @@ class ControllerSpec:
     policy_path: str
     log_level: str
     prompt_profile: Literal["compact", "full"] = "compact"
+    journal: str | None = None
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""

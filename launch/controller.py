@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
-import os
 import signal
 import socket
 import sys
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 import uvloop
@@ -27,6 +27,7 @@ from fastapi import FastAPI
 from engine.controller import Controller
 from engine.exchange import Exchange, ExchangeOptions
 from engine.external import ExternalWorkflows
+from engine.journal import Journal
 from engine.link import RouterLink
 from engine.runner import WorkflowRunner
 from engine.status import Status
@@ -34,7 +35,12 @@ from engine.steps import Services
 from engine.tokens import PromptEncoder
 from engine.workers import WorkerTable
 from launch.api.app import ApiServices, create_app
+from launch.api.meters import MeteredSql, Meters
+from launch.api.metrics import Metrics
+from launch.api.openai.model import ServedModel
 from launch.config import ControllerSpec
+from launch.lifeline import follow, read_instructions
+from launch.model_info import model_info
 from launch.models import cache_folder, declared_context
 from launch.policies import ordering_registry, placement_registry
 from plugins.text2sql.databases import DatabaseRegistry
@@ -42,6 +48,7 @@ from plugins.text2sql.retrieval import Retriever
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import SluiceError
+from sched.profile import PUBLISHED
 from sched.workflow import Segment
 
 logger = logging.getLogger(__name__)
@@ -52,6 +59,8 @@ SQL_TIMEOUT_SECONDS = 10.0
 WORKFLOW_TIMEOUT_FACTOR = 4.0
 """A workflow may take so many times the limit of one call."""
 _LAST_RESPONSES_SECONDS = 5
+_GC_THRESHOLDS = (50_000, 20, 100)
+"""At Python's own, looking at 5,000 waiting calls again and again takes several per cent of the time."""
 
 
 class _Server(uvicorn.Server):
@@ -93,14 +102,18 @@ def _build(spec: ControllerSpec) -> _Parts:
     workers = WorkerTable(
         spec.runtimes, allow_simulated=spec.simulated, lost_after_seconds=LOST_AFTER_SECONDS
     )
-    options = ExchangeOptions(epoch=spec.epoch, call_timeout_seconds=spec.call_timeout_seconds)
-    exchange = Exchange(RouterLink(spec.endpoint), dispatcher, workers, options)
+    options = ExchangeOptions(epoch=uuid.uuid4().hex, call_timeout_seconds=spec.call_timeout_seconds)
+    meters = Meters(PUBLISHED)
+    journal = Journal(Path(spec.journal)) if spec.journal else None
+    link = RouterLink(spec.endpoint)
+    exchange = Exchange(link, dispatcher, workers, options, observer=meters, journal=journal)
     controller = Controller(exchange)
     databases = DatabaseRegistry()
     for name, path in spec.databases.items():
         databases.register(name, Path(path))
     encoder = PromptEncoder.load(spec.model_path)
-    services = Services(controller, encoder, databases, SQL_TIMEOUT_SECONDS)
+    sql = MeteredSql(databases, meters)
+    services = Services(controller, encoder, sql, SQL_TIMEOUT_SECONDS)
     runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
     retriever = Retriever(databases, cache_folder() / "indexes")
     text2sql = Text2Sql(databases, _text2sql_options(spec), retriever)
@@ -112,10 +125,12 @@ def _build(spec: ControllerSpec) -> _Parts:
             runner=runner,
             external=ExternalWorkflows(controller, spec.default_slo_seconds),
             encoder=encoder,
-            model_info=_model_info(spec),
+            model_info=model_info(spec),
             databases=lambda: list(databases.names()),
             default_slo_seconds=spec.default_slo_seconds,
             text2sql=text2sql,
+            metrics=Metrics(meters, exchange),
+            model=ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer),
         )
     )
     return _Parts(exchange, runner, databases, encoder, text2sql, retriever, app)
@@ -145,19 +160,6 @@ async def _check_prompts(parts: _Parts, context_tokens: int | None) -> None:
         await parts.text2sql.check_context(name, context_tokens, count)
 
 
-def _model_info(spec: ControllerSpec) -> dict[str, Any]:
-    """Return what ``/get_model_info`` says, under SGLang's names."""
-    return {
-        "model_path": spec.model_path,
-        "tokenizer_path": spec.model_path,
-        "served_model_name": spec.served_model_name,
-        "is_generation": True,
-        "preferred_sampling_params": None,
-        "embedded_model": spec.embedded_model,
-        "simulated": spec.simulated,
-    }
-
-
 def _listen(host: str, port: int) -> socket.socket:
     """Return a listening socket; failing here gives one clear sentence, failing in uvicorn an exit.
 
@@ -174,9 +176,11 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    loop.add_reader(sys.stdin.fileno(), _on_lifeline, stop)
     listener = _listen(spec.host, spec.port)
     parts = _build(spec)
+    gc.freeze()
+    lifeline = asyncio.create_task(follow(parts.exchange.worker_died), name="lifeline")
+    lifeline.add_done_callback(lambda _: stop.set())
     # Refused within seconds where the model's files say its context; its runtimes say it in the end.
     await _check_prompts(parts, None if spec.simulated else declared_context(spec.model_path))
     server = _Server(
@@ -185,6 +189,7 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
             log_config=None,
             access_log=False,
             lifespan="off",
+            proxy_headers=False,
             timeout_graceful_shutdown=_LAST_RESPONSES_SECONDS,
         )
     )
@@ -202,6 +207,7 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await parts.runner.drain(spec.drain_seconds)
     finally:
+        lifeline.cancel()
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
         await parts.exchange.close()
@@ -210,23 +216,18 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
         parts.encoder.close()
 
 
-def _on_lifeline(stop: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 4096):
-        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
-        stop.set()
-
-
 def main() -> int:
     """Run the controller and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m launch.controller", description=__doc__)
     parser.add_argument("--status-fd", type=int, required=True, help="where stages are reported")
     status = Status(parser.parse_args().status_fd)
     try:
-        spec = ControllerSpec.from_json(sys.stdin.buffer.readline())
+        spec = ControllerSpec.from_json(read_instructions())
         logging.basicConfig(
             level=spec.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
         sys.path.append(spec.policy_path)
+        gc.set_threshold(*_GC_THRESHOLDS)
         uvloop.run(_serve(spec, status))
     except (SluiceError, OSError, TypeError, ValueError) as error:
         status("failed", str(error))

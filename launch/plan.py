@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +26,7 @@ class Plan:
     def family_in(self, folder: Path) -> Family:
         """Return the processes, linked through a socket in the private ``folder``."""
         endpoint = f"ipc://{folder}/controller"
-        controller = self.controller_spec(endpoint)
+        controller = self.controller_spec(endpoint, self.config.journal or str(folder / "journal"))
         return Family(
             ChildSpec(label="controller", command=_module("launch.controller"), line=controller.to_json()),
             [
@@ -42,13 +41,12 @@ class Plan:
             ],
         )
 
-    def controller_spec(self, endpoint: str) -> ControllerSpec:
+    def controller_spec(self, endpoint: str, journal: str | None = None) -> ControllerSpec:
         """Return the controller's instructions; the tokenizer comes from the first runtime's model."""
         config, first = self.config, self.config.runtime[0]
         model = self._model_path(first)
         return ControllerSpec(
             endpoint=endpoint,
-            epoch=uuid.uuid4().hex,
             host=config.host,
             port=config.port,
             model_path=model,
@@ -69,6 +67,7 @@ class Plan:
             simulated=config.simulated,
             policy_path=str(Path.cwd()),
             log_level=config.log_level,
+            journal=journal,
         )
 
     def worker_specs(self, endpoint: str) -> Sequence[WorkerSpec]:
@@ -92,6 +91,7 @@ class Plan:
             engine_args=arguments,
             slowdown=runtime.slowdown,
             simulated=self.config.simulated,
+            kv_events=not self.config.no_kv_events,
         )
 
     def _model_path(self, runtime: RuntimeConfig) -> str:

@@ -10,6 +10,7 @@ def placement_registry() -> Registry[PlacementPolicy]:
     """Return the placement policies a user can name."""
     registry: Registry[PlacementPolicy] = Registry("placement", PlacementPolicy)  # type: ignore[type-abstract]
     registry.add("round_robin", "plugins.placement.round_robin:RoundRobin")
+    registry.add("least_outstanding", "plugins.placement.least_outstanding:LeastOutstanding")
     registry.add("least_work", "plugins.placement.least_work:LeastWork")
     return registry
 

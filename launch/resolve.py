@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -34,7 +35,7 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
     _check_tokenizers(runtimes)
     placement_registry().load(config.placement)
     ordering_registry().load(config.ordering)
-    return replace(config, runtime=runtimes, databases=_databases(config))
+    return replace(config, runtime=runtimes, databases=_databases(config), journal=_journal(config))
 
 
 def as_toml(config: ServerConfig) -> str:
@@ -99,6 +100,17 @@ def _databases(config: ServerConfig) -> dict[str, str]:
                 f"--database {name}={path}: there is no such file; give a SQLite file", field="databases"
             )
     return databases
+
+
+def _journal(config: ServerConfig) -> str | None:
+    if config.journal is None:
+        return None
+    path = Path(_absolute(config.journal))
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(
+            f"--journal {path} can't be written to: name a file in a folder of yours", field="journal"
+        )
+    return str(path)
 
 
 def _absolute(path: str) -> str:

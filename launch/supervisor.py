@@ -1,4 +1,4 @@
-"""The supervisor: starts the children together, keeps the workers alive, ends everything cleanly.
+"""The supervisor: starts the children together, keeps them alive, ends everything cleanly.
 
 It decides nothing about requests and takes no traffic.  The first SIGTERM or Ctrl-C drains: the
 controller finishes first, then the workers end.  A second one kills everything at once.
@@ -11,7 +11,6 @@ import shutil
 import signal
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,27 +19,15 @@ from pathlib import Path
 from typing import Any
 
 from launch.children import Child, ChildError, ChildSpec
+from launch.limits import Deaths, Limits
 from launch.logs import follow, tail
 from launch.progress import Progress
+
+__all__ = ["Family", "Limits", "Supervisor"]
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MAX_FOLDER_LENGTH = 64
 _KILL_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Time limits in seconds.  ``end_seconds`` is what a child gets between SIGTERM and SIGKILL beyond
-    its drain, ``hurry_seconds`` the same after a failure.  A worker that dies more than ``restarts`` times
-    within ``restart_window_seconds`` is given up."""
-
-    start_seconds: float
-    drain_seconds: float
-    end_seconds: float = 10.0
-    hurry_seconds: float = 3.0
-    restarts: int = 3
-    restart_window_seconds: float = 300.0
-    backoff_seconds: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +109,8 @@ class Supervisor:
         started = [await self._start(spec, folder) for spec in (family.controller, *family.workers)]
         await asyncio.gather(*(child.until_ready(self._limits.start_seconds) for child in started))
 
-    async def _start(self, spec: ChildSpec, folder: Path) -> Child:
-        child = await Child.start(spec, folder, self._progress.stage)
+    async def _start(self, spec: ChildSpec, folder: Path, awaited: str = "ready") -> Child:
+        child = await Child.start(spec, folder, self._progress.stage, awaited)
         if self._show_logs and spec.label not in self._children:
             write = partial(self._log_line, spec.label)
             self._followers.append(asyncio.create_task(follow(child.log, write)))
@@ -136,51 +123,59 @@ class Supervisor:
     # --- life -----------------------------------------------------------------------------------
 
     async def _serve(self, folder: Path, family: Family) -> str | None:
-        """Return ``None`` after a signal, otherwise why the server can't go on."""
-        controller = self._children[family.controller.label]
-        keeping = asyncio.gather(*(self._keep(spec, folder) for spec in family.workers))
-        waits: set[asyncio.Future[Any]] = {
-            asyncio.create_task(self._stop.wait()),
-            asyncio.create_task(controller.wait()),
-            keeping,
-        }
+        """Keep everything running; return ``None`` after a signal, otherwise why the server can't go on."""
+        workers = asyncio.gather(*(self._keep_worker(spec, folder, family) for spec in family.workers))
+        controller = asyncio.create_task(self._keep_controller(family.controller, folder))
+        stopped = asyncio.create_task(self._stop.wait())
+        waits: set[asyncio.Future[Any]] = {workers, controller, stopped}
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        all_lost = keeping.done()
+        no_runtime = workers.done()
         for wait in waits:
             wait.cancel()
         await asyncio.gather(*waits, return_exceptions=True)
         if self._stop.is_set():
             return None
-        if all_lost:
-            return "no runtime is left, so the server stops"
-        return "\n".join(
-            [f"the controller died ({controller.ending}): the server stops", *tail(controller.log)]
-        )
+        return f"no {'runtime' if no_runtime else 'controller'} is left, so the server stops"
 
-    async def _keep(self, spec: ChildSpec, folder: Path) -> None:
+    async def _keep_worker(self, spec: ChildSpec, folder: Path, family: Family) -> None:
         """Restart a worker whenever it ends; return when it ends too often."""
-        deaths: deque[float] = deque(maxlen=self._limits.restarts + 1)
+        deaths = Deaths(self._limits, self._limits.backoff_seconds)
         while True:
             child = self._children[spec.label]
             await child.wait()
-            child.kill()  # what it may have left running
-            deaths.append(time.monotonic())
-            recent = [death for death in deaths if deaths[-1] - death < self._limits.restart_window_seconds]
-            given_up = len(recent) > self._limits.restarts
-            delay = self._limits.backoff_seconds * 2 ** (len(recent) - 1)
-            what_next = (
-                f"given up after {len(recent)} deaths" if given_up else f"started again in {delay:g} s"
-            )
-            problem = f"{spec.label} died ({child.ending}) and is {what_next}"
-            self._progress.problem("\n".join([problem, *tail(child.log)]))
-            if given_up:
+            # Sooner than the controller would miss its heartbeats.
+            self._children[family.controller.label].tell({"died": child.pid})
+            if not await self._restart(spec, folder, deaths):
                 return
-            await asyncio.sleep(delay)
-            try:
-                await (await self._start(spec, folder)).until_ready(self._limits.start_seconds)
-            except (ChildError, OSError) as failure:
-                self._progress.problem(str(failure))
-                self._children[spec.label].kill()
+
+    async def _keep_controller(self, spec: ChildSpec, folder: Path) -> None:
+        """Restart the controller whenever it ends, the workers going on; return when it ends too often."""
+        deaths = Deaths(self._limits, self._limits.controller_backoff_seconds)
+        while True:
+            await self._children[spec.label].wait()
+            # Not until it is ready: a runtime may be missing just then.
+            if not await self._restart(spec, folder, deaths, awaited="listening"):
+                return
+
+    async def _restart(self, spec: ChildSpec, folder: Path, deaths: Deaths, awaited: str = "ready") -> bool:
+        """Start a dead child again unless it died too often; return whether it was tried."""
+        child = self._children[spec.label]
+        child.kill()  # what it may have left running
+        delay = deaths.another()
+        what_next = (
+            f"given up after {deaths.count} deaths" if delay is None else f"started again in {delay:g} s"
+        )
+        problem = f"{spec.label} died ({child.ending}) and is {what_next}"
+        self._progress.problem("\n".join([problem, *tail(child.log)]))
+        if delay is None:
+            return False
+        await asyncio.sleep(delay)
+        try:
+            await (await self._start(spec, folder, awaited)).until_ready(self._limits.start_seconds)
+        except (ChildError, OSError) as failure:
+            self._progress.problem(str(failure))
+            self._children[spec.label].kill()
+        return True
 
     # --- end ------------------------------------------------------------------------------------
 

@@ -6,11 +6,21 @@ import heapq
 import itertools
 from collections.abc import Iterator
 
+from sched.belief import CacheBelief
+from sched.events import CallFinished
 from sched.latency import LatencyModel, Speed
 from sched.order import queue_position
 from sched.policy import CallView
-from sched.prefix import PrefixIndex
 from sched.request import Call, State
+
+_Held = tuple[tuple[int, float, int], int, Call]
+"""A held call: its position, the number of the push, itself.  Spent once the call's position is another."""
+_SPENT_ENTRIES = 64
+"""Entries that no longer count and may lie there beyond as many as there are calls."""
+
+
+def _position(call: Call) -> tuple[int, float, int]:
+    return queue_position(call.key, call.sequence, call.spec.priority)
 
 
 class RuntimeState:
@@ -29,15 +39,16 @@ class RuntimeState:
         max_running_requests: int,
         window_tokens: int,
         speed: Speed | None = None,
+        overlap: bool = False,
     ) -> None:
         self.name = name
         self.max_running_requests = max_running_requests
         self.window_tokens = window_tokens
-        self.latency = LatencyModel(speed.prefill, speed.decode) if speed else LatencyModel()
-        self.prefixes = PrefixIndex(max_total_tokens)
+        self.latency = LatencyModel.calibrated(speed) if speed else LatencyModel()
+        self.cache = CacheBelief(max_total_tokens, overlap=overlap)
         self.calls: dict[int, Call] = {}
         self.outstanding_seconds = 0.0
-        self._held: list[tuple[tuple[float, int], int, Call]] = []
+        self._held: list[_Held] = []
         self._pushes = itertools.count()
         self._sent_tokens = 0
         self._sent_calls = 0
@@ -57,9 +68,14 @@ class RuntimeState:
         """Uncached prompt tokens sent and not yet answered by a first token."""
         return self._sent_tokens
 
+    @property
+    def lone_decode_seconds(self) -> float:
+        """Seconds per output token of a call alone here."""
+        return self.latency.lone_decode_seconds_per_token
+
     def cached_tokens(self, call: CallView) -> int:
         """Prompt tokens of ``call`` believed to be cached here."""
-        return self.prefixes.cached_tokens(call.blocks, call.prompt_tokens)
+        return self.cache.cached_tokens(call.blocks, call.prompt_tokens)
 
     def service_seconds(self, call: CallView) -> float:
         """Predicted seconds of ``call`` here, waiting not included."""
@@ -70,28 +86,70 @@ class RuntimeState:
         """Take a placed call; ``call.key`` and its predictions are set."""
         self.calls[call.spec.call_id] = call
         self.outstanding_seconds += call.predicted_seconds
-        position = queue_position(call.key, call.sequence)
-        heapq.heappush(self._held, (position, next(self._pushes), call))
+        heapq.heappush(self._held, (_position(call), next(self._pushes), call))
 
-    def take_sendable(self) -> Iterator[Call]:
-        """Yield held calls in order while the window has room; the caller dispatches each at once."""
-        while self._held:
+    def reorder(self, call: Call) -> None:
+        """Give a held call the place of its new key."""
+        if len(self._held) > 2 * len(self.calls) + _SPENT_ENTRIES:
+            self._held = [entry for entry in self._held if self._is_held(entry)]
+            heapq.heapify(self._held)
+        heapq.heappush(self._held, (_position(call), next(self._pushes), call))
+
+    def take_sendable(self, now: float) -> Iterator[Call]:
+        """Yield held calls in order while the window has room; the caller dispatches each at once.
+
+        Each is predicted anew before, since the cache may hold another part of it than when it was placed.
+        """
+        self.cache.pass_time(now)
+        while self._held and self._sent_tokens < self.window_tokens:
             call = self._held[0][2]
-            if call.state is not State.WAITING or call.runtime != self.name:
-                heapq.heappop(self._held)  # cancelled while held
+            if not self._is_held(self._held[0]):
+                heapq.heappop(self._held)
                 continue
+            self._predict(call)
             if self._sent_tokens and self._sent_tokens + call.uncached_tokens > self.window_tokens:
                 return
             heapq.heappop(self._held)
             call.alone = self._sent_calls == 0
             self._sent_calls += 1
             self._sent_tokens += call.uncached_tokens
-            self.prefixes.credit(call.blocks)
+            self.cache.sent(
+                call.spec.call_id, call.blocks, now, idle=call.alone, step_seconds=self._step_seconds
+            )
             yield call
 
-    def first_token(self, call: Call) -> None:
-        """Give the window back what the call's prefill took."""
+    def _is_held(self, entry: _Held) -> bool:
+        """Whether the entry's call still waits here, at the entry's place."""
+        position, _, call = entry
+        return call.state is State.WAITING and call.runtime == self.name and position == _position(call)
+
+    @property
+    def _step_seconds(self) -> float:
+        return self.latency.decode_seconds_per_token
+
+    def _predict(self, call: Call) -> None:
+        self.outstanding_seconds -= call.predicted_seconds
+        call.predicted_cached_tokens = self.cached_tokens(call)
+        call.predicted_seconds = self.service_seconds(call)
+        self.outstanding_seconds += call.predicted_seconds
+
+    def first_token(self, call: Call, cached_tokens: int, now: float) -> None:
+        """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""
         self._sent_tokens -= call.uncached_tokens
+        self.cache.first_token(call.spec.call_id, now, step_seconds=self._step_seconds)
+        self.cache.errors.add(call.predicted_cached_tokens - cached_tokens)
+
+    def finished(self, call: Call, event: CallFinished, now: float) -> None:
+        """Learn from a call that ended well, and release it."""
+        self.latency.observe(
+            call.prompt_tokens - event.cached_tokens,
+            event.output_tokens,
+            event.ttft_seconds,
+            event.total_seconds,
+            alone=call.alone,
+        )
+        self.cache.computed((*call.blocks, *event.output_blocks), now)
+        self.release(call)
 
     def release(self, call: Call) -> None:
         """Forget a call that leaves this runtime; call it before the state changes."""
@@ -99,6 +157,7 @@ class RuntimeState:
             return
         if call.state is not State.WAITING:
             self._sent_calls -= 1
+            self.cache.ended(call.spec.call_id)
         if call.state is State.DISPATCHED:
             self._sent_tokens -= call.uncached_tokens
         self.outstanding_seconds -= call.predicted_seconds

@@ -6,32 +6,20 @@ The live controller and the simulator drive this same object.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sched import events as ev
 from sched.cluster import RuntimeState
 from sched.errors import Failure
 from sched.lifecycle import Book
+from sched.limits import Limits
 from sched.placer import Placer
 from sched.policy import OrderingPolicy, PlacementPolicy
 from sched.profile import StageProfile
+from sched.queues import Queues
 from sched.request import TERMINAL, Call, State, advance
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """Bounds of the core.
-
-    ``window_tokens``: uncached prompt tokens in flight to a runtime before its first tokens come back.
-    ``max_waiting_calls``: when so many are not yet sent, a new call is refused.  ``max_attempts``: times
-    a call is sent.  ``workflow_ttl_seconds``: after so much silence a workflow without open calls ends.
-    """
-
-    window_tokens: int = 4096
-    max_waiting_calls: int = 10_000
-    max_attempts: int = 3
-    workflow_ttl_seconds: float = 600.0
+__all__ = ["Dispatcher", "Limits"]
 
 
 class Dispatcher:
@@ -46,18 +34,24 @@ class Dispatcher:
     ) -> None:
         self.limits = limits or Limits()
         self.profile = profile or StageProfile()
-        self.runtimes: dict[str, RuntimeState] = {}
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
-        self._placer = Placer(placement, ordering, self.profile)
-        self._unplaced: dict[int, Call] = {}
+        self._queues = Queues(
+            Placer(placement, ordering, self.profile),
+            out=lambda decision: self._out.append(decision),
+            fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
+        )
+        self.runtimes: Mapping[str, RuntimeState] = self._queues.runtimes
         self._sequence = 0
         self._out: list[ev.Decision] = []
         self._handlers: Mapping[type, Callable[[Any, float], None]] = {
             ev.RuntimeUp: self._runtime_up,
             ev.RuntimeLost: self._runtime_lost,
+            ev.CacheFlushed: self._queues.cache_reported,
+            ev.CacheReported: self._queues.cache_reported,
             ev.WorkflowArrived: lambda e, now: self.book.open_workflow(e.spec, now),
             ev.WorkflowEnded: self._workflow_ended,
             ev.WorkflowCancelled: self._workflow_cancelled,
+            ev.DeadlineChanged: self._deadline_changed,
             ev.JoinOpened: lambda e, now: self.book.open_join(e, now),
             ev.BranchEnded: self._branch_ended,
             ev.CallArrived: self._call_arrived,
@@ -71,7 +65,11 @@ class Dispatcher:
     @property
     def waiting_calls(self) -> int:
         """Calls that were accepted and not sent to a runtime."""
-        return len(self._unplaced) + sum(r.held_calls for r in self.runtimes.values())
+        return self._queues.waiting_calls
+
+    def is_live(self, call_id: int, attempt: int) -> bool:
+        """Whether ``attempt`` of the call is on a runtime, so that a report on it counts."""
+        return self._current(call_id, attempt) is not None
 
     def handle(self, event: ev.Event, now: float) -> list[ev.Decision]:
         """Apply ``event`` at ``now`` (seconds, never going back) and return the decisions, in order.
@@ -89,20 +87,19 @@ class Dispatcher:
     def _runtime_up(self, event: ev.RuntimeUp, now: float) -> None:
         if event.name in self.runtimes:
             raise ValueError(f"runtime {event.name!r} is already up")
-        self.runtimes[event.name] = RuntimeState(
+        runtime = RuntimeState(
             event.name,
             max_total_tokens=event.max_total_tokens,
             max_running_requests=event.max_running_requests,
             window_tokens=self.limits.window_tokens,
             speed=event.speed,
+            overlap=event.overlap,
         )
-        waiting, self._unplaced = list(self._unplaced.values()), {}
-        for call in waiting:
-            self._place(call, now)
+        self._queues.open(runtime, now)
         self._pump(now)
 
     def _runtime_lost(self, event: ev.RuntimeLost, now: float) -> None:
-        runtime = self.runtimes.pop(event.name, None)
+        runtime = self._queues.close(event.name)
         if runtime is None:
             return
         failure = Failure("runtime_failure", f"runtime {event.name} was lost: {event.reason}")
@@ -120,7 +117,7 @@ class Dispatcher:
         if call.state is not State.WAITING:
             advance(call, State.WAITING, now)
             call.avoid |= {runtime.name}
-        self._place(call, now)
+        self._queues.place(call, now)
 
     # --- workflows ------------------------------------------------------------------------------
 
@@ -143,9 +140,19 @@ class Dispatcher:
         self._out.append(self.book.close_workflow(workflow, state, now, failure))
         self._pump(now)
 
+    def _deadline_changed(self, event: ev.DeadlineChanged, now: float) -> None:
+        workflow = self.book.change_deadline(event.workflow_id, event.slo_seconds, now)
+        self._queues.deadline_changed(workflow)
+        self._pump(now)
+
     def _branch_ended(self, event: ev.BranchEnded, now: float) -> None:
+        workflow = self.book.workflows.get(event.workflow_id)
+        if workflow is None:
+            return  # cancelled or expired meanwhile
         if self.book.end_branch(event.workflow_id, event.join_id, event.branch, now):
             self._out.append(ev.Joined(event.workflow_id, event.join_id))
+        self._queues.siblings_changed(workflow)
+        self._pump(now)
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -158,7 +165,7 @@ class Dispatcher:
             self._settle(call, State.REJECTED, now, failure)
             return
         advance(call, State.WAITING, now)
-        self._place(call, now)
+        self._queues.place(call, now)
         self._pump(now)
 
     def _call_cancelled(self, event: ev.CallCancelled, now: float) -> None:
@@ -170,7 +177,7 @@ class Dispatcher:
     def _first_token(self, event: ev.FirstToken, now: float) -> None:
         call = self._current(event.call_id, event.attempt)
         if call is not None and call.state is State.DISPATCHED and call.runtime is not None:
-            self.runtimes[call.runtime].first_token(call)
+            self.runtimes[call.runtime].first_token(call, event.cached_tokens, now)
             advance(call, State.RUNNING, now)
             self._pump(now)
 
@@ -178,19 +185,11 @@ class Dispatcher:
         call = self._current(event.call_id, event.attempt)
         if call is None or call.runtime is None:
             return
-        runtime = self.runtimes[call.runtime]
-        runtime.latency.observe(
-            call.prompt_tokens - event.cached_tokens,
-            event.output_tokens,
-            event.ttft_seconds,
-            event.total_seconds,
-            alone=call.alone,
-        )
         spec = call.workflow.spec
         self.profile.observe_call(
             spec.kind, spec.database, call.stage, call.prompt_tokens, event.output_tokens
         )
-        runtime.release(call)
+        self.runtimes[call.runtime].finished(call, event, now)
         self._settle(call, State.FINISHED, now, None)
         self._pump(now)
 
@@ -232,43 +231,14 @@ class Dispatcher:
     def _settle(self, call: Call, state: State, now: float, failure: Failure | None) -> None:
         advance(call, state, now, failure)
         assert call.state in TERMINAL
-        self._unplaced.pop(call.spec.call_id, None)
+        self._queues.forget(call)
         spec = call.spec
         self._out.append(ev.CallSettled(spec.call_id, spec.workflow_id, state, failure))
         joined = self.book.close_call(call, now)
         if joined and spec.join_id is not None:
             self._out.append(ev.Joined(spec.workflow_id, spec.join_id))
-
-    # --- placing and sending --------------------------------------------------------------------
-
-    def _place(self, call: Call, now: float) -> None:
-        everywhere = list(self.runtimes.values())
-        if not everywhere:
-            call.runtime = None
-            self._unplaced[call.spec.call_id] = call
-            return
-        fresh = [r for r in everywhere if r.name not in call.avoid]
-        try:
-            runtime = self._placer.place(call, fresh or everywhere, now)
-        except Exception as error:  # a policy's fault costs this call, never the decisions on others
-            failure = Failure("internal_error", f"the placement or ordering policy failed: {error!r}")
-            self._settle(call, State.FAILED, now, failure)
-        else:
-            runtime.hold(call)
+        if spec.ends_branch:
+            self._queues.siblings_changed(call.workflow)
 
     def _pump(self, now: float) -> None:
-        for runtime in self.runtimes.values():
-            for call in runtime.take_sendable():
-                call.attempt += 1
-                advance(call, State.DISPATCHED, now)
-                self._out.append(
-                    ev.Dispatch(
-                        call_id=call.spec.call_id,
-                        attempt=call.attempt,
-                        runtime=runtime.name,
-                        key=call.key,
-                        sequence=call.sequence,
-                        remaining_seconds=max(0.0, call.ready_at + call.spec.timeout_seconds - now),
-                        record=self._placer.record(call, now),
-                    )
-                )
+        self._queues.pump(self.book.calls, now)

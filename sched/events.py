@@ -1,28 +1,37 @@
-"""What goes into the dispatcher (events) and what comes out of it (decisions).  Plain frozen data."""
+"""What goes into the dispatcher: plain frozen data.  What comes out (``decisions.py``) has its names here."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
+from sched.decisions import Abort as Abort
+from sched.decisions import CallSettled as CallSettled
+from sched.decisions import Decision as Decision
+from sched.decisions import DecisionRecord as DecisionRecord
+from sched.decisions import Dispatch as Dispatch
+from sched.decisions import Joined as Joined
+from sched.decisions import Rekey as Rekey
+from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
 from sched.latency import Speed
-from sched.request import CallSpec, State, WorkflowSpec
-
-# --- events -------------------------------------------------------------------------------------
+from sched.request import CallSpec, WorkflowSpec
 
 
 @dataclass(frozen=True, slots=True)
 class RuntimeUp:
     """A runtime is ready.  ``max_total_tokens`` is the size of its KV cache, in tokens.
 
-    ``speed`` is what a calibration told of it, so that the first calls are placed well.
+    ``speed`` is what a calibration told of it, so that the first calls are placed well.  ``overlap``: it
+    plans a batch before it has the results of the one in computation.
     """
 
     name: str
     max_total_tokens: int
     max_running_requests: int
     speed: Speed | None = None
+    overlap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +40,31 @@ class RuntimeLost:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class CacheFlushed:
+    """The runtime's prefix cache was emptied on request."""
+
+    name: str
+
+
+class CacheScope(StrEnum):
+    """What a report of a prefix cache covers: what changed, everything, or that it can't be told any more."""
+
+    CHANGES = "changes"
+    ALL = "all"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheReported:
+    """Blocks (``sched/prefix.py``) that the runtime's prefix cache now holds, and no longer holds."""
+
+    name: str
+    scope: CacheScope
+    added: Sequence[int] = ()
+    removed: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +88,14 @@ class WorkflowCancelled:
 
     workflow_id: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineChanged:
+    """An open workflow has ``slo_seconds``, counted from its arrival, instead of those it came with."""
+
+    workflow_id: str
+    slo_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +142,10 @@ class FirstToken:
 
 @dataclass(frozen=True, slots=True)
 class CallFinished:
-    """The runtime finished ``attempt``.  Seconds run from the runtime's receipt of the call."""
+    """The runtime finished ``attempt``.  Seconds run from the runtime's receipt of the call.
+
+    ``output_blocks`` are those behind the prompt's (``sched/prefix.py``) that the output fills.
+    """
 
     call_id: int
     attempt: int
@@ -108,6 +153,7 @@ class CallFinished:
     output_tokens: int
     ttft_seconds: float
     total_seconds: float
+    output_blocks: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +174,12 @@ class Tick:
 Event = (
     RuntimeUp
     | RuntimeLost
+    | CacheFlushed
+    | CacheReported
     | WorkflowArrived
     | WorkflowEnded
     | WorkflowCancelled
+    | DeadlineChanged
     | JoinOpened
     | BranchEnded
     | CallArrived
@@ -140,81 +189,3 @@ Event = (
     | CallFailed
     | Tick
 )
-
-# --- decisions ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionRecord:
-    """Why a call was sent there and then.
-
-    ``scores`` maps each candidate runtime to the policy's score (smaller is better, units in the
-    policy's docstring).  ``predicted_seconds`` is the service time on the chosen runtime,
-    ``slack_seconds`` the stage's budget left after it, ``waited_seconds`` the time since the call
-    became ready.
-    """
-
-    placement: str
-    ordering: str
-    reason: str
-    scores: Mapping[str, float]
-    predicted_cached_tokens: int
-    predicted_output_tokens: float
-    predicted_seconds: float
-    slack_seconds: float
-    waited_seconds: float
-    key: float
-
-
-@dataclass(frozen=True, slots=True)
-class Dispatch:
-    """Send the call to ``runtime`` with its place in the queue (``key``, ``sequence``)."""
-
-    call_id: int
-    attempt: int
-    runtime: str
-    key: float
-    sequence: int
-    remaining_seconds: float
-    record: DecisionRecord
-
-
-@dataclass(frozen=True, slots=True)
-class Abort:
-    """Stop ``attempt`` of the call on ``runtime``."""
-
-    call_id: int
-    attempt: int
-    runtime: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallSettled:
-    """The call reached its terminal state; emitted exactly once per call."""
-
-    call_id: int
-    workflow_id: str
-    state: State
-    failure: Failure | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Joined:
-    """All branches of a fan-out have ended; emitted exactly once per join."""
-
-    workflow_id: str
-    join_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class WorkflowSettled:
-    """The workflow reached its terminal state; emitted exactly once per workflow."""
-
-    workflow_id: str
-    state: State
-    deadline_met: bool
-    seconds: float
-    failure: Failure | None = None
-
-
-Decision = Dispatch | Abort | CallSettled | Joined | WorkflowSettled

@@ -11,6 +11,8 @@ _CLIP = 4.0
 one stall doesn't spoil it; a lasting change still gets through in a few steps."""
 _MIN_PREFILL_SAMPLE = 32
 """Uncached tokens below which a time to first token says little about prefill speed."""
+_MIN_DECODE_SAMPLE = 8
+"""Output tokens below which a decode rate is too rough to be called the fastest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,19 @@ class LatencyModel:
         self.prefill_seconds_per_token = prefill
         self.decode_seconds_per_token = decode
         self.observations = 0
+        self._fastest_decode: float | None = None
+
+    @classmethod
+    def calibrated(cls, speed: Speed) -> LatencyModel:
+        """Return a model that starts from a calibration."""
+        model = cls(speed.prefill, speed.decode)
+        model._fastest_decode = speed.decode
+        return model
+
+    @property
+    def lone_decode_seconds_per_token(self) -> float:
+        """Seconds per output token in a batch of one: as calibrated, or the least seen."""
+        return self._fastest_decode or self.decode_seconds_per_token
 
     def service_seconds(self, uncached_tokens: float, output_tokens: float) -> float:
         """Return the predicted seconds from start to end of a call, waiting not included."""
@@ -56,10 +71,10 @@ class LatencyModel:
         """
         self.observations += 1
         if output_tokens >= 2 and total_seconds > ttft_seconds:
-            self.decode_seconds_per_token = _blend(
-                self.decode_seconds_per_token,
-                (total_seconds - ttft_seconds) / (output_tokens - 1),
-            )
+            decode = (total_seconds - ttft_seconds) / (output_tokens - 1)
+            self.decode_seconds_per_token = _blend(self.decode_seconds_per_token, decode)
+            if output_tokens >= _MIN_DECODE_SAMPLE:
+                self._fastest_decode = min(decode, self._fastest_decode or decode)
         if alone and uncached_tokens >= _MIN_PREFILL_SAMPLE and ttft_seconds > 0:
             self.prefill_seconds_per_token = _blend(
                 self.prefill_seconds_per_token, ttft_seconds / uncached_tokens

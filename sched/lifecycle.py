@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from dataclasses import replace
 
 from sched.errors import Failure
 from sched.events import JoinOpened, WorkflowSettled
@@ -40,6 +41,18 @@ class Book:
             plan=spec.plan or self._profile.plan(spec.kind),
             last_event=now,
         )
+
+    def change_deadline(self, workflow_id: str, slo_seconds: float, now: float) -> Workflow:
+        """Give a workflow another deadline, ``slo_seconds`` after its arrival, and return it.
+
+        Raises:
+            KeyError: it is not open.
+        """
+        workflow = self.workflows[workflow_id]
+        workflow.spec = replace(workflow.spec, slo_seconds=slo_seconds)
+        workflow.deadline = workflow.arrival + slo_seconds
+        workflow.last_event = now
+        return workflow
 
     def close_workflow(
         self, workflow: Workflow, state: State, now: float, failure: Failure | None

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 
-def queue_position(key: float, sequence: int) -> tuple[float, int]:
+def queue_position(key: float, sequence: int, priority: int = 0) -> tuple[int, float, int]:
     """Return where a waiting call stands: the smallest position runs first.
 
     The controller's held queue and the queue inside SGLang's scheduler both sort by it, so a call
-    keeps its place when it is handed over.  ``key`` is the ordering policy's urgency, ``sequence``
-    (unique, ascending with arrival) breaks ties; there is no third criterion.
+    keeps its place when it is handed over.  ``priority`` is what its client asked for, as in SGLang:
+    the larger goes first, whatever the policy says, without ageing.  Among equals decides ``key``, the
+    ordering policy's urgency; ``sequence`` (unique, ascending with arrival) breaks ties.  There is no
+    further criterion.
     """
-    return (key, sequence)
+    return (-priority, key, sequence)

@@ -8,18 +8,24 @@ from collections.abc import Sequence
 from sched.budget import rest_seconds, stage_budget
 from sched.cluster import RuntimeState
 from sched.events import DecisionRecord
-from sched.policy import OrderingPolicy, PlacementPolicy
+from sched.policy import CallView, Change, FollowingPolicy, OrderingPolicy, PlacementPolicy, RuntimeView
 from sched.profile import StageProfile
 from sched.request import Call
 
 
 class Placer:
-    """Budgets, places and keys a call; the only caller of the policies."""
+    """Budgets, places and keys a call; the only caller of the policies.
+
+    ``follows`` is what changes keys after that.
+    """
 
     def __init__(self, placement: PlacementPolicy, ordering: OrderingPolicy, profile: StageProfile) -> None:
         self._placement = placement
         self._ordering = ordering
         self._profile = profile
+        self.follows: frozenset[Change] = (
+            ordering.follows if isinstance(ordering, FollowingPolicy) else frozenset()
+        )
 
     def place(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> RuntimeState:
         """Write the call's budget, runtime, predictions and key at ``now``; return the runtime.
@@ -32,15 +38,26 @@ class Placer:
         runtime = next((r for r in candidates if r.name == placement.runtime), None)
         if runtime is None:
             raise ValueError(f"placement {self._placement.name!r} chose unknown {placement.runtime!r}")
-        key = self._ordering.key(call, runtime, now)
-        if not math.isfinite(key):
-            raise ValueError(f"ordering {self._ordering.name!r} returned {key}, not a finite key")
+        key = self._key(call, runtime, now)
         call.runtime = runtime.name
         call.placement = placement
         call.predicted_cached_tokens = runtime.cached_tokens(call)
         call.predicted_seconds = runtime.service_seconds(call)
         call.key = key
         return runtime
+
+    def rekey(self, call: Call, runtime: RuntimeState) -> bool:
+        """Write a placed call's budget and key as if its workflow had been as it is now; return whether the
+        key is another one.
+
+        Raises:
+            ValueError: the policy returned a key that is not finite.
+        """
+        self._share(call)
+        if not self.follows:
+            return False
+        before, call.key = call.key, self._key(call, _AsPlaced(call, runtime), call.placed_at)
+        return call.key != before
 
     def record(self, call: Call, now: float) -> DecisionRecord:
         """Return why a placed call is sent at ``now``."""
@@ -56,7 +73,14 @@ class Placer:
             slack_seconds=call.stage_deadline - now - call.predicted_seconds,
             waited_seconds=now - call.ready_at,
             key=call.key,
+            priority=call.spec.priority,
         )
+
+    def _key(self, call: Call, runtime: RuntimeView, now: float) -> float:
+        key = self._ordering.key(call, runtime, now)
+        if not math.isfinite(key):
+            raise ValueError(f"ordering {self._ordering.name!r} returned {key}, not a finite key")
+        return key
 
     def _budget(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> None:
         """Share the deadline out; stage times are those on the average runtime, as published."""
@@ -71,8 +95,43 @@ class Placer:
             return average(estimate.prompt_tokens, estimate.output_tokens)
 
         call.rest_seconds = rest_seconds(call.workflow.plan, call.workflow.visits, expected)
-        own = average(call.prompt_tokens, call.expected_output_tokens)
-        remaining = call.workflow.deadline - now
-        # now + (deadline − now) may round to just past the deadline.
-        share = stage_budget(remaining, own, call.rest_seconds)
-        call.stage_deadline = min(call.workflow.deadline, now + share)
+        call.own_seconds = average(call.prompt_tokens, call.expected_output_tokens)
+        call.placed_at = now
+        self._share(call)
+
+    @staticmethod
+    def _share(call: Call) -> None:
+        deadline, placed_at = call.workflow.deadline, call.placed_at
+        share = stage_budget(deadline - placed_at, call.own_seconds, call.rest_seconds)
+        # placed_at + (deadline − placed_at) may round to just past the deadline.
+        call.stage_deadline = min(deadline, placed_at + share)
+
+
+class _AsPlaced:
+    """A runtime as a call met it when it was placed there.
+
+    Since then the call's own prompt may count as cached.
+    """
+
+    def __init__(self, call: Call, runtime: RuntimeState) -> None:
+        self._call = call
+        self._runtime = runtime
+        self.name = runtime.name
+
+    @property
+    def outstanding_calls(self) -> int:
+        return self._runtime.outstanding_calls
+
+    @property
+    def outstanding_seconds(self) -> float:
+        return self._runtime.outstanding_seconds
+
+    @property
+    def lone_decode_seconds(self) -> float:
+        return self._runtime.lone_decode_seconds
+
+    def cached_tokens(self, _call: CallView) -> int:
+        return self._call.predicted_cached_tokens
+
+    def service_seconds(self, _call: CallView) -> float:
+        return self._call.predicted_seconds

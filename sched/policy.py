@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 
@@ -79,6 +80,11 @@ class RuntimeView(Protocol):
         """Sum of those calls' predicted service seconds on this runtime."""
         ...
 
+    @property
+    def lone_decode_seconds(self) -> float:
+        """Seconds per output token of a call alone here: how fast the runtime is, whatever its load."""
+        ...
+
     def cached_tokens(self, call: CallView) -> int:
         """Prompt tokens of ``call`` that its prefix cache is believed to hold."""
         ...
@@ -117,6 +123,26 @@ class OrderingPolicy(Protocol):
     def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
         """Return the call's key at ``now`` seconds: the smallest key runs first, ties by sequence.
 
-        The key must be finite, and stay right while the call waits, since it is computed once.
+        The key must be finite, and stay right while the call waits, since it is computed once, when the
+        call is placed; see :class:`FollowingPolicy` for one that can't.
         """
         ...
+
+
+class Change(StrEnum):
+    """What may happen to a call that waits: another deadline of its workflow, a sibling that ended."""
+
+    DEADLINE = "deadline"
+    SIBLINGS = "siblings"
+
+
+@runtime_checkable
+class FollowingPolicy(OrderingPolicy, Protocol):
+    """An ordering whose keys depend on what may change while calls wait.
+
+    After a change in ``follows`` the keys of the workflow's calls that have not started are computed
+    again, at the cost of one ``key`` for each.  The policy is asked as if it had been so when the call was
+    placed, at the time of then and with the predictions of then, so that nothing else moves the key.
+    """
+
+    follows: frozenset[Change]

@@ -64,7 +64,8 @@ class CallSpec:
 
     ``blocks`` is the hash chain of the prompt's full blocks (``sched/prefix.py``).  ``join_id`` names
     the fan-out that the call belongs to, ``join_size`` its number of branches and ``branch`` its place
-    in it; ``ends_branch`` says that the branch is just this call.
+    in it; ``ends_branch`` says that the branch is just this call.  ``priority`` goes before every policy's
+    key (``sched/order.py``).
     """
 
     call_id: int
@@ -77,6 +78,7 @@ class CallSpec:
     join_size: int = 1
     branch: int = 0
     ends_branch: bool = False
+    priority: int = 0
     stream: bool = False
     timeout_seconds: float = 600.0
 
@@ -118,7 +120,8 @@ class Call:
     """A call in flight.  Times are seconds on the core's clock, ``key`` as in ``sched/order.py``.
 
     ``avoid`` names the runtimes that failed it.
-    ``predicted_cached_tokens`` and ``predicted_seconds`` were predicted for the runtime it is placed on.
+    ``predicted_cached_tokens`` and ``predicted_seconds`` were predicted for the runtime it is placed on,
+    ``own_seconds`` for the average one, all at ``placed_at``.
     """
 
     spec: CallSpec
@@ -131,6 +134,8 @@ class Call:
     failure: Failure | None = None
     stage_deadline: float = 0.0
     rest_seconds: float = 0.0
+    own_seconds: float = 0.0
+    placed_at: float = 0.0
     attempt: int = 0
     runtime: str | None = None
     avoid: frozenset[str] = frozenset()

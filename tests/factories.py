@@ -10,7 +10,7 @@ from launch.policies import ordering_registry, placement_registry
 from sched import events as ev
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import Failure
-from sched.policy import CallView, OrderingPolicy, Placement, PlacementPolicy, RuntimeView
+from sched.policy import CallView, Change, OrderingPolicy, Placement, PlacementPolicy, RuntimeView
 from sched.prefix import BLOCK_TOKENS
 from sched.request import Call, CallSpec, Workflow, WorkflowSpec
 
@@ -61,6 +61,11 @@ class RuntimeStub:
     decode: float = 0.01
     cached: int = 0
 
+    @property
+    def lone_decode_seconds(self) -> float:
+        """Return ``decode``."""
+        return self.decode
+
     def cached_tokens(self, call: CallView) -> int:
         """Return the cached part of the prompt."""
         return min(self.cached, call.prompt_tokens)
@@ -94,6 +99,17 @@ class StageKeyOrdering:
             return float(call.stage)
         except ValueError:
             return 0.0
+
+
+class DeadlineAndSiblings:
+    """The nearest stage deadline first; each sibling that is still at work is worth ten seconds."""
+
+    name = "deadline_and_siblings"
+    follows = frozenset(Change)
+
+    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+        """Return the stage deadline and the siblings' seconds."""
+        return call.stage_deadline + 10.0 * call.siblings_left
 
 
 def make_dispatcher(

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Logprob = tuple[float | None, int, str | None]
+
 
 class Answer(BaseModel):
     """Base of the answers; more fields may come."""
@@ -26,6 +28,7 @@ class Decision(Answer):
     slack_seconds: float
     waited_seconds: float
     key: float
+    priority: int
 
 
 class Scheduling(Answer):
@@ -43,6 +46,9 @@ class Scheduling(Answer):
 class MetaInfo(Answer):
     """SGLang's ``meta_info``, and ``sluice``.
 
+    The lists of log probabilities, there where they were asked for, hold SGLang's triples: log probability
+    (``null`` for a prompt's first token), token id, and text (``null`` without ``return_text_in_logprobs``).
+
     A stream's events before the last have ``finish_reason`` null and neither ``e2e_latency`` (seconds)
     nor ``sluice``.
     """
@@ -53,22 +59,34 @@ class MetaInfo(Answer):
     completion_tokens: int
     cached_tokens: int | None
     e2e_latency: float | None = None
+    input_token_logprobs: list[Logprob] | None = None
+    output_token_logprobs: list[Logprob] | None = None
+    output_token_logprobs_length: int | None = None
+    input_top_logprobs: list[list[Logprob] | None] | None = None
+    output_top_logprobs: list[list[Logprob] | None] | None = None
+    input_token_ids_logprobs: list[list[Logprob] | None] | None = None
+    output_token_ids_logprobs: list[list[Logprob] | None] | None = None
     sluice: Scheduling | None = None
 
 
 class GenerateAnswer(Answer):
-    """SGLang's answer.  In a stream each event holds all of the text and ids so far."""
+    """SGLang's answer.  In a stream each event holds all of the text and ids so far.
+
+    ``index``: which call of a batch it is; only in a stream.
+    """
 
     text: str
     output_ids: list[int]
     meta_info: MetaInfo
+    index: int | None = None
 
 
 class AbortAnswer(Answer):
-    """Whether a call with that ``rid`` was in flight; if so, its own request is answered with 499."""
+    """Whether a call was in flight, and how many were aborted; their own requests are answered with 499."""
 
-    rid: str
+    rid: str | None
     found: bool
+    aborted: int
 
 
 class Step(Answer):
@@ -156,3 +174,47 @@ class Health(Answer):
     """The process lives."""
 
     status: Literal["ok"]
+
+
+class RuntimeHealth(Health):
+    """Every runtime generates; ``runtimes`` tells by name in how many ``seconds`` each did."""
+
+    runtimes: dict[str, dict[str, Any]]
+
+
+class Load(Answer):
+    """The load of a runtime; ``num_reqs`` includes the waiting ones."""
+
+    dp_rank: int
+    runtime: str
+    num_reqs: int
+    num_waiting_reqs: int
+    num_tokens: int
+
+
+class Loads(Answer):
+    """The runtimes' loads, each with SGLang's fields, ``runtime`` and ``num_held_reqs``.
+
+    The latter are the calls placed there and held back in the controller.
+    """
+
+    timestamp: str
+    version: str | None
+    accelerator: str | None
+    loads: list[dict[str, Any]]
+
+
+class ModelInfo(Answer):
+    """The model under SGLang's names."""
+
+    model_path: str
+    is_generation: bool
+
+
+class ServerInfo(ModelInfo):
+    """SGLang's resolved arguments, and the runtimes' states."""
+
+    version: str | None
+    max_total_num_tokens: int
+    internal_states: list[dict[str, Any]]
+    workers: list[dict[str, Any]]

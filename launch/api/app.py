@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from launch.api import errors, generate, health, text2sql, workflows
+from launch.api import errors, generate, health, runtimes, text2sql, workflows
 from launch.api.guard import MAX_BODY_BYTES, Guard
+from launch.api.openai import routes
 from launch.api.services import ApiServices, Text2SqlFactory
 
 __all__ = ["ApiServices", "Text2SqlFactory", "create_app"]
 
 _DESCRIPTION = """
 Agentic Text-to-SQL on SGLang runtimes.  Ask with `/v1/text2sql`, or bring your own workflow to SGLang's
-`/generate`.  Every error has the form `{"error": {"code", "message", "field"?, "retry_after"?}}`.
+`/generate` or OpenAI's routes.  Every error has the form
+`{"error": {"code", "message", "field"?, "retry_after"?}}`, on OpenAI's routes OpenAI's form.
 """
 
 
@@ -20,8 +22,9 @@ def create_app(services: ApiServices, max_body_bytes: int = MAX_BODY_BYTES) -> F
     """Return the application over ``services``; run it in the event loop that they belong to."""
     app = FastAPI(title="Sluice", description=_DESCRIPTION, strict_content_type=False)
     app.state.services = services
-    app.add_middleware(Guard, max_body_bytes=max_body_bytes)
+    app.add_middleware(Guard, max_body_bytes=max_body_bytes, responded=services.metrics.meters.responded)
     errors.install(app)
-    for module in (health, generate, text2sql, workflows):
+    # They are tried in this order: the busiest come first.
+    for module in (generate, routes, text2sql, workflows, health, runtimes):
         app.include_router(module.router)
     return app

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from launch.api.native_bodies import SHAPES
 from launch.api.replies import JsonResponse
 from sched.errors import SluiceError
 
@@ -51,13 +52,17 @@ def error_body(error: SluiceError) -> dict[str, Any]:
     return {"error": detail | {name: value for name, value in optional.items() if value is not None}}
 
 
-def error_response(error: SluiceError, headers: Mapping[str, str] | None = None) -> JsonResponse:
+def error_response(
+    error: SluiceError,
+    headers: Mapping[str, str] | None = None,
+    to_body: Callable[[SluiceError], dict[str, Any]] = error_body,
+) -> JsonResponse:
     """Return the answer for ``error``, with ``Retry-After`` where trying again helps."""
     sent = dict(headers or {})
     wait = _retry_after(error)
     if wait is not None:
         sent["retry-after"] = str(max(1, math.ceil(wait)))
-    return JsonResponse(error_body(error), status_code=error.status, headers=sent)
+    return JsonResponse(to_body(error), status_code=error.status, headers=sent)
 
 
 def install(app: FastAPI) -> None:
@@ -69,12 +74,21 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JsonResponse:
-        return error_response(_from_validation(error))
+        return error_response(as_error(error))
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JsonResponse:
-        code = _HTTP_CODES.get(error.status_code, "invalid_request")
-        return error_response(_error(error.status_code, code, str(error.detail)), error.headers)
+        return error_response(as_error(error), error.headers)
+
+
+def as_error(error: SluiceError | RequestValidationError | HTTPException) -> SluiceError:
+    """Return what was raised on the way to a route, or by it, as one of our errors."""
+    if isinstance(error, SluiceError):
+        return error
+    if isinstance(error, RequestValidationError):
+        return _from_validation(error)
+    code = _HTTP_CODES.get(error.status_code, "invalid_request")
+    return _error(error.status_code, code, str(error.detail))
 
 
 def _retry_after(error: SluiceError) -> float | None:
@@ -106,7 +120,7 @@ def _from_validation(error: RequestValidationError) -> SluiceError:
 
 def _field(location: Sequence[str | int]) -> str:
     """Return the path of a field; the location begins with where it was sent (body, query, path)."""
-    return ".".join(str(part) for part in location[1:])[:_SHOWN_CHARACTERS]
+    return ".".join(str(part) for part in location[1:] if part not in SHAPES)[:_SHOWN_CHARACTERS]
 
 
 def _sentence(problem: Mapping[str, Any], field: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from launch.api.errors import error_response
+from launch.api.timing import stamp_ingress
 from sched.errors import SluiceError
 
 logger = logging.getLogger(__name__)
@@ -20,12 +22,20 @@ BODY_SECONDS = 30.0
 
 
 class Guard:
-    """Refuses bodies over ``max_body_bytes`` (413) or too slow ones (408); logs unexpected errors (500)."""
+    """Refuses bodies over ``max_body_bytes`` (413) or too slow ones (408); logs unexpected errors (500).
+
+    ``responded`` is told the route's path (``other`` for none) and the status of each response.
+    """
 
     def __init__(
-        self, app: ASGIApp, max_body_bytes: int = MAX_BODY_BYTES, body_seconds: float = BODY_SECONDS
+        self,
+        app: ASGIApp,
+        responded: Callable[[str, int], None],
+        max_body_bytes: int = MAX_BODY_BYTES,
+        body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._app = app
+        self._responded = responded
         self._max_body_bytes = max_body_bytes
         self._body_seconds = body_seconds
 
@@ -34,11 +44,14 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        stamp_ingress(scope)
         started = False
 
         async def watched_send(message: Message) -> None:
             nonlocal started
-            started = True
+            if not started:
+                started = True
+                self._responded(getattr(scope.get("route"), "path", "other"), message["status"])
             await send(message)
 
         try:
@@ -48,7 +61,7 @@ class Guard:
             if started:
                 raise  # the server breaks the connection off: the answer can't be completed
             response = error_response(SluiceError("the server made a mistake; its log says which"))
-            await response(scope, receive, send)
+            await response(scope, receive, watched_send)
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
         announced = Headers(scope=scope).get("content-length", "")

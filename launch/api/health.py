@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from launch.api.answers import Health, Workers
+from launch.api.answers import Health, ModelInfo, Workers
 from launch.api.errors import error_docs
 from launch.api.replies import JsonResponse
 from launch.api.services import Services
@@ -29,6 +31,7 @@ async def liveness() -> Response:
     return JsonResponse({"status": "ok"})
 
 
+@router.get("/ready", include_in_schema=False)
 @router.get("/readiness", response_model=Health, responses=error_docs(503))
 async def readiness(services: Services) -> Response:
     """Say whether all runtimes are up and new work is taken."""
@@ -41,15 +44,26 @@ async def readiness(services: Services) -> Response:
     return JsonResponse({"status": "ok"})
 
 
-@router.get("/get_model_info")
-@router.get("/model_info", include_in_schema=False)
+@router.get("/get_model_info", include_in_schema=False)
+@router.get("/model_info", response_model=ModelInfo)
 async def model_info(services: Services) -> Response:
     """Describe the model, under SGLang's names."""
     return JsonResponse(dict(services.model_info))
 
 
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(services: Services) -> Response:
+    """Return the server's metrics in Prometheus' text format.
+
+    `sluice_*` are the scheduler's: workflows, calls by stage, placements, predictions, runtimes, SQL, HTTP.
+    `sglang:*` are SGLang's own, with a label `runtime`; those of a runtime that doesn't answer are left out.
+    """
+    return Response(await services.metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+
 @router.get("/workers", response_model=Workers)
 async def workers(services: Services) -> Response:
-    """Describe each runtime, its load, and the proof that our ordering is live in it."""
-    described = services.controller.workers.describe(services.controller.clock())
+    """Describe each runtime, its load, the proof that our ordering is live in it, and what it is believed to
+    cache: as it reports or as guessed, and how far that was off for its latest calls."""
+    described = services.controller.describe_runtimes()
     return JsonResponse({"workers": described, "total": len(described)})

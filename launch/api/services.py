@@ -12,6 +12,8 @@ from engine.controller import Controller
 from engine.external import ExternalWorkflows
 from engine.runner import WorkflowRunner
 from engine.tokens import PromptEncoder
+from launch.api.metrics import Metrics
+from launch.api.openai.model import ServedModel
 from sched.workflow import PlanStep, WorkflowProgram
 
 
@@ -47,6 +49,8 @@ class ApiServices:
     databases: Callable[[], list[str]]
     default_slo_seconds: float
     text2sql: Text2SqlFactory
+    metrics: Metrics
+    model: ServedModel
 
 
 async def _services(request: Request) -> ApiServices:

@@ -19,7 +19,6 @@ _UNSET = [
     "mm_hashes",
     "mm_content_hashes",
     "video_config",
-    "token_ids_logprob",
     "sampling_logprobs_mode",
     "modalities",
     "session_params",
@@ -39,7 +38,6 @@ _UNSET = [
     "conversation_id",
     "http_worker_ipc",
     "max_thinking_tokens",
-    "priority",
     "extra_key",
     "custom_labels",
     "external_trace_header",
@@ -59,9 +57,7 @@ _UNSET = [
 ]
 _OFF = [
     "use_audio_in_video",
-    "return_logprob",
     "return_sampling_mask",
-    "return_text_in_logprobs",
     "return_flat_raw_top_logprobs",
     "return_flat_raw_top_logprobs_b64",
     "return_hidden_states",
@@ -78,8 +74,6 @@ _OFF = [
 REQUEST_FIELDS: Mapping[str, Any] = {
     **dict.fromkeys(_UNSET),
     **dict.fromkeys(_OFF, False),
-    "logprob_start_len": -1,
-    "top_logprobs_num": 0,
     "log_metrics": True,
     "routed_experts_start_len": 0,
 }

@@ -1,4 +1,4 @@
-"""Workflows, running and lately ended: list, look at, cancel."""
+"""Workflows, running and lately ended: list, look at, change, cancel."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from fastapi import APIRouter, Query, Response
 
 from engine.timeline import WorkflowRecord
 from launch.api.answers import WorkflowDetail, WorkflowList, WorkflowSummary
+from launch.api.bodies import WorkflowChange
 from launch.api.errors import error_docs
-from launch.api.replies import JsonResponse
+from launch.api.replies import JsonResponse, JsonRoute
 from launch.api.services import ApiServices, Services
 from sched.errors import ConflictError, NotFoundError
 
-router = APIRouter(prefix="/v1/workflows", tags=["Workflows"])
+router = APIRouter(route_class=JsonRoute, prefix="/v1/workflows", tags=["Workflows"])
 
 
 @router.get("", response_model=WorkflowList, responses=error_docs(422))
@@ -29,12 +30,21 @@ async def workflow(workflow_id: str, services: Services) -> Response:
     return JsonResponse(_find(services, workflow_id).as_dict())
 
 
+@router.patch("/{workflow_id}", response_model=WorkflowSummary, responses=error_docs(400, 404, 409, 413, 422))
+async def change(workflow_id: str, body: WorkflowChange, services: Services) -> Response:
+    """Give a running workflow another deadline, counted from its arrival.
+
+    Its calls that haven't started take the place of the new deadline, also in their runtime's own queue.
+    """
+    record = _running(services, workflow_id)
+    services.controller.change_deadline(workflow_id, body.slo_seconds)
+    return JsonResponse(record.summary())
+
+
 @router.delete("/{workflow_id}", response_model=WorkflowSummary, responses=error_docs(404, 409, 422))
 async def cancel(workflow_id: str, services: Services) -> Response:
     """Cancel a running workflow; its calls are aborted on their runtimes."""
-    record = _find(services, workflow_id)
-    if record.seconds is not None:
-        raise ConflictError(f"workflow {workflow_id!r} has ended: it is {record.state}", field="workflow_id")
+    record = _running(services, workflow_id)
     services.runner.cancel(workflow_id, "it was cancelled by DELETE /v1/workflows")
     return JsonResponse(record.summary())
 
@@ -45,4 +55,11 @@ def _find(services: ApiServices, workflow_id: str) -> WorkflowRecord:
         raise NotFoundError(
             f"there is no workflow {workflow_id!r}, or it ended long ago", field="workflow_id"
         )
+    return record
+
+
+def _running(services: ApiServices, workflow_id: str) -> WorkflowRecord:
+    record = _find(services, workflow_id)
+    if record.seconds is not None:
+        raise ConflictError(f"workflow {workflow_id!r} has ended: it is {record.state}", field="workflow_id")
     return record

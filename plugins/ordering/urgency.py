@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, RuntimeView
+from sched.policy import CallView, Change, RuntimeView
 
 
 class Urgency:
@@ -12,10 +12,12 @@ class Urgency:
     the same second per second, so their order never changes while calls wait and the key can be
     static: the latest start time ``ready + stage budget − t_est`` (seconds, smallest first).  A call's
     urgency grows while it waits, so nothing starves as long as deadlines are finite; workflows past
-    saving go first, which hurts the others under lasting overload.
+    saving go first, which hurts the others under lasting overload.  Another deadline of the workflow gives
+    its waiting calls another place.
     """
 
     name = "urgency"
+    follows = frozenset({Change.DEADLINE})
 
     def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
         """Return the latest start that keeps the stage within its budget on ``runtime``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import time
@@ -16,7 +17,7 @@ from engine.backend import PROOF_ORDER, PROOF_QUEUE
 from sched.order import queue_position
 
 
-def request(name: str, place: tuple[float, int] | None) -> SimpleNamespace:
+def request(name: str, place: tuple[float, int] | tuple[float, int, int] | None) -> SimpleNamespace:
     params = {**hook.custom_params(*place), "__req__": object()} if place else None
     return SimpleNamespace(rid=name, sampling_params=SimpleNamespace(custom_params=params))
 
@@ -27,7 +28,7 @@ def ordered(queue: list[Any], *args: Any, **kwargs: Any) -> list[str]:
     return [entry.rid for entry in queue]
 
 
-def test_sorts_in_place_by_key_then_sequence() -> None:
+def test_sorts_in_place_by_priority_then_key_then_sequence() -> None:
     """The proof's queue comes out in the proof's order, however it was shuffled, in the same list."""
     queue = [request(name, place) for name, place in PROOF_QUEUE.items()]
     assert tuple(ordered(queue)) == PROOF_ORDER
@@ -41,6 +42,43 @@ def test_foreign_requests_go_first_in_order_of_arrival() -> None:
     other = SimpleNamespace(rid="f", sampling_params=SimpleNamespace(custom_params={"other": 1}))
     queue = [request("a", (-9.0, 1)), request("d", None), other, request("b", None)]
     assert ordered(queue) == ["d", "f", "b", "a"]
+
+
+def test_a_rekeyed_request_takes_its_new_place() -> None:
+    """A new key holds from the next ordering, once, and for a request that comes after it; the rest stays."""
+    policy = SimpleNamespace()
+    scheduler = SimpleNamespace(policy=policy)
+    queue = [request(name, (key, n, 0)) for n, (name, key) in enumerate([("a", 1.0), ("b", 2.0), ("c", 3.0)])]
+    hook.rekey(scheduler, json.dumps({"c": 0.5, "late": 1.5, "gone": 0.0}))
+    hook.in_our_order(lambda *a: None, policy, queue)
+    assert [entry.rid for entry in queue] == ["c", "a", "b"]
+    hook.rekey(scheduler, json.dumps({"a": 9.0}))
+    queue.append(request("late", (7.0, 9, 0)))
+    hook.in_our_order(lambda *a: None, policy, queue)
+    assert [entry.rid for entry in queue] == ["c", "late", "b", "a"]
+    queue[-1].sampling_params.custom_params[hook.CUSTOM_PARAM]["key"] = 0.0
+    hook.in_our_order(lambda *a: None, policy, queue)
+    assert [entry.rid for entry in queue] == ["a", "c", "late", "b"], "a key is given once"
+
+
+def test_new_keys_nobody_takes_are_bounded() -> None:
+    """Keys of requests that had started are not kept for ever; the latest are."""
+    scheduler = SimpleNamespace(policy=SimpleNamespace())
+    for number in range(10):
+        hook.rekey(scheduler, json.dumps({f"{number}-{n}": 1.0 for n in range(1000)}))
+    queue = [request("9-999", (2.0, 1, 0)), request("0-0", (2.0, 0, 0))]
+    hook.in_our_order(lambda *a: None, scheduler.policy, queue)
+    assert [entry.rid for entry in queue] == ["9-999", "0-0"]
+    assert len(vars(scheduler.policy)[hook._NEW_KEYS]) < 5000
+
+
+def test_a_foreign_request_keeps_its_place() -> None:
+    """A request without a key, such as a health check, gets none."""
+    policy = SimpleNamespace()
+    hook.rekey(SimpleNamespace(policy=policy), json.dumps({"d": 5.0}))
+    queue = [request("a", (1.0, 1, 0)), request("d", None)]
+    hook.in_our_order(lambda *a: None, policy, queue)
+    assert [entry.rid for entry in queue] == ["d", "a"]
 
 
 @pytest.mark.parametrize("arguments", [((), {}), ((None,), {}), ((None,), {"processed_tokens": 3})])
@@ -58,9 +96,17 @@ def test_passes_on_what_versions_of_sglang_give(arguments: tuple[tuple[Any, ...]
 
 
 def test_the_order_is_total_and_ascending() -> None:
-    """Positions order by key first and sequence second."""
-    places = [(5.0, 4), (9.0, 1), (-1.0, 7), (5.0, 3)]
-    assert sorted(places, key=lambda p: queue_position(*p)) == [(-1.0, 7), (5.0, 3), (5.0, 4), (9.0, 1)]
+    """Positions order by priority (larger first), then by key, then by sequence (smaller first)."""
+    places = [(5.0, 4, 0), (9.0, 1, 0), (-1.0, 7, 0), (5.0, 3, 0), (-9.0, 2, -1), (8.0, 8, 2), (9.0, 5, 2)]
+    assert sorted(places, key=lambda p: queue_position(*p)) == [
+        (8.0, 8, 2),
+        (9.0, 5, 2),
+        (-1.0, 7, 0),
+        (5.0, 3, 0),
+        (5.0, 4, 0),
+        (9.0, 1, 0),
+        (-9.0, 2, -1),
+    ]
 
 
 class Registry:
@@ -100,7 +146,8 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
         ["Scheduler", "run_batch"],
         ["Scheduler", "__init__"],
     ]
-    assert callable(getattr(sglang.scheduler, hook.PROVE_METHOD))
+    for method in (hook.PROVE_METHOD, hook.REKEY_METHOD):
+        assert callable(getattr(sglang.scheduler, method))
 
 
 @pytest.mark.parametrize("how", ["not our worker", "not a scheduler process"])
@@ -129,7 +176,10 @@ def test_a_wrong_slowdown_installs_nothing(
 
 def scheduler_with(calc_priority: Any) -> SimpleNamespace:
     return SimpleNamespace(
-        policy=SimpleNamespace(calc_priority=calc_priority), max_running_requests=4, max_total_num_tokens=99
+        policy=SimpleNamespace(calc_priority=calc_priority),
+        max_running_requests=4,
+        max_total_num_tokens=99,
+        enable_overlap=False,
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from engine.backend import PROOF_ORDER, StartError
-from engine.messages import Abort, Chunk, Finished, FirstToken
+from engine.messages import Abort, Chunk, Finished, FirstToken, Rekey
 from engine.simulated import SimulatedRuntime
 from tests.engine.worker_process import (
     ENDLESS,
@@ -96,6 +96,24 @@ async def test_the_queue_is_in_order_of_keys(controller: FakeController, worker:
         for name in places:
             await controller.ending(name)
         assert controller.endings() == ["running", "urgent", "tie-a", "tie-b", "late"]
+
+
+async def test_a_waiting_request_takes_the_place_of_its_new_key(
+    controller: FakeController, worker: StartWorker
+) -> None:
+    """A new key moves a request that waits, also right behind it on the link; a running one isn't stopped."""
+    async with worker(engine_args={"max_running_requests": 1, "output_tokens": 8}):
+        await controller.hello("sim")
+        controller.send("sim", generate("running", PROMPT))
+        await asyncio.sleep(0.05)
+        for sequence, name in enumerate(["a", "b", "c"]):
+            controller.send("sim", generate(name, PROMPT, key=5.0, sequence=sequence))
+        controller.send("sim", Rekey(rid=rid("c"), key=-1.0), Rekey(rid=rid("running"), key=9.0))
+        await asyncio.sleep(0.02)
+        controller.send("sim", Rekey(rid=rid("a"), key=7.0), Rekey(rid=rid("unknown"), key=0.0))
+        for name in ("a", "b", "c"):
+            await controller.ending(name)
+        assert controller.endings() == ["running", "c", "b", "a"]
 
 
 @pytest.mark.parametrize("slots", [1, 8])

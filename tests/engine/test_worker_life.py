@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from engine.embedded import default_folder, ensure_model
-from engine.messages import Finished, Shutdown
+from engine.messages import Finished, Introduce, Shutdown
 from engine.spec import WorkerSpec
 from tests.engine.worker_process import (
     ENDLESS,
@@ -33,6 +34,45 @@ async def test_says_hello_again_to_a_controller_that_fell_silent(
         controller.pinging = False
         controller.hellos.clear()
         await controller.hello("sim", 3)
+
+
+async def test_a_new_controller_finds_the_runtime_free(
+    controller: FakeController, worker: StartWorker, endpoint: str
+) -> None:
+    """Asked for it, the worker introduces itself at once; what an earlier controller asked for is ended."""
+    async with worker(engine_args={"output_tokens": 4000}) as process:
+        await controller.hello("sim")
+        controller.send("sim", generate("ghost", PROMPT, sampling=ENDLESS))
+        await asyncio.sleep(0.2)
+        await controller.close()
+        successor = FakeController(endpoint)
+        try:
+            successor.fresh = True
+            begun = time.monotonic()
+            while not successor.heartbeats:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            assert successor.hellos == {}
+            successor.send("sim", Introduce())
+            await successor.hello("sim", 1.0)
+            assert await successor.failure("ghost", 2.0) == "cancelled"
+            assert time.monotonic() - begun < 2.0
+            assert isinstance(await successor.finished("sim", generate("next", PROMPT)), Finished)
+            assert process.process.returncode is None
+        finally:
+            await successor.close()
+
+
+async def test_a_worker_that_is_welcomed_again_goes_on(
+    controller: FakeController, worker: StartWorker
+) -> None:
+    """A controller that had only been silent gets what it had asked for."""
+    async with worker(engine_args={"output_tokens": 100}):
+        await controller.hello("sim")
+        controller.send("sim", generate("slow", PROMPT, sampling={"max_new_tokens": 100}))
+        controller.hellos.clear()
+        controller.send("sim", Introduce())
+        await controller.hello("sim")
+        assert isinstance(await controller.ending("slow"), Finished)
 
 
 async def test_shutdown_lets_running_requests_finish(controller: FakeController, worker: StartWorker) -> None:

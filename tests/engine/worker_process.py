@@ -162,6 +162,7 @@ class FakeController:
         self.heartbeats: list[Heartbeat] = []
         self.received: list[Message] = []
         self.pinging = True
+        self.fresh = False
         self._ping_seconds = ping_seconds
         self._changed = asyncio.Condition()
         self._tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._ping())]
@@ -180,7 +181,7 @@ class FakeController:
                 if isinstance(message, Hello):
                     self.hellos[message.runtime] = message
                     if self.pinging:
-                        self.link.send(identity, Welcome(epoch="test"))
+                        self.link.send(identity, Welcome(epoch="test", fresh=self.fresh))
                 elif isinstance(message, Heartbeat):
                     self.heartbeats.append(message)
                 else:

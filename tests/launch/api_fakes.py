@@ -7,6 +7,7 @@ from array import array
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine import codec
 from engine import messages as msg
 from engine.backend import PROOF_ORDER
 from sched.errors import Failure, NotFoundError
@@ -26,14 +27,14 @@ class FakeLink:
         return await self._inbox.get()
 
     def send(self, identity: bytes, message: msg.Message) -> bool:
-        self.workers[identity].receive(msg.decode(msg.encode(message)))
+        self.workers[identity].receive(codec.decode(codec.encode(message)))
         return True
 
     def close(self, linger_seconds: float = 1.0) -> None:
         """Nothing is open."""
 
     def from_worker(self, identity: bytes, message: msg.Message) -> None:
-        self._inbox.put_nowait((identity, msg.decode(msg.encode(message))))
+        self._inbox.put_nowait((identity, codec.decode(codec.encode(message))))
 
 
 @dataclass
@@ -42,6 +43,8 @@ class FakeWorker:
 
     With ``stalls`` it waits before the first, too.  With ``failure`` it fails instead, after the first word
     if ``fails_late``.
+    ``held_back`` is text of the whole output that no chunk has.  A command is answered with what ``answers``
+    has for it, an exception as an error; not at all if it has nothing.
     """
 
     link: FakeLink
@@ -50,9 +53,15 @@ class FakeWorker:
     failure: Failure | None = None
     fails_late: bool = False
     stalls: bool = False
+    held_back: str = ""
+    reason: dict[str, Any] = field(default_factory=lambda: {"type": "stop", "matched": 2})
+    answers: dict[str, Any] = field(default_factory=dict)
+    commands: list[msg.Command] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
+    received: list[msg.Message] = field(default_factory=list)
     requests: list[msg.Generate] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
+    rekeys: list[tuple[str, float]] = field(default_factory=list)
     tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -77,6 +86,7 @@ class FakeWorker:
         )
 
     def receive(self, message: msg.Message) -> None:
+        self.received.append(message)
         if isinstance(message, msg.Generate):
             self.requests.append(message)
             self.tasks[message.rid] = asyncio.create_task(self._serve(message))
@@ -84,6 +94,19 @@ class FakeWorker:
             self.aborted.append(message.rid)
             self.tasks[message.rid].cancel()
             self._send(msg.Failed(rid=message.rid, code="cancelled", message="aborted"))
+        elif isinstance(message, msg.Rekey):
+            self.rekeys.append((message.rid, message.key))
+        elif isinstance(message, msg.Command):
+            self.commands.append(message)
+            self._answer(message)
+
+    def _answer(self, command: msg.Command) -> None:
+        if command.action not in self.answers:
+            return
+        answer = self.answers[command.action]
+        failed = isinstance(answer, Exception)
+        result, error = (None, str(answer)) if failed else (answer, "")
+        self._send(msg.CommandReply(rid=command.rid, runtime=self.name, result=result, error=error))
 
     def _send(self, message: msg.Message) -> None:
         self.link.from_worker(self.name.encode(), message)
@@ -99,7 +122,9 @@ class FakeWorker:
         ids = [100 + index for index in range(len(self.output))]
         for token_id, word in zip(ids, self.output, strict=True):
             if request.stream:
-                self._send(msg.Chunk(rid=rid, text=word, token_ids=array("i", [token_id]).tobytes()))
+                packed = array("i", [token_id]).tobytes()
+                logprobs = _logprobs(request, [token_id], first=token_id == ids[0])
+                self._send(msg.Chunk(rid=rid, text=word, token_ids=packed, logprobs=logprobs))
             await asyncio.sleep(0)
             await self.go.wait()
             if self.failure is not None:
@@ -108,17 +133,33 @@ class FakeWorker:
         self._send(
             msg.Finished(
                 rid=rid,
-                text="".join(self.output),
+                text="".join(self.output) + self.held_back,
                 token_ids=array("i", ids).tobytes(),
-                finish_reason={"type": "stop", "matched": 2},
+                finish_reason=self.reason,
                 prompt_tokens=len(request.token_ids) // 4,
                 cached_tokens=2,
                 output_tokens=len(ids),
                 ttft_seconds=0.01,
                 total_seconds=0.02,
-                meta={"weight_version": "default"},
+                meta={"weight_version": "default"} | _logprobs(request, ids),
             )
         )
+
+
+def _logprobs(request: msg.Generate, ids: list[int], first: bool = True) -> dict[str, Any]:
+    """Return what SGLang reports if it is asked for log probabilities: here a hundredth of the id.
+
+    What concerns the prompt comes with the ``first`` token.
+    """
+    if not request.logprobs.get("return_logprob"):
+        return {}
+    tokens = [[-token_id / 100, token_id, None] for token_id in ids]
+    top = request.logprobs.get("top_logprobs_num", 0)
+    tops = [[[-token_id / 100 - i, token_id + i, None] for i in range(top)] for token_id in ids]
+    start = request.logprobs.get("logprob_start_len", -1)
+    prompt = array("i", request.token_ids)[start:] if start >= 0 else []
+    of_prompt = {"input_token_logprobs": [[None, token_id, None] for token_id in prompt]} if first else {}
+    return of_prompt | {"output_token_logprobs": tokens} | ({"output_top_logprobs": tops} if top else {})
 
 
 class FakeSql:

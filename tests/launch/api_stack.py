@@ -24,6 +24,10 @@ from engine.steps import Services
 from engine.tokens import PromptEncoder
 from engine.workers import WorkerTable
 from launch.api.app import ApiServices, create_app
+from launch.api.meters import MeteredSql, Meters
+from launch.api.metrics import Metrics
+from launch.api.openai.logprobs import TokenBytes
+from launch.api.openai.model import ServedModel
 from launch.policies import ordering_registry, placement_registry
 from sched.dispatcher import Dispatcher, Limits
 from tests.launch.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
@@ -77,22 +81,30 @@ async def eventually(condition: Callable[[], bool]) -> None:
 
 @asynccontextmanager
 async def api_stack(
-    runtimes: tuple[str, ...] = ("r0",), up: int | None = None, max_body_bytes: int = 100_000, **limits: Any
+    runtimes: tuple[str, ...] = ("r0",),
+    up: int | None = None,
+    max_body_bytes: int = 100_000,
+    ordering: str = "fcfs",
+    **limits: Any,
 ) -> AsyncIterator[Api]:
     """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello."""
     link = FakeLink()
     workers = [FakeWorker(link, name) for name in runtimes]
-    placement, ordering = placement_registry().load("least_work"), ordering_registry().load("fcfs")
-    dispatcher = Dispatcher(placement, ordering, Limits(**limits))
+    policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
+    dispatcher = Dispatcher(*policies, Limits(**limits))
+    meters = Meters()
     exchange = Exchange(
         cast(RouterLink, link),
         dispatcher,
         WorkerTable(runtimes, allow_simulated=False, lost_after_seconds=60.0),
         ExchangeOptions(epoch="epoch0", tick_seconds=0.05),
+        observer=meters,
     )
     controller = Controller(exchange)
     encoder = PromptEncoder(_tokenizer())
-    runner = WorkflowRunner(Services(controller, encoder, FakeSql(), 5.0), timeout_seconds=60.0)
+    runner = WorkflowRunner(
+        Services(controller, encoder, MeteredSql(FakeSql(), meters), 5.0), timeout_seconds=60.0
+    )
     text2sql = FakeText2Sql()
     databases = ["shop"]
     services = ApiServices(
@@ -104,6 +116,8 @@ async def api_stack(
         databases=lambda: databases,
         default_slo_seconds=20.0,
         text2sql=text2sql,
+        metrics=Metrics(meters, exchange),
+        model=ServedModel(name="fake", token_bytes=TokenBytes(encoder.tokenizer)),
     )
     app = create_app(services, max_body_bytes)
     exchange.start()

@@ -18,6 +18,8 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
+CROWDED = ("--window-tokens", "100000", "--", "--max-running-requests", "2")
+"""Few slots, so that calls wait inside SGLang; a wide window, so that none waits in the controller."""
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
 
@@ -63,9 +65,13 @@ class RealServer:
         with self.client() as client:
             return list(client.get("/workers").raise_for_status().json()["workers"])
 
+    def idle(self) -> bool:
+        """Whether no runtime has anything to do, by its last heartbeat."""
+        return all(not worker["running"] and not worker["waiting"] for worker in self.workers())
+
     def stop(self) -> int:
         """Send SIGTERM, wait and return the exit code."""
-        self.family = self._processes()
+        self.family = self.processes()
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(STOP_SECONDS)
 
@@ -81,7 +87,7 @@ class RealServer:
                 raise AssertionError(f"the server ended while starting:\n{self.log.read_text()}")
             try:
                 if httpx.get(f"{self.url}/readiness", timeout=2.0, trust_env=False).is_success:
-                    self.family = self._processes()
+                    self.family = self.processes()
                     return
             except httpx.TransportError:
                 pass
@@ -91,13 +97,14 @@ class RealServer:
     def kill(self) -> None:
         """End everything that is left, for the sake of the machine."""
         if self.process.poll() is None:
-            self.family = self._processes()
+            self.family = self.processes()
             self.process.kill()
             self.process.wait(10.0)
         for process in self.survivors():
             process.kill()
 
-    def _processes(self) -> list[psutil.Process]:
+    def processes(self) -> list[psutil.Process]:
+        """Return the processes of the server that run now."""
         launcher = psutil.Process(self.process.pid)
         return [launcher, *launcher.children(recursive=True)]
 

@@ -57,7 +57,8 @@ note("ready")
 if "dies_later" in plan:
     time.sleep(0.2)
     os._exit(plan["dies_later"])
-sys.stdin.read()
+for line in sys.stdin:
+    note("told " + line.strip())
 note("orphaned")
 """
 

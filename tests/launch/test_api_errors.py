@@ -11,6 +11,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive
 
 from launch.api.guard import Guard
+from launch.api.meters import Meters
 from sched.errors import OverloadedError
 from tests.launch.api_stack import WAIT_SECONDS, api_stack, eventually
 
@@ -115,7 +116,7 @@ async def test_an_announced_size_over_the_limit_is_not_even_read() -> None:
 async def test_a_body_that_does_not_come_is_408() -> None:
     """A client that sends half a request doesn't hold the server for ever."""
     async with api_stack() as api:
-        sent = await _raw(Guard(api.app, body_seconds=0.05), 10, _nothing_comes)
+        sent = await _raw(Guard(api.app, Meters().responded, body_seconds=0.05), 10, _nothing_comes)
         assert sent[0]["status"] == 408
 
 
@@ -167,8 +168,18 @@ async def test_every_operation_documents_its_errors() -> None:
             "/health",
             "/liveness",
             "/readiness",
-            "/get_model_info",
+            "/metrics",
+            "/model_info",
+            "/health_generate",
+            "/server_info",
+            "/v1/loads",
+            "/get_load",
+            "/flush_cache",
             "/workers",
+            "/v1/chat/completions",
+            "/v1/completions",
+            "/v1/models",
+            "/v1/models/{model}",
             "/v1/text2sql",
             "/v1/databases",
             "/v1/workflows",

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from launch.api.bodies import GenerateBody, SamplingParams
+from launch.api.native_bodies import GenerateBody, SamplingParams
 from launch.api.sglang_fields import REQUEST_FIELDS, SAMPLING_FIELDS
 from sched.errors import Failure
 from tests.launch.api_fakes import CONTEXT_LENGTH
@@ -118,7 +118,7 @@ async def test_abort_request_stops_the_call_on_its_runtime(stream: bool) -> None
         await eventually(lambda: bool(api.worker.requests))
         await asyncio.sleep(0.05)  # a stream is then past its status line
         aborted = await api.client.post("/abort_request", json={"rid": "mine"})
-        assert (aborted.status_code, aborted.json()) == (200, {"rid": "mine", "found": True})
+        assert (aborted.status_code, aborted.json()) == (200, {"rid": "mine", "found": True, "aborted": 1})
         response = await waiting
         error = events(response.text)[-2][1]["error"] if stream else response.json()["error"]
         assert error["code"] == "cancelled"
@@ -132,8 +132,24 @@ async def test_abort_request_says_when_there_is_nothing_to_abort() -> None:
     async with api_stack() as api:
         response = await api.client.post("/abort_request", json={"rid": "nobody", "abort_all": False})
         assert (response.status_code, response.json()["found"]) == (200, False)
-        every = await api.client.post("/abort_request", json={"rid": "nobody", "abort_all": True})
-        assert (every.status_code, every.json()["error"]["field"]) == (422, "abort_all")
+        nothing = await api.client.post("/abort_request", json={"rid": ""})
+        assert (nothing.status_code, nothing.json()["error"]["field"]) == (400, "rid")
+
+
+async def test_abort_all_stops_every_call_of_the_server() -> None:
+    """Calls of clients and of questions alike are aborted on their runtimes, and counted."""
+    async with api_stack() as api:
+        api.worker.go.clear()
+        question = {"question": "How many?", "database": "shop"}
+        waiting = [
+            asyncio.create_task(work)
+            for work in (api.generate(), api.generate(), api.client.post("/v1/text2sql", json=question))
+        ]
+        await eventually(lambda: len(api.worker.requests) == 3)
+        aborted = await api.client.post("/abort_request", json={"rid": "", "abort_all": True})
+        assert aborted.json() == {"rid": "", "found": True, "aborted": 3}
+        assert {(await answer).status_code for answer in waiting} == {499}
+        assert sorted(api.worker.aborted) == sorted(request.rid for request in api.worker.requests)
 
 
 async def test_prompt_over_the_context_is_refused_before_it_is_queued() -> None:
@@ -155,17 +171,24 @@ async def test_prompt_over_the_context_is_refused_before_it_is_queued() -> None:
 BAD_BODIES: list[tuple[dict[str, Any], int, str]] = [
     ({"text": None}, 400, "text"),
     ({"input_ids": [1]}, 400, "input_ids"),
-    ({"text": ["a", "b"]}, 400, "text"),
-    ({"text": None, "input_ids": [[1], [2]]}, 400, "input_ids"),
+    ({"text": []}, 400, "text"),
+    ({"text": ["a", 7]}, 422, "text.1"),
+    ({"text": None, "input_ids": [[1], [2, "x"]]}, 422, "input_ids.1.1"),
     ({"text": None, "input_ids": []}, 400, "input_ids"),
     ({"text": None, "input_ids": [1, "x"]}, 422, "input_ids.1"),
-    ({"text": None, "input_ids": [2**31]}, 422, "input_ids.0"),
+    ({"text": None, "input_ids": [2**31]}, 400, "input_ids"),
+    ({"text": None, "input_ids": [3, -1]}, 400, "input_ids"),
+    ({"text": None, "input_ids": [2**40]}, 400, "input_ids"),
+    ({"text": None, "input_ids": [True]}, 422, "input_ids.0"),
     ({"text": "  "}, 400, "text"),
     ({"text": 7}, 422, "text"),
     ({"rid": ["a"]}, 400, "rid"),
     ({"stream": "yes"}, 422, "stream"),
     ({"prompt": "x"}, 400, "prompt"),
-    ({"return_logprob": True}, 400, "return_logprob"),
+    ({"return_logprob": "yes"}, 422, "return_logprob"),
+    ({"return_logprob": True, "logprob_start_len": 4}, 400, "logprob_start_len"),
+    ({"top_logprobs_num": -1}, 422, "top_logprobs_num"),
+    ({"priority": 2**31}, 422, "priority"),
     ({"lora_path": "adapter"}, 400, "lora_path"),
     ({"image_data": "x.png"}, 400, "image_data"),
     ({"sampling_params": [{}]}, 400, "sampling_params"),
@@ -174,7 +197,7 @@ BAD_BODIES: list[tuple[dict[str, Any], int, str]] = [
     ({"sampling_params": {"temperature": True}}, 400, "sampling_params.temperature"),
     ({"sampling_params": {"top_p": 0}}, 400, "sampling_params.top_p"),
     ({"sampling_params": {"top_k": 0}}, 400, "sampling_params.top_k"),
-    ({"sampling_params": {"n": 2}}, 400, "sampling_params.n"),
+    ({"sampling_params": {"n": 0}}, 400, "sampling_params.n"),
     ({"sampling_params": {"beam_width": 4}}, 400, "sampling_params.beam_width"),
     ({"sampling_params": {"max_new_tokens": -1}}, 400, "sampling_params.max_new_tokens"),
     ({"sampling_params": {"min_new_tokens": 200}}, 400, "sampling_params.min_new_tokens"),
@@ -200,7 +223,7 @@ async def test_bad_input_names_the_field(body: dict[str, Any], status: int, fiel
 async def test_fields_of_sglang_that_ask_for_nothing_are_accepted() -> None:
     """SGLang's own clients send these with every request."""
     async with api_stack() as api:
-        unused = {"lora_path": None, "return_logprob": False, "logprob_start_len": -1, "image_data": None}
+        unused = {"lora_path": None, "no_logs": False, "log_metrics": True, "image_data": None}
         response = await api.generate(**unused, sampling_params={"n": 1, "beam_width": None}, workflow=None)
         assert response.status_code == 200
 

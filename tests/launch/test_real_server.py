@@ -11,20 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.launch.real_server import RealServer, eventually, real_server
+from tests.launch.real_server import CROWDED, RealServer, eventually, real_server
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
-
-# Few slots, so that calls wait inside SGLang; a wide window, so that none waits in the controller.
-CROWDED = ("--window-tokens", "100000", "--", "--max-running-requests", "2")
-
-
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    """Two real runtimes under ``least_work`` and ``urgency``."""
-    folder = tmp_path_factory.mktemp("pair")
-    with real_server(folder, "--cpu-slots", "2", "--ordering", "urgency", *CROWDED) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

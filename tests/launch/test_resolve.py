@@ -135,7 +135,7 @@ def test_shipped_policies_load() -> None:
     """Every shipped policy can be loaded and carries the name it is registered under."""
     registries = (placement_registry(), ordering_registry())
     assert [registry.names() for registry in registries] == [
-        ["round_robin", "least_work"],
+        ["round_robin", "least_outstanding", "least_work"],
         ["fcfs", "urgency"],
     ]
     assert all(registry.load(name).name == name for registry in registries for name in registry.names())
@@ -190,6 +190,18 @@ def test_plan_pins_cores_and_passes_everything_on(tmp_path: Path) -> None:
     family = plan.family_in(tmp_path)
     assert [child.label for child in family.workers] == ["runtime slow", "runtime cpu-1"]
     assert f"ipc://{tmp_path}/".encode() in family.controller.line
+    assert ControllerSpec.from_json(family.controller.line).journal == f"{tmp_path}/journal"
+
+
+def test_the_journal_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of one's own is found from anywhere; one that can't be written to is refused by its flag."""
+    monkeypatch.chdir(tmp_path)
+    config = resolve(ServerConfig(simulated=True, journal="mine"), BARE)
+    controller = Plan(config, BARE, embedded="/models/tiny").family_in(tmp_path / "run").controller
+    assert ControllerSpec.from_json(controller.line).journal == str(tmp_path / "mine")
+    for wrong in (str(tmp_path), "/nowhere/journal"):
+        with pytest.raises(ConfigError, match=r"--journal .* can't be written to: name a file"):
+            resolve(ServerConfig(simulated=True, journal=wrong), BARE)
 
 
 def test_plan_for_gpus(model: Callable[..., str]) -> None:

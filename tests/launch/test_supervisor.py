@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -161,11 +162,40 @@ def test_server_lives_while_one_runtime_does(start: Callable[..., Server]) -> No
     assert server.left_nothing()
 
 
-def test_dead_controller_ends_the_server(start: Callable[..., Server]) -> None:
-    """Without its controller the server stops with a sentence and exit code 1."""
-    server = start({"controller": {"dies_later": 4}, "a": {}, "b": {"stubborn": 1}})
+def test_controller_is_restarted_until_given_up(start: Callable[..., Server]) -> None:
+    """The workers outlive a controller that dies and is started again; too many deaths end the server."""
+    server = start({"controller": {"dies_later": 4}, "a": {}, "b": {"stubborn": 1}}, restarts=2)
     assert server.end() == 1
-    assert "the controller died (exit code 4): the server stops\n    words of controller" in server.err
+    assert len(server.pids("controller")) == 3
+    assert [len(server.pids(name)) for name in "ab"] == [1, 1]
+    assert "controller died (exit code 4) and is started again in 0.1 s\n    words of contr" in server.err
+    assert "controller died (exit code 4) and is started again in 0.2 s" in server.err
+    assert "controller died (exit code 4) and is given up after 3 deaths" in server.err
+    assert "no controller is left, so the server stops" in server.err
+    assert server.left_nothing()
+
+
+def test_the_controller_is_told_of_a_dead_worker(start: Callable[..., Server]) -> None:
+    """Within a moment it reads the process id of the worker that died."""
+    server = start({"controller": {}, "a": {}, "b": {}})
+    server.until_ready(3)
+    (pid,) = server.pids("a")
+    os.kill(pid, signal.SIGKILL)
+    told = json.dumps({"died": pid}, separators=(",", ":"))
+    server.until(lambda: f"told {told}" in {event for _, _, event in server.journal()}, 1.0)
+    server.until(lambda: len(server.pids("a")) == 2)
+
+
+def test_a_drain_while_the_controller_is_down(start: Callable[..., Server]) -> None:
+    """A signal while the controller is being started again ends the server cleanly."""
+    server = start({"controller": {}, "a": {}}, controller_backoff_seconds=30.0)
+    server.until_ready(2)
+    os.kill(server.pids("controller")[0], signal.SIGKILL)
+    server.until(lambda: not alive(server.pids("controller")[0]))
+    time.sleep(0.2)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end(10) == 0, server.err
+    assert "end" in {event for _, name, event in server.journal() if name == "a"}
     assert server.left_nothing()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from launch.policies import ordering_registry, placement_registry
 from sched.order import queue_position
-from sched.policy import OrderingPolicy, PlacementPolicy
+from sched.policy import Change, FollowingPolicy, OrderingPolicy, PlacementPolicy
 from sched.request import Call, Join
 from tests.factories import RuntimeStub, call_spec, chain, make_call, workflow_spec
 
@@ -143,6 +143,23 @@ def test_an_order_is_total(name: str, data: st.DataObject, runtime: RuntimeStub,
     expected = order(waiting)
     assert order(data.draw(st.permutations(waiting))) == expected
     assert expected.index(model.sequence) < expected.index(twin.sequence), "equal keys go by sequence"
+
+
+@orderings
+@given(call=calls(), runtime=_stub("r0"), now=_ms, seconds=st.integers(1, 1000), left=st.integers(1, 4))
+def test_an_order_follows_what_its_keys_depend_on(
+    name: str, call: Call, runtime: RuntimeStub, now: float, seconds: int, left: int
+) -> None:
+    """A policy whose key another deadline or a sibling's end would change says so, and is asked again."""
+    policy = ordering_registry().load(name)
+    follows = policy.follows if isinstance(policy, FollowingPolicy) else frozenset()
+    before = policy.key(call, runtime, now)
+    call.workflow.joins["j"] = Join(left)
+    assert policy.key(call, runtime, now) == before or Change.SIBLINGS in follows
+    before = policy.key(call, runtime, now)
+    call.workflow.deadline += seconds
+    call.stage_deadline += seconds
+    assert policy.key(call, runtime, now) == before or Change.DEADLINE in follows
 
 
 @orderings

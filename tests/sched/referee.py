@@ -23,6 +23,7 @@ class Referee:
         self.settled: dict[int, ev.CallSettled] = {}
         self.records: dict[int, Call] = {}
         self.attempts: dict[int, int] = {}
+        self._keys: dict[int, float] = {}
         self._open_workflows: set[str] = set()
         self._branches: dict[tuple[str, str], set[int]] = {}
         self._joined: set[tuple[str, str]] = set()
@@ -53,6 +54,7 @@ class Referee:
             live = {i: d for i, d in live.items() if (i, d.attempt) != (event.call_id, event.attempt)}
         settled = [self._settle(d) for d in decisions if isinstance(d, ev.CallSettled)]
         self._check_aborts(event, decisions, [live[i] for i in settled if i in live])
+        self._check_rekeys(decisions, live)
         self._check_dispatches(decisions, live)
         self._check_joins(decisions)
         self._check_workflows(decisions)
@@ -91,9 +93,19 @@ class Referee:
         aborts = [d for d in decisions if isinstance(d, ev.Abort)]
         assert aborts == (expected if isinstance(event, _WITHDRAWING) else [])
 
+    def _check_rekeys(self, decisions: list[ev.Decision], live: dict[int, ev.Dispatch]) -> None:
+        """Each moves a live attempt, where it is, and comes before anything else is sent."""
+        sending = [isinstance(d, ev.Dispatch) for d in decisions if isinstance(d, ev.Dispatch | ev.Rekey)]
+        assert sending == sorted(sending)
+        for d in decisions:
+            if isinstance(d, ev.Rekey):
+                assert (d.attempt, d.runtime) == (live[d.call_id].attempt, live[d.call_id].runtime)
+                assert d.key != self._keys[d.call_id], "nothing has changed"
+                self._keys[d.call_id] = d.key
+
     def _check_dispatches(self, decisions: list[ev.Decision], live: dict[int, ev.Dispatch]) -> None:
         """Each is a further attempt of an open call on a runtime that is up, in the order of keys."""
-        last: dict[str, tuple[float, int]] = {}
+        last: dict[str, tuple[int, float, int]] = {}
         for d in decisions:
             if not isinstance(d, ev.Dispatch):
                 continue
@@ -104,12 +116,14 @@ class Referee:
             limit = self.arrived[d.call_id][0].spec.timeout_seconds
             assert 0 <= d.remaining_seconds <= limit + 1e-9
             self.attempts[d.call_id] = d.attempt
-            position = queue_position(d.key, d.sequence)
-            assert last.get(d.runtime, (-float("inf"), 0)) < position
+            self._keys[d.call_id] = d.key
+            position = queue_position(d.key, d.sequence, d.priority)
+            assert d.runtime not in last or last[d.runtime] < position
             last[d.runtime] = position
         for call in self.dispatcher.book.calls.values():
             if call.state is State.WAITING and call.runtime in last:
-                assert queue_position(call.key, call.sequence) > last[call.runtime], "overtaken"
+                position = queue_position(call.key, call.sequence, call.spec.priority)
+                assert position > last[call.runtime], "overtaken"
 
     def _check_joins(self, decisions: list[ev.Decision]) -> None:
         """A join completes with its last branch and never again."""
@@ -130,11 +144,15 @@ class Referee:
     def check_state(self) -> None:
         """Check what holds between any two events."""
         calls = self.dispatcher.book.calls
+        for call in calls.values():
+            if call.state is State.DISPATCHED:
+                assert call.key == self._keys[call.spec.call_id], "its runtime was not told"
         assert set(calls) == set(self.arrived) - set(self.settled), "a call was lost"
         for call in calls.values():
             if call.runtime is not None:
                 assert call.runtime in self.dispatcher.runtimes, "a call is where nothing is"
-                assert call.stage_deadline <= call.workflow.deadline
+                if call.state is not State.RUNNING:  # there it no longer matters
+                    assert call.stage_deadline <= call.workflow.deadline
             else:
                 assert not self.dispatcher.runtimes, "a call waits though a runtime is up"
         for name in self.dispatcher.runtimes:
@@ -152,7 +170,7 @@ class Referee:
         assert runtime.outstanding_seconds == pytest.approx(sum(c.predicted_seconds for c in mine), abs=1e-9)
         assert tokens <= runtime.window_tokens or len(prefilling) == 1, "the window was overrun"
         if held:
-            first = min(held, key=lambda c: queue_position(c.key, c.sequence))
+            first = min(held, key=lambda c: queue_position(c.key, c.sequence, c.spec.priority))
             assert tokens, "a runtime idles though calls are held for it"
             assert tokens + first.uncached_tokens > runtime.window_tokens
         if not mine:

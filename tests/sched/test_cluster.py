@@ -27,7 +27,7 @@ def held(state: RuntimeState, sequence: int, *, tokens: int = 100, key: float = 
 def send(state: RuntimeState) -> list[int]:
     """Send what may be sent; return the calls' sequences."""
     sent = []
-    for call in state.take_sendable():
+    for call in state.take_sendable(0.0):
         advance(call, State.DISPATCHED, 0.0)
         sent.append(call.sequence)
     return sent
@@ -83,7 +83,7 @@ def test_a_call_cancelled_while_held_is_skipped() -> None:
     assert send(state) == [1]
     state.release(calls[1])
     advance(calls[1], State.CANCELLED, 1.0)
-    state.first_token(calls[0])
+    state.first_token(calls[0], 0, 1.0)
     advance(calls[0], State.RUNNING, 1.0)
     assert send(state) == [3]
 
@@ -95,7 +95,7 @@ def test_only_a_call_sent_to_an_idle_runtime_is_alone() -> None:
     send(state)
     state.release(first)
     advance(first, State.FINISHED, 1.0)
-    state.first_token(second)
+    state.first_token(second, 0, 1.0)
     advance(second, State.RUNNING, 1.0)
     third = held(state, 3)
     send(state)

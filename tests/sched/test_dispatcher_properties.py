@@ -16,16 +16,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sched import events as ev
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure
+from sched.policy import OrderingPolicy
 from sched.request import IllegalTransitionError, State, advance
 from sched.workflow import PlanStep
-from tests.factories import call_spec, chain, make_dispatcher, workflow_spec
+from tests.factories import DeadlineAndSiblings, call_spec, chain, make_dispatcher, workflow_spec
 from tests.sched.referee import Referee
 
 T = TypeVar("T")
 
 _RUNTIMES = ("r0", "r1", "r2")
 _STAGES = ("generate_candidate", "revise", "own")
-_PAIRS = (("round_robin", "fcfs"), ("least_work", "urgency"), ("least_work", "fcfs"))
+_FOLLOWING = DeadlineAndSiblings()
+_PAIRS: tuple[tuple[str, str | OrderingPolicy], ...] = (
+    ("round_robin", "fcfs"),
+    ("least_work", "urgency"),
+    ("least_work", "fcfs"),
+    ("least_work", _FOLLOWING),
+)
 _index = st.integers(0, 1000)
 _seconds = st.floats(0.0, 30.0)
 _plans = st.lists(st.builds(PlanStep, st.sampled_from(_STAGES), st.floats(0.0, 3.0)), max_size=3)
@@ -40,6 +47,7 @@ class Machine(RuleBasedStateMachine):
     """Makes any event that may come, in any order."""
 
     make: Callable[[], Dispatcher]
+    ordering: str | OrderingPolicy
     referee: Referee
 
     @initialize(
@@ -48,7 +56,10 @@ class Machine(RuleBasedStateMachine):
         attempts=st.integers(1, 3),
         waiting=st.sampled_from([2, 10_000]),
     )
-    def start(self, policies: tuple[str, str], window: int, attempts: int, waiting: int) -> None:
+    def start(
+        self, policies: tuple[str, str | OrderingPolicy], window: int, attempts: int, waiting: int
+    ) -> None:
+        self.ordering = policies[1]
         self.make = lambda: make_dispatcher(
             *policies,
             window_tokens=window,
@@ -109,6 +120,11 @@ class Machine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.open_workflows)
+    @rule(index=_index, slo=st.floats(0.0, 300.0))
+    def change_deadline(self, index: int, slo: float) -> None:
+        self.referee.feed(ev.DeadlineChanged(pick(self.open_workflows, index), slo))
+
+    @precondition(lambda self: self.open_workflows)
     @rule(index=_index, size=st.integers(1, 3))
     def open_join(self, index: int, size: int) -> None:
         join = (pick(self.open_workflows, index), f"j{len(self.joins)}", size)
@@ -132,6 +148,7 @@ class Machine(RuleBasedStateMachine):
         max_new_tokens=st.integers(1, 64),
         family=st.integers(0, 2),
         stream=st.booleans(),
+        priority=st.integers(-1, 1),
         timeout_seconds=st.sampled_from([10.0, 600.0]),
     )
     def call(self, burst: int, index: int, family: int, **changes: Any) -> None:
@@ -205,6 +222,14 @@ class Machine(RuleBasedStateMachine):
     @invariant()
     def all_is_well(self) -> None:
         self.referee.check_state()
+
+    @invariant()
+    def keys_are_those_of_now(self) -> None:
+        if self.ordering is not _FOLLOWING:
+            return
+        for call in self.referee.dispatcher.book.calls.values():
+            if call.runtime is not None and call.state in (State.WAITING, State.DISPATCHED):
+                assert call.key == call.stage_deadline + 10.0 * call.siblings_left
 
     def teardown(self) -> None:
         if not hasattr(self, "referee"):

@@ -1,0 +1,43 @@
+"""Who wants to know what was decided and how it ended."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from engine.calls import PendingCall
+from engine.timeline import WorkflowRecord
+
+
+class Observer(Protocol):
+    """Is told of the life of calls and workflows, in the controller's event loop.
+
+    A method returns at once, raises nothing and changes nothing of what it is shown.
+    """
+
+    def call_sent(self, call: PendingCall) -> None:
+        """``call`` is being sent to the runtime in its entry, for the reason in ``entry.decision``."""
+        ...
+
+    def call_settled(self, call: PendingCall) -> None:
+        """``call`` has reached the terminal state in its entry; ``answer`` is set if it finished."""
+        ...
+
+    def workflow_settled(self, record: WorkflowRecord) -> None:
+        """The workflow of ``record`` has ended."""
+        ...
+
+
+class Nobody:
+    """An observer that doesn't look."""
+
+    def call_sent(self, call: PendingCall) -> None:
+        """Ignore it."""
+
+    def call_settled(self, call: PendingCall) -> None:
+        """Ignore it."""
+
+    def workflow_settled(self, record: WorkflowRecord) -> None:
+        """Ignore it."""
+
+
+NOBODY = Nobody()

@@ -1,0 +1,106 @@
+"""OpenAI's routes: ``/v1/chat/completions``, ``/v1/completions`` and ``/v1/models``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+
+from engine.tokens import Prompt, prompt_from_ids
+from launch.api.identity import workflow_tag
+from launch.api.openai.answers import ChatAnswer, CompletionAnswer, ModelCard, ModelList
+from launch.api.openai.bodies import ChatBody, CompletionBody
+from launch.api.openai.calls import Asked
+from launch.api.openai.errors import OpenAiRoute, error_docs
+from launch.api.openai.forms import CHAT, COMPLETION
+from launch.api.openai.replies import reply
+from launch.api.replies import JsonResponse, stream_docs
+from launch.api.services import ApiServices, Services
+from sched.errors import InvalidRequestError
+
+router = APIRouter(route_class=OpenAiRoute, prefix="/v1", tags=["OpenAI"])
+
+_RESPONSES = stream_docs("with `stream` one event per part, then `[DONE]`") | error_docs(
+    400, 404, 408, 409, 413, 429, 499, 502, 503, 504
+)
+
+
+@router.post("/chat/completions", response_model=ChatAnswer, responses=_RESPONSES)
+async def chat_completions(body: ChatBody, request: Request, services: Services) -> Response:
+    """Generate the assistant's next message, as OpenAI's API does.
+
+    Each of the `n` choices is a call of its own; together they are siblings that gate the workflow's next
+    step.  The prompt is made by the model's own chat template.
+    """
+    model = services.model
+    model.check_name(body.model)
+    messages = [message.model_dump(exclude_none=True) for message in body.messages]
+    segments = model.template().segments(messages, body.chat_template_kwargs, body.continue_final_message)
+    asked = Asked(
+        body=body,
+        rid=body.rid or CHAT.id_prefix + uuid4().hex,
+        tag=workflow_tag(request.headers, body.workflow, body.program_id),
+        prompts=[await _named("messages", services.encoder.encode(segments, prefixed=False))],
+        prompt_field="messages",
+        top_logprobs=body.top_logprobs_num,
+        defaults=dict(model.sampling_defaults),
+    )
+    return await reply(request, services, asked, CHAT)
+
+
+@router.post("/completions", response_model=CompletionAnswer, responses=_RESPONSES)
+async def completions(body: CompletionBody, request: Request, services: Services) -> Response:
+    """Continue one or more prompts, as OpenAI's API does; all calls of a request are siblings."""
+    services.model.check_name(body.model)
+    asked = Asked(
+        body=body,
+        rid=body.rid or COMPLETION.id_prefix + uuid4().hex,
+        tag=workflow_tag(request.headers, body.workflow, body.program_id),
+        prompts=await asyncio.gather(*(_prompt(services, prompt) for prompt in body.prompt)),
+        prompt_field="prompt",
+        top_logprobs=body.logprobs,
+        defaults={},
+    )
+    return await reply(request, services, asked, COMPLETION)
+
+
+@router.get("/models", response_model=ModelList)
+async def models(services: Services) -> Response:
+    """List the models: the one that is served."""
+    return JsonResponse({"object": "list", "data": [_card(services)]})
+
+
+@router.get("/models/{model:path}", response_model=ModelCard, responses=error_docs(404))
+async def model(model: str, services: Services) -> Response:
+    """Describe a model."""
+    services.model.check_name(model)
+    return JsonResponse(_card(services))
+
+
+async def _prompt(services: ApiServices, prompt: str | list[int]) -> Prompt:
+    if isinstance(prompt, list):
+        return prompt_from_ids(prompt)
+    return await _named("prompt", services.encoder.encode_text(prompt))
+
+
+async def _named(field: str, encoding: Awaitable[Prompt]) -> Prompt:
+    """Return the prompt; what is wrong with it is told of ``field``."""
+    try:
+        return await encoding
+    except InvalidRequestError as error:
+        raise InvalidRequestError(error.message, field=field) from error
+
+
+def _card(services: ApiServices) -> dict[str, Any]:
+    served = services.model
+    return {
+        "id": served.name,
+        "object": "model",
+        "created": served.created,
+        "owned_by": "sluice",
+        "root": served.path,
+        "max_model_len": services.controller.workers.context_length,
+    }

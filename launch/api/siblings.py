@@ -1,0 +1,82 @@
+"""Calls that one request makes side by side: entered into one workflow, run together, ended together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, TypeVar
+
+from engine.external import ExternalWorkflows, Place, WorkflowTag
+from sched.errors import Failure, SluiceError
+
+T = TypeVar("T")
+
+
+@asynccontextmanager
+async def entered(
+    external: ExternalWorkflows, tag: WorkflowTag, calls: int = 1
+) -> AsyncIterator[list[Place]]:
+    """Yield the places of a request's ``calls`` in their workflow, and leave it with what happened inside.
+
+    Raises:
+        SluiceError: the workflow can't be entered.
+    """
+    places = external.enter(tag, calls)
+    failure: Failure | None = Failure("cancelled", "its client went away")
+    try:
+        yield places
+        failure = None
+    except Exception as error:
+        failure = Failure(getattr(error, "code", SluiceError.code), str(error))
+        raise
+    finally:
+        external.leave(places, failure)
+
+
+async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Return the results of ``calls`` in order; the first that fails cancels the others and is raised."""
+    if len(calls) == 1:
+        return [await calls[0]]
+    tasks = [asyncio.create_task(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)  # bounded by the calls' time limits
+    finally:
+        await _end(tasks)
+
+
+async def merged(streams: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[tuple[int, T], None]:
+    """Yield what ``streams`` yield, as it comes, with the index of its stream.
+
+    The first that fails closes the others, and its exception is raised; so does closing this generator.
+    """
+    queue: asyncio.Queue[tuple[int, T] | BaseException | None] = asyncio.Queue()
+
+    async def follow(index: int, stream: AsyncGenerator[T, None]) -> None:
+        try:
+            async with aclosing(stream):
+                async for item in stream:
+                    queue.put_nowait((index, item))
+            queue.put_nowait(None)
+        except Exception as error:
+            queue.put_nowait(error)
+
+    tasks = [asyncio.create_task(follow(index, stream)) for index, stream in enumerate(streams)]
+    running = len(tasks)
+    try:
+        while running:
+            got = await queue.get()  # bounded by the calls' time limits
+            if got is None:
+                running -= 1
+            elif isinstance(got, BaseException):
+                raise got
+            else:
+                yield got
+    finally:
+        await _end(tasks)
+
+
+async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

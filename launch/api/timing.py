@@ -1,0 +1,55 @@
+"""Where the time of a call went, told in the answer's ``Server-Timing`` header (milliseconds).
+
+``tokenise``: from text to token ids, waiting for the thread included.  ``dispatch``: the controller's own
+work from the request's arrival until it was handed to the link.  ``held``: the wait for room on a runtime.
+``runtime``: until the runtime's last message arrived.  ``answer``: the controller's own work until the
+answer was ready to be sent.  Together they are the time from the parsed head of the request to its answer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from starlette.types import Scope
+
+from engine.calls import CallResult
+from sched.clock import monotonic
+
+HEADER = "server-timing"
+_INGRESS = "sluice.ingress"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The parts of one call's time, in seconds; see the module."""
+
+    tokenise: float
+    dispatch: float
+    held: float
+    runtime: float
+    answer: float
+
+    def header(self) -> str:
+        """Return the value of the header."""
+        return (
+            f"tokenise;dur={self.tokenise * 1e3:.3f}, dispatch;dur={self.dispatch * 1e3:.3f}, "
+            f"held;dur={self.held * 1e3:.3f}, runtime;dur={self.runtime * 1e3:.3f}, "
+            f"answer;dur={self.answer * 1e3:.3f}"
+        )
+
+
+def stamp_ingress(scope: Scope) -> None:
+    """Note in ``scope`` when its request arrived."""
+    scope[_INGRESS] = monotonic()
+
+
+def timing(scope: Scope, tokenise_seconds: float, result: CallResult) -> Timing:
+    """Return the parts of a call that is about to be answered, and whose request was stamped."""
+    held = result.entry.waited_seconds or 0.0
+    return Timing(
+        tokenise=tokenise_seconds,
+        dispatch=result.sent_clock - scope[_INGRESS] - tokenise_seconds - held,
+        held=held,
+        runtime=result.answered_clock - result.sent_clock,
+        answer=monotonic() - result.answered_clock,
+    )

@@ -1,0 +1,38 @@
+"""``python -m launch.bench NAME``: measurements of Sluice itself."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from launch.benches import overhead
+from launch.checks import check_folder
+from sched.errors import ConfigError
+
+_BENCHES = {"overhead": overhead}
+"""Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a measurement and return its exit code: 1 if it failed, 2 for a wrong command line."""
+    parser = argparse.ArgumentParser(prog="python -m launch.bench", description=__doc__)
+    subparsers = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    for name, bench in _BENCHES.items():
+        described = subparsers.add_parser(name, help=bench.HELP, description=bench.__doc__)
+        bench.add_arguments(described)
+    arguments = parser.parse_args(argv)
+    try:
+        check_folder(Path.cwd())
+        code: int = _BENCHES[arguments.name].run(arguments)
+    except ConfigError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

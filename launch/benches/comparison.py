@@ -1,0 +1,107 @@
+"""A sanity check of the overhead: the same calls to a bare SGLang server and, through Sluice, to its like.
+
+One call at a time, so that nothing waits and there is nothing to decide.  On a CPU all of SGLang's processes
+share one core, in the bare server its HTTP side, too; controller and client are on the others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from launch.benches.http import Connection
+from launch.benches.load import TAIL_TOKENS, BenchError
+from launch.benches.stand import HOST, free_port, processes
+from launch.children import ChildSpec
+from launch.config import ServerConfig
+from launch.devices import detect
+from launch.plan import Plan, prepare
+from launch.resolve import resolve
+
+_START_SECONDS = 300.0
+_CALL_SECONDS = 60.0
+_WARM_UPS = 20
+_IDS = (300, 4000)
+"""In every vocabulary, the embedded model's 4,096 tokens included."""
+
+
+async def compare(model_path: str | None, prompt_tokens: int, calls: int) -> Mapping[str, Sequence[float]]:
+    """Return what each of ``calls`` took at its client, in milliseconds, by server: ``bare`` and ``sluice``.
+
+    All but the prompt's last tokens are cached, and one token is generated.  The model runs on the first GPU
+    or core; without ``model_path`` on a CPU it is the embedded one.
+
+    Raises:
+        BenchError: a call isn't answered, or the bare server doesn't start.
+        ChildError: a process of Sluice's doesn't start.
+        ConfigError: the model can't be served.
+    """
+    machine = detect(os.environ)
+    gpus = machine.gpus[:1] or None
+    config = ServerConfig(model_path=model_path, gpus=gpus, cpu_slots=None if gpus else 1)
+    plan = prepare(replace(resolve(config, machine), databases={}), machine)
+    return {
+        "bare": await _bare(plan, prompt_tokens, calls),
+        "sluice": await _sluice(plan, prompt_tokens, calls),
+    }
+
+
+async def _bare(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
+    port = free_port()
+    worker = plan.worker_specs("ipc:///unused")[0]
+    command = (sys.executable, "-m", "engine.bare", "--port", str(port))
+    async with processes() as stand:
+        child = await stand.start(ChildSpec(label="sglang", command=command, line=worker.to_json()))
+        deadline = time.monotonic() + _START_SECONDS
+        while not await _healthy(port):
+            if not child.running or time.monotonic() > deadline:
+                log = child.log.read_text(errors="replace")[-2000:]
+                raise BenchError(f"the bare SGLang server doesn't start ({child.ending}):\n{log}")
+            await asyncio.sleep(0.5)
+        return await _measured(port, prompt_tokens, calls)
+
+
+async def _sluice(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
+    plan = replace(plan, config=replace(plan.config, port=free_port()))
+    others = plan.machine.cores[1:]
+    async with processes() as stand:
+        family = plan.family_in(stand.folder)
+        children = [await stand.start(family.controller, others)]
+        children += [await stand.start(worker) for worker in family.workers]
+        for child in children:
+            await child.until_ready(_START_SECONDS)
+        return await _measured(plan.config.port, prompt_tokens, calls)
+
+
+async def _healthy(port: int) -> bool:
+    try:
+        connection = await Connection.open(HOST, port)
+        try:
+            return (await connection.request("GET", "/health", b"", _CALL_SECONDS)).status == 200
+        finally:
+            connection.close()
+    except OSError:  # a time limit, too
+        return False
+
+
+async def _measured(port: int, prompt_tokens: int, calls: int) -> list[float]:
+    shared = random.Random(0).choices(range(*_IDS), k=prompt_tokens - TAIL_TOKENS)
+    connection = await Connection.open(HOST, port)
+    milliseconds = []
+    try:
+        for number in range(_WARM_UPS + calls):
+            ids = [*shared, *([_IDS[0] + number % (_IDS[1] - _IDS[0])] * TAIL_TOKENS)]
+            body = f'{{"input_ids":{ids},"sampling_params":{{"max_new_tokens":1,"temperature":0.0}}}}'
+            started = time.perf_counter()
+            answer = await connection.request("POST", "/generate", body.encode(), _CALL_SECONDS)
+            milliseconds.append((time.perf_counter() - started) * 1e3)
+            if answer.status != 200:
+                raise BenchError(f"a call was answered with {answer.status}: {answer.body[:300]!r}")
+    finally:
+        connection.close()
+    return milliseconds[_WARM_UPS:]

@@ -1,0 +1,117 @@
+"""A controller in this process, and workflows whose prompts share prefixes: is the belief right?"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from engine.calls import CallRequest, CallResult
+from engine.controller import Controller
+from engine.exchange import Exchange, ExchangeOptions
+from engine.link import RouterLink
+from engine.tokens import prompt_from_ids
+from engine.workers import WorkerTable
+from launch.policies import ordering_registry, placement_registry
+from sched.dispatcher import Dispatcher
+from sched.prefix import BLOCK_TOKENS
+from sched.request import WorkflowSpec
+
+START_SECONDS = 180.0
+_VOCABULARY = range(10, 4000)
+
+
+@asynccontextmanager
+async def controlled(endpoint: str, *runtimes: str) -> AsyncIterator[tuple[Controller, Dispatcher]]:
+    """Listen on ``endpoint`` for ``runtimes``; end with all of them up and the controller closed."""
+    dispatcher = Dispatcher(placement_registry().load("least_work"), ordering_registry().load("urgency"))
+    workers = WorkerTable(runtimes, allow_simulated=True, lost_after_seconds=30.0)
+    exchange = Exchange(RouterLink(endpoint), dispatcher, workers, ExchangeOptions(epoch="cache"))
+    exchange.start()
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await exchange.complete.wait()
+        yield Controller(exchange), dispatcher
+    finally:
+        await exchange.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A call's cached tokens: believed when it was sent, and found by the runtime."""
+
+    believed: int
+    found: int
+
+    @property
+    def error(self) -> int:
+        """The difference in tokens; up to a block of it is rounding."""
+        return abs(self.believed - self.found)
+
+    @property
+    def error_in_blocks(self) -> int:
+        """The difference in whole blocks, as tokens: what isn't rounding."""
+        return abs(self.believed // BLOCK_TOKENS - self.found // BLOCK_TOKENS) * BLOCK_TOKENS
+
+
+class Traffic:
+    """Workflows of four stages: one call, three siblings at once, and two calls that go on with an output.
+
+    A prompt is the stage's template, the database's schema, the workflow's question and the call's
+    context, each of random length and content.
+    """
+
+    def __init__(self, controller: Controller, seed: int, *, databases: int = 3) -> None:
+        self.checks: list[Check] = []
+        self._controller = controller
+        self._random = random.Random(seed)
+        self._templates = {stage: self._tokens(150, 400) for stage in ("link", "generate", "revise")}
+        self._schemas = [self._tokens(200, 500) for _ in range(databases)]
+
+    def _tokens(self, least: int, most: int) -> list[int]:
+        return self._random.choices(_VOCABULARY, k=self._random.randint(least, most))
+
+    async def workflow(self, number: int) -> None:
+        """Run one workflow to its end."""
+        spec = WorkflowSpec(workflow_id=f"w{number}", slo_seconds=60.0)
+        self._controller.open_workflow(spec)
+        context = [*self._random.choice(self._schemas), *self._tokens(20, 60)]
+        await self._call(spec, "link", context)
+        self._controller.open_join(spec.workflow_id, "candidates", 3)
+        siblings = [self._call(spec, "generate", [*context, *self._tokens(1, 60)], i) for i in range(3)]
+        await asyncio.gather(*siblings)
+        for _ in range(2):
+            answer = await self._call(spec, "revise", context)
+            context = [*context, *answer.output_ids, *self._tokens(5, 40)]
+        self._controller.end_workflow(spec.workflow_id)
+
+    async def _call(
+        self, spec: WorkflowSpec, stage: str, context: Sequence[int], branch: int | None = None
+    ) -> CallResult:
+        join = {} if branch is None else {"join_id": "candidates", "join_size": 3, "branch": branch}
+        request = CallRequest(
+            workflow_id=spec.workflow_id,
+            stage=stage,
+            prompt=prompt_from_ids([*self._templates[stage], *context]),
+            sampling={"temperature": 0.0, "ignore_eos": True},
+            max_new_tokens=self._random.randint(4, 48),
+            ends_branch=branch is not None,
+            **join,  # type: ignore[arg-type]
+        )
+        result = await self._controller.generate(request)
+        assert result.entry.decision is not None
+        believed = result.entry.decision.predicted_cached_tokens
+        self.checks.append(Check(believed, result.answer.cached_tokens))
+        return result
+
+    async def run(self, workflows: int, *, at_once: int) -> None:
+        """Run ``workflows``, so many ``at_once``."""
+        slots = asyncio.Semaphore(at_once)
+
+        async def one(number: int) -> None:
+            async with slots:
+                await self.workflow(number)
+
+        await asyncio.gather(*(one(number) for number in range(workflows)))

@@ -1,0 +1,176 @@
+"""Killed workers and controllers, with the true launcher and simulated runtimes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.launch.real_server import RealServer, eventually, real_server
+
+CALL_TOKENS = 800  # two seconds
+ENDLESS_TOKENS = 8000
+RUNTIMES = ("--", "--decode-tokens-per-second", "400", "--output-tokens", str(ENDLESS_TOKENS))
+QUICK = ("--candidates", "1", "--max-revisions", "0")
+StartServer = Callable[..., RealServer]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[StartServer]:
+    """Start a server with two simulated runtimes of eight slots each."""
+    with ExitStack() as stack:
+
+        def server(*arguments: str, name: str = "server") -> RealServer:
+            (folder := tmp_path / name).mkdir()
+            return stack.enter_context(real_server(folder, "--simulated", *QUICK, *arguments, *RUNTIMES))
+
+        yield server
+
+
+def generate(server: RealServer, name: str, tokens: int = CALL_TOKENS, **body: Any) -> httpx.Response:
+    """Run one call as the workflow ``name`` with a deadline of 60 s."""
+    with server.client() as client:
+        return client.post(
+            "/generate",
+            json={
+                "text": f"call {name}",
+                "sampling_params": {"max_new_tokens": tokens},
+                "workflow": {"id": name, "slo_seconds": 60.0, "last": True},
+            }
+            | body,
+        )
+
+
+def shown(server: RealServer, name: str) -> dict[str, Any]:
+    """Return the workflow ``name`` as the server shows it."""
+    with server.client() as client:
+        return dict(client.get(f"/v1/workflows/{name}").raise_for_status().json())
+
+
+def running(server: RealServer) -> int:
+    """Return how many requests run on the runtimes, by their last heartbeats."""
+    return sum((worker.get("running") or 0) + (worker.get("waiting") or 0) for worker in server.workers())
+
+
+def is_ready(server: RealServer) -> bool:
+    try:
+        return httpx.get(f"{server.url}/readiness", timeout=2.0, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def kill_controller(server: RealServer) -> float:
+    """Kill the controller of a started server; return the seconds until it was ready again."""
+    assert eventually(lambda: "Sluice is ready" in server.log.read_text(), 20.0)
+    (pid,) = (p.pid for p in server.processes() if "launch.controller" in p.cmdline())
+    os.kill(pid, signal.SIGKILL)
+    killed = time.monotonic()
+    assert eventually(lambda: not is_ready(server), 2.0)
+    assert eventually(lambda: is_ready(server), 10.0), server.log.read_text()
+    return time.monotonic() - killed
+
+
+def test_calls_of_a_killed_worker_run_elsewhere(start: StartServer) -> None:
+    """All calls finish, those of the dead worker in a second attempt and with their first deadline."""
+    server = start()
+    names = [f"call-{number}" for number in range(20)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        answers = [pool.submit(generate, server, name) for name in names]
+        assert eventually(lambda: running(server) == 20, 5.0), server.workers()
+        victim, other = server.workers()
+        on_victim = {n for n in names if shown(server, n)["timeline"][0]["runtime"] == victim["name"]}
+        assert 0 < len(on_victim) < 20
+        os.kill(victim["pid"], signal.SIGKILL)
+        killed = time.monotonic()
+        assert eventually(lambda: server.workers()[0]["status"] == "missing", 1.0), "it was not noticed"
+        print(f"the loss was noticed after {time.monotonic() - killed:.2f} s")
+        assert {answer.result().status_code for answer in answers} == {200}
+    for name in names:
+        workflow = shown(server, name)
+        (call,) = workflow["timeline"]
+        assert call["attempts"] == (2 if name in on_victim else 1)
+        assert call["runtime"] == other["name"]
+        assert (workflow["slo_seconds"], workflow["deadline_met"]) == (60.0, True)
+        decision = call["decision"]
+        deadline = sum(decision[part] for part in ("waited_seconds", "predicted_seconds", "slack_seconds"))
+        assert deadline == pytest.approx(60.0, abs=0.1)
+    assert eventually(lambda: is_ready(server), 10.0)
+    print(f"both runtimes were up again after {time.monotonic() - killed:.2f} s")
+
+
+def test_a_stream_that_showed_output_fails_with_its_worker(start: StartServer) -> None:
+    """What a client has seen can't be taken back: it is told what happened, in its stream and later."""
+    server = start()
+    body = {
+        "text": "a story",
+        "stream": True,
+        "sampling_params": {"max_new_tokens": ENDLESS_TOKENS},
+        "workflow": {"id": "story", "last": True},
+    }
+    with server.client() as client, client.stream("POST", "/generate", json=body) as response:
+        lines = (line for line in response.iter_lines() if line)
+        next(lines)
+        where = shown(server, "story")["timeline"][0]["runtime"]
+        (pid,) = (worker["pid"] for worker in server.workers() if worker["name"] == where)
+        os.kill(pid, signal.SIGKILL)
+        killed = time.monotonic()
+        *_, error, done = lines
+    assert time.monotonic() - killed < 2.0
+    assert '"runtime_failure"' in error
+    assert f"runtime {where} was lost: its process died" in error
+    assert done == "data: [DONE]"
+    workflow = shown(server, "story")
+    assert (workflow["state"], workflow["error"]["code"]) == ("failed", "runtime_failure")
+    assert workflow["timeline"][0]["attempts"] == 1
+
+
+def test_the_workers_outlive_the_controller(start: StartServer) -> None:
+    """A new controller is ready soon, on the same workers; it knows what ended and what was lost."""
+    server = start()
+    pids = [worker["pid"] for worker in server.workers()]
+    assert generate(server, "done", 8).status_code == 200
+    before = shown(server, "done")
+    with ThreadPoolExecutor(4) as pool:
+        lost: list[Future[httpx.Response]] = [
+            pool.submit(generate, server, f"lost-{number}", ENDLESS_TOKENS) for number in range(4)
+        ]
+        assert eventually(lambda: running(server) == 4, 5.0)
+        seconds = kill_controller(server)
+        print(f"ready {seconds:.2f} s after the controller was killed")
+        assert all(isinstance(answer.exception(), httpx.TransportError) for answer in lost)
+    assert seconds < 5.0
+    assert [worker["pid"] for worker in server.workers()] == pids
+    assert shown(server, "done") == before
+    # 8,000 tokens take twenty seconds: only an abort empties the runtimes so soon.
+    assert eventually(lambda: running(server) == 0, 3.0), server.workers()
+    question = {"question": "How many orders are there?", "database": "shop"}
+    with server.client() as client:
+        assert client.post("/v1/text2sql", json=question).status_code == 200
+    assert generate(server, "lost-3", 8).status_code == 200, "an id can be used again"
+    kill_controller(server)
+    for number in range(3):
+        workflow = shown(server, f"lost-{number}")
+        assert (workflow["state"], workflow["error"]["code"]) == ("failed", "controller_lost")
+        assert workflow["deadline_met"] is False
+    assert shown(server, "lost-3")["state"] == "finished"
+    assert server.stop() == 0
+    assert not server.survivors()
+    assert list(server.temporary.rglob("*")) == []
+
+
+def test_a_journal_of_ones_own_outlives_the_server(start: StartServer, tmp_path: Path) -> None:
+    """With --journal a later server still knows the workflows of an earlier one, asked or cancelled."""
+    journal = str(tmp_path / "journal")
+    server = start("--journal", journal, name="first")
+    assert generate(server, "done", 8).status_code == 200
+    before = shown(server, "done")
+    assert server.stop() == 0
+    assert shown(start("--journal", journal, name="second"), "done") == before
