@@ -163,9 +163,9 @@ class Dispatcher:
         if waiting >= self.limits.max_waiting_calls:
             failure = Failure("overloaded", "too many calls are waiting; try again later", retry_after=1.0)
             self._settle(call, State.REJECTED, now, failure)
-            return
-        advance(call, State.WAITING, now)
-        self._queues.place(call, now)
+        else:
+            advance(call, State.WAITING, now)
+            self._queues.place(call, now)
         self._pump(now)
 
     def _call_cancelled(self, event: ev.CallCancelled, now: float) -> None:

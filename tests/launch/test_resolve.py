@@ -212,6 +212,15 @@ def test_plan_for_gpus(model: Callable[..., str]) -> None:
     assert worker.engine_args == {"log_level": "info"}
 
 
+@pytest.mark.parametrize("guessed", [False, True])
+def test_caches_are_followed_unless_the_user_objects(guessed: bool) -> None:
+    """--no-kv-events reaches every worker."""
+    plan = Plan(
+        resolve(ServerConfig(simulated=True, no_kv_events=guessed), BARE), BARE, embedded="/models/tiny"
+    )
+    assert {worker.kv_events for worker in plan.worker_specs("ipc:///x")} == {not guessed}
+
+
 def test_simulated_runtimes_are_not_pinned() -> None:
     """Stand-ins are marked as such for worker and controller and bound to no core."""
     config = resolve(ServerConfig(simulated=True), BARE)

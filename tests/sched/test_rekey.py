@@ -153,6 +153,19 @@ def test_siblings_left_are_rekeyed_when_one_ends(ends_branch: bool) -> None:
     assert {d.call_id: d.key for d in rekeys} == {call_id: before[call_id] - 10.0 for call_id in (0, 2)}
 
 
+def test_a_refused_sibling_is_one_less() -> None:
+    """A branch whose call is refused has ended, and the others are moved at once."""
+    dispatcher = make_dispatcher(ordering=DeadlineAndSiblings(), window_tokens=100, max_waiting_calls=1)
+    cluster = SimpleCluster(dispatcher, ["r0"])
+    cluster.workflow()
+    cluster.call(0, join_id="j", join_size=2, branch=0, ends_branch=True)
+    cluster.call(1)
+    refused, rekey = cluster.call(2, join_id="j", join_size=2, branch=1, ends_branch=True)
+    assert isinstance(refused, ev.CallSettled)
+    assert refused.state is State.REJECTED
+    assert rekey == ev.Rekey(0, 1, "r0", cluster.sent[0].key - 10.0)
+
+
 def test_the_end_of_a_workflow_rekeys_nobody() -> None:
     """Siblings that are withdrawn together are not moved first."""
     cluster = SimpleCluster(make_dispatcher(ordering=DeadlineAndSiblings()), ["r0"])
