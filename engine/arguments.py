@@ -57,7 +57,7 @@ def engine_arguments(spec: WorkerSpec, run_dir: Path) -> dict[str, Any]:
     Its cache events are published in ``run_dir``.
 
     Raises:
-        StartError: the spec asks for something that would switch our ordering off.
+        StartError: the spec asks for something that is ours to set.
     """
     arguments = dict(_COMMON_ARGS)
     if spec.device == "cpu":

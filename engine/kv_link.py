@@ -66,14 +66,15 @@ class EventLink:
 
     def wake(self) -> None:
         """Have the listener flush soon.  May be called from any thread."""
-        os.eventfd_write(self._wake, 1)
+        if not self._closing:
+            os.eventfd_write(self._wake, 1)
 
     def close(self) -> None:
         """End the thread.  Idempotent."""
         if self._closing:
             return
         self._closing = True
-        self.wake()
+        os.eventfd_write(self._wake, 1)
         self._thread.join(REPLAY_SECONDS + 1.0)
         if not self._thread.is_alive():
             os.close(self._wake)

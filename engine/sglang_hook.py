@@ -9,7 +9,8 @@ scheduler process:
   tensor-parallel runtime, and no clock is read, so all ranks sort alike.
   ``Scheduler.sluice_rekey`` changes the key of a request, waiting or about to come.
 - ``Scheduler.run_batch``: counts forward passes and, for tests, stretches them.
-- ``Scheduler.__init__``: writes down why a start failed, for the worker to report.
+- ``Scheduler.__init__``: writes down why a start failed, for the worker to report; closes a socket that
+  nobody reads.
 
 SGLang only logs a plugin that raises and goes on with its own policy.  Hence the proof: the worker calls
 ``Scheduler.sluice_prove`` in the scheduler process and refuses the runtime without its report.
@@ -73,6 +74,7 @@ def register() -> None:
         (f"{_SCHEDULER}.Scheduler.__init__", _FailureReport(run_dir / FAILURE_FILE)),
     ):
         HookRegistry.register(target, hook, HookType.AROUND)
+    HookRegistry.register(f"{_SCHEDULER}.Scheduler.__init__", close_unread, HookType.AFTER)
     setattr(sys.modules[_SCHEDULER].Scheduler, PROVE_METHOD, _prove)
     setattr(sys.modules[_SCHEDULER].Scheduler, REKEY_METHOD, rekey)
 
@@ -98,6 +100,17 @@ def rekey(scheduler: Any, keys: str) -> None:
     """
     noted: dict[str, float] = getattr(scheduler.policy, _NEW_KEYS, {}) | json.loads(keys)
     setattr(scheduler.policy, _NEW_KEYS, dict(list(noted.items())[-_MAX_NEW_KEYS:]))
+
+
+def close_unread(_result: None, scheduler: Any, *_args: Any, **_kwargs: Any) -> None:
+    """Close the socket on which SGLang sends figures with every prefill, once it publishes cache events.
+
+    Nobody binds the other end, and what is sent to it stays in memory (160 bytes each) for good.  SGLang
+    looks whether the socket is closed before it sends.
+    """
+    socket = getattr(getattr(scheduler, "ipc_channels", None), "send_metrics_from_scheduler", None)
+    if socket is not None:
+        socket.close(linger=0)
 
 
 def _carried(request: Any) -> dict[str, Any] | None:

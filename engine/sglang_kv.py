@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.backend import StartError
 from engine.kv_blocks import KvBlocks
 from engine.kv_feed import KvFeed, Send
 from engine.kv_link import EventLink
+
+logger = logging.getLogger(__name__)
 
 _REPEATED_BATCHES = 2000
 """Batches that SGLang keeps for a reader that missed some; there is at most one per forward pass."""
@@ -25,11 +29,19 @@ def publisher_arguments(arguments: Mapping[str, Any], run_dir: Path) -> dict[str
     """Return what makes an engine with ``arguments`` publish its events in ``run_dir``.
 
     Nothing where they would not tell the cache as our index sees it: with several data-parallel caches in
-    one engine, with speculative decoding (whose pages overlap), or where the user has other plans for them.
+    one engine, and with speculative decoding, whose pages overlap.
+
+    Raises:
+        StartError: the user has other plans for the events.
     """
-    other_use = arguments.get("kv_events_config")
-    if other_use or arguments.get("dp_size", 1) != 1 or arguments.get("speculative_algorithm"):
-        return {}
+    if arguments.get("kv_events_config"):
+        raise StartError(
+            "kv_events_config can't be set while Sluice follows the caches itself: start with --no-kv-events"
+        )
+    for name, plain in (("dp_size", 1), ("speculative_algorithm", None)):
+        if arguments.get(name, plain) != plain:
+            logger.warning("with %s set, what the runtime caches is guessed", name)
+            return {}
     config = {
         "publisher": "zmq",
         "topic": "kv",

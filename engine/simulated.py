@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.backend import PROOF_QUEUE, Load, Output, RuntimeInfo, StartError, tokenizer_hash
+from engine.delivery import pack_ids
 from engine.messages import Generate, Message
 from engine.simulated_cache import SimulatedCache
 from engine.spec import WorkerSpec
@@ -244,5 +245,6 @@ class SimulatedRuntime:
         entry.produced += 1
         if entry.produced == entry.length:
             entry.reason = entry.end
+            self._cache.insert(entry.request.token_ids + pack_ids(entry.output().token_ids[:-1]))
             self._running.remove(entry)
         entry.changed.set()

@@ -40,9 +40,9 @@ class SimulatedCache:
         self._tell(CacheScope.ALL)
 
     def _tell(self, scope: CacheScope) -> None:
-        if self._send is None:
-            return
         held = set(self._index.blocks)
+        if self._send is None or (scope is CacheScope.CHANGES and held == self._told):
+            return
         self._send(
             CacheChanged(
                 runtime=self._runtime,

@@ -17,7 +17,7 @@ from dataclasses import replace
 from launch.benches.http import Connection
 from launch.benches.load import TAIL_TOKENS, BenchError
 from launch.benches.stand import HOST, free_port, processes
-from launch.children import ChildSpec
+from launch.children import Child, ChildSpec
 from launch.config import ServerConfig
 from launch.devices import detect
 from launch.plan import Plan, prepare
@@ -57,13 +57,11 @@ async def _bare(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
     command = (sys.executable, "-m", "engine.bare", "--port", str(port))
     async with processes() as stand:
         child = await stand.start(ChildSpec(label="sglang", command=command, line=worker.to_json()))
-        deadline = time.monotonic() + _START_SECONDS
-        while not await _healthy(port):
-            if not child.running or time.monotonic() > deadline:
-                log = child.log.read_text(errors="replace")[-2000:]
-                raise BenchError(f"the bare SGLang server doesn't start ({child.ending}):\n{log}")
-            await asyncio.sleep(0.5)
-        return await _measured(port, prompt_tokens, calls)
+        try:
+            await _until_healthy(child, port)
+            return await _measured(port, prompt_tokens, calls)
+        finally:
+            child.kill()  # asked to end, SGLang leaves files in shared memory
 
 
 async def _sluice(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
@@ -76,6 +74,15 @@ async def _sluice(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
         for child in children:
             await child.until_ready(_START_SECONDS)
         return await _measured(plan.config.port, prompt_tokens, calls)
+
+
+async def _until_healthy(child: Child, port: int) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while not await _healthy(port):
+        if not child.running or time.monotonic() > deadline:
+            log = child.log.read_text(errors="replace")[-2000:]
+            raise BenchError(f"the bare SGLang server doesn't start ({child.ending}):\n{log}")
+        await asyncio.sleep(0.5)
 
 
 async def _healthy(port: int) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from engine.calls import CallRequest, CallResult
 from engine.controller import Controller
@@ -20,20 +21,30 @@ from sched.prefix import BLOCK_TOKENS
 from sched.request import WorkflowSpec
 
 START_SECONDS = 180.0
+WAIT_SECONDS = 10.0
 _VOCABULARY = range(10, 4000)
 
 
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until ``condition`` holds; ``TimeoutError`` if it doesn't come to that."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not condition():  # noqa: ASYNC110 (any condition)
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
-async def controlled(endpoint: str, *runtimes: str) -> AsyncIterator[tuple[Controller, Dispatcher]]:
+async def controlled(
+    endpoint: str, *runtimes: str, ordering: str = "urgency"
+) -> AsyncIterator[tuple[Controller, Exchange]]:
     """Listen on ``endpoint`` for ``runtimes``; end with all of them up and the controller closed."""
-    dispatcher = Dispatcher(placement_registry().load("least_work"), ordering_registry().load("urgency"))
+    dispatcher = Dispatcher(placement_registry().load("least_work"), ordering_registry().load(ordering))
     workers = WorkerTable(runtimes, allow_simulated=True, lost_after_seconds=30.0)
     exchange = Exchange(RouterLink(endpoint), dispatcher, workers, ExchangeOptions(epoch="cache"))
     exchange.start()
     try:
         async with asyncio.timeout(START_SECONDS):
             await exchange.complete.wait()
-        yield Controller(exchange), dispatcher
+        yield Controller(exchange), exchange
     finally:
         await exchange.close()
 
@@ -90,15 +101,16 @@ class Traffic:
     async def _call(
         self, spec: WorkflowSpec, stage: str, context: Sequence[int], branch: int | None = None
     ) -> CallResult:
-        join = {} if branch is None else {"join_id": "candidates", "join_size": 3, "branch": branch}
+        join: dict[str, Any] = {}
+        if branch is not None:
+            join = {"join_id": "candidates", "join_size": 3, "branch": branch, "ends_branch": True}
         request = CallRequest(
             workflow_id=spec.workflow_id,
             stage=stage,
             prompt=prompt_from_ids([*self._templates[stage], *context]),
             sampling={"temperature": 0.0, "ignore_eos": True},
             max_new_tokens=self._random.randint(4, 48),
-            ends_branch=branch is not None,
-            **join,  # type: ignore[arg-type]
+            **join,
         )
         result = await self._controller.generate(request)
         assert result.entry.decision is not None

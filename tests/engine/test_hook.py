@@ -11,6 +11,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import zmq
 
 from engine import sglang_hook as hook
 from engine.backend import PROOF_ORDER, PROOF_QUEUE
@@ -127,7 +128,9 @@ def sglang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     scheduler_class = type("Scheduler", (), {})
     vars(scheduler).update(Scheduler=scheduler_class)
     registry_module = ModuleType("sglang.srt.plugins.hook_registry")
-    vars(registry_module).update(HookRegistry=registry, HookType=SimpleNamespace(AROUND="around"))
+    vars(registry_module).update(
+        HookRegistry=registry, HookType=SimpleNamespace(AROUND="around", AFTER="after")
+    )
     for name in ("sglang", "sglang.srt", "sglang.srt.plugins"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     for module in (scheduler, registry_module):
@@ -144,6 +147,7 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
     assert [target.rsplit(".", 2)[-2:] for target in sglang.targets] == [
         ["SchedulePolicy", "calc_priority"],
         ["Scheduler", "run_batch"],
+        ["Scheduler", "__init__"],
         ["Scheduler", "__init__"],
     ]
     for method in (hook.PROVE_METHOD, hook.REKEY_METHOD):
@@ -232,6 +236,19 @@ def test_a_failed_start_is_written_down(tmp_path: Path) -> None:
     with pytest.raises(MemoryError):
         hook._FailureReport(tmp_path / "why")(broken, object())
     assert (tmp_path / "why").read_text() == "MemoryError: no room for the cache"
+
+
+def test_a_socket_that_nobody_reads_is_closed() -> None:
+    """It would fill memory; an SGLang without it is left alone."""
+    context = zmq.Context()
+    socket = context.socket(zmq.PUSH)
+    hook.close_unread(
+        None, SimpleNamespace(ipc_channels=SimpleNamespace(send_metrics_from_scheduler=socket)), "a", b=1
+    )
+    assert socket.closed
+    context.term()
+    hook.close_unread(None, SimpleNamespace(ipc_channels=SimpleNamespace(send_metrics_from_scheduler=None)))
+    hook.close_unread(None, SimpleNamespace())
 
 
 def test_a_slowdown_stretches_computing_time() -> None:

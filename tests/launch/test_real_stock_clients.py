@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -31,7 +30,6 @@ def test_sglangs_frontend_language_works_unchanged(pair: RealServer) -> None:
     assert out["version"].startswith("0.")
 
 
-@pytest.mark.skipif(find_spec("datasets") is None, reason="sglang.bench_serving imports datasets: install it")
 def test_sglangs_bench_serving_works_unchanged(pair: RealServer, tmp_path: Path) -> None:
     """It finds the model by itself, flushes the caches after its warm-up, and counts every token."""
     assert eventually(pair.idle, 20.0)
