@@ -22,6 +22,7 @@ from sched.errors import (
     Failure,
     InvalidRequestError,
     UnavailableError,
+    error_for,
 )
 from sched.request import WorkflowSpec
 
@@ -84,6 +85,7 @@ class Controller:
         Raises:
             UnavailableError: the server is draining.
             ConflictError: the id is in use.
+            OverloadedError: the admission policy refuses it.
         """
         if self.draining:
             raise UnavailableError("the server is shutting down", retry_after=5.0)
@@ -92,8 +94,14 @@ class Controller:
         record = WorkflowRecord(spec, self.clock())
         self.records.open(record)
         self._exchange.handle(ev.WorkflowArrived(spec))
+        if record.failure is not None:
+            raise error_for(record.failure)
         self._note(record)
         return record
+
+    def advised_candidates(self, workflow_id: str, wanted: int) -> int:
+        """Return how many of ``wanted`` alternative answers a workflow had better write."""
+        return self._exchange.dispatcher.advised_candidates(workflow_id, wanted, self.clock())
 
     def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
         """End a workflow; calls of it that still run are cancelled."""

@@ -59,6 +59,10 @@ class LiveSteps:
         """Seconds until the workflow's deadline; negative once it has passed."""
         return self._record.arrival + self._record.spec.slo_seconds - self._services.controller.clock()
 
+    def candidates_advised(self, wanted: int) -> int:
+        """How many of ``wanted`` alternative answers to write; see ``sched.workflow.Steps``."""
+        return self._services.controller.advised_candidates(self._record.spec.workflow_id, wanted)
+
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
         """Run one LLM call; see ``sched.workflow.Steps``."""
         prompt = await self._services.encoder.encode(segments)

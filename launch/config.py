@@ -71,6 +71,7 @@ class ServerConfig:
     port: Annotated[int, Field(ge=1, le=65535), _help("port to listen on")] = 30000
     placement: Annotated[str, _help("where calls run: a shipped policy or module:attribute")] = "least_work"
     ordering: Annotated[str, _help("in which order: a shipped policy or module:attribute")] = "urgency"
+    admission: Annotated[str, _help("what is served: a shipped policy or module:attribute")] = "always"
     default_slo_seconds: Annotated[Seconds, _help("deadline of workflows whose request names none")] = 60.0
     window_tokens: Annotated[PositiveInt, _help("prompt tokens sent ahead to a runtime; more is held")] = 4096
     max_waiting_calls: Annotated[PositiveInt, _help("waiting calls beyond which requests are refused")] = 1024
@@ -112,6 +113,7 @@ class ControllerSpec:
     runtimes: tuple[str, ...]
     placement: str
     ordering: str
+    admission: str
     window_tokens: int
     max_waiting_calls: int
     call_timeout_seconds: float

@@ -42,7 +42,7 @@ from launch.config import ControllerSpec
 from launch.lifeline import follow, read_instructions
 from launch.model_info import model_info
 from launch.models import cache_folder, declared_context
-from launch.policies import ordering_registry, placement_registry
+from launch.policies import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Retriever
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
@@ -98,6 +98,7 @@ def _build(spec: ControllerSpec) -> _Parts:
         placement_registry().load(spec.placement),
         ordering_registry().load(spec.ordering),
         Limits(window_tokens=spec.window_tokens, max_waiting_calls=spec.max_waiting_calls),
+        admission=admission_registry().load(spec.admission),
     )
     workers = WorkerTable(
         spec.runtimes, allow_simulated=spec.simulated, lost_after_seconds=LOST_AFTER_SECONDS

@@ -54,6 +54,7 @@ class Plan:
             runtimes=tuple(runtime.name for runtime in config.runtime),
             placement=config.placement,
             ordering=config.ordering,
+            admission=config.admission,
             window_tokens=config.window_tokens,
             max_waiting_calls=config.max_waiting_calls,
             call_timeout_seconds=config.call_timeout_seconds,

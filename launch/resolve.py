@@ -14,7 +14,7 @@ from launch.config import EMBEDDED, RuntimeConfig, ServerConfig
 from launch.devices import Machine
 from launch.engine_args import check_engine_args
 from launch.models import DEMO_DATABASE, check_model, demo_database, tokenizer_hash
-from launch.policies import ordering_registry, placement_registry
+from launch.policies import admission_registry, ordering_registry, placement_registry
 from launch.slots import cpu_runtimes, gpu_runtimes
 from sched.errors import ConfigError
 
@@ -35,6 +35,7 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
     _check_tokenizers(runtimes)
     placement_registry().load(config.placement)
     ordering_registry().load(config.ordering)
+    admission_registry().load(config.admission)
     return replace(config, runtime=runtimes, databases=_databases(config), journal=_journal(config))
 
 

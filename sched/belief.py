@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 
 from sched.accuracy import Errors
 from sched.events import CacheFlushed, CacheReported, CacheScope
-from sched.prefill import PrefillBatches
+from sched.prefill import OnTheWay, PrefillBatches
 from sched.prefix import BLOCK_TOKENS, PrefixIndex, reusable_tokens
 
 UNREPORTED_SECONDS = 2.0
@@ -33,6 +33,7 @@ class CacheBelief:
         self._reported: set[int] | None = None
         self._fresh: OrderedDict[int, float] = OrderedDict()  # those that expire first stand first
         self._batches = PrefillBatches(overlap=overlap)
+        self._on_the_way = OnTheWay()
 
     def describe(self) -> dict[str, str | int | None]:
         """Return where the belief comes from, the tokens held, and how far off it was, in tokens."""
@@ -51,13 +52,25 @@ class CacheBelief:
 
     def cached_tokens(self, blocks: Sequence[int], prompt_tokens: int) -> int:
         """Return how many leading tokens of a prompt are cached when its turn comes."""
-        known, fresh, computing = self._known, self._fresh, self._batches.blocks
-        count = 0
-        for block in blocks:
-            if not (block in known or block in fresh or block in computing):
-                break
-            count += 1
+        count = _leading(blocks, self._known, self._fresh, self._batches.blocks)
         return reusable_tokens(count, prompt_tokens)
+
+    def expected_tokens(self, blocks: Sequence[int], prompt_tokens: int) -> int:
+        """Return how many leading tokens of a prompt are cached or on their way into the cache."""
+        count = _leading(blocks, self._known, self._fresh, self._on_the_way.blocks)
+        return reusable_tokens(count, prompt_tokens)
+
+    def awaited(self, call_id: int, blocks: Sequence[int], prompt_tokens: int) -> tuple[int | None, int]:
+        """Return the other call that will compute what comes next of a prompt, and how many tokens of it."""
+        count = self._settled(blocks)
+        owner = self._on_the_way.owner(blocks[count]) if count < len(blocks) else None
+        if owner is None or owner == call_id:
+            return None, 0
+        settled = reusable_tokens(count, prompt_tokens)
+        return owner, self.expected_tokens(blocks, prompt_tokens) - settled
+
+    def _settled(self, blocks: Sequence[int]) -> int:
+        return _leading(blocks, self._known, self._fresh, ())
 
     def pass_time(self, now: float) -> None:
         """Bring the belief up to ``now`` (seconds)."""
@@ -68,6 +81,10 @@ class CacheBelief:
                 return
             del self._fresh[block]
 
+    def placed(self, call_id: int, blocks: Sequence[int]) -> None:
+        """Note a call that will be sent."""
+        self._on_the_way.add(call_id, blocks[self._settled(blocks) :])
+
     def sent(
         self, call_id: int, blocks: Sequence[int], now: float, *, idle: bool, step_seconds: float
     ) -> None:
@@ -76,6 +93,7 @@ class CacheBelief:
 
     def first_token(self, call_id: int, now: float, *, step_seconds: float) -> None:
         """Note that a call's prompt is computed, and with it those of its batch."""
+        self._on_the_way.remove(call_id)
         for blocks in self._batches.first_token(call_id, now, step_seconds=step_seconds):
             self.computed(blocks, now)
 
@@ -92,6 +110,7 @@ class CacheBelief:
     def ended(self, call_id: int) -> None:
         """Note that a call is over; one without a first token leaves nothing."""
         self._batches.ended(call_id)
+        self._on_the_way.remove(call_id)
 
     def report(self, event: CacheReported | CacheFlushed) -> None:
         """Believe the runtime; changes are of use only after a report of everything."""
@@ -111,3 +130,18 @@ class CacheBelief:
             self._reported.difference_update(event.removed)
             for block in (*event.added, *event.removed):
                 self._fresh.pop(block, None)
+
+
+def _leading(
+    blocks: Sequence[int], known: Collection[int], fresh: Collection[int], coming: Collection[int]
+) -> int:
+    """Return how many leading blocks are held: by bisection, as none is held without those before."""
+    low, high = 0, len(blocks)
+    while low < high:
+        middle = (low + high) // 2
+        block = blocks[middle]
+        if block in known or block in fresh or block in coming:
+            low = middle + 1
+        else:
+            high = middle
+    return low

@@ -7,11 +7,13 @@ import itertools
 from collections.abc import Iterator
 
 from sched.belief import CacheBelief
-from sched.events import CallFinished
-from sched.latency import LatencyModel, Speed
+from sched.events import CallFinished, RuntimeUp
+from sched.latency import Chunks, LatencyModel, Speed
+from sched.load import Load
 from sched.order import queue_position
 from sched.policy import CallView
 from sched.request import Call, State
+from sched.watch import Watch
 
 _Held = tuple[tuple[int, float, int], int, Call]
 """A held call: its position, the number of the push, itself.  Spent once the call's position is another."""
@@ -39,19 +41,38 @@ class RuntimeState:
         max_running_requests: int,
         window_tokens: int,
         speed: Speed | None = None,
+        chunks: Chunks | None = None,
         overlap: bool = False,
     ) -> None:
         self.name = name
+        self.max_total_tokens = max_total_tokens
         self.max_running_requests = max_running_requests
         self.window_tokens = window_tokens
-        self.latency = LatencyModel.calibrated(speed) if speed else LatencyModel()
+        self.latency = LatencyModel.calibrated(speed, chunks) if speed else LatencyModel(chunks=chunks)
+        self.load = Load()
         self.cache = CacheBelief(max_total_tokens, overlap=overlap)
         self.calls: dict[int, Call] = {}
         self.outstanding_seconds = 0.0
+        self.lone_outstanding_seconds = 0.0
+        self._watch = Watch(self.latency, self.load)
         self._held: list[_Held] = []
+        self._behind: list[Call] = []
         self._pushes = itertools.count()
         self._sent_tokens = 0
         self._sent_calls = 0
+
+    @classmethod
+    def of(cls, event: RuntimeUp, window_tokens: int) -> RuntimeState:
+        """Return the runtime that ``event`` announces."""
+        return cls(
+            event.name,
+            max_total_tokens=event.max_total_tokens,
+            max_running_requests=event.max_running_requests,
+            window_tokens=window_tokens,
+            speed=event.speed,
+            chunks=event.chunks,
+            overlap=event.overlap,
+        )
 
     @property
     def outstanding_calls(self) -> int:
@@ -77,6 +98,14 @@ class RuntimeState:
         """Prompt tokens of ``call`` believed to be cached here."""
         return self.cache.cached_tokens(call.blocks, call.prompt_tokens)
 
+    def expected_tokens(self, call: CallView) -> int:
+        """Prompt tokens of ``call`` that are cached here or on their way into the cache."""
+        return self.cache.expected_tokens(call.blocks, call.prompt_tokens)
+
+    def stall_share(self, now: float) -> float:
+        """Share of time in which prefills of late kept this runtime's calls from decoding."""
+        return self._watch.stalls.share(now)
+
     def service_seconds(self, call: CallView) -> float:
         """Predicted seconds of ``call`` here, waiting not included."""
         uncached = call.prompt_tokens - self.cached_tokens(call)
@@ -86,6 +115,15 @@ class RuntimeState:
         """Take a placed call; ``call.key`` and its predictions are set."""
         self.calls[call.spec.call_id] = call
         self.outstanding_seconds += call.predicted_seconds
+        call.predicted_lone_seconds = self.latency.lone_seconds(
+            call.prompt_tokens, call.expected_output_tokens
+        )
+        self.lone_outstanding_seconds += call.predicted_lone_seconds
+        self.load.add(call)
+        self.cache.placed(call.spec.call_id, call.blocks)
+        self._push(call)
+
+    def _push(self, call: Call) -> None:
         heapq.heappush(self._held, (_position(call), next(self._pushes), call))
 
     def reorder(self, call: Call) -> None:
@@ -93,7 +131,7 @@ class RuntimeState:
         if len(self._held) > 2 * len(self.calls) + _SPENT_ENTRIES:
             self._held = [entry for entry in self._held if self._is_held(entry)]
             heapq.heapify(self._held)
-        heapq.heappush(self._held, (_position(call), next(self._pushes), call))
+        self._push(call)
 
     def take_sendable(self, now: float) -> Iterator[Call]:
         """Yield held calls in order while the window has room; the caller dispatches each at once.
@@ -106,17 +144,37 @@ class RuntimeState:
             if not self._is_held(self._held[0]):
                 heapq.heappop(self._held)
                 continue
+            if self.waits_for_prefix(call):
+                self._behind.append(heapq.heappop(self._held)[2])
+                continue
             self._predict(call)
             if self._sent_tokens and self._sent_tokens + call.uncached_tokens > self.window_tokens:
                 return
             heapq.heappop(self._held)
             call.alone = self._sent_calls == 0
+            if self._sent_tokens == 0 and not call.alone:
+                self._watch.sent(call.spec.call_id)
             self._sent_calls += 1
             self._sent_tokens += call.uncached_tokens
             self.cache.sent(
                 call.spec.call_id, call.blocks, now, idle=call.alone, step_seconds=self._step_seconds
             )
             yield call
+
+    def waits_for_prefix(self, call: Call) -> bool:
+        """Whether a held call should wait until a prompt that is being computed here is cached."""
+        share = call.placement.share_tokens if call.placement else 0
+        if not share:
+            return False
+        owner, tokens = self.cache.awaited(call.spec.call_id, call.blocks, call.prompt_tokens)
+        computing = self.calls.get(owner) if owner is not None and tokens >= share else None
+        return computing is not None and computing.state is State.DISPATCHED
+
+    def _look_again(self) -> None:
+        """Queue the calls that waited for a prefix, since what they waited for has changed."""
+        for call in self._behind:
+            self._push(call)
+        self._behind.clear()
 
     def _is_held(self, entry: _Held) -> bool:
         """Whether the entry's call still waits here, at the entry's place."""
@@ -129,15 +187,20 @@ class RuntimeState:
 
     def _predict(self, call: Call) -> None:
         self.outstanding_seconds -= call.predicted_seconds
+        before = call.uncached_tokens
         call.predicted_cached_tokens = self.cached_tokens(call)
         call.predicted_seconds = self.service_seconds(call)
         self.outstanding_seconds += call.predicted_seconds
+        self.load.predicted(call, before)
 
     def first_token(self, call: Call, cached_tokens: int, now: float) -> None:
         """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""
         self._sent_tokens -= call.uncached_tokens
         self.cache.first_token(call.spec.call_id, now, step_seconds=self._step_seconds)
         self.cache.errors.add(call.predicted_cached_tokens - cached_tokens)
+        self.load.start(call)
+        self._watch.first_token(call.spec.call_id, call.prompt_tokens - cached_tokens, now)
+        self._look_again()
 
     def finished(self, call: Call, event: CallFinished, now: float) -> None:
         """Learn from a call that ended well, and release it."""
@@ -148,6 +211,7 @@ class RuntimeState:
             event.total_seconds,
             alone=call.alone,
         )
+        self._watch.finished(call.spec.call_id, call.prompt_tokens, event)
         self.cache.computed((*call.blocks, *event.output_blocks), now)
         self.release(call)
 
@@ -157,11 +221,15 @@ class RuntimeState:
             return
         if call.state is not State.WAITING:
             self._sent_calls -= 1
-            self.cache.ended(call.spec.call_id)
+        self.cache.ended(call.spec.call_id)
+        self._watch.forget(call.spec.call_id)
+        self.load.remove(call, started=call.state is State.RUNNING)
+        self._look_again()
         if call.state is State.DISPATCHED:
             self._sent_tokens -= call.uncached_tokens
         self.outstanding_seconds -= call.predicted_seconds
+        self.lone_outstanding_seconds -= call.predicted_lone_seconds
         if not self.calls:
             # Sums of floats drift; an idle runtime is exactly idle.
-            self.outstanding_seconds = 0.0
+            self.outstanding_seconds = self.lone_outstanding_seconds = 0.0
             self._sent_tokens = 0

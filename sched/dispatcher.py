@@ -11,10 +11,12 @@ from typing import Any
 from sched import events as ev
 from sched.cluster import RuntimeState
 from sched.errors import Failure
+from sched.forecast import Forecast
+from sched.gate import Gate
 from sched.lifecycle import Book
 from sched.limits import Limits
 from sched.placer import Placer
-from sched.policy import OrderingPolicy, PlacementPolicy
+from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
 from sched.profile import StageProfile
 from sched.queues import Queues
 from sched.request import TERMINAL, Call, State, advance
@@ -31,12 +33,15 @@ class Dispatcher:
         ordering: OrderingPolicy,
         limits: Limits | None = None,
         profile: StageProfile | None = None,
+        admission: AdmissionPolicy | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.profile = profile or StageProfile()
+        self._forecast = Forecast(self.profile)
+        self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
         self._queues = Queues(
-            Placer(placement, ordering, self.profile),
+            Placer(placement, ordering, self._forecast),
             out=lambda decision: self._out.append(decision),
             fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
         )
@@ -48,7 +53,7 @@ class Dispatcher:
             ev.RuntimeLost: self._runtime_lost,
             ev.CacheFlushed: self._queues.cache_reported,
             ev.CacheReported: self._queues.cache_reported,
-            ev.WorkflowArrived: lambda e, now: self.book.open_workflow(e.spec, now),
+            ev.WorkflowArrived: self._workflow_arrived,
             ev.WorkflowEnded: self._workflow_ended,
             ev.WorkflowCancelled: self._workflow_cancelled,
             ev.DeadlineChanged: self._deadline_changed,
@@ -71,6 +76,11 @@ class Dispatcher:
         """Whether ``attempt`` of the call is on a runtime, so that a report on it counts."""
         return self._current(call_id, attempt) is not None
 
+    def advised_candidates(self, workflow_id: str, wanted: int, now: float) -> int:
+        """Return how many of ``wanted`` alternative answers the workflow should write, at least 1."""
+        workflow = self.book.workflows.get(workflow_id)
+        return self._gate.candidates(workflow, wanted, self.runtimes.values(), now)
+
     def handle(self, event: ev.Event, now: float) -> list[ev.Decision]:
         """Apply ``event`` at ``now`` (seconds, never going back) and return the decisions, in order.
 
@@ -87,15 +97,7 @@ class Dispatcher:
     def _runtime_up(self, event: ev.RuntimeUp, now: float) -> None:
         if event.name in self.runtimes:
             raise ValueError(f"runtime {event.name!r} is already up")
-        runtime = RuntimeState(
-            event.name,
-            max_total_tokens=event.max_total_tokens,
-            max_running_requests=event.max_running_requests,
-            window_tokens=self.limits.window_tokens,
-            speed=event.speed,
-            overlap=event.overlap,
-        )
-        self._queues.open(runtime, now)
+        self._queues.open(RuntimeState.of(event, self.limits.window_tokens), now)
         self._pump(now)
 
     def _runtime_lost(self, event: ev.RuntimeLost, now: float) -> None:
@@ -107,11 +109,13 @@ class Dispatcher:
             self._retry_or_fail(call, runtime, failure, now)
         self._pump(now)
 
-    def _retry_or_fail(self, call: Call, runtime: RuntimeState, failure: Failure, now: float) -> None:
+    def _retry_or_fail(
+        self, call: Call, runtime: RuntimeState, failure: Failure, now: float, *, retryable: bool = True
+    ) -> None:
         """Place the call elsewhere, unless its tries are used up or a client already saw its output."""
         runtime.release(call)
         seen = call.spec.stream and call.state is State.RUNNING
-        if seen or call.attempt >= self.limits.max_attempts:
+        if seen or not retryable or call.attempt >= self.limits.max_attempts:
             self._settle(call, State.FAILED, now, failure)
             return
         if call.state is not State.WAITING:
@@ -120,6 +124,13 @@ class Dispatcher:
         self._queues.place(call, now)
 
     # --- workflows ------------------------------------------------------------------------------
+
+    def _workflow_arrived(self, event: ev.WorkflowArrived, now: float) -> None:
+        workflow = self.book.open_workflow(event.spec, now)
+        self._forecast.opened(workflow, self.runtimes.values())
+        failure = self._gate.refusal(workflow, self.runtimes.values(), now)
+        if failure is not None:
+            self._close_workflow(event.spec.workflow_id, State.REJECTED, now, failure)
 
     def _workflow_ended(self, event: ev.WorkflowEnded, now: float) -> None:
         if event.workflow_id not in self.book.workflows:
@@ -138,6 +149,8 @@ class Dispatcher:
         for call_id in sorted(workflow.open_calls):
             self._withdraw(self.book.calls[call_id], State.CANCELLED, now, reason)
         self._out.append(self.book.close_workflow(workflow, state, now, failure))
+        if state is State.FINISHED:
+            self._forecast.finished(workflow, now)
         self._pump(now)
 
     def _deadline_changed(self, event: ev.DeadlineChanged, now: float) -> None:
@@ -185,25 +198,17 @@ class Dispatcher:
         call = self._current(event.call_id, event.attempt)
         if call is None or call.runtime is None:
             return
-        spec = call.workflow.spec
-        self.profile.observe_call(
-            spec.kind, spec.database, call.stage, call.prompt_tokens, event.output_tokens
-        )
+        self._forecast.call_finished(call, event)
         self.runtimes[call.runtime].finished(call, event, now)
         self._settle(call, State.FINISHED, now, None)
         self._pump(now)
 
     def _call_failed(self, event: ev.CallFailed, now: float) -> None:
         call = self._current(event.call_id, event.attempt)
-        if call is None or call.runtime is None:
-            return
-        runtime = self.runtimes[call.runtime]
-        if event.retryable:
-            self._retry_or_fail(call, runtime, event.failure, now)
-        else:
-            runtime.release(call)
-            self._settle(call, State.FAILED, now, event.failure)
-        self._pump(now)
+        if call is not None and call.runtime is not None:
+            runtime = self.runtimes[call.runtime]
+            self._retry_or_fail(call, runtime, event.failure, now, retryable=event.retryable)
+            self._pump(now)
 
     def _tick(self, _event: ev.Tick, now: float) -> None:
         for call in self.book.expired_calls(now):

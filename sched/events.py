@@ -15,7 +15,7 @@ from sched.decisions import Joined as Joined
 from sched.decisions import Rekey as Rekey
 from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
-from sched.latency import Speed
+from sched.latency import Chunks, Speed
 from sched.request import CallSpec, WorkflowSpec
 
 
@@ -23,14 +23,16 @@ from sched.request import CallSpec, WorkflowSpec
 class RuntimeUp:
     """A runtime is ready.  ``max_total_tokens`` is the size of its KV cache, in tokens.
 
-    ``speed`` is what a calibration told of it, so that the first calls are placed well.  ``overlap``: it
-    plans a batch before it has the results of the one in computation.
+    ``speed`` is what a calibration told of it, so that the first calls are placed well.  ``chunks``: how it
+    prefills (``None``: as SGLang does by default).  ``overlap``: it plans a batch before it has the results
+    of the one in computation.
     """
 
     name: str
     max_total_tokens: int
     max_running_requests: int
     speed: Speed | None = None
+    chunks: Chunks | None = None
     overlap: bool = False
 
 

@@ -26,21 +26,22 @@ class Book:
         self._ttl_seconds = ttl_seconds
         self._expiries: list[tuple[float, int]] = []
 
-    def open_workflow(self, spec: WorkflowSpec, now: float) -> None:
-        """Begin a workflow.
+    def open_workflow(self, spec: WorkflowSpec, now: float) -> Workflow:
+        """Begin a workflow and return it.
 
         Raises:
             ValueError: the id is in use.
         """
         if spec.workflow_id in self.workflows:
             raise ValueError(f"workflow {spec.workflow_id!r} is already open")
-        self.workflows[spec.workflow_id] = Workflow(
+        workflow = self.workflows[spec.workflow_id] = Workflow(
             spec=spec,
             arrival=now,
             deadline=now + spec.slo_seconds,
             plan=spec.plan or self._profile.plan(spec.kind),
             last_event=now,
         )
+        return workflow
 
     def change_deadline(self, workflow_id: str, slo_seconds: float, now: float) -> Workflow:
         """Give a workflow another deadline, ``slo_seconds`` after its arrival, and return it.
@@ -59,7 +60,7 @@ class Book:
     ) -> WorkflowSettled:
         """End a workflow whose calls are all closed, and learn from it if it finished."""
         assert not workflow.open_calls
-        if workflow.state is State.ACCEPTED:
+        if workflow.state is State.ACCEPTED and state is not State.REJECTED:
             advance(workflow, State.RUNNING, now)
         advance(workflow, state, now, failure)
         if state is State.FINISHED:
@@ -114,7 +115,8 @@ class Book:
         workflow.last_event = now
         workflow.open_calls.add(spec.call_id)
         wf = workflow.spec
-        estimate = self._profile.estimate(wf.kind, wf.database, spec.stage, spec.max_new_tokens)
+        branch = spec.branch if spec.join_id is not None else None
+        estimate = self._profile.estimate(wf.kind, wf.database, spec.stage, spec.max_new_tokens, branch)
         call = Call(spec, workflow, sequence, now, estimate.output_tokens)
         self.calls[spec.call_id] = call
         heapq.heappush(self._expiries, (now + spec.timeout_seconds, spec.call_id))

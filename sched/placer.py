@@ -8,8 +8,18 @@ from collections.abc import Sequence
 from sched.budget import rest_seconds, stage_budget
 from sched.cluster import RuntimeState
 from sched.events import DecisionRecord
-from sched.policy import CallView, Change, FollowingPolicy, OrderingPolicy, PlacementPolicy, RuntimeView
-from sched.profile import StageProfile
+from sched.forecast import Forecast, Rates
+from sched.policy import (
+    CallView,
+    Change,
+    FollowingPolicy,
+    LatencyView,
+    LoadView,
+    OrderingPolicy,
+    Placement,
+    PlacementPolicy,
+    RuntimeView,
+)
 from sched.request import Call
 
 
@@ -19,10 +29,10 @@ class Placer:
     ``follows`` is what changes keys after that.
     """
 
-    def __init__(self, placement: PlacementPolicy, ordering: OrderingPolicy, profile: StageProfile) -> None:
+    def __init__(self, placement: PlacementPolicy, ordering: OrderingPolicy, forecast: Forecast) -> None:
         self._placement = placement
         self._ordering = ordering
-        self._profile = profile
+        self._forecast = forecast
         self.follows: frozenset[Change] = (
             ordering.follows if isinstance(ordering, FollowingPolicy) else frozenset()
         )
@@ -33,6 +43,7 @@ class Placer:
         Raises:
             ValueError: a policy returned an unknown runtime or a key that is not finite.
         """
+        self._forecast.ready(call, candidates)
         self._budget(call, candidates, now)
         placement = self._placement.place(call, candidates, now)
         runtime = next((r for r in candidates if r.name == placement.runtime), None)
@@ -44,6 +55,7 @@ class Placer:
         call.predicted_cached_tokens = runtime.cached_tokens(call)
         call.predicted_seconds = runtime.service_seconds(call)
         call.key = key
+        _expect(call, placement, now)
         return runtime
 
     def rekey(self, call: Call, runtime: RuntimeState) -> bool:
@@ -84,18 +96,14 @@ class Placer:
 
     def _budget(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> None:
         """Share the deadline out; stage times are those on the average runtime, as published."""
-        spec = call.workflow.spec
-
-        def average(prompt_tokens: float, output_tokens: float) -> float:
-            seconds = (r.latency.service_seconds(prompt_tokens, output_tokens) for r in candidates)
-            return sum(seconds) / len(candidates)
+        spec, rates = call.workflow.spec, Rates(candidates, alone=False)
 
         def expected(stage: str) -> float:
-            estimate = self._profile.estimate(spec.kind, spec.database, stage)
-            return average(estimate.prompt_tokens, estimate.output_tokens)
+            estimate = self._forecast.profile.estimate(spec.kind, spec.database, stage)
+            return rates.seconds(estimate.prompt_tokens, estimate.output_tokens)
 
         call.rest_seconds = rest_seconds(call.workflow.plan, call.workflow.visits, expected)
-        call.own_seconds = average(call.prompt_tokens, call.expected_output_tokens)
+        call.own_seconds = rates.seconds(call.prompt_tokens, call.expected_output_tokens)
         call.placed_at = now
         self._share(call)
 
@@ -105,6 +113,14 @@ class Placer:
         share = stage_budget(deadline - placed_at, call.own_seconds, call.rest_seconds)
         # placed_at + (deadline − placed_at) may round to just past the deadline.
         call.stage_deadline = min(deadline, placed_at + share)
+
+
+def _expect(call: Call, placement: Placement, now: float) -> None:
+    """Tell the call's siblings when it is expected to end."""
+    join = call.workflow.joins.get(call.spec.join_id) if call.spec.join_id else None
+    if join is not None:
+        seconds = call.predicted_seconds if placement.seconds is None else placement.seconds
+        join.expected_end = max(join.expected_end, now + seconds)
 
 
 class _AsPlaced:
@@ -127,8 +143,34 @@ class _AsPlaced:
         return self._runtime.outstanding_seconds
 
     @property
+    def lone_outstanding_seconds(self) -> float:
+        return self._runtime.lone_outstanding_seconds
+
+    @property
     def lone_decode_seconds(self) -> float:
         return self._runtime.lone_decode_seconds
+
+    @property
+    def load(self) -> LoadView:
+        return self._runtime.load
+
+    @property
+    def latency(self) -> LatencyView:
+        return self._runtime.latency
+
+    @property
+    def max_total_tokens(self) -> int:
+        return self._runtime.max_total_tokens
+
+    @property
+    def max_running_requests(self) -> int:
+        return self._runtime.max_running_requests
+
+    def stall_share(self, now: float) -> float:
+        return self._runtime.stall_share(now)
+
+    def expected_tokens(self, _call: CallView) -> int:
+        return self._call.predicted_cached_tokens
 
     def cached_tokens(self, _call: CallView) -> int:
         return self._call.predicted_cached_tokens

@@ -1,4 +1,4 @@
-"""What a policy is and what it may see.
+"""What a policy is.  What it may see (``sched/views.py``) has its names here.
 
 Views are read-only and policies keep no state of their own, so that the same policy object serves the
 live controller and the simulator, and any decision can be explained from its inputs.
@@ -11,96 +11,29 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-
-class WorkflowSpecView(Protocol):
-    """The identity of a workflow."""
-
-    @property
-    def workflow_id(self) -> str: ...  # noqa: D102
-    @property
-    def kind(self) -> str: ...  # noqa: D102
-    @property
-    def tenant(self) -> str: ...  # noqa: D102
-    @property
-    def database(self) -> str | None: ...  # noqa: D102
-
-
-class WorkflowView(Protocol):
-    """A workflow; times in seconds on the core's clock."""
-
-    @property
-    def spec(self) -> WorkflowSpecView: ...  # noqa: D102
-    @property
-    def arrival(self) -> float: ...  # noqa: D102
-    @property
-    def deadline(self) -> float: ...  # noqa: D102
-
-
-class CallView(Protocol):
-    """A call that is ready.
-
-    ``stage_deadline`` is when its share of the workflow's budget runs out, ``rest_seconds`` the
-    expected critical path after its stage, ``siblings_left`` the unfinished branches of its join.
-    """
-
-    @property
-    def workflow(self) -> WorkflowView: ...  # noqa: D102
-    @property
-    def stage(self) -> str: ...  # noqa: D102
-    @property
-    def sequence(self) -> int: ...  # noqa: D102
-    @property
-    def ready_at(self) -> float: ...  # noqa: D102
-    @property
-    def prompt_tokens(self) -> int: ...  # noqa: D102
-    @property
-    def blocks(self) -> tuple[int, ...]: ...  # noqa: D102
-    @property
-    def expected_output_tokens(self) -> float: ...  # noqa: D102
-    @property
-    def stage_deadline(self) -> float: ...  # noqa: D102
-    @property
-    def rest_seconds(self) -> float: ...  # noqa: D102
-    @property
-    def siblings_left(self) -> int: ...  # noqa: D102
-
-
-class RuntimeView(Protocol):
-    """A ready runtime as the core believes it to be."""
-
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def outstanding_calls(self) -> int:
-        """Calls placed here and not ended, held ones included."""
-        ...
-
-    @property
-    def outstanding_seconds(self) -> float:
-        """Sum of those calls' predicted service seconds on this runtime."""
-        ...
-
-    @property
-    def lone_decode_seconds(self) -> float:
-        """Seconds per output token of a call alone here: how fast the runtime is, whatever its load."""
-        ...
-
-    def cached_tokens(self, call: CallView) -> int:
-        """Prompt tokens of ``call`` that its prefix cache is believed to hold."""
-        ...
-
-    def service_seconds(self, call: CallView) -> float:
-        """Predicted seconds of ``call`` here, waiting not included."""
-        ...
+from sched.views import CallView as CallView
+from sched.views import LatencyView as LatencyView
+from sched.views import LoadView as LoadView
+from sched.views import Pace as Pace
+from sched.views import RuntimeView as RuntimeView
+from sched.views import WorkflowSpecView as WorkflowSpecView
+from sched.views import WorkflowView as WorkflowView
 
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A choice among runtimes.  ``scores`` has the policy's score per runtime, smaller is better."""
+    """A choice among runtimes.  ``scores`` has the policy's score per runtime, smaller is better.
+
+    ``seconds``: the policy's estimate from now to the call's end, if it has one.  ``share_tokens``: if at
+    least so many tokens of the prompt are just being computed there for another call, this one is sent when
+    they are cached (0: it never waits for that).
+    """
 
     runtime: str
     reason: str
     scores: Mapping[str, float] = field(default_factory=dict)
+    seconds: float | None = None
+    share_tokens: int = 0
 
 
 @runtime_checkable
@@ -146,3 +79,32 @@ class FollowingPolicy(OrderingPolicy, Protocol):
     """
 
     follows: frozenset[Change]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a workflow is served.  A refused one may come again after ``retry_after`` seconds."""
+
+    admitted: bool
+    reason: str = ""
+    retry_after: float = 1.0
+
+
+@runtime_checkable
+class AdmissionPolicy(Protocol):
+    """Refuses workflows, or has them do with less, where not all can be served.
+
+    ``runtimes`` may be empty: none is up yet.
+    """
+
+    name: str
+
+    def admit(self, workflow: WorkflowView, runtimes: Sequence[RuntimeView], now: float) -> Admission:
+        """Decide on a workflow when it arrives."""
+        ...
+
+    def candidates(
+        self, workflow: WorkflowView, wanted: int, runtimes: Sequence[RuntimeView], now: float
+    ) -> int:
+        """Return how many of ``wanted`` (≥ 1) alternative answers the workflow should write, at least 1."""
+        ...

@@ -64,3 +64,28 @@ class PrefillBatches:
             self.blocks = frozenset().union(*self._computing.values())
             if not self._computing:
                 self._closes_at = -math.inf
+
+
+class OnTheWay:
+    """The blocks that calls placed on a runtime will compute, each with the call that computes it first."""
+
+    def __init__(self) -> None:
+        self._computing: dict[int, int] = {}
+        self._blocks: dict[int, Sequence[int]] = {}
+        self.blocks: Collection[int] = self._computing.keys()
+
+    def add(self, call_id: int, blocks: Sequence[int]) -> None:
+        """Note a placed call and the ``blocks`` of its prompt that aren't cached."""
+        self._blocks[call_id] = blocks
+        for block in blocks:
+            self._computing.setdefault(block, call_id)
+
+    def owner(self, block: int) -> int | None:
+        """Return the call that computes ``block``."""
+        return self._computing.get(block)
+
+    def remove(self, call_id: int) -> None:
+        """Forget a call: its prompt is computed, or won't be."""
+        for block in self._blocks.pop(call_id, ()):
+            if self._computing.get(block) == call_id:
+                del self._computing[block]

@@ -32,14 +32,15 @@ PUBLISHED: dict[str, StageEstimate] = {
     "evaluate": StageEstimate(961, 22),
 }
 
-_Key = tuple[str | None, str | None, str]
+_Key = tuple[str | None, str | None, str, int | None]
 
 
 class StageProfile:
-    """Decayed means of tokens per (workflow kind, database, stage), and of visits per workflow kind.
+    """Decayed means of tokens per (workflow kind, database, stage, branch), and of visits per workflow kind.
 
-    A stage unknown for a database falls back to its kind, then to the stage of any kind, then to the
-    published figures.
+    Branches of a fan-out may ask in unlike ways, and so get unlike answers.  What is unknown for a branch
+    falls back to the database, then to the kind, then to the stage of any kind, then to the published
+    figures.
     """
 
     def __init__(self) -> None:
@@ -47,11 +48,16 @@ class StageProfile:
         self._visits: dict[str, dict[str, float]] = {}
 
     def estimate(
-        self, kind: str, database: str | None, stage: str, max_new_tokens: int | None = None
+        self,
+        kind: str,
+        database: str | None,
+        stage: str,
+        max_new_tokens: int | None = None,
+        branch: int | None = None,
     ) -> StageEstimate:
         """Return the expected tokens of a call; its output never exceeds ``max_new_tokens``."""
         found = next(
-            (self._stages[key] for key in _keys(kind, database, stage) if key in self._stages),
+            (self._stages[key] for key in _keys(kind, database, stage, branch) if key in self._stages),
             PUBLISHED.get(stage, StageEstimate(_DEFAULT_PROMPT_TOKENS, (max_new_tokens or 128) / 2)),
         )
         if max_new_tokens is None or found.output_tokens <= max_new_tokens:
@@ -59,10 +65,16 @@ class StageProfile:
         return StageEstimate(found.prompt_tokens, float(max_new_tokens))
 
     def observe_call(
-        self, kind: str, database: str | None, stage: str, prompt_tokens: int, output_tokens: int
+        self,
+        kind: str,
+        database: str | None,
+        stage: str,
+        prompt_tokens: int,
+        output_tokens: int,
+        branch: int | None = None,
     ) -> None:
-        """Learn from a finished call."""
-        for key in _keys(kind, database, stage):
+        """Learn from a finished call; ``branch`` is its place in a fan-out."""
+        for key in _keys(kind, database, stage, branch):
             old = self._stages.get(key)
             self._stages[key] = (
                 StageEstimate(prompt_tokens, output_tokens)
@@ -88,5 +100,6 @@ class StageProfile:
         return tuple(PlanStep(stage, n) for stage, n in self._visits.get(kind, {}).items())
 
 
-def _keys(kind: str, database: str | None, stage: str) -> tuple[_Key, _Key, _Key]:
-    return (kind, database, stage), (kind, None, stage), (None, None, stage)
+def _keys(kind: str, database: str | None, stage: str, branch: int | None) -> tuple[_Key, ...]:
+    known = (kind, database, stage, None), (kind, None, stage, None), (None, None, stage, None)
+    return known if branch is None else ((kind, database, stage, branch), *known)

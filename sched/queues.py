@@ -88,7 +88,7 @@ class Queues:
             for call_id in sorted(workflow.open_calls):
                 self._rekey(calls[call_id], now)
         for runtime in self.runtimes.values():
-            for call in runtime.take_sendable(now):
+            for call in runtime.take_sendable(now) if runtime.held_calls else ():
                 self._out(self._dispatch(call, now))
 
     def _rekey(self, call: Call, now: float) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import importlib
 import sys
-from typing import Any, Generic, TypeVar
+from dataclasses import fields, is_dataclass
+from typing import Any, Generic, TypeVar, get_type_hints
+from urllib.parse import parse_qsl
 
 from sched.errors import ConfigError
 
@@ -15,7 +17,11 @@ P = TypeVar("P")
 
 
 class Registry(Generic[P]):
-    """Names of one kind of policy, each standing for ``"module:attribute"``."""
+    """Names of one kind of policy, each standing for ``"module:attribute"``.
+
+    Parameters follow a name or target as in a URL: ``hexgen_flow?alpha=0.5``, ``sluice?harm=1&power=4``.
+    A policy with parameters is a frozen dataclass of them; it raises ``ValueError`` for a wrong value.
+    """
 
     def __init__(self, kind: str, protocol: type[P]) -> None:
         self.kind = kind
@@ -40,30 +46,60 @@ class Registry(Generic[P]):
         """Return a new policy for a registered ``name`` or a user's ``"module:attribute"``.
 
         Raises:
-            ConfigError: unknown name, failing import, or an object that is no policy of this kind.
+            ConfigError: unknown name or parameter, failing import, or an object that is no policy of this
+            kind.
         """
-        target = self._targets.get(name, name)
-        flag = f"--{self.kind}"
-        module_name, colon, attribute = target.partition(":")
-        if not colon or not module_name or not attribute:
-            raise ConfigError(
-                f"{flag}: unknown policy {name!r}; choose one of {', '.join(self._targets)} "
-                "or give your own as module:attribute",
-                field=self.kind,
-            )
+        known, _, given = name.partition("?")
+        target = self._targets.get(known, known)
+        factory = self._import(known, target)
         try:
-            factory: Any = getattr(importlib.import_module(module_name), attribute)
-            policy = factory() if isinstance(factory, type) else factory
+            policy: Any = factory
+            if isinstance(factory, type):
+                policy = factory(**_parameters(factory, given))
+            elif given:
+                raise ValueError("it is no class and takes no parameters")
         except Exception as error:
-            raise ConfigError(
-                f"{flag}: {target!r} can't be loaded ({type(error).__name__}: {error}); "
-                f"modules are looked up in {sys.path[0] or 'the current folder'} and PYTHONPATH",
-                field=self.kind,
-            ) from error
+            raise self._failure(f"{name!r}: {error}") from error
         if not isinstance(policy, self._protocol):
-            raise ConfigError(
-                f"{flag}: {target!r} is no {self.kind} policy: it needs what "
-                f"{self._protocol.__module__}.{self._protocol.__name__} describes",
-                field=self.kind,
+            raise self._failure(
+                f"{target!r} is no {self.kind} policy: it needs what "
+                f"{self._protocol.__module__}.{self._protocol.__name__} describes"
             )
         return policy
+
+    def _import(self, name: str, target: str) -> Any:
+        module_name, colon, attribute = target.partition(":")
+        if not colon or not module_name or not attribute:
+            raise self._failure(
+                f"unknown policy {name!r}; choose one of {', '.join(self._targets)} "
+                "or give your own as module:attribute"
+            )
+        try:
+            return getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:
+            raise self._failure(
+                f"{target!r} can't be loaded ({type(error).__name__}: {error}); "
+                f"modules are looked up in {sys.path[0] or 'the current folder'} and PYTHONPATH"
+            ) from error
+
+    def _failure(self, message: str) -> ConfigError:
+        return ConfigError(f"--{self.kind}: {message}", field=self.kind)
+
+
+def _parameters(policy: type, text: str) -> dict[str, Any]:
+    """Return the parameters in ``text`` as the types that the fields of ``policy`` have.
+
+    Raises:
+        ValueError: an unknown parameter, or a value of another type.
+    """
+    types = get_type_hints(policy) if is_dataclass(policy) else {}
+    known = [field.name for field in fields(policy)] if is_dataclass(policy) else []
+    values: dict[str, Any] = {}
+    for name, value in parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text)):
+        if name not in known:
+            raise ValueError(f"unknown parameter {name!r}; it takes {', '.join(known) or 'none'}")
+        try:
+            values[name] = types[name](value)
+        except ValueError:
+            raise ValueError(f"{name} must be of type {types[name].__name__}, not {value!r}") from None
+    return values

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sched.errors import Failure
-from sched.policy import Placement
+from sched.history import PathStep
+from sched.policy import Pace, Placement
 from sched.workflow import PlanStep
 
 
@@ -27,6 +28,8 @@ class State(StrEnum):
     CANCELLED = "cancelled"
     REJECTED = "rejected"
 
+
+_NO_PACE = Pace(1.0, 1.0)
 
 TERMINAL = frozenset({State.FINISHED, State.FAILED, State.CANCELLED, State.REJECTED})
 
@@ -85,10 +88,14 @@ class CallSpec:
 
 @dataclass(slots=True, eq=False)
 class Join:
-    """A fan-out whose branches gate the workflow together."""
+    """A fan-out whose branches gate the workflow together.
+
+    ``expected_end``: when the last of its calls placed so far is expected to end.
+    """
 
     size: int
     ended: set[int] = field(default_factory=set)
+    expected_end: float = 0.0
 
     @property
     def left(self) -> int:
@@ -98,7 +105,10 @@ class Join:
 
 @dataclass(slots=True, eq=False)
 class Workflow:
-    """A workflow in flight.  ``arrival``, ``deadline`` and ``last_event`` are seconds on the core's clock."""
+    """A workflow in flight.  ``arrival``, ``deadline`` and ``last_event`` are seconds on the core's clock.
+
+    ``path``: its critical path so far.  ``base_seconds`` and ``served_seconds`` as in ``WorkflowView``.
+    """
 
     spec: WorkflowSpec
     arrival: float
@@ -113,6 +123,9 @@ class Workflow:
     visits: Counter[str] = field(default_factory=Counter)
     rounds: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     join_rounds: Counter[tuple[str, str]] = field(default_factory=Counter)
+    path: list[PathStep] = field(default_factory=list)
+    base_seconds: float = 0.0
+    served_seconds: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
@@ -120,8 +133,9 @@ class Call:
     """A call in flight.  Times are seconds on the core's clock, ``key`` as in ``sched/order.py``.
 
     ``avoid`` names the runtimes that failed it.
-    ``predicted_cached_tokens`` and ``predicted_seconds`` were predicted for the runtime it is placed on,
-    ``own_seconds`` for the average one, all at ``placed_at``.
+    ``predicted_*`` were predicted for the runtime it is placed on (``lone``: alone there, nothing cached),
+    ``own_seconds`` for the average one, all at ``placed_at``.  ``popular_tokens``, ``lone_seconds``,
+    ``lone_rest_seconds`` and ``pace`` as in ``CallView``.
     """
 
     spec: CallSpec
@@ -135,6 +149,10 @@ class Call:
     stage_deadline: float = 0.0
     rest_seconds: float = 0.0
     own_seconds: float = 0.0
+    popular_tokens: int = 0
+    lone_seconds: float = 0.0
+    lone_rest_seconds: float = 0.0
+    pace: Pace = _NO_PACE
     placed_at: float = 0.0
     attempt: int = 0
     runtime: str | None = None
@@ -143,6 +161,7 @@ class Call:
     key: float = 0.0
     predicted_cached_tokens: int = 0
     predicted_seconds: float = 0.0
+    predicted_lone_seconds: float = 0.0
     alone: bool = False
 
     @property
@@ -165,6 +184,12 @@ class Call:
         """Unfinished branches of the call's join, its own included (1 without a join)."""
         join = self.workflow.joins.get(self.spec.join_id) if self.spec.join_id else None
         return max(1, join.left) if join else 1
+
+    @property
+    def siblings_end(self) -> float:
+        """When the last of the call's siblings placed so far is expected to end; 0 without one at work."""
+        join = self.workflow.joins.get(self.spec.join_id) if self.spec.join_id else None
+        return join.expected_end if join and join.left > 1 else 0.0
 
     @property
     def uncached_tokens(self) -> int:

@@ -11,7 +11,7 @@ from sched.agenda import Agenda, Turn
 from sched.engine_model import EngineModel
 from sched.errors import Failure
 from sched.hardware import Gpu, RuntimeConfig
-from sched.latency import Speed
+from sched.latency import Chunks, Speed
 from sched.metrics import RuntimeRecord
 from sched.simbatch import SimRequest
 
@@ -46,13 +46,19 @@ class SimCluster:
         """Report every runtime ready, ``calibrated`` with its speed."""
         for name, slot in self._slots.items():
             gpu, batching = slot.engine.gpu, slot.engine.batching
-            speed = Speed(gpu.prefill_seconds_per_token(), gpu.decode_seconds_per_token())
+            speed = Speed(
+                gpu.prefill_seconds_per_token(),
+                gpu.decode_seconds_per_token(),
+                gpu.kv_seconds,
+                gpu.overhead_seconds,
+            )
             self._feed(
                 ev.RuntimeUp(
                     name,
                     batching.max_total_tokens,
                     batching.max_running_requests,
                     speed if calibrated else None,
+                    Chunks(batching.chunked_prefill_size, batching.enable_mixed_chunk),
                 )
             )
 

@@ -115,6 +115,10 @@ class Steps(Protocol):
         """Seconds until the workflow's deadline; negative once it has passed."""
         ...
 
+    def candidates_advised(self, wanted: int) -> int:
+        """How many of ``wanted`` alternative answers to write, from 1 to ``wanted``: fewer under overload."""
+        ...
+
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
         """Run one LLM call.
 

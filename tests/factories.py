@@ -10,6 +10,7 @@ from launch.policies import ordering_registry, placement_registry
 from sched import events as ev
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import Failure
+from sched.latency import Chunks, LatencyModel
 from sched.policy import CallView, Change, OrderingPolicy, Placement, PlacementPolicy, RuntimeView
 from sched.prefix import BLOCK_TOKENS
 from sched.request import Call, CallSpec, Workflow, WorkflowSpec
@@ -50,9 +51,22 @@ def make_call(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoadStub:
+    """A fixed ``sched.policy.LoadView``."""
+
+    running: int = 0
+    waiting: int = 0
+    running_context: float = 0.0
+    waiting_context: float = 0.0
+    backlog: int = 0
+    private: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeStub:
     """A fixed ``sched.policy.RuntimeView``.  ``prefill`` and ``decode`` are seconds per token, ``cached``
-    the leading tokens that it holds of every prompt."""
+    the leading tokens that it holds of every prompt, ``coming`` those it will hold, ``stalled`` the share of
+    time that prefills take."""
 
     name: str = "r0"
     outstanding_calls: int = 0
@@ -60,6 +74,26 @@ class RuntimeStub:
     prefill: float = 0.001
     decode: float = 0.01
     cached: int = 0
+    coming: int = 0
+    stalled: float = 0.0
+    lone_outstanding_seconds: float = 0.0
+    load: LoadStub = LoadStub()
+    chunks: Chunks | None = None
+    max_total_tokens: int = 100_000
+    max_running_requests: int = 64
+
+    @property
+    def latency(self) -> LatencyModel:
+        """Return a model of these rates."""
+        return LatencyModel(self.prefill, self.decode, self.chunks)
+
+    def stall_share(self, now: float) -> float:
+        """Return ``stalled``."""
+        return self.stalled
+
+    def expected_tokens(self, call: CallView) -> int:
+        """Return the part of the prompt that is or will be cached."""
+        return min(max(self.cached, self.coming), call.prompt_tokens)
 
     @property
     def lone_decode_seconds(self) -> float:
@@ -181,9 +215,9 @@ class SimpleCluster:
         self.now += seconds
         return self.feed(ev.Tick())
 
-    def first_token(self, call_id: int) -> list[ev.Decision]:
+    def first_token(self, call_id: int, *, cached: int = 0) -> list[ev.Decision]:
         """Report the first token of a sent call."""
-        return self.feed(ev.FirstToken(call_id, self.sent[call_id].attempt, 0))
+        return self.feed(ev.FirstToken(call_id, self.sent[call_id].attempt, cached))
 
     def finish(
         self, call_id: int, *, cached: int = 0, output: int = 8, ttft: float = 0.1, total: float = 0.2

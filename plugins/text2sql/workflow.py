@@ -90,10 +90,11 @@ class Text2Sql:
             linked = await job.ask(
                 steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables_form(job.schema)
             )
-            branches = [candidate_branch(job, linked, index) for index in range(count)]
-            done = await steps.fan_out(branches, enough=lambda results: decided(results, count))
+            advised = steps.candidates_advised(count)
+            branches = [candidate_branch(job, linked, index) for index in range(advised)]
+            done = await steps.fan_out(branches, enough=lambda results: decided(results, advised))
             # Unit tests choose only between candidates that differ and of which none has a majority.
-            differing = rivals(done, count)
+            differing = rivals(done, advised)
             judged = await judge(steps, job, [c.result for c in differing]) if differing else Judgement()
             passed = {
                 candidate.fingerprint(): number

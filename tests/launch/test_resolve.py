@@ -14,7 +14,7 @@ from launch.checks import CHECKOUT, check_folder, check_port
 from launch.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.devices import Machine
 from launch.plan import Plan
-from launch.policies import ordering_registry, placement_registry
+from launch.policies import admission_registry, ordering_registry, placement_registry
 from launch.resolve import as_toml, resolve
 from launch.sources import read_invocation
 from sched.errors import ConfigError
@@ -133,12 +133,17 @@ def test_shop_is_the_default_database(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_shipped_policies_load() -> None:
     """Every shipped policy can be loaded and carries the name it is registered under."""
-    registries = (placement_registry(), ordering_registry())
-    assert [registry.names() for registry in registries] == [
-        ["round_robin", "least_outstanding", "least_work"],
-        ["fcfs", "urgency"],
-    ]
-    assert all(registry.load(name).name == name for registry in registries for name in registry.names())
+    names = {
+        "placement": placement_registry(),
+        "ordering": ordering_registry(),
+        "admission": admission_registry(),
+    }
+    assert {kind: registry.names()[:2] for kind, registry in names.items()} == {
+        "placement": ["round_robin", "random"],
+        "ordering": ["fcfs", "lpm"],
+        "admission": ["always", "slo_aware"],
+    }
+    assert all(registry.load(name).name == name for registry in names.values() for name in registry.names())
 
 
 # --- place and address --------------------------------------------------------------------------

@@ -136,7 +136,7 @@ def test_print_config_is_a_config_file(tmp_path: Path) -> None:
         (["--prot", "1"], "did you mean --port?"),
         (["--model-path", "/nowhere"], "--model-path: /nowhere is not a folder"),
         (["--gpus", "0"], "--gpus: no GPU is visible"),
-        (["--placement", "nearest"], "choose one of round_robin, least_outstanding, least_work"),
+        (["--placement", "nearest"], "choose one of round_robin, random, power_of_two"),
         (["--host", "192.0.2.1"], "--host 192.0.2.1 can't be listened on"),
     ],
 )

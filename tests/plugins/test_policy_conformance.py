@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from launch.policies import ordering_registry, placement_registry
 from sched.order import queue_position
-from sched.policy import Change, FollowingPolicy, OrderingPolicy, PlacementPolicy
+from sched.policy import Change, FollowingPolicy, OrderingPolicy, Pace, PlacementPolicy
 from sched.request import Call, Join
-from tests.factories import RuntimeStub, call_spec, chain, make_call, workflow_spec
+from tests.factories import LoadStub, RuntimeStub, call_spec, chain, make_call, workflow_spec
 
 T = TypeVar("T")
 
@@ -44,8 +44,11 @@ def calls(draw: st.DrawFn, sequence: st.SearchStrategy[int] = st.integers(0, 10*
         expected_output_tokens=draw(st.integers(0, 1000)),
         stage_deadline=ready_at + draw(st.integers(-1000, 1000)),
     )
-    call.rest_seconds = draw(_ms)
-    call.workflow.joins["j"] = Join(draw(st.integers(1, 4)))
+    call.rest_seconds, call.lone_rest_seconds, call.lone_seconds = draw(_ms), draw(_ms), draw(_ms)
+    call.popular_tokens = draw(st.integers(0, 20_000))
+    call.pace = Pace(draw(_ms), draw(st.floats(0, 100)))
+    call.workflow.base_seconds, call.workflow.served_seconds = draw(_ms), draw(_ms)
+    call.workflow.joins["j"] = Join(draw(st.integers(1, 4)), expected_end=draw(_ms))
     return call
 
 
@@ -58,7 +61,22 @@ def _stub(name: str) -> st.SearchStrategy[RuntimeStub]:
         prefill=st.floats(1e-6, 1e-2),
         decode=st.floats(1e-5, 1.0),
         cached=st.integers(0, 20_000),
+        coming=st.integers(0, 20_000),
+        stalled=st.floats(0, 1),
+        lone_outstanding_seconds=_ms,
+        load=_loads,
     )
+
+
+_loads = st.builds(
+    LoadStub,
+    running=st.integers(0, 100),
+    waiting=st.integers(0, 100),
+    running_context=st.floats(0, 1e6),
+    waiting_context=st.floats(0, 1e6),
+    backlog=st.integers(0, 10**6),
+    private=st.floats(0, 1e6),
+)
 
 
 def clusters(size: int) -> st.SearchStrategy[list[RuntimeStub]]:
@@ -132,6 +150,7 @@ def test_an_order_is_total(name: str, data: st.DataObject, runtime: RuntimeStub,
     twin = make_call(size, spec=model.spec, ready_at=model.ready_at, stage_deadline=model.stage_deadline)
     twin.workflow, twin.rest_seconds = model.workflow, model.rest_seconds
     twin.expected_output_tokens = model.expected_output_tokens
+    twin.lone_seconds, twin.lone_rest_seconds = model.lone_seconds, model.lone_rest_seconds
     waiting.append(twin)
 
     def order(of: list[Call]) -> list[int]:

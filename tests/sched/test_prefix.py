@@ -34,6 +34,20 @@ def test_a_block_is_known_by_all_before_it() -> None:
     assert block_chain(frame([1, 1, 1, 1]), 2)[0] != block_chain(frame([1, 1, 1, 1]), 2)[1]
 
 
+def test_hashes_are_the_same_in_every_process() -> None:
+    """The controller compares its chains with those of its workers."""
+    assert block_chain(frame(list(range(64)))) == (3769686076003069549, 13174353109931346803)
+
+
+@given(tokens=_tokens, blocks=st.integers(0, 10))
+def test_a_chain_can_be_continued(tokens: list[int], blocks: int) -> None:
+    """A prompt's chain is that of its beginning and, from the last block on, that of its rest."""
+    whole, cut = block_chain(frame(tokens), 4), min(blocks, len(tokens) // 4)
+    previous = whole[cut - 1] if cut else 0
+    rest = block_chain(frame(tokens[4 * cut :]), 4, previous=previous)
+    assert (*block_chain(frame(tokens[: 4 * cut]), 4), *rest) == whole
+
+
 def test_a_sent_prompt_is_cached() -> None:
     """After a credit the shared leading blocks of any prompt count, and nothing behind a gap."""
     index = PrefixIndex(10_000)

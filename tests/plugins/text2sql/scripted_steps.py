@@ -64,9 +64,13 @@ class ScriptedSteps:
     database: str | None = "shop"
     branches: tuple[int, ...] = ()
     delay: Callable[[Call], float] = lambda call: 0.0
+    advised: int = 99
 
     def remaining_seconds(self) -> float:
         return 60.0
+
+    def candidates_advised(self, wanted: int) -> int:
+        return min(wanted, self.advised)
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
         call = Call(stage, tuple(segments), params, self.branches)

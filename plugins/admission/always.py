@@ -1,0 +1,26 @@
+"""Everything is served."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sched.policy import Admission, RuntimeView, WorkflowView
+
+
+class Always:
+    """Admits every workflow and advises against nothing.
+
+    The core's own limit on waiting calls still holds.  Under lasting overload all deadlines are missed.
+    """
+
+    name = "always"
+
+    def admit(self, workflow: WorkflowView, runtimes: Sequence[RuntimeView], now: float) -> Admission:
+        """Admit the workflow."""
+        return Admission(True)
+
+    def candidates(
+        self, workflow: WorkflowView, wanted: int, runtimes: Sequence[RuntimeView], now: float
+    ) -> int:
+        """Return ``wanted``."""
+        return wanted

@@ -1,0 +1,21 @@
+"""Earliest deadline first."""
+
+from __future__ import annotations
+
+from sched.policy import CallView, Change, RuntimeView
+
+
+class Edf:
+    """The call whose workflow's deadline is nearest runs first.
+
+    Key: that deadline, seconds.  It meets all deadlines on one machine if any order does (Liu and Layland,
+    1973); under overload workflows past saving go first and drag others with them.  Nothing starves: a
+    deadline stands still while later ones arrive.
+    """
+
+    name = "edf"
+    follows = frozenset({Change.DEADLINE})
+
+    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+        """Return the workflow's deadline."""
+        return call.workflow.deadline

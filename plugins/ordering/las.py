@@ -1,0 +1,20 @@
+"""Least attained service."""
+
+from __future__ import annotations
+
+from sched.policy import CallView, RuntimeView
+
+
+class Las:
+    """The call whose workflow was served least so far runs first (Autellix's PLAS, arXiv 2502.13965).
+
+    Key: seconds that the workflow's finished calls took on their runtimes.  Knows no lengths, and favours
+    short workflows without being told which are; those nearly done wait for all newcomers, so tails grow,
+    and under lasting overload they starve.
+    """
+
+    name = "las"
+
+    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+        """Return the seconds served so far."""
+        return call.workflow.served_seconds

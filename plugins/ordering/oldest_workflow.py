@@ -1,0 +1,19 @@
+"""The oldest workflow first."""
+
+from __future__ import annotations
+
+from sched.policy import CallView, RuntimeView
+
+
+class OldestWorkflow:
+    """The call whose workflow arrived first runs first.
+
+    Key: the workflow's arrival, seconds.  First come, first served for whole chains instead of calls: what
+    was begun is ended.  Nothing starves.  It knows neither lengths nor deadlines.
+    """
+
+    name = "oldest_workflow"
+
+    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+        """Return when the workflow arrived."""
+        return call.workflow.arrival

@@ -1,0 +1,129 @@
+"""Sluice's placement: what the call gains there against what it costs the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sched.policy import CallView, Placement, RuntimeView
+
+_MOST_LATE = 3.0
+"""A workflow later than so many times its target is as urgent as one can be."""
+_MOST_STALLED = 0.85
+"""Share of time, at most, that prefills are believed to go on stealing."""
+_STEPS_WAITED = 600
+"""Decode steps until room comes free on a full runtime: about one long answer."""
+_SIBLING_SPREAD = 0.25
+"""Standard deviation of a call's end, as a share of the time to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sluice:
+    """Smallest  target / p · ((elapsed + own + rest) / target)^p  +  harm · Σ others' delay,  in seconds.
+
+    *target*: in how many seconds workflows of the kind end of late (80th percentile), with a share ``slo``
+    of their SLO in it.  The power ``p`` makes seconds of a late workflow dear and those of an early one
+    cheap, so that the fast runtimes are for who needs them; nothing has to be tuned as the load changes.
+    *rest*: the critical path expected after the call.
+
+    *own*, the call's time on the runtime: prefilling what waits there and its own uncached tokens, waiting
+    for room, then its output at the step time of the batch that it joins, stretched by the share of time
+    that prefills steal (weight ``stall``).  A prefix that is popular but missing there costs only the share
+    ``popular`` of its prefill, since others will use it: so templates and hot schemas spread.  A sibling
+    that ends later anyway takes most of the weight off (``siblings``): own counts by how much the join is
+    delayed.
+
+    *others' delay*: the calls there × the stall that its prefill brings, plus half of what their decoding
+    slows down by while it runs.
+
+    A prefix of at least ``share_tokens`` that another call is just computing there is waited for (0: never),
+    instead of being computed twice.
+
+    Cost: O(runtimes · log blocks).  It needs rates per runtime, learned online.  Nobody starves: a
+    workflow's weight grows while it waits, up to a limit, and placement never holds a call back for long.
+    Ablation: a parameter at 0 switches its part off (``power`` and ``popular`` at 1).
+    """
+
+    harm: float = 1.0
+    power: float = 4.0
+    slo: float = 0.3
+    stall: float = 0.7
+    popular: float = 0.25
+    siblings: float = 0.9
+    share_tokens: int = 64
+
+    name: ClassVar[str] = "sluice"
+
+    def __post_init__(self) -> None:
+        if self.power < 1:
+            raise ValueError(f"power must be at least 1, not {self.power:g}")
+
+    def place(self, call: CallView, runtimes: Sequence[RuntimeView], now: float) -> Placement:
+        """Return the runtime with the smallest cost."""
+        target = self._target(call)
+        past = now - call.workflow.arrival + call.lone_rest_seconds
+        sibling = call.siblings_end - now
+        scores: dict[str, float] = {}
+        best, best_own, best_delay = runtimes[0], 0.0, 0.0
+        for runtime in runtimes:
+            own, delay = self._seconds(call, runtime, now)
+            counted = own if sibling <= 0 else self._beside(own, sibling)
+            late = min((past + counted) / target, _MOST_LATE)
+            # Beyond the limit the cost goes on linearly, so that late calls still tell runtimes apart.
+            beyond = max(0.0, past + counted - _MOST_LATE * target) * _MOST_LATE ** (self.power - 1)
+            score = target / self.power * late**self.power + beyond + self.harm * delay
+            scores[runtime.name] = score
+            if runtime is runtimes[0] or score < scores[best.name]:
+                best, best_own, best_delay = runtime, own, delay
+        reason = (
+            f"{best_own:.2f} s own, {best_delay:.2f} s for others, "
+            f"{best.expected_tokens(call)} tokens cached or coming"
+        )
+        return Placement(best.name, reason, scores, best_own, self.share_tokens)
+
+    def _target(self, call: CallView) -> float:
+        pace = call.pace
+        due = call.workflow.spec.slo_seconds * pace.slo_share
+        return math.exp(
+            (1 - self.slo) * math.log(max(1e-3, pace.seconds)) + self.slo * math.log(max(1e-3, due))
+        )
+
+    def _seconds(self, call: CallView, runtime: RuntimeView, now: float) -> tuple[float, float]:
+        """Return the call's own seconds on ``runtime``, and those by which it delays the others there."""
+        load, latency = runtime.load, runtime.latency
+        cached = runtime.expected_tokens(call)
+        output = call.expected_output_tokens
+        missing = float(call.prompt_tokens - cached)
+        missing -= (1 - self.popular) * max(0, call.popular_tokens - cached)
+        calls = load.running + load.waiting
+        context = load.running_context + load.waiting_context
+        before = latency.step_seconds(calls, context)
+        after = latency.step_seconds(calls + 1, context + call.prompt_tokens + output / 2)
+        decoding = output / (1 - min(_MOST_STALLED, self.stall * runtime.stall_share(now)))
+        own = latency.prefill_seconds(load.backlog + missing, load.running, load.running_context)
+        own += decoding * after + _room_seconds(runtime, missing + output, before)
+        stall = latency.stall_seconds(missing, load.running, load.running_context)
+        return own, calls * (stall + decoding * (after - before) / 2)
+
+    def _beside(self, own: float, sibling: float) -> float:
+        """Return the seconds of ``own`` that count beside a sibling that ends in ``sibling`` seconds.
+
+        The join waits for the later one; both ends are uncertain, which softens the maximum.
+        """
+        spread = _SIBLING_SPREAD * max(own, sibling)
+        later = (own - sibling) / spread
+        delayed = spread * (max(0.0, later) + math.log1p(math.exp(-abs(later))))
+        return (1 - self.siblings) * own + self.siblings * delayed
+
+
+def _room_seconds(runtime: RuntimeView, tokens: float, step_seconds: float) -> float:
+    """Return the seconds until a KV cache and a batch that are full have room for a call."""
+    load = runtime.load
+    over = load.private + tokens - runtime.max_total_tokens
+    waves = max(0.0, over / max(load.private, 1.0))
+    calls = load.running + load.waiting
+    if calls >= runtime.max_running_requests:
+        waves += (calls + 1 - runtime.max_running_requests) / calls
+    return waves * _STEPS_WAITED * step_seconds

@@ -1,0 +1,95 @@
+"""What is expected of a workflow and its calls, alone on the average runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sched.budget import rest_seconds
+from sched.cluster import RuntimeState
+from sched.events import CallFinished
+from sched.history import Paces, Paths, PathStep
+from sched.popularity import Popularity
+from sched.profile import StageProfile
+from sched.request import Call, Workflow
+from sched.views import Pace
+
+
+class Rates:
+    """Mean seconds per prompt and per output token over some runtimes, at present or alone."""
+
+    def __init__(self, runtimes: Collection[RuntimeState], *, alone: bool) -> None:
+        models = [r.latency for r in runtimes]
+        count = max(1, len(models))
+        self._prefill = sum(m.prefill_seconds_per_token for m in models) / count
+        decode = (m.lone_decode_seconds_per_token if alone else m.decode_seconds_per_token for m in models)
+        self._decode = sum(decode) / count
+
+    def seconds(self, prompt_tokens: float, output_tokens: float) -> float:
+        """Return the seconds of a call on the average runtime, nothing cached."""
+        return prompt_tokens * self._prefill + output_tokens * self._decode
+
+
+class Forecast:
+    """Learns from finished workflows and writes what it expects on open ones.
+
+    All seconds are those alone on the average runtime, except a pace, which is real.
+    """
+
+    def __init__(self, profile: StageProfile) -> None:
+        self.profile = profile
+        self._paths = Paths()
+        self._paces = Paces()
+        self._popularity = Popularity()
+
+    def opened(self, workflow: Workflow, runtimes: Collection[RuntimeState]) -> None:
+        """Write a workflow's ``base_seconds``."""
+        spec = workflow.spec
+        known = self._paths.whole(spec.kind, spec.database)
+        workflow.base_seconds = self._planned(workflow, runtimes) if known is None else known
+
+    def ready(self, call: Call, runtimes: Collection[RuntimeState]) -> None:
+        """Write what is expected of a call to be placed, and count it on its workflow's path."""
+        workflow, spec = call.workflow, call.workflow.spec
+        call.popular_tokens = self._popularity.observe(spec.workflow_id, call.blocks)
+        rates = Rates(runtimes, alone=True)
+        call.lone_seconds = rates.seconds(call.prompt_tokens, call.expected_output_tokens)
+        visit = workflow.visits[call.stage]
+        _extend(workflow.path, PathStep(call.stage, visit, call.lone_seconds))
+        rest = self._paths.rest(spec.kind, spec.database, call.stage, visit)
+        call.lone_rest_seconds = self._planned(workflow, runtimes) if rest is None else rest
+        if not workflow.base_seconds:
+            workflow.base_seconds = call.lone_seconds + call.lone_rest_seconds
+        base = workflow.base_seconds
+        slo = spec.slo_seconds
+        call.pace = self._paces.pace(spec.kind) or Pace(base, base / slo if slo > 0 else 1.0)
+
+    def call_finished(self, call: Call, event: CallFinished) -> None:
+        """Learn from a call that ended well."""
+        spec, branch = call.workflow.spec, call.spec.branch if call.spec.join_id is not None else None
+        tokens = call.prompt_tokens, event.output_tokens
+        self.profile.observe_call(spec.kind, spec.database, call.stage, *tokens, branch)
+        call.workflow.served_seconds += event.total_seconds
+
+    def finished(self, workflow: Workflow, now: float) -> None:
+        """Learn from a workflow that ended well."""
+        spec = workflow.spec
+        self._paths.observe(spec.kind, spec.database, workflow.path)
+        self._paces.observe(spec.kind, now - workflow.arrival, spec.slo_seconds)
+
+    def _planned(self, workflow: Workflow, runtimes: Collection[RuntimeState]) -> float:
+        """Return the seconds of the visits that the workflow's plan still owes."""
+        spec, rates = workflow.spec, Rates(runtimes, alone=True)
+
+        def expected(stage: str) -> float:
+            estimate = self.profile.estimate(spec.kind, spec.database, stage)
+            return rates.seconds(estimate.prompt_tokens, estimate.output_tokens)
+
+        return rest_seconds(workflow.plan, workflow.visits, expected)
+
+
+def _extend(path: list[PathStep], step: PathStep) -> None:
+    """Append a step; siblings of one round are one step, as long as the longest."""
+    if path and path[-1][:2] == step[:2]:
+        path[-1] = max(path[-1], step, key=lambda s: s.seconds)
+    else:
+        path.append(step)

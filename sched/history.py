@@ -1,0 +1,93 @@
+"""What earlier workflows tell of a new one: what follows a visit of a stage, and how long all take."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sched.views import Pace
+
+_LEAST_WEIGHT = 0.05
+_LEAST_SEEN = 3
+"""A mean of fewer workflows is no help."""
+PACE_WORKFLOWS = 64
+PACE_QUANTILE = 0.8
+_LEAST_PACE = 5
+
+
+class PathStep(NamedTuple):
+    """The ``visit``-th visit of a stage on a workflow's critical path and its ``seconds`` alone."""
+
+    stage: str
+    visit: int
+    seconds: float
+
+
+_Key = tuple[str, str | None, str, int]
+_WHOLE = ("", 0)
+
+
+class Paths:
+    """Mean seconds of what follows a visit of a stage, per (workflow kind, database, stage, visit).
+
+    So rounds of correction still to come are predicted from the rounds so far.  A database unknown falls
+    back to its kind, a visit unknown to the one before it.
+    """
+
+    def __init__(self) -> None:
+        self._rest: dict[_Key, tuple[int, float]] = {}
+
+    def observe(self, kind: str, database: str | None, path: Sequence[PathStep]) -> None:
+        """Learn from a finished workflow."""
+        rest = 0.0
+        for step in reversed(path):
+            self._learn(kind, database, (step.stage, step.visit), rest)
+            rest += step.seconds
+        self._learn(kind, database, _WHOLE, rest)
+
+    def rest(self, kind: str, database: str | None, stage: str, visit: int) -> float | None:
+        """Return the expected seconds after a visit, ``None`` if too little is known."""
+        for place in range(visit, 0, -1):
+            found = self._known(kind, database, (stage, place))
+            if found is not None:
+                return found
+        return None
+
+    def whole(self, kind: str, database: str | None) -> float | None:
+        """Return the expected seconds of a whole workflow, ``None`` if too little is known."""
+        return self._known(kind, database, _WHOLE)
+
+    def _learn(self, kind: str, database: str | None, place: tuple[str, int], seconds: float) -> None:
+        for owner in {database, None}:
+            seen, mean = self._rest.get((kind, owner, *place), (0, 0.0))
+            weight = max(_LEAST_WEIGHT, 1 / (seen + 1))
+            self._rest[kind, owner, *place] = (seen + 1, mean + weight * (seconds - mean))
+
+    def _known(self, kind: str, database: str | None, place: tuple[str, int]) -> float | None:
+        for owner in (database, None):
+            seen, mean = self._rest.get((kind, owner, *place), (0, 0.0))
+            if seen >= _LEAST_SEEN:
+                return mean
+        return None
+
+
+class Paces:
+    """How long the latest finished workflows of each kind took."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, deque[tuple[float, float]]] = {}
+        self._pace: dict[str, Pace] = {}
+
+    def observe(self, kind: str, seconds: float, slo_seconds: float) -> None:
+        """Learn from a finished workflow."""
+        latest = self._latest.setdefault(kind, deque(maxlen=PACE_WORKFLOWS))
+        latest.append((seconds, seconds / slo_seconds if slo_seconds > 0 else 1.0))
+        if len(latest) >= _LEAST_PACE:
+            place = int(PACE_QUANTILE * (len(latest) - 1))
+            taken, share = (sorted(column)[place] for column in zip(*latest, strict=True))
+            self._pace[kind] = Pace(taken, share)
+
+    def pace(self, kind: str) -> Pace | None:
+        """Return the pace of a kind, ``None`` if too few have finished."""
+        return self._pace.get(kind)
