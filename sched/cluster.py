@@ -54,6 +54,7 @@ class RuntimeState:
         self.calls: dict[int, Call] = {}
         self.outstanding_seconds = 0.0
         self.lone_outstanding_seconds = 0.0
+        self.new_tokens = 0
         self._watch = Watch(self.latency, self.load)
         self._held: list[_Held] = []
         self._behind: list[Call] = []
@@ -119,6 +120,7 @@ class RuntimeState:
             call.prompt_tokens, call.expected_output_tokens
         )
         self.lone_outstanding_seconds += call.predicted_lone_seconds
+        self.new_tokens += call.uncached_tokens
         self.load.add(call)
         self.cache.placed(call.spec.call_id, call.blocks)
         self._push(call)

@@ -147,6 +147,10 @@ class _AsPlaced:
         return self._runtime.lone_outstanding_seconds
 
     @property
+    def new_tokens(self) -> int:
+        return self._runtime.new_tokens
+
+    @property
     def lone_decode_seconds(self) -> float:
         return self._runtime.lone_decode_seconds
 
