@@ -24,8 +24,9 @@ class CacheAware:
     belief about each cache, which is more exact, in the router's favour.  Blind to speed and lengths.
 
     The defaults suit many runtimes with hundreds of calls: on a few, affinity runs on until one is
-    ``balance_abs`` calls ahead; for these there is ``cache_aware_small`` (8 / 1.2).  Scores: outstanding calls, or the negated
-    share of the prompt cached, or tokens.
+    ``balance_abs`` calls ahead; for these there is ``cache_aware_small`` (8 / 1.2).
+
+    Scores: outstanding calls, or the negated share of the prompt cached, or tokens.
     """
 
     cache_threshold: float = 0.3
