@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from launch.policies import admission_registry, ordering_registry, placement_reg
 from launch.resolve import as_toml, resolve
 from launch.sources import read_invocation
 from sched.errors import ConfigError
+from sched.registry import Registry
 
 BARE = Machine(gpus=(), cores=(4, 6))
 GPUS = Machine(gpus=(0, 1), cores=(0,))
@@ -133,7 +135,7 @@ def test_shop_is_the_default_database(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_shipped_policies_load() -> None:
     """Every shipped policy can be loaded and carries the name it is registered under."""
-    names = {
+    names: dict[str, Registry[Any]] = {
         "placement": placement_registry(),
         "ordering": ordering_registry(),
         "admission": admission_registry(),
