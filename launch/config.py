@@ -90,6 +90,10 @@ class ServerConfig:
     no_kv_events: Annotated[bool, _help("guess what runtimes cache instead of following SGLang's events")] = (
         False
     )
+    no_calibration: Annotated[bool, _help("don't measure runtimes at their start, nor use what was kept")] = (
+        False
+    )
+    recalibrate: Annotated[bool, _help("measure runtimes again, whatever was kept")] = False
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
     databases: Mapping[str, str] = field(default_factory=dict)
     engine_args: Mapping[str, Any] = field(default_factory=dict)
