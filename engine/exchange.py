@@ -94,11 +94,12 @@ class Exchange:
         ]
 
     async def close(self) -> None:
-        """Stop listening, close the link and the journal."""
+        """Stop listening, close the link, the observer and the journal."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._link.close()
+        self._observer.close()
         if self.journal is not None:
             self.journal.close()
 

@@ -69,6 +69,8 @@ class Plan:
             policy_path=str(Path.cwd()),
             log_level=config.log_level,
             journal=journal,
+            record=config.record,
+            record_prompts=config.record_prompts,
         )
 
     def worker_specs(self, endpoint: str) -> Sequence[WorkerSpec]:

@@ -200,6 +200,18 @@ def test_plan_pins_cores_and_passes_everything_on(tmp_path: Path) -> None:
     assert ControllerSpec.from_json(family.controller.line).journal == f"{tmp_path}/journal"
 
 
+def test_the_recording_is_checked_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--record is taken from the current folder; --record-prompts alone is a mistake."""
+    monkeypatch.chdir(tmp_path)
+    config = resolve(ServerConfig(simulated=True, record="mine", record_prompts=True), BARE)
+    spec = Plan(config, BARE, None).controller_spec("ipc:///x")
+    assert (spec.record, spec.record_prompts) == (str(tmp_path / "mine"), True)
+    with pytest.raises(ConfigError, match=r"--record .* can't be written to"):
+        resolve(ServerConfig(simulated=True, record="/nowhere/trace"), BARE)
+    with pytest.raises(ConfigError, match="give --record FILE"):
+        resolve(ServerConfig(simulated=True, record_prompts=True), BARE)
+
+
 def test_the_journal_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of one's own is found from anywhere; one that can't be written to is refused by its flag."""
     monkeypatch.chdir(tmp_path)
