@@ -125,7 +125,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--cluster",
         action="append",
-        help='hetero1 (default), hetero2 or GPUs such as "a100,a100,l40s"; may be repeated',
+        help='hetero1 (default), hetero2, GPUs such as "a100,a100,l40s" or calibrations '
+        '("file:traces/calibration_cpu.json"); may be repeated',
     )
     add(
         "--runtime-config",

@@ -40,8 +40,9 @@ class Dispatcher:
         self._forecast = Forecast(self.profile)
         self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
+        self.placer = Placer(placement, ordering, self._forecast)
         self._queues = Queues(
-            Placer(placement, ordering, self._forecast),
+            self.placer,
             out=lambda decision: self._out.append(decision),
             fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
         )
