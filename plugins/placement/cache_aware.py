@@ -24,7 +24,8 @@ class CacheAware:
     size is told by the tokens of the calls placed there.  Blind to speed and lengths.  The defaults suit
     many runtimes with hundreds of calls: on a few, affinity runs on until one is ``balance_abs`` calls
     ahead; for these there is ``cache_aware_small`` (8 / 1.2).  Scores: outstanding calls, or the negated
-    share of the prompt cached, or tokens.
+    share of the prompt cached, or tokens.  No call is held back, so
+    none starves; a hot prefix crowds its runtime.
     """
 
     cache_threshold: float = 0.3
