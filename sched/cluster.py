@@ -172,8 +172,23 @@ class RuntimeState:
         if not share:
             return False
         owner, tokens = self.cache.awaited(call.spec.call_id, call.blocks, call.prompt_tokens)
-        computing = self.calls.get(owner) if owner is not None and tokens >= share else None
-        return computing is not None and computing.state is State.DISPATCHED
+        if owner is None or tokens < share:
+            return False
+        computing = self.calls.get(owner)  # a prewarming's number is below 0
+        return owner < 0 or (computing is not None and computing.state is State.DISPATCHED)
+
+    def prewarm(self, number: int, blocks: tuple[int, ...], now: float) -> None:
+        """Note that a prefix is being computed for calls to come."""
+        idle = not self._sent_calls
+        self.cache.placed(-number, blocks)
+        self.cache.sent(-number, blocks, now, idle=idle, step_seconds=self._step_seconds)
+
+    def prewarmed(self, number: int, now: float, *, done: bool) -> None:
+        """Note the end of a prewarming, ``done`` or given up."""
+        if done:
+            self.cache.first_token(-number, now, step_seconds=self._step_seconds)
+        self.cache.ended(-number)
+        self._look_again()
 
     def _look_again(self) -> None:
         """Queue the calls that waited for a prefix, since what they waited for has changed."""

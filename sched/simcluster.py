@@ -13,6 +13,7 @@ from sched.errors import Failure
 from sched.hardware import Gpu, RuntimeConfig
 from sched.latency import Chunks
 from sched.metrics import RuntimeRecord
+from sched.prewarm import PREWARM_ATTEMPT
 from sched.simbatch import SimRequest
 
 _REPORT_SECONDS = 1.0
@@ -99,20 +100,26 @@ class SimCluster:
         if engine.end is not None:
             progress = engine.complete(now)
             for request in progress.first:
-                self._feed(ev.FirstToken(request.call_id, request.attempt, request.cached_tokens))
+                if request.attempt != PREWARM_ATTEMPT:
+                    self._feed(ev.FirstToken(request.call_id, request.attempt, request.cached_tokens))
             for request in progress.finished:
                 self._feed(_finished(request, now))
             if now >= slot.reported + _REPORT_SECONDS:
                 slot.reported = now
                 self._feed(ev.PassesReported(slot.name, engine.passes.take()))
         for request in engine.plan(now):
+            if request.attempt == PREWARM_ATTEMPT:
+                self._feed(ev.PrewarmEnded(request.call_id, done=False))
+                continue
             failure = Failure("runtime_failure", "the call doesn't fit the runtime's KV cache")
             self._feed(ev.CallFailed(request.call_id, request.attempt, failure, retryable=False))
         if engine.end is not None:
             self._schedule(slot)
 
 
-def _finished(request: SimRequest, now: float) -> ev.CallFinished:
+def _finished(request: SimRequest, now: float) -> ev.CallFinished | ev.PrewarmEnded:
+    if request.attempt == PREWARM_ATTEMPT:
+        return ev.PrewarmEnded(request.call_id, done=True)
     assert request.first_token_at is not None
     return ev.CallFinished(
         request.call_id,
