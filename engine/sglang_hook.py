@@ -8,7 +8,7 @@ scheduler process:
   request's key travels in its ``sampling_params.custom_params["sluice"]``, the same on all ranks of a
   tensor-parallel runtime, and no clock is read, so all ranks sort alike.
   ``Scheduler.sluice_rekey`` changes the key of a request, waiting or about to come.
-- ``Scheduler.run_batch``: counts forward passes, around ``engine/sglang_slowdown.py``.
+- ``Scheduler.run_batch``: counts and times forward passes, around ``engine/sglang_slowdown.py``.
 - ``Scheduler.__init__``: writes down why a start failed, for the worker to report; closes a socket that
   nobody reads.
 
@@ -30,6 +30,8 @@ from typing import Any
 
 from engine import sglang_slowdown
 from engine.backend import PROOF_ORDER, PROOF_QUEUE
+from engine.pass_ring import PASSES_FILE, PassWriter
+from engine.pass_watch import PassWatch
 from sched.order import queue_position
 
 HOOK_VARIABLE = "SLUICE_HOOK"
@@ -124,14 +126,18 @@ def _position(request: Any) -> tuple[bool, tuple[int, float, int]]:
 
 
 class _StepHook:
-    """Counts forward passes in a small shared file."""
+    """Counts forward passes in a small shared file, and times them."""
 
     def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / STEPS_FILE
+        self._watch = PassWatch(PassWriter(run_dir / PASSES_FILE))
         self._shared: mmap.mmap | None = None
 
     def __call__(self, original: Callable[..., Any], scheduler: Any, *args: Any, **kwargs: Any) -> Any:
+        self._watch.starts(scheduler)
+        began = self._watch.now()
         result = original(scheduler, *args, **kwargs)
+        self._watch.ended(scheduler, args[0] if args else kwargs["batch"], began)
         if self._shared is None:
             self._shared = _shared_counter(self._path)
         _STEPS.pack_into(self._shared, 0, scheduler.forward_ct)
@@ -190,6 +196,8 @@ def _prove(scheduler: Any, report: str) -> None:
         "max_running_requests": scheduler.max_running_requests,
         "max_total_tokens": scheduler.max_total_num_tokens,
         "overlap": scheduler.enable_overlap,
+        "chunk_tokens": scheduler.chunked_prefill_size or scheduler.max_prefill_tokens,
+        "mixed": scheduler.is_mixed_chunk,
     }
     Path(f"{report}.{os.getpid()}").write_text(json.dumps(content), encoding="utf-8")
 

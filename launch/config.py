@@ -86,10 +86,18 @@ class ServerConfig:
     journal: Annotated[
         str | None, _help("file that remembers workflows (default: one that goes with the server)")
     ] = None
+    record: Annotated[
+        str | None, _help("trace file to which finished workflows are appended, without their text")
+    ] = None
+    record_prompts: Annotated[bool, _help("keep the prompts' text in the recorded trace, too")] = False
     log_level: Annotated[LogLevel, _help("debug and info show the log of every process")] = "warning"
     no_kv_events: Annotated[bool, _help("guess what runtimes cache instead of following SGLang's events")] = (
         False
     )
+    no_calibration: Annotated[bool, _help("don't measure runtimes at their start, nor use what was kept")] = (
+        False
+    )
+    recalibrate: Annotated[bool, _help("measure runtimes again, whatever was kept")] = False
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
     databases: Mapping[str, str] = field(default_factory=dict)
     engine_args: Mapping[str, Any] = field(default_factory=dict)
@@ -100,7 +108,8 @@ class ServerConfig:
 class ControllerSpec:
     """What the launcher tells the controller process: JSON, one line on its standard input.
 
-    ``endpoint`` is the ZMQ address to bind (``ipc://…``).  ``journal``: the file of ``engine/journal.py``.
+    ``endpoint`` is the ZMQ address to bind (``ipc://…``).  ``journal``: the file of ``engine/journal.py``,
+    ``record``: of ``engine/recorder.py``.
     ``runtimes`` are the workers to expect.  ``databases`` maps names to SQLite files.  ``policy_path`` is
     the folder in which a user's policies are looked up.  Times in seconds.
     """
@@ -128,6 +137,8 @@ class ControllerSpec:
     log_level: str
     prompt_profile: Literal["compact", "full"] = "compact"
     journal: str | None = None
+    record: str | None = None
+    record_prompts: bool = False
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""

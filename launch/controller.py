@@ -29,6 +29,8 @@ from engine.exchange import Exchange, ExchangeOptions
 from engine.external import ExternalWorkflows
 from engine.journal import Journal
 from engine.link import RouterLink
+from engine.observer import Observer, Observers
+from engine.recorder import Recorder
 from engine.runner import WorkflowRunner
 from engine.status import Status
 from engine.steps import Services
@@ -107,12 +109,13 @@ def _build(spec: ControllerSpec) -> _Parts:
     meters = Meters(PUBLISHED)
     journal = Journal(Path(spec.journal)) if spec.journal else None
     link = RouterLink(spec.endpoint)
-    exchange = Exchange(link, dispatcher, workers, options, observer=meters, journal=journal)
+    encoder = PromptEncoder.load(spec.model_path)
+    observer = _observer(spec, meters, encoder)
+    exchange = Exchange(link, dispatcher, workers, options, observer=observer, journal=journal)
     controller = Controller(exchange)
     databases = DatabaseRegistry()
     for name, path in spec.databases.items():
         databases.register(name, Path(path))
-    encoder = PromptEncoder.load(spec.model_path)
     sql = MeteredSql(databases, meters)
     services = Services(controller, encoder, sql, SQL_TIMEOUT_SECONDS)
     runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
@@ -135,6 +138,12 @@ def _build(spec: ControllerSpec) -> _Parts:
         )
     )
     return _Parts(exchange, runner, databases, encoder, text2sql, retriever, app)
+
+
+def _observer(spec: ControllerSpec, meters: Meters, encoder: PromptEncoder) -> Observer:
+    if spec.record is None:
+        return meters
+    return Observers(meters, Recorder(Path(spec.record), encoder.texts if spec.record_prompts else None))
 
 
 def _text2sql_options(spec: ControllerSpec) -> Text2SqlOptions:

@@ -22,7 +22,7 @@ from launch.policies import ordering_registry, placement_registry
 from launch.sweep import sweep
 from launch.sweep_report import grouped, plot, table, write_json
 from sched.errors import ConfigError
-from sched.trace import read_source
+from sched.trace import read_header
 
 _DEFAULT_LOAD = (0.4,)
 _TABLE_WIDTH = 180
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = sweep(cells, jobs=arguments.jobs, results=arguments.results)
         groups = grouped(cells, results)
         for trace in arguments.traces:
-            print(f"{trace}: {read_source(trace)}")
+            print(f"{trace}: {read_header(trace).source}")
         Console(width=_TABLE_WIDTH, highlight=False).print(table(groups))
         if arguments.json:
             write_json(arguments.json, cells, results)

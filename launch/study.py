@@ -21,7 +21,7 @@ from launch.studies.base import CLUSTERS, Results, Setting
 from launch.sweep import sweep
 from launch.sweep_report import write_json
 from sched.errors import ConfigError
-from sched.trace import read_source
+from sched.trace import read_header
 
 _STUDIES = {"lead": lead, "queue": queue, "ablation": ablation}
 """Each has ``HELP``, ``cells(setting)`` and ``tables(setting, results)``."""
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("stopped; --results keeps what is done", file=sys.stderr)
         return 130
     for trace in arguments.traces:
-        print(f"{trace}: {read_source(trace)}")
+        print(f"{trace}: {read_header(trace).source}")
     console = Console(width=_WIDTH, highlight=False)
     results = Results(dict(zip(cells, figures, strict=True)), arguments.seeds)
     for shown in study.tables(setting, results):

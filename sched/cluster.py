@@ -11,6 +11,7 @@ from sched.events import CallFinished, RuntimeUp
 from sched.latency import Chunks, LatencyModel, Speed
 from sched.load import Load
 from sched.order import queue_position
+from sched.outlook import Outlook
 from sched.policy import CallView
 from sched.request import Call, State
 from sched.watch import Watch
@@ -55,6 +56,7 @@ class RuntimeState:
         self.outstanding_seconds = 0.0
         self.lone_outstanding_seconds = 0.0
         self.new_tokens = 0
+        self.outlook = Outlook(self.latency, self.load)
         self._watch = Watch(self.latency, self.load)
         self._held: list[_Held] = []
         self._behind: list[Call] = []
@@ -156,6 +158,7 @@ class RuntimeState:
             call.alone = self._sent_calls == 0
             if self._sent_tokens == 0 and not call.alone:
                 self._watch.sent(call.spec.call_id)
+            self.outlook.sent(call, self.stall_share(now))
             self._sent_calls += 1
             self._sent_tokens += call.uncached_tokens
             self.cache.sent(
@@ -199,7 +202,7 @@ class RuntimeState:
         """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""
         self._sent_tokens -= call.uncached_tokens
         self.cache.first_token(call.spec.call_id, now, step_seconds=self._step_seconds)
-        self.cache.errors.add(call.predicted_cached_tokens - cached_tokens)
+        self.outlook.first_token(call, cached_tokens)
         self.load.start(call)
         self._watch.first_token(call.spec.call_id, call.prompt_tokens - cached_tokens, now)
         self._look_again()
@@ -214,6 +217,7 @@ class RuntimeState:
             alone=call.alone,
         )
         self._watch.finished(call.spec.call_id, call.prompt_tokens, event)
+        self.outlook.finished(call, event)
         self.cache.computed((*call.blocks, *event.output_blocks), now)
         self.release(call)
 
@@ -225,6 +229,7 @@ class RuntimeState:
             self._sent_calls -= 1
         self.cache.ended(call.spec.call_id)
         self._watch.forget(call.spec.call_id)
+        self.outlook.forget(call.spec.call_id)
         self.load.remove(call, started=call.state is State.RUNNING)
         self._look_again()
         if call.state is State.DISPATCHED:

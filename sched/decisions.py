@@ -14,7 +14,7 @@ class DecisionRecord:
     """Why a call was sent there and then.
 
     ``scores`` maps each candidate runtime to the policy's score (smaller is better, units in the
-    policy's docstring).  ``predicted_seconds`` is the service time on the chosen runtime,
+    policy's docstring).  ``predicted_seconds`` is the time from there to its end on the chosen runtime,
     ``slack_seconds`` the stage's budget left after it, ``waited_seconds`` the time since the call
     became ready.
     """

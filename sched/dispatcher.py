@@ -51,6 +51,7 @@ class Dispatcher:
         self._handlers: Mapping[type, Callable[[Any, float], None]] = {
             ev.RuntimeUp: self._runtime_up,
             ev.RuntimeLost: self._runtime_lost,
+            ev.PassesReported: self._queues.passes_reported,
             ev.CacheFlushed: self._queues.cache_reported,
             ev.CacheReported: self._queues.cache_reported,
             ev.WorkflowArrived: self._workflow_arrived,

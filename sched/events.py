@@ -17,6 +17,7 @@ from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
 from sched.latency import Chunks, Speed
 from sched.request import CallSpec, WorkflowSpec
+from sched.speed import Pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,14 @@ class RuntimeLost:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassesReported:
+    """Forward passes that the runtime made lately, the oldest first."""
+
+    name: str
+    passes: Sequence[Pass]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +185,7 @@ class Tick:
 Event = (
     RuntimeUp
     | RuntimeLost
+    | PassesReported
     | CacheFlushed
     | CacheReported
     | WorkflowArrived

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sched.cluster import RuntimeState
 from sched.errors import Failure
-from sched.events import CacheFlushed, CacheReported, Decision, Dispatch, Rekey
+from sched.events import CacheFlushed, CacheReported, Decision, Dispatch, PassesReported, Rekey
 from sched.placer import Placer
 from sched.policy import Change
 from sched.request import Call, State, Workflow, advance
@@ -50,6 +50,11 @@ class Queues:
         """Note what a runtime says of its prefix cache."""
         if event.name in self.runtimes:
             self.runtimes[event.name].cache.report(event)
+
+    def passes_reported(self, event: PassesReported, _now: float) -> None:
+        """Learn from a runtime's forward passes."""
+        if event.name in self.runtimes:
+            self.runtimes[event.name].latency.observe_passes(event.passes)
 
     def place(self, call: Call, now: float) -> None:
         """Have a waiting call held for a runtime, one that hasn't failed it if there is such a one."""

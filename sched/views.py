@@ -161,7 +161,7 @@ class RuntimeView(Protocol):
 
     @property
     def new_tokens(self) -> int:
-        """Uncached prompt tokens of all calls ever placed here: a prefix tree of them that forgets nothing."""
+        """Uncached prompt tokens of all calls ever placed here: the size of a tree that forgets none."""
         ...
 
     @property

@@ -21,10 +21,12 @@ class CacheAware:
     3. else the smallest tree: the runtime that was sent least text that was new to it.
 
     The router's tree holds the text it sent, and forgets nothing; here matches are taken from the core's
-    belief about each cache, which is more exact, in the router's favour.  Blind to speed and lengths.  The defaults suit
-    many runtimes with hundreds of calls: on a few, affinity runs on until one is ``balance_abs`` calls
-    ahead; for these there is ``cache_aware_small`` (8 / 1.2).  Scores: outstanding calls, or the negated
-    share of the prompt cached, or tokens.
+    belief about each cache, which is more exact, in the router's favour.  Blind to speed and lengths.
+
+    The defaults suit many runtimes with hundreds of calls: on a few, affinity runs on until one is
+    ``balance_abs`` calls ahead; for these there is ``cache_aware_small`` (8 / 1.2).
+
+    Scores: outstanding calls, or the negated share of the prompt cached, or tokens.
     """
 
     cache_threshold: float = 0.3

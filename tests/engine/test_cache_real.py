@@ -81,8 +81,9 @@ async def test_belief_and_cache_agree(
         assert percentile(errors, 0.5) <= 32
         assert percentile(errors, 0.9) <= 64
         described = cache.describe()
-        assert described["predictions"] == len(errors)
-        assert described["error_tokens_p90"] == pytest.approx(percentile(errors, 0.9), abs=8)
+        cached = exchange.dispatcher.runtimes["real"].outlook.cached.accuracy()
+        assert cached.predictions == len(errors)
+        assert cached.p90 == pytest.approx(percentile(errors, 0.9), abs=8)
         # More was computed than fits, so that much was evicted.
         assert 0.75 * CACHE_TOKENS < int(described["tokens"] or 0) <= CACHE_TOKENS
 

@@ -184,6 +184,8 @@ def scheduler_with(calc_priority: Any) -> SimpleNamespace:
         max_running_requests=4,
         max_total_num_tokens=99,
         enable_overlap=False,
+        chunked_prefill_size=512,
+        is_mixed_chunk=False,
     )
 
 
