@@ -184,7 +184,11 @@ async def test_heartbeats_tell_the_load(controller: FakeController, worker: Star
 
 async def test_slowdown_stretches_time(tmp_path: Path) -> None:
     """With a slowdown of 4 an output takes at least four times its nominal time, however busy the machine."""
-    rates = {"prefill_tokens_per_second": 10 * len(PROMPT), "decode_tokens_per_second": 100, "output_tokens": 8}
+    rates = {
+        "prefill_tokens_per_second": 10 * len(PROMPT),
+        "decode_tokens_per_second": 100,
+        "output_tokens": 8,
+    }
     nominal = 0.1 + 8 / 100
     runtime = SimulatedRuntime(simulated_spec(slowdown=4.0, engine_args=rates), tmp_path)
     await runtime.open()
