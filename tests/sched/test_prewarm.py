@@ -177,12 +177,12 @@ def workflows() -> Iterator[TraceWorkflow]:
 
 
 def test_a_simulated_fan_out_finds_its_prefix_on_both_runtimes() -> None:
-    """Without prewarming the second runtime has never seen it; with it, it was computed in an idle moment."""
+    """Without prewarming the slower runtime has never seen it; with it, it was computed in an idle moment."""
     cached, seconds = [], []
     for share in (0.0, 0.5):
         run = simulate(
             *workflows(),
-            gpus=("a100", "a100"),
+            gpus=("a100", "a6000"),
             placement="least_outstanding",
             prewarm=PrewarmLimits(share=share),
         )
