@@ -40,4 +40,26 @@ class Nobody:
         """Ignore it."""
 
 
+class Several:
+    """Tells several observers, in order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def call_sent(self, call: PendingCall) -> None:
+        """Tell them."""
+        for observer in self._observers:
+            observer.call_sent(call)
+
+    def call_settled(self, call: PendingCall) -> None:
+        """Tell them."""
+        for observer in self._observers:
+            observer.call_settled(call)
+
+    def workflow_settled(self, record: WorkflowRecord) -> None:
+        """Tell them."""
+        for observer in self._observers:
+            observer.workflow_settled(record)
+
+
 NOBODY = Nobody()

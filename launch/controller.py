@@ -12,7 +12,6 @@ import asyncio
 import gc
 import logging
 import signal
-import socket
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
@@ -29,6 +28,7 @@ from engine.exchange import Exchange, ExchangeOptions
 from engine.external import ExternalWorkflows
 from engine.journal import Journal
 from engine.link import RouterLink
+from engine.observer import Several
 from engine.runner import WorkflowRunner
 from engine.status import Status
 from engine.steps import Services
@@ -38,11 +38,14 @@ from launch.api.app import ApiServices, create_app
 from launch.api.meters import MeteredSql, Meters
 from launch.api.metrics import Metrics
 from launch.api.openai.model import ServedModel
+from launch.checks import listen
 from launch.config import ControllerSpec
 from launch.lifeline import follow, read_instructions
 from launch.model_info import model_info
 from launch.models import cache_folder, declared_context
 from launch.policies import admission_registry, ordering_registry, placement_registry
+from launch.profiles import ProfileFile
+from launch.tuning.live import LiveTuner
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Retriever
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
@@ -85,6 +88,8 @@ class _Parts:
     encoder: PromptEncoder
     text2sql: Text2Sql
     retriever: Retriever
+    tuner: LiveTuner
+    profiles: ProfileFile
     app: FastAPI
 
 
@@ -94,10 +99,12 @@ def _build(spec: ControllerSpec) -> _Parts:
     Raises:
         ConfigError: a policy or database can't be loaded.
     """
+    profiles = ProfileFile(None if spec.simulated else spec.model_path)
     dispatcher = Dispatcher(
         placement_registry().load(spec.placement),
         ordering_registry().load(spec.ordering),
         Limits(window_tokens=spec.window_tokens, max_waiting_calls=spec.max_waiting_calls),
+        profiles.load(),
         admission=admission_registry().load(spec.admission),
     )
     workers = WorkerTable(
@@ -107,7 +114,9 @@ def _build(spec: ControllerSpec) -> _Parts:
     meters = Meters(PUBLISHED)
     journal = Journal(Path(spec.journal)) if spec.journal else None
     link = RouterLink(spec.endpoint)
-    exchange = Exchange(link, dispatcher, workers, options, observer=meters, journal=journal)
+    tuner = LiveTuner(spec)
+    observer = Several(meters, tuner.observer) if tuner.enabled else meters
+    exchange = Exchange(link, dispatcher, workers, options, observer=observer, journal=journal)
     controller = Controller(exchange)
     databases = DatabaseRegistry()
     for name, path in spec.databases.items():
@@ -130,11 +139,12 @@ def _build(spec: ControllerSpec) -> _Parts:
             databases=lambda: list(databases.names()),
             default_slo_seconds=spec.default_slo_seconds,
             text2sql=text2sql,
+            tuner=tuner,
             metrics=Metrics(meters, exchange),
             model=ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer),
         )
     )
-    return _Parts(exchange, runner, databases, encoder, text2sql, retriever, app)
+    return _Parts(exchange, runner, databases, encoder, text2sql, retriever, tuner, profiles, app)
 
 
 def _text2sql_options(spec: ControllerSpec) -> Text2SqlOptions:
@@ -161,23 +171,13 @@ async def _check_prompts(parts: _Parts, context_tokens: int | None) -> None:
         await parts.text2sql.check_context(name, context_tokens, count)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; failing here gives one clear sentence, failing in uvicorn an exit.
-
-    Raises:
-        OSError: the address is in use or not of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
-
-
 async def _serve(spec: ControllerSpec, status: Status) -> None:
     """Serve until SIGTERM or until the launcher is gone, then drain."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    listener = _listen(spec.host, spec.port)
+    listener = listen(spec.host, spec.port)
     parts = _build(spec)
     gc.freeze()
     lifeline = asyncio.create_task(follow(parts.exchange.worker_died), name="lifeline")
@@ -195,6 +195,8 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
         )
     )
     parts.exchange.start()
+    parts.tuner.start(parts.exchange)
+    parts.profiles.start(parts.exchange.dispatcher.profile)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         status("listening")
@@ -211,6 +213,8 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
         lifeline.cancel()
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
+        await parts.tuner.close()
+        await parts.profiles.close(parts.exchange.dispatcher.profile)
         await parts.exchange.close()
         parts.retriever.close()
         parts.databases.close()

@@ -128,6 +128,15 @@ class BranchEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementEnded:
+    """SQL of a workflow, asked for by ``stage``, took ``seconds``."""
+
+    workflow_id: str
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallArrived:
     """A call is ready to run."""
 
@@ -194,6 +203,7 @@ Event = (
     | DeadlineChanged
     | JoinOpened
     | BranchEnded
+    | StatementEnded
     | CallArrived
     | CallCancelled
     | FirstToken
