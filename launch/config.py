@@ -99,6 +99,7 @@ class ServerConfig:
     no_kv_events: Annotated[bool, _help("guess what runtimes cache instead of following SGLang's events")] = (
         False
     )
+    no_autotune: Annotated[bool, _help("leave the placement policy's parameters as they are")] = False
     no_calibration: Annotated[bool, _help("don't measure runtimes at their start, nor use what was kept")] = (
         False
     )
@@ -140,6 +141,7 @@ class ControllerSpec:
     simulated: bool
     policy_path: str
     log_level: str
+    autotune: bool = True
     prompt_profile: Literal["compact", "full"] = "compact"
     journal: str | None = None
     record: str | None = None

@@ -67,6 +67,7 @@ class Plan:
             embedded_model=self.embedded is not None,
             simulated=config.simulated,
             policy_path=str(Path.cwd()),
+            autotune=not config.no_autotune,
             log_level=config.log_level,
             journal=journal,
             record=config.record,
