@@ -103,6 +103,10 @@ class ServerConfig:
     no_calibration: Annotated[bool, _help("don't measure runtimes at their start, nor use what was kept")] = (
         False
     )
+    prefill_budget: Annotated[
+        NonNegativeInt | None,
+        _help("tokens prefilled beside decoding; 0: as SGLang does (default: by calibration)"),
+    ] = None
     recalibrate: Annotated[bool, _help("measure runtimes again, whatever was kept")] = False
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
     databases: Mapping[str, str] = field(default_factory=dict)

@@ -98,6 +98,7 @@ class Plan:
             simulated=self.config.simulated,
             kv_events=not self.config.no_kv_events,
             calibration_folder=None if self.config.no_calibration else str(calibration_folder()),
+            prefill_budget=self.config.prefill_budget,
             recalibrate=self.config.recalibrate,
         )
 

@@ -29,7 +29,7 @@ from sched.errors import ConfigError
 from sched.tuner import Setting, grid, knobs_of
 
 LIVE = "live tuning"
-_PHASES = "0.1:150,0.6:300,1.5:100,0.1:150"
+_PHASES = "0.1:100,0.6:200,1.5:60,0.1:100"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
