@@ -1,4 +1,4 @@
-"""``python -m launch.bench NAME``: measurements of Sluice itself."""
+"""``python -m launch.bench NAME``: measurements of Sluice, alone and beside others."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.benches import decide, overhead
+from launch.benches import decide, overhead, run
 from launch.checks import check_folder
 from sched.errors import ConfigError
 
-_BENCHES = {"decide": decide, "overhead": overhead}
+_BENCHES = {"decide": decide, "overhead": overhead, "run": run}
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 
 
