@@ -16,6 +16,7 @@ from engine.inquiries import Inquiries
 from engine.journal import Journal
 from engine.link import RouterLink
 from engine.observer import NOBODY, Observer
+from engine.prewarming import Prewarming
 from engine.reports import Reports
 from engine.timeline import WorkflowRecords
 from engine.workers import WorkerTable, passes_reported, runtime_up
@@ -75,6 +76,7 @@ class Exchange:
             ev.CallSettled: self._call_settled,
             ev.WorkflowSettled: self._workflow_settled,
             ev.Joined: lambda decision: None,
+            **Prewarming(link, workers, self.pending, self._rids, self.handle).handlers,
         }
         self.inquiries = Inquiries(link, workers)
         self._cache_reports = CacheReports(link, self.handle)

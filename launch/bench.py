@@ -7,11 +7,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.benches import decide, overhead, run
+from launch.benches import compare, decide, learning, overhead, run, validate
 from launch.checks import check_folder
 from sched.errors import ConfigError
 
-_BENCHES = {"decide": decide, "overhead": overhead, "run": run}
+_BENCHES = {
+    "run": run,
+    "compare": compare,
+    "validate": validate,
+    "overhead": overhead,
+    "decide": decide,
+    "learning": learning,
+}
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 
 

@@ -48,7 +48,7 @@ from launch.policies import admission_registry, ordering_registry, placement_reg
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Retriever
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
-from sched.dispatcher import Dispatcher, Limits
+from sched.dispatcher import Dispatcher
 from sched.errors import SluiceError
 from sched.profile import PUBLISHED
 from sched.workflow import Segment
@@ -99,7 +99,7 @@ def _build(spec: ControllerSpec) -> _Parts:
     dispatcher = Dispatcher(
         placement_registry().load(spec.placement),
         ordering_registry().load(spec.ordering),
-        Limits(window_tokens=spec.window_tokens, max_waiting_calls=spec.max_waiting_calls),
+        spec.limits(),
         admission=admission_registry().load(spec.admission),
     )
     workers = WorkerTable(

@@ -97,6 +97,7 @@ _COMMON = (
     "window_tokens",
     "early_ending",
     "calibrated",
+    "prewarm",
 )
 
 
@@ -125,7 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--cluster",
         action="append",
-        help='hetero1 (default), hetero2 or GPUs such as "a100,a100,l40s"; may be repeated',
+        help='hetero1 (default), hetero2, GPUs such as "a100,a100,l40s" or calibrations '
+        '("file:traces/calibration_cpu.json"); may be repeated',
     )
     add(
         "--runtime-config",
@@ -163,6 +165,12 @@ def _parser() -> argparse.ArgumentParser:
         dest="calibrated",
         action="store_false",
         help="the dispatcher learns each runtime's speed from nothing",
+    )
+    add(
+        "--prewarm",
+        type=float,
+        default=0.0,
+        help="share of a runtime's time for prefixes computed ahead of calls (0: off)",
     )
     add("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (one per core)")
     add("--results", type=Path, help="JSONL file that keeps finished cells; a sweep resumes from it")

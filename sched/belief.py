@@ -130,6 +130,14 @@ def _leading(
 ) -> int:
     """Return how many leading blocks are held: by bisection, as none is held without those before."""
     low, high = 0, len(blocks)
+    if not fresh and not coming:  # most often, and asked for every runtime
+        while low < high:
+            middle = (low + high) // 2
+            if blocks[middle] in known:
+                low = middle + 1
+            else:
+                high = middle
+        return low
     while low < high:
         middle = (low + high) // 2
         block = blocks[middle]

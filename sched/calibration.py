@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -73,6 +75,20 @@ class Calibration:
             return cls(**{**values, "speed": Speed(**values["speed"]), "passes": passes})
         except (KeyError, TypeError) as error:
             raise ConfigError(f"this is no calibration ({error}): make one by starting a server") from error
+
+
+def read_calibration(path: Path) -> Calibration:
+    """Return the calibration in a file.
+
+    Raises:
+        ConfigError: it can't be read, or is something else.
+    """
+    try:
+        return Calibration.from_dict(json.loads(path.read_bytes()))
+    except OSError as error:
+        raise ConfigError(f"the calibration {path} can't be read: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is no calibration: {error}; make one by starting a server") from error
 
 
 def fit(passes: Sequence[Pass], request: float = 0.0) -> Speed:

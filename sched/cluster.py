@@ -158,7 +158,7 @@ class RuntimeState:
             call.alone = self._sent_calls == 0
             if self._sent_tokens == 0 and not call.alone:
                 self._watch.sent(call.spec.call_id)
-            self.outlook.sent(call, self.stall_share(now))
+            self.outlook.sent(call, self.stall_share(now), now)
             self._sent_calls += 1
             self._sent_tokens += call.uncached_tokens
             self.cache.sent(
@@ -172,8 +172,23 @@ class RuntimeState:
         if not share:
             return False
         owner, tokens = self.cache.awaited(call.spec.call_id, call.blocks, call.prompt_tokens)
-        computing = self.calls.get(owner) if owner is not None and tokens >= share else None
-        return computing is not None and computing.state is State.DISPATCHED
+        if owner is None or tokens < share:
+            return False
+        computing = self.calls.get(owner)  # a prewarming's number is below 0
+        return owner < 0 or (computing is not None and computing.state is State.DISPATCHED)
+
+    def prewarm(self, number: int, blocks: tuple[int, ...], now: float) -> None:
+        """Note that a prefix is being computed for calls to come."""
+        idle = not self._sent_calls
+        self.cache.placed(-number, blocks)
+        self.cache.sent(-number, blocks, now, idle=idle, step_seconds=self._step_seconds)
+
+    def prewarmed(self, number: int, now: float, *, done: bool) -> None:
+        """Note the end of a prewarming, ``done`` or given up."""
+        if done:
+            self.cache.first_token(-number, now, step_seconds=self._step_seconds)
+        self.cache.ended(-number)
+        self._look_again()
 
     def _look_again(self) -> None:
         """Queue the calls that waited for a prefix, since what they waited for has changed."""
@@ -202,7 +217,7 @@ class RuntimeState:
         """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""
         self._sent_tokens -= call.uncached_tokens
         self.cache.first_token(call.spec.call_id, now, step_seconds=self._step_seconds)
-        self.outlook.first_token(call, cached_tokens)
+        self.outlook.first_token(call, cached_tokens, now)
         self.load.start(call)
         self._watch.first_token(call.spec.call_id, call.prompt_tokens - cached_tokens, now)
         self._look_again()

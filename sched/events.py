@@ -11,7 +11,10 @@ from sched.decisions import CallSettled as CallSettled
 from sched.decisions import Decision as Decision
 from sched.decisions import DecisionRecord as DecisionRecord
 from sched.decisions import Dispatch as Dispatch
+from sched.decisions import DropPrefix as DropPrefix
 from sched.decisions import Joined as Joined
+from sched.decisions import KeepPrefix as KeepPrefix
+from sched.decisions import Prewarm as Prewarm
 from sched.decisions import Rekey as Rekey
 from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
@@ -178,6 +181,14 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PrewarmEnded:
+    """A runtime is through with a prewarming; ``done``: the prefix was computed."""
+
+    number: int
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed: expire what is over its limit."""
 
@@ -199,5 +210,6 @@ Event = (
     | FirstToken
     | CallFinished
     | CallFailed
+    | PrewarmEnded
     | Tick
 )

@@ -40,6 +40,7 @@ class Outlook:
         self._load = load
         self._sent: dict[int, _Expected] = {}
         self._prefilling: dict[int, float] = {}
+        self._busy_until = 0.0
         self._factors = [0.0, 0.0]
 
     def describe(self) -> dict[str, dict[str, float | None]]:
@@ -50,28 +51,30 @@ class Outlook:
             "output_tokens": self.output.accuracy().as_dict(),
         }
 
-    def sent(self, call: Call, stall_share: float) -> None:
+    def sent(self, call: Call, stall_share: float, now: float) -> None:
         """Predict ``call``, which is being sent, and write its ``expected_seconds``.
 
         ``stall_share``: the share of time that prefills took of late.
         """
         latency, load = self._latency, self._load
         prefill = latency.prompt_seconds(call.uncached_tokens, call.predicted_cached_tokens)
-        queued = sum(self._prefilling.values())
         calls = load.running + len(self._prefilling) + 1
         context = load.running_context + len(self._prefilling) * context_tokens(call)
         step = latency.step_seconds(calls, context + context_tokens(call))
-        rest = step / 2 if load.running or self._prefilling else 0.0
-        first = (latency.request_seconds + rest + queued + prefill) * math.exp(self._factors[0])
+        if not self._prefilling:
+            self._busy_until = now + (step / 2 if load.running else 0.0)
+        self._busy_until = max(self._busy_until, now) + prefill
+        first = (latency.request_seconds + self._busy_until - now) * math.exp(self._factors[0])
         steps = max(0.0, call.expected_output_tokens - 1)
         decoding = steps * step / (1 - min(_MOST_STALLED, stall_share)) * math.exp(self._factors[1])
         self._sent[call.spec.call_id] = _Expected(first, decoding, prefill)
         self._prefilling[call.spec.call_id] = prefill
         call.expected_seconds = first + decoding
 
-    def first_token(self, call: Call, cached_tokens: int) -> None:
+    def first_token(self, call: Call, cached_tokens: int, now: float) -> None:
         """Note a first token, and how much of the prompt was cached."""
         self._prefilling.pop(call.spec.call_id, None)
+        self._busy_until = now + sum(self._prefilling.values())
         self.cached.add(call.predicted_cached_tokens, cached_tokens, call.prompt_tokens)
 
     def finished(self, call: Call, event: CallFinished) -> None:

@@ -37,6 +37,10 @@ class Placer:
             ordering.follows if isinstance(ordering, FollowingPolicy) else frozenset()
         )
 
+    def use(self, placement: PlacementPolicy) -> None:
+        """Place by another policy from now on; calls placed before stay where they are."""
+        self._placement = placement
+
     def place(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> RuntimeState:
         """Write the call's budget, runtime, predictions and key at ``now``; return the runtime.
 

@@ -26,7 +26,8 @@ class CacheAware:
     The defaults suit many runtimes with hundreds of calls: on a few, affinity runs on until one is
     ``balance_abs`` calls ahead; for these there is ``cache_aware_small`` (8 / 1.2).
 
-    Scores: outstanding calls, or the negated share of the prompt cached, or tokens.
+    Scores: outstanding calls, or the negated share of the prompt cached, or tokens.  No call is
+    held back, so none starves; a hot prefix crowds its runtime.
     """
 
     cache_threshold: float = 0.3

@@ -23,7 +23,7 @@ def outlook() -> tuple[Outlook, Load]:
 def sent(to: Outlook, load: Load, call_id: int, stall_share: float = 0.0) -> Call:
     call = make_call(call_id, spec=call_spec(call_id, prompt_tokens=100))
     load.add(call)
-    to.sent(call, stall_share)
+    to.sent(call, stall_share, 0.0)
     return call
 
 
@@ -38,11 +38,11 @@ def test_what_was_sent_before_comes_first() -> None:
     view, load = outlook()
     first = sent(view, load, 1)
     second = sent(view, load, 2)
-    assert second.expected_seconds == pytest.approx(0.01 + 0.0125 + 0.2 + 9 * 0.025, rel=1e-2)
+    assert second.expected_seconds == pytest.approx(0.01 + 0.2 + 9 * 0.025, rel=1e-2)
     load.start(first)
-    view.first_token(first, 0)
+    view.first_token(first, 0, 0.0)
     third = sent(view, load, 3, stall_share=0.5)
-    assert third.expected_seconds == pytest.approx(0.01 + 0.015 + 0.2 + 9 * 0.03 / 0.5, rel=1e-2)
+    assert third.expected_seconds == pytest.approx(0.01 + 0.2 + 9 * 0.03 / 0.5, rel=1e-2)
 
 
 def test_it_learns_what_the_model_cannot_know() -> None:
@@ -51,7 +51,7 @@ def test_it_learns_what_the_model_cannot_know() -> None:
     for call_id in range(1, 120):
         call = sent(view, load, call_id)
         load.start(call)
-        view.first_token(call, 40)
+        view.first_token(call, 40, 0.0)
         view.finished(call, CallFinished(call_id, 1, 40, 10, 0.22, 0.22 + 0.36))
         view.forget(call_id)
         load.remove(call, started=True)

@@ -9,14 +9,16 @@ from typing import Any
 from rich.table import Table
 
 from launch.benches.replay.outcome import WorkflowOutcome, errors, recording, sending_lag
-from sched.metrics import Summary, summarise
+from sched.metrics import WARM_UP, Summary, summarise
 
 
-def figures(workflows: Sequence[WorkflowOutcome], slo_scale: float) -> dict[str, Any]:
+def figures(
+    workflows: Sequence[WorkflowOutcome], slo_scale: float, warm_up: float = WARM_UP
+) -> dict[str, Any]:
     """Return the figures of a replay: those of ``sched.metrics.Summary``, ``errors`` by reason and by how
     much the client was late at most (``sending_lag_seconds``)."""
     return {
-        **summarise(recording(workflows), slo_scale).as_dict(),
+        **summarise(recording(workflows), slo_scale, warm_up).as_dict(),
         "errors": errors(workflows),
         "sending_lag_seconds": sending_lag(workflows),
     }
