@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import os
 import sys
+import time
 import uuid
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -30,7 +32,8 @@ from launch.benches.peers.plots import draw
 from launch.benches.peers.report import tables
 from launch.benches.peers.results import Results
 from launch.benches.peers.systems import OURS, SYSTEMS, System
-from launch.benches.replay.player import Patience, play
+from launch.benches.replay.outcome import WorkflowOutcome
+from launch.benches.replay.player import Item, Patience, play
 from launch.children import ChildError
 from sched.errors import ConfigError
 from sched.trace import read_header
@@ -39,10 +42,13 @@ HELP = "Sluice beside SGLang's router and other policies, on real runtimes"
 
 _TRACE = Path("traces/hexgen_flow_financial.jsonl")
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"loads": (0.5,), "blocks": 1, "workflows": 10},
-    "short": {"loads": (0.4, 0.7, 1.0), "blocks": 2, "workflows": 20},
-    "full": {"loads": (0.4, 0.7, 1.0), "blocks": 6, "workflows": 60},
+    "quick": {"loads": (0.6,), "blocks": 1, "workflows": 10},
+    "short": {"loads": (0.5, 0.8, 1.1), "blocks": 2, "workflows": 50},
+    "full": {"loads": (0.5, 0.8, 1.1), "blocks": 6, "workflows": 60},
 }
+_MINUTES = {"short": 43.0}
+_TAIL_SECONDS = 20.0
+"""What a run is expected to take beyond its last arrival, with the change of systems."""
 _WIDTH = 200
 
 
@@ -50,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of this measurement."""
     add_design_arguments(parser)
     add = parser.add_argument
+    add("--minutes", type=float, help="begin no run that would end later (43, with --full no limit)")
     add("--results", type=Path, help="JSONL file that keeps finished runs; a comparison resumes from it")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
     add("--plots", type=Path, metavar="FOLDER", help="draw SLO curves, latency and a Gantt chart there")
@@ -63,11 +70,11 @@ def add_design_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--quick", dest="preset", action="store_const", const="quick", help="a few minutes")
     size.add_argument("--full", dest="preset", action="store_const", const="full", help="hours, ≥ 300 a cell")
     add("--systems", type=_systems, default=SYSTEMS, help="router:POLICY, sluice:PLACEMENT+ORDERING, …")
-    add("--loads", type=_numbers, help="over what runtimes do one call at a time (0.4,0.7,1.0)")
+    add("--loads", type=_numbers, help="over what runtimes do one call at a time (0.5,0.8,1.1)")
     add("--blocks", type=int, help="runs per system and load, each with other arrivals")
     add("--workflows", type=int, help="per run; the first tenth is not counted")
     add("--arrivals", default="poisson", help="poisson (default), gamma:CV, or trace: the trace's own")
-    add("--token-scale", type=float, default=0.1, help="times every length in tokens (0.1)")
+    add("--token-scale", type=float, default=0.05, help="times every length in tokens (0.05)")
     add("--slo-scale", type=float, default=3.0, help="S: deadline over expected seconds (3)")
     add("--slowdown", type=float, default=3.0, help="of the second runtime (3)")
     add("--model-path", help="the model's folder (the embedded one)")
@@ -84,11 +91,16 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{design.trace}: {read_header(Path(design.trace)).source}")
     if missing:
         try:
-            asyncio.run(_measure(results, missing))
+            minutes = arguments.minutes or _MINUTES.get(arguments.preset, math.inf)
+            asyncio.run(_measure(results, missing, time.monotonic() + 60 * minutes))
         except (BenchError, ChildError) as error:
             print(f"the measurement failed: {error}", file=sys.stderr)
             return 1
-    show(results, systems, arguments.json, arguments.plots)
+    measured = Measured(results, systems)
+    if not measured.loads():
+        print("no block has been run by all systems yet: the same command goes on", file=sys.stderr)
+        return 1
+    show(measured, results, arguments.json, arguments.plots)
     return 0
 
 
@@ -116,33 +128,37 @@ def design_of(arguments: argparse.Namespace) -> Design:
     )
 
 
-async def _measure(results: Results, missing: Sequence[Run]) -> None:
+async def _measure(results: Results, missing: Sequence[Run], until: float) -> None:
+    """Do the ``missing`` runs, as far as they will be done at ``until`` (of the monotonic clock)."""
     design = results.design
     async with running_pair(pair_config(design.model_path, design.slowdown)) as pair:
         results.begin(_machine(), dict(zip(NAMES, pair.calibrations, strict=True)))
         work = Work(design, results.calibrations)
         with _progress() as progress:
             task = progress.add_task("", total=len(missing))
-            for told in missing:
+            for done, told in enumerate(missing):
+                items = work.items(told.load, told.block)
+                if time.monotonic() + items[-1].workflow.arrival + _TAIL_SECONDS > until:
+                    left = len(missing) - done
+                    progress.print(f"the time is over, {left} runs are missing: the same command goes on")
+                    return
                 progress.update(task, description=told.key)
-                results.add(told, await _run(pair, told, work))
+                results.add(told, await _run(pair, told.system, items))
                 progress.advance(task)
 
 
-async def _run(pair: Pair, told: Run, work: Work) -> Any:
-    items = work.items(told.load, told.block)
-    async with pair.serving(told.system) as endpoint:
+async def _run(pair: Pair, system: System, items: Sequence[Item]) -> list[WorkflowOutcome]:
+    async with pair.serving(system) as endpoint:
         return await play(items, endpoint, Patience(), prefix=f"{uuid.uuid4().hex[:8]}:")
 
 
-def show(results: Results, systems: Sequence[System], json: Path | None, plots: Path | None) -> None:
+def show(measured: Measured, results: Results, json: Path | None, plots: Path | None) -> None:
     """Print the tables; write figures and plots where asked to.
 
     Raises:
         ConfigError: a file can't be written.
     """
     capacity = Work(results.design, results.calibrations).capacity
-    measured = Measured(results, systems)
     print(
         f"{results.machine}; second runtime slowed down {results.design.slowdown:g} times, "
         f"tokens × {results.design.token_scale:g}; a load of 1 is {capacity:.3f} workflows/s"

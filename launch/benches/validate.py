@@ -8,6 +8,7 @@ error of each P95 are shown.  Nothing is fitted to the measured runs.
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 from statistics import fmean
 
@@ -18,6 +19,7 @@ from rich.table import Table
 from launch.benches.compare import add_design_arguments, design_of
 from launch.benches.peers.analysis import Measured
 from launch.benches.peers.design import Work
+from launch.benches.peers.intervals import Interval
 from launch.benches.peers.results import Results
 from launch.benches.peers.simulation import Prediction, predicted, same_order
 from launch.studies.base import table
@@ -66,6 +68,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _percent(error: Interval) -> str:
+    if math.isnan(error.low):
+        return f"{error.value:+.0%}"
+    return f"{error.value:+.0%} ({error.low:+.0%} to {error.high:+.0%})"
+
+
 def _table(load: float, rate: float, predictions: list[Prediction]) -> Table:
     order = same_order(predictions)
     shown = table(
@@ -80,7 +88,7 @@ def _table(load: float, rate: float, predictions: list[Prediction]) -> Table:
             p.system,
             p.real.shown(1) + " s",
             f"{p.simulated:.1f} s",
-            f"{p.error.value:+.0%} ({p.error.low:+.0%} to {p.error.high:+.0%})",
+            _percent(p.error),
             str(order.real_rank[p.system]),
             str(order.simulated_rank[p.system]),
         )

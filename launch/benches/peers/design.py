@@ -34,7 +34,7 @@ class Design:
     blocks: int
     workflows: int
     arrivals: str = "poisson"
-    token_scale: float = 0.1
+    token_scale: float = 0.05
     slo_scale: float = 3.0
     slowdown: float = 3.0
     model_path: str | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ _RESAMPLES = 2000
 Rows = NDArray[np.int64]
 
 
-class Interval(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Interval:
     """A figure and the ends of its 95 % interval (nan: too little data)."""
 
     value: float
@@ -28,6 +29,8 @@ class Interval(NamedTuple):
         """Return it for a table."""
         if math.isnan(self.value):
             return "–"
+        if math.isnan(self.low):
+            return f"{self.value:.{digits}f}"
         return f"{self.value:.{digits}f} ({self.low:.{digits}f}–{self.high:.{digits}f})"
 
 

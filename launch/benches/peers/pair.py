@@ -78,12 +78,8 @@ class Pair:
             self.stand.children.remove(child)
 
     async def _router(self, system: System, port: int) -> Child:
-        flags = ("--host", HOST, "--port", str(port), "--worker-urls", *self.stock, "--log-level", "warn")
-        figures = ("--prometheus-host", HOST, "--prometheus-port", str(free_port()))
-        command = (sys.executable, "-m", "launch.benches.peers.router", *flags, *figures, *system.flags)
-        spec = ChildSpec(label=f"router {self.runs}", command=command, line=b"")
-        child = await self.stand.start(spec)
-        await _until_answered([child], [f"http://{HOST}:{port}/readiness"], _SWITCH_SECONDS)
+        child = await self.stand.start(router_spec(f"router {self.runs}", system, port, self.stock))
+        await until_answered([child], [f"http://{HOST}:{port}/readiness"], _SWITCH_SECONDS)
         return child
 
     async def _controller(self, system: System, port: int) -> Child:
@@ -100,6 +96,20 @@ class Pair:
         child = await self.stand.start(spec)
         await child.until_ready(_SWITCH_SECONDS)
         return child
+
+
+def router_spec(label: str, system: System, port: int, workers: Sequence[str]) -> ChildSpec:
+    """Return SGLang's router with ``system``'s policy before servers at the addresses ``workers``."""
+    flags = ("--host", HOST, "--port", str(port), "--worker-urls", *workers, "--log-level", "error")
+    figures = ("--prometheus-host", HOST, "--prometheus-port", str(free_port()))
+    command = (sys.executable, "-m", "launch.benches.peers.router", *flags, *figures, *system.flags)
+    return ChildSpec(label=label, command=command, line=b"")
+
+
+def stock_spec(spec: WorkerSpec, port: int) -> ChildSpec:
+    """Return a stock SGLang server with the arguments and the device of a worker."""
+    command = (sys.executable, "-m", "engine.bare", "--port", str(port))
+    return ChildSpec(label=f"stock {spec.name}", command=command, line=spec.to_json())
 
 
 @asynccontextmanager
@@ -135,11 +145,9 @@ async def _stock_servers(stand: Processes, specs: Sequence[WorkerSpec]) -> list[
     urls, children = [], []
     for spec in specs:
         port = free_port()
-        command = (sys.executable, "-m", "engine.bare", "--port", str(port))
-        child = ChildSpec(label=f"stock {spec.name}", command=command, line=spec.to_json())
-        children.append(await stand.start(child))
+        children.append(await stand.start(stock_spec(spec, port)))
         urls.append(f"http://{HOST}:{port}")
-    await _until_answered(children, [f"{url}/health" for url in urls], _START_SECONDS)
+    await until_answered(children, [f"{url}/health" for url in urls], _START_SECONDS)
     return urls
 
 
@@ -156,7 +164,12 @@ async def _end(child: Child) -> None:
         child.kill()
 
 
-async def _until_answered(children: Sequence[Child], urls: Sequence[str], seconds: float) -> None:
+async def until_answered(children: Sequence[Child], urls: Sequence[str], seconds: float) -> None:
+    """Wait until every one of ``urls`` answers with success.
+
+    Raises:
+        BenchError: one doesn't within ``seconds``, or a child has ended.
+    """
     deadline = time.monotonic() + seconds
     async with httpx.AsyncClient(trust_env=False, timeout=10.0) as client:
         for url in urls:
