@@ -1,4 +1,4 @@
-"""``python -m launch.bench NAME``: measurements of Sluice itself."""
+"""``python -m launch.bench NAME``: measurements of Sluice, alone and beside others."""
 
 from __future__ import annotations
 
@@ -7,11 +7,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.benches import decide, learning, mixing, overhead
+from launch.benches import compare, decide, learning, mixing, overhead, run, validate
 from launch.checks import check_folder
 from sched.errors import ConfigError
 
-_BENCHES = {"decide": decide, "learning": learning, "mixing": mixing, "overhead": overhead}
+_BENCHES = {
+    "run": run,
+    "compare": compare,
+    "validate": validate,
+    "overhead": overhead,
+    "decide": decide,
+    "learning": learning,
+    "mixing": mixing,
+}
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 
 

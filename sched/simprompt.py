@@ -46,7 +46,7 @@ class PromptChains:
         pieces: list[int] = []
         before, tokens = 0, 0
         for place, segment in enumerate(call.segments):
-            inside = self._node(before, _identity(segment, workflow.id, call.id, place))
+            inside = self._node(before, identity(segment, workflow.id, call.id, place))
             first, tokens = tokens // BLOCK_TOKENS, tokens + segment.tokens
             base = inside << _INDEX_BITS
             blocks.extend(range(base + first, base + tokens // BLOCK_TOKENS))
@@ -67,7 +67,8 @@ def _pieces(base: int, tokens: int) -> Iterator[int]:
         yield (base + full) << _SIZE_BITS | rest
 
 
-def _identity(segment: TraceSegment, workflow_id: str, call_id: int, place: int) -> object:
+def identity(segment: TraceSegment, workflow_id: str, call_id: int, place: int) -> object:
+    """Return what tells the text that the ``place``-th ``segment`` of a call's prompt is the beginning of."""
     if segment.shared is None:
         return workflow_id, call_id, place
     if segment.kind in _SHARED_BY_ALL:

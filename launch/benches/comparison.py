@@ -6,18 +6,16 @@ share one core, in the bare server its HTTP side, too; controller and client are
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from launch.benches.http import Connection
 from launch.benches.load import TAIL_TOKENS, BenchError
+from launch.benches.peers.pair import stock_spec, until_answered
 from launch.benches.stand import HOST, free_port, processes
-from launch.children import Child, ChildSpec
 from launch.config import ServerConfig
 from launch.devices import detect
 from launch.plan import Plan, prepare
@@ -54,11 +52,10 @@ async def compare(model_path: str | None, prompt_tokens: int, calls: int) -> Map
 async def _bare(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
     port = free_port()
     worker = plan.worker_specs("ipc:///unused")[0]
-    command = (sys.executable, "-m", "engine.bare", "--port", str(port))
     async with processes() as stand:
-        child = await stand.start(ChildSpec(label="sglang", command=command, line=worker.to_json()))
+        child = await stand.start(stock_spec(worker, port))
         try:
-            await _until_healthy(child, port)
+            await until_answered([child], [f"http://{HOST}:{port}/health"], _START_SECONDS)
             return await _measured(port, prompt_tokens, calls)
         finally:
             child.kill()  # asked to end, SGLang leaves files in shared memory
@@ -74,26 +71,6 @@ async def _sluice(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
         for child in children:
             await child.until_ready(_START_SECONDS)
         return await _measured(plan.config.port, prompt_tokens, calls)
-
-
-async def _until_healthy(child: Child, port: int) -> None:
-    deadline = time.monotonic() + _START_SECONDS
-    while not await _healthy(port):
-        if not child.running or time.monotonic() > deadline:
-            log = child.log.read_text(errors="replace")[-2000:]
-            raise BenchError(f"the bare SGLang server doesn't start ({child.ending}):\n{log}")
-        await asyncio.sleep(0.5)
-
-
-async def _healthy(port: int) -> bool:
-    try:
-        connection = await Connection.open(HOST, port)
-        try:
-            return (await connection.request("GET", "/health", b"", _CALL_SECONDS)).status == 200
-        finally:
-            connection.close()
-    except OSError:  # a time limit, too
-        return False
 
 
 async def _measured(port: int, prompt_tokens: int, calls: int) -> list[float]:

@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
             "runtimes": "null (no model)",
             "controller_core": core,
             "python": platform.python_version(),
-            "processor": _processor(),
+            "processor": processor(),
             "plan": asdict(plan),
             "rows": [asdict(row) for row in rows],
             "one_call_at_a_time_on_sglang_ms": servers,
@@ -149,6 +149,7 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _processor() -> str:
+def processor() -> str:
+    """Return the name of this machine's processor."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), "unknown")

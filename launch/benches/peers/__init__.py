@@ -1,0 +1,1 @@
+"""Sluice beside its peers on the same runtimes: systems, paired runs, intervals, plots."""

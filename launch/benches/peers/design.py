@@ -1,0 +1,132 @@
+"""What a comparison runs: systems, loads and blocks, and the order that pairs them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from launch.benches.peers.systems import System
+from launch.benches.replay.player import Item, priced
+from launch.benches.replay.prompts import scaled
+from sched.arrivals import draw
+from sched.bounds import stage_seconds
+from sched.calibration import Calibration
+from sched.hardware import FLOP_PER_TOKEN, Gpu, calibrated_gpu
+from sched.simprompt import shared_tokens
+from sched.trace import TraceWorkflow, read_trace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """The runs of a comparison.
+
+    ``loads``: arrival rates, as multiples of what the runtimes do if each runs its calls one by one with
+    shared prefixes cached.  ``blocks`` times ``workflows`` are run per system and load; a block has the same
+    arrivals for all systems.  ``slo_scale``: deadlines over expected times.  ``slowdown``: of the second
+    runtime.
+    """
+
+    trace: str
+    loads: tuple[float, ...]
+    blocks: int
+    workflows: int
+    arrivals: str = "poisson"
+    token_scale: float = 0.05
+    slo_scale: float = 3.0
+    slowdown: float = 3.0
+    model_path: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what tells whether results belong to it; the trace by its contents."""
+        digest = hashlib.sha256(Path(self.trace).read_bytes()).hexdigest()[:16]
+        # More blocks and other loads may be added to results.
+        varied = ("loads", "blocks", "trace")
+        told = {name: value for name, value in asdict(self).items() if name not in varied}
+        return told | {"trace": f"{Path(self.trace).name} {digest}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a comparison."""
+
+    system: System
+    load: float
+    block: int
+
+    @property
+    def key(self) -> str:
+        """What identifies its result."""
+        return f"{self.system.name} load={self.load:g} block={self.block}"
+
+
+def runs(design: Design, systems: Sequence[System]) -> list[Run]:
+    """Return the runs, interleaved: all systems at a load before the next, each time another one first."""
+    found = []
+    turn = 0
+    for block in range(design.blocks):
+        for load in design.loads:
+            shift = turn % len(systems)
+            found += [Run(system, load, block) for system in (*systems[shift:], *systems[:shift])]
+            turn += 1
+    return found
+
+
+class Work:
+    """The workflows of a comparison on calibrated runtimes: when they arrive and what they should take."""
+
+    def __init__(self, design: Design, calibrations: Mapping[str, Calibration]) -> None:
+        self._design = design
+        self.gpus = tuple(calibrated_gpu(name, found) for name, found in calibrations.items())
+        self.max_running_requests = min(found.max_running_requests for found in calibrations.values())
+        requests = [found.speed.request for found in calibrations.values()]
+        self._outside = sum(requests) / len(requests)
+        self._trace = scaled(read_trace(Path(design.trace)), design.token_scale)
+        self.capacity = lone_rate(self._trace, self.gpus)
+        """Workflows per second at a load of 1."""
+
+    def items(self, load: float, block: int) -> list[Item]:
+        """Return the workflows of a block with their expected times and deadlines."""
+        workflows = self._drawn(load, block)
+        simulated = self.simulated(load, block)
+        stages = stage_seconds(simulated, self.gpus)
+        bases = [item.base_seconds for item in priced(simulated, stages, self._design.slo_scale)]
+        scale = self._design.slo_scale
+        return [
+            Item(workflow, base, workflow.slo_seconds or scale * base)
+            for workflow, base in zip(workflows, bases, strict=True)
+        ]
+
+    def simulated(self, load: float, block: int) -> list[TraceWorkflow]:
+        """Return them as the simulator should run them: what a call spends outside forward passes is added
+        to its SQL, since simulated runtimes have nothing but passes."""
+
+        def slower(workflow: TraceWorkflow) -> TraceWorkflow:
+            calls = tuple(c.model_copy(update={"sql": c.sql + self._outside}) for c in workflow.calls)
+            return workflow.model_copy(update={"calls": calls})
+
+        return list(map(slower, self._drawn(load, block)))
+
+    def _drawn(self, load: float, block: int) -> list[TraceWorkflow]:
+        design = self._design
+        return draw(self._trace, design.workflows, load * self.capacity, design.arrivals, block)
+
+
+def lone_rate(workflows: Sequence[TraceWorkflow], gpus: Sequence[Gpu]) -> float:
+    """Return the workflows per second if every runtime ran calls one by one, shared prefixes cached."""
+    # A second lap with fresh questions finds what workflows share, and nothing of their own.
+    lap = [workflow.model_copy(update={"id": f"{workflow.id} again"}) for workflow in workflows]
+    calls = sum(len(workflow.calls) for workflow in workflows)
+    seconds = dict.fromkeys(range(len(gpus)), 0.0)
+    for place, (call, cached) in enumerate(shared_tokens([*workflows, *lap])):
+        if place < calls:
+            continue
+        new = max(1, call.prompt_tokens - cached)
+        context = call.prompt_tokens + call.output / 2
+        for index, gpu in enumerate(gpus):
+            prefill = gpu.prefill_flop(new, call.prompt_tokens - new) / gpu.flops + gpu.overhead_seconds
+            step = gpu.iteration_seconds(FLOP_PER_TOKEN, context)
+            seconds[index] += prefill + (call.output - 1) * step
+    return sum(len(workflows) / spent for spent in seconds.values())
