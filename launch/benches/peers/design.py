@@ -14,7 +14,7 @@ from launch.benches.replay.prompts import scaled
 from sched.arrivals import draw
 from sched.bounds import stage_seconds
 from sched.calibration import Calibration
-from sched.hardware import FLOP_PER_TOKEN, Gpu, calibrated_gpu
+from sched.hardware import FLOP_PER_TOKEN, Gpu, gpu_of
 from sched.simprompt import shared_tokens
 from sched.trace import TraceWorkflow, read_trace
 
@@ -79,7 +79,10 @@ class Work:
 
     def __init__(self, design: Design, calibrations: Mapping[str, Calibration]) -> None:
         self._design = design
-        self.gpus = tuple(calibrated_gpu(name, found) for name, found in calibrations.items())
+        self.gpus = tuple(
+            gpu_of(name, found.speed, found.max_total_tokens, found.chunk_tokens)
+            for name, found in calibrations.items()
+        )
         self.max_running_requests = min(found.max_running_requests for found in calibrations.values())
         requests = [found.speed.request for found in calibrations.values()]
         self._outside = sum(requests) / len(requests)
