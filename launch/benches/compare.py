@@ -26,7 +26,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from launch.benches.load import BenchError
 from launch.benches.overhead import processor
 from launch.benches.peers.analysis import Measured, as_dict
-from launch.benches.peers.design import Design, Run, Work, runs
+from launch.benches.peers.design import Design, Run, runs
+from launch.benches.peers.doors import outside_seconds
 from launch.benches.peers.pair import NAMES, Pair, pair_config, running_pair
 from launch.benches.peers.plots import draw
 from launch.benches.peers.report import tables
@@ -132,8 +133,10 @@ async def _measure(results: Results, missing: Sequence[Run], until: float) -> No
     """Do the ``missing`` runs, as far as they will be done at ``until`` (of the monotonic clock)."""
     design = results.design
     async with running_pair(pair_config(design.model_path, design.slowdown)) as pair:
-        results.begin(_machine(), dict(zip(NAMES, pair.calibrations, strict=True)))
-        work = Work(design, results.calibrations)
+        if not results.calibrations:
+            calibrations = dict(zip(NAMES, pair.calibrations, strict=True))
+            results.begin(_machine(), calibrations, await outside_seconds(pair, calibrations))
+        work = results.work()
         with _progress() as progress:
             task = progress.add_task("", total=len(missing))
             for done, told in enumerate(missing):
@@ -158,7 +161,7 @@ def show(measured: Measured, results: Results, json: Path | None, plots: Path | 
     Raises:
         ConfigError: a file can't be written.
     """
-    capacity = Work(results.design, results.calibrations).capacity
+    capacity = results.work().capacity
     print(
         f"{results.machine}; second runtime slowed down {results.design.slowdown:g} times, "
         f"tokens × {results.design.token_scale:g}; a load of 1 is {capacity:.3f} workflows/s"
