@@ -167,13 +167,13 @@ def show(measured: Measured, results: Results, json: Path | None, plots: Path | 
         f"tokens × {results.design.token_scale:g}; a load of 1 is {capacity:.3f} workflows/s"
     )
     console = Console(width=_WIDTH, highlight=False)
-    for shown in tables(measured, OURS, capacity):
+    told = as_dict(measured, OURS, capacity)
+    for shown in tables(told):
         console.print(shown)
     try:
         if json:
             report = {"bench": "compare", "machine": results.machine, "capacity": capacity}
-            told = report | as_dict(measured, OURS)
-            json.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+            json.write_bytes(orjson.dumps(report | told, option=orjson.OPT_INDENT_2) + b"\n")
         if plots:
             print("\n".join(map(str, draw(plots, measured, OURS, capacity))))
     except OSError as error:

@@ -14,7 +14,7 @@ from launch.bench import main
 from launch.benches.peers.analysis import Measured, crossing
 from launch.benches.peers.design import Run, Work
 from launch.benches.peers.intervals import Interval, Rows, interval
-from launch.benches.peers.simulation import Prediction, predicted, same_order
+from launch.benches.peers.simulation import Prediction, predicted, same_order, simulated
 from launch.benches.peers.systems import System
 from launch.benches.replay.outcome import WorkflowOutcome
 from launch.benches.replay.player import Item
