@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import math
 import os
+import signal
 import sys
 import time
 import uuid
@@ -97,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
         except (BenchError, ChildError) as error:
             print(f"the measurement failed: {error}", file=sys.stderr)
             return 1
+        except asyncio.CancelledError:
+            return 128 + signal.SIGTERM
     measured = Measured(results, systems)
     if not measured.loads():
         print("no block has been run by all systems yet: the same command goes on", file=sys.stderr)
@@ -132,6 +135,9 @@ def design_of(arguments: argparse.Namespace) -> Design:
 async def _measure(results: Results, missing: Sequence[Run], until: float) -> None:
     """Do the ``missing`` runs, as far as they will be done at ``until`` (of the monotonic clock)."""
     design = results.design
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # the servers end with it
     async with running_pair(pair_config(design.model_path, design.slowdown)) as pair:
         if not results.calibrations:
             calibrations = dict(zip(NAMES, pair.calibrations, strict=True))
