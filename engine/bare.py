@@ -1,9 +1,10 @@
 """A stock SGLang server with a worker's arguments and without our order: what measurements compare with.
 
-``python -m engine.bare --port N`` reads a ``WorkerSpec`` as one line of JSON from standard input and serves
-SGLang's HTTP API on 127.0.0.1 until it is killed.  Of ours it has the cures for CPUs (imports that SGLang
-can't do without) and, where the spec asks for one, the slowdown.  Its answers tell the spec's name as
-``weight_version``, by which a client behind a router sees who answered.
+``python -m engine.bare --port N`` reads a ``WorkerSpec`` as one line of JSON from standard input, which then
+stays open as a lifeline, and serves SGLang's HTTP API on 127.0.0.1 until it is killed or the line closes.
+Of ours it has the cures for CPUs (imports that SGLang can't do without) and, where the spec asks for one, the
+slowdown.  Its answers tell the spec's name as ``weight_version``, by which a client behind a router sees who
+answered.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import os
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -19,7 +21,7 @@ from pathlib import Path
 from engine import cpu, sglang_slowdown
 from engine.arguments import engine_arguments, environment
 from engine.backend import StartError
-from engine.children import die_with_parent
+from engine.children import die_with_parent, end_children
 from engine.sglang_hook import HOOK_VARIABLE
 from engine.spec import WorkerSpec
 
@@ -46,6 +48,12 @@ def plugins(spec: WorkerSpec) -> str:
     return sglang_slowdown.PLUGIN
 
 
+def _follow_lifeline() -> None:
+    sys.stdin.buffer.read()
+    end_children()
+    os._exit(0)
+
+
 def main() -> None:
     """Serve; it doesn't return."""
     parser = argparse.ArgumentParser(prog="python -m engine.bare", description=__doc__)
@@ -53,6 +61,7 @@ def main() -> None:
     parser.add_argument("--status-fd", type=int, help="not used: ask /health")
     port = parser.parse_args().port
     spec = replace(WorkerSpec.from_json(sys.stdin.buffer.readline()), kv_events=False)
+    threading.Thread(target=_follow_lifeline, name="lifeline", daemon=True).start()
     run_dir = Path(tempfile.mkdtemp(prefix="b-"))
     variables = environment(spec, run_dir)
     del variables[HOOK_VARIABLE]

@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import math
 import os
+import signal
 import sys
 import time
 import uuid
@@ -26,7 +27,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from launch.benches.load import BenchError
 from launch.benches.overhead import processor
 from launch.benches.peers.analysis import Measured, as_dict
-from launch.benches.peers.design import Design, Run, Work, runs
+from launch.benches.peers.design import Design, Run, runs
+from launch.benches.peers.doors import outside_seconds
 from launch.benches.peers.pair import NAMES, Pair, pair_config, running_pair
 from launch.benches.peers.plots import draw
 from launch.benches.peers.report import tables
@@ -96,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
         except (BenchError, ChildError) as error:
             print(f"the measurement failed: {error}", file=sys.stderr)
             return 1
+        except asyncio.CancelledError:
+            return 128 + signal.SIGTERM
     measured = Measured(results, systems)
     if not measured.loads():
         print("no block has been run by all systems yet: the same command goes on", file=sys.stderr)
@@ -131,9 +135,14 @@ def design_of(arguments: argparse.Namespace) -> Design:
 async def _measure(results: Results, missing: Sequence[Run], until: float) -> None:
     """Do the ``missing`` runs, as far as they will be done at ``until`` (of the monotonic clock)."""
     design = results.design
+    this = asyncio.current_task()
+    assert this is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # the servers end with it
     async with running_pair(pair_config(design.model_path, design.slowdown)) as pair:
-        results.begin(_machine(), dict(zip(NAMES, pair.calibrations, strict=True)))
-        work = Work(design, results.calibrations)
+        if not results.calibrations:
+            calibrations = dict(zip(NAMES, pair.calibrations, strict=True))
+            results.begin(_machine(), calibrations, await outside_seconds(pair, calibrations))
+        work = results.work()
         with _progress() as progress:
             task = progress.add_task("", total=len(missing))
             for done, told in enumerate(missing):
@@ -158,19 +167,19 @@ def show(measured: Measured, results: Results, json: Path | None, plots: Path | 
     Raises:
         ConfigError: a file can't be written.
     """
-    capacity = Work(results.design, results.calibrations).capacity
+    capacity = results.work().capacity
     print(
         f"{results.machine}; second runtime slowed down {results.design.slowdown:g} times, "
         f"tokens × {results.design.token_scale:g}; a load of 1 is {capacity:.3f} workflows/s"
     )
     console = Console(width=_WIDTH, highlight=False)
-    for shown in tables(measured, OURS, capacity):
+    told = as_dict(measured, OURS, capacity)
+    for shown in tables(told):
         console.print(shown)
     try:
         if json:
             report = {"bench": "compare", "machine": results.machine, "capacity": capacity}
-            told = report | as_dict(measured, OURS)
-            json.write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2) + b"\n")
+            json.write_bytes(orjson.dumps(report | told, option=orjson.OPT_INDENT_2) + b"\n")
         if plots:
             print("\n".join(map(str, draw(plots, measured, OURS, capacity))))
     except OSError as error:

@@ -18,7 +18,6 @@ from rich.table import Table
 
 from launch.benches.compare import add_design_arguments, design_of
 from launch.benches.peers.analysis import Measured
-from launch.benches.peers.design import Work
 from launch.benches.peers.intervals import Interval
 from launch.benches.peers.results import Results
 from launch.benches.peers.simulation import Prediction, predicted, same_order
@@ -53,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
             "launch.bench compare and the same settings",
             field="results",
         )
-    work = Work(design, results.calibrations)
+    work = results.work()
     found = {load: predicted(measured, work, load) for load in measured.loads()}
     console = Console(width=_WIDTH, highlight=False)
     for load, predictions in found.items():

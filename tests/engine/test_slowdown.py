@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from types import ModuleType, SimpleNamespace
@@ -63,6 +64,16 @@ def test_a_stock_server_loads_the_slowdown_alone(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(bare, "entry_points", lambda **_: [])
     with pytest.raises(StartError, match="not installed"):
         bare.plugins(_spec(3.0))
+
+
+def test_a_stock_server_ends_with_whoever_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """When its standard input closes, its children are ended first, then itself."""
+    done: list[object] = []
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
+    monkeypatch.setattr(bare, "end_children", lambda: done.append("children"))
+    monkeypatch.setattr(bare.os, "_exit", done.append)
+    bare._follow_lifeline()
+    assert done == ["children", 0]
 
 
 def _compute() -> int:

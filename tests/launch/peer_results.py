@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from launch.benches.peers.design import Design, Run, Work, runs
+from launch.benches.peers.design import Design, Run, runs
 from launch.benches.peers.results import Results
 from launch.benches.peers.systems import System
 from launch.benches.replay.outcome import CallOutcome, WorkflowOutcome
@@ -42,14 +42,16 @@ def design(folder: Path, **changes: object) -> Design:
     return Design(**told | changes)  # type: ignore[arg-type]
 
 
+OUTSIDE = {"router": 0.01, "sluice": 0.02}
+
 Play = Callable[[Run, Sequence[Item]], list[WorkflowOutcome]]
 
 
 def results(path: Path | None, of: Design, play: Play, systems: Sequence[System] = SYSTEMS) -> Results:
     """Return the complete results of a comparison in which ``play`` stands for the servers."""
     found = Results.at(path, of)
-    found.begin({"cores": 2}, CALIBRATIONS)
-    work = Work(of, CALIBRATIONS)
+    found.begin({"cores": 2}, CALIBRATIONS, OUTSIDE)
+    work = found.work()
     for run in runs(of, systems):
         found.add(run, play(run, work.items(run.load, run.block)))
     return found

@@ -14,11 +14,11 @@ from launch.bench import main
 from launch.benches.peers.analysis import Measured, crossing
 from launch.benches.peers.design import Run, Work
 from launch.benches.peers.intervals import Interval, Rows, interval
-from launch.benches.peers.simulation import Prediction, predicted, same_order, simulator
+from launch.benches.peers.simulation import Prediction, predicted, same_order, simulated
 from launch.benches.peers.systems import System
 from launch.benches.replay.outcome import WorkflowOutcome
 from launch.benches.replay.player import Item
-from tests.launch.peer_results import CALIBRATIONS, SYSTEMS, design, outcome, results
+from tests.launch.peer_results import CALIBRATIONS, OUTSIDE, SYSTEMS, design, outcome, results
 
 ROUTER, OURS = SYSTEMS
 
@@ -130,14 +130,11 @@ def test_the_order_of_systems_is_compared_pair_by_pair() -> None:
 def _as_simulated(plan_folder: Path, systems: Sequence[System]) -> Measured:
     """Return a comparison whose 'real' runs were made by the simulator."""
     plan = design(plan_folder)
-    work = Work(plan, CALIBRATIONS)
+    work = Work(plan, CALIBRATIONS, OUTSIDE)
 
     def play(run: Run, items: Sequence[Item]) -> list[WorkflowOutcome]:
-        done = simulator(work, run.system, plan.slo_scale).run(work.simulated(run.load, run.block)).workflows
+        done = simulated(work, run.system, run.load, run.block)
         by_id = {told.id: told for told in done}
-        assert [by_id[i.workflow.id].base_seconds for i in items] == pytest.approx(
-            [i.base_seconds for i in items]
-        )
         return [outcome(item, by_id[item.workflow.id].seconds) for item in items]
 
     return Measured(results(plan_folder / "results.jsonl", plan, play, systems), systems)
@@ -146,7 +143,7 @@ def _as_simulated(plan_folder: Path, systems: Sequence[System]) -> Measured:
 def test_a_reality_like_the_simulator_is_predicted_without_error(tmp_path: Path) -> None:
     """The same workflows, arrivals, deadlines and policies are simulated as were measured."""
     measured = _as_simulated(tmp_path, SYSTEMS)
-    work = Work(measured.design, CALIBRATIONS)
+    work = Work(measured.design, CALIBRATIONS, OUTSIDE)
     for load in measured.loads():
         for told in predicted(measured, work, load):
             assert told.error.value == pytest.approx(0.0, abs=1e-9)

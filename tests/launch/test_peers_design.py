@@ -11,7 +11,7 @@ from launch.benches.peers.design import Run, Work, runs
 from launch.benches.peers.results import Results
 from launch.benches.peers.systems import OURS, SYSTEMS, System
 from sched.errors import ConfigError
-from tests.launch.peer_results import CALIBRATIONS, design, outcome, results
+from tests.launch.peer_results import CALIBRATIONS, OUTSIDE, design, outcome, results
 
 
 def test_systems_say_how_they_are_started_and_simulated() -> None:
@@ -65,8 +65,8 @@ def test_a_full_comparison_has_three_hundred_workflows_a_cell() -> None:
 
 def test_work_is_the_same_for_all_systems_and_scales_with_the_load(tmp_path: Path) -> None:
     """Equal loads and blocks give equal arrivals, other blocks others; twice the load, twice the rate."""
-    work = Work(design(tmp_path), CALIBRATIONS)
-    assert work.items(0.5, 0) == Work(design(tmp_path), CALIBRATIONS).items(0.5, 0)
+    work = Work(design(tmp_path), CALIBRATIONS, OUTSIDE)
+    assert work.items(0.5, 0) == Work(design(tmp_path), CALIBRATIONS, OUTSIDE).items(0.5, 0)
     assert work.items(0.5, 0) != work.items(0.5, 1)
     slow, fast = work.items(0.5, 0), work.items(1.0, 0)
     for one, other in zip(slow, fast, strict=True):
@@ -76,16 +76,21 @@ def test_work_is_the_same_for_all_systems_and_scales_with_the_load(tmp_path: Pat
 
 def test_capacity_adds_what_each_runtime_does_alone(tmp_path: Path) -> None:
     """A runtime that is three times as slow adds a third."""
-    both = Work(design(tmp_path), CALIBRATIONS).capacity
-    fast = Work(design(tmp_path), {"fast": CALIBRATIONS["fast"]}).capacity
+    both = Work(design(tmp_path), CALIBRATIONS, OUTSIDE).capacity
+    fast = Work(design(tmp_path), {"fast": CALIBRATIONS["fast"]}, OUTSIDE).capacity
     assert both == pytest.approx(4 / 3 * fast, rel=1e-3)
 
 
 def test_simulated_calls_also_take_what_is_spent_outside_forward_passes(tmp_path: Path) -> None:
-    """The mean of the calibrations' request time is in the expected times, too."""
-    work = Work(design(tmp_path), CALIBRATIONS)
-    assert {c.sql for w in work.simulated(0.5, 0) for c in w.calls} == {0.01}
-    assert {c.sql for item in work.items(0.5, 0) for c in item.workflow.calls} == {0.0}
+    """By the kind of system; deadlines are the same for all, and so is what is learned by kind."""
+    work = Work(design(tmp_path), CALIBRATIONS, OUTSIDE)
+    items = work.items(0.5, 0)
+    assert {c.sql for item in items for c in item.workflow.calls} == {0.0}
+    for system, outside in ((SYSTEMS[0], 0.01), (OURS, 0.02)):
+        flows = work.simulated(system, 0.5, 0)
+        assert {c.sql for w in flows for c in w.calls} == {outside}
+        assert {w.kind for w in flows} == {"external"}
+        assert [w.slo_seconds for w in flows] == [item.slo_seconds for item in items]
 
 
 def test_results_are_kept_and_gone_on_from(tmp_path: Path) -> None:
@@ -96,8 +101,7 @@ def test_results_are_kept_and_gone_on_from(tmp_path: Path) -> None:
     found = Results.at(file, plan)
     assert found.outcomes == done.outcomes
     assert found.calibrations == CALIBRATIONS
-    found.begin({"cores": 64}, {})
-    assert found.machine == {"cores": 2}, "what was measured first sets rates and deadlines"
+    assert (found.machine, found.outside) == ({"cores": 2}, OUTSIDE)
     extra = Run(SYSTEMS[0], 2.0, 0)
     found.add(extra, [])
     assert Results.at(file, plan).outcomes[extra.key] == []

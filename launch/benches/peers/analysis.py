@@ -136,26 +136,26 @@ def _at(workflow: WorkflowOutcome, arrival: float) -> WorkflowOutcome:
     return replace(workflow, arrival=arrival)
 
 
-def as_dict(measured: Measured, ours: System) -> dict[str, Any]:
-    """Return all figures and ratios as plain data."""
+def as_dict(measured: Measured, ours: System, capacity: float) -> dict[str, Any]:
+    """Return all figures and ratios, cells by load; ``capacity``: workflows per second at a load of 1."""
     others = [system for system in measured.systems if system != ours]
     compares = ours in measured.systems
 
     def cell(system: System, load: float) -> dict[str, Any]:
-        told = measured.figures(system, load) | {
+        ratio = measured.latency_ratio(system, ours, load) if compares and system != ours else None
+        return {
+            "system": system.name,
+            "load": load,
+            "rate": load * capacity,
+            "blocks": len(measured.blocks(load)),
+            **measured.figures(system, load),
             "p95_interval": measured.percentile(system, load),
+            **({"p95_over_ours": ratio} if ratio else {}),
         }
-        if compares and system in others:
-            told["p95_over_ours"] = measured.latency_ratio(system, ours, load)
-        return told
 
     return {
         "design": measured.design.as_dict(),
-        "cells": [
-            {"system": system.name, "load": load, "blocks": len(measured.blocks(load)), **cell(system, load)}
-            for load in measured.loads()
-            for system in measured.systems
-        ],
+        "cells": [cell(system, load) for load in measured.loads() for system in measured.systems],
         "highest_load": {system.name: measured.highest_load(system) for system in measured.systems},
         "highest_load_of_ours_over": {s.name: measured.load_ratio(ours, s) for s in others if compares},
     }

@@ -18,6 +18,9 @@ from sched.hardware import FLOP_PER_TOKEN, Gpu, gpu_of
 from sched.simprompt import shared_tokens
 from sched.trace import TraceWorkflow, read_trace
 
+_KIND = "external"
+"""Of workflows that agents outside the server run; what is learned is learned by kind."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
@@ -75,42 +78,41 @@ def runs(design: Design, systems: Sequence[System]) -> list[Run]:
 
 
 class Work:
-    """The workflows of a comparison on calibrated runtimes: when they arrive and what they should take."""
+    """The workflows of a comparison on calibrated runtimes: when they arrive and what they should take.
 
-    def __init__(self, design: Design, calibrations: Mapping[str, Calibration]) -> None:
+    ``outside``: seconds of a call outside forward passes, by kind of system (``peers/doors.py``).
+    """
+
+    def __init__(
+        self, design: Design, calibrations: Mapping[str, Calibration], outside: Mapping[str, float]
+    ) -> None:
         self._design = design
+        self._outside = outside
         self.gpus = tuple(
             gpu_of(name, found.speed, found.max_total_tokens, found.chunk_tokens)
             for name, found in calibrations.items()
         )
         self.max_running_requests = min(found.max_running_requests for found in calibrations.values())
-        requests = [found.speed.request for found in calibrations.values()]
-        self._outside = sum(requests) / len(requests)
         self._trace = scaled(read_trace(Path(design.trace)), design.token_scale)
         self.capacity = lone_rate(self._trace, self.gpus)
         """Workflows per second at a load of 1."""
 
     def items(self, load: float, block: int) -> list[Item]:
-        """Return the workflows of a block with their expected times and deadlines."""
+        """Return the workflows of a block with their expected times and deadlines, for all systems alike."""
         workflows = self._drawn(load, block)
-        simulated = self.simulated(load, block)
-        stages = stage_seconds(simulated, self.gpus)
-        bases = [item.base_seconds for item in priced(simulated, stages, self._design.slo_scale)]
-        scale = self._design.slo_scale
-        return [
-            Item(workflow, base, workflow.slo_seconds or scale * base)
-            for workflow, base in zip(workflows, bases, strict=True)
-        ]
+        return priced(workflows, stage_seconds(workflows, self.gpus), self._design.slo_scale)
 
-    def simulated(self, load: float, block: int) -> list[TraceWorkflow]:
+    def simulated(self, system: System, load: float, block: int) -> list[TraceWorkflow]:
         """Return them as the simulator should run them: what a call spends outside forward passes is added
         to its SQL, since simulated runtimes have nothing but passes."""
+        outside = self._outside[system.kind]
 
-        def slower(workflow: TraceWorkflow) -> TraceWorkflow:
-            calls = tuple(c.model_copy(update={"sql": c.sql + self._outside}) for c in workflow.calls)
-            return workflow.model_copy(update={"calls": calls})
+        def slower(item: Item) -> TraceWorkflow:
+            calls = [c.model_copy(update={"sql": c.sql + outside}) for c in item.workflow.calls]
+            told = {"calls": tuple(calls), "slo_seconds": item.slo_seconds, "kind": _KIND}
+            return item.workflow.model_copy(update=told)
 
-        return list(map(slower, self._drawn(load, block)))
+        return [slower(item) for item in self.items(load, block)]
 
     def _drawn(self, load: float, block: int) -> list[TraceWorkflow]:
         design = self._design

@@ -12,7 +12,7 @@ from scipy.stats import bootstrap
 
 BLOCK = 10
 """Consecutive workflows that are drawn together: they met in the same queues."""
-_RESAMPLES = 2000
+_RESAMPLES = 1000
 
 Rows = NDArray[np.int64]
 

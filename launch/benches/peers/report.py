@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich.table import Table
 
-from launch.benches.peers.analysis import Measured
-from launch.benches.peers.systems import System
 from launch.benches.replay.report import number, seconds
 from launch.studies.base import table
 
@@ -27,72 +26,60 @@ _COLUMNS = (
 )
 
 
-def tables(measured: Measured, ours: System, capacity: float) -> Iterator[Table]:
-    """Yield the tables; ``capacity``: workflows per second at a load of 1."""
-    scale = measured.design.slo_scale
-    for load in measured.loads():
-        title = f"Load {load:g} ({load * capacity:.3f} workflows/s), SLO scale {scale:g}"
+def tables(told: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield the tables of what ``peers.analysis.as_dict`` tells."""
+    scale = told["design"]["slo_scale"]
+    for load, cells in groupby(told["cells"], key=lambda cell: cell["load"]):
+        rows = list(cells)
+        title = f"Load {load:g} ({rows[0]['rate']:.3f} workflows/s), SLO scale {scale:g}"
         shown = table(title, ("system",), _COLUMNS)
-        for system in measured.systems:
-            shown.add_row(system.name, *_row(measured, system, ours, load))
+        for cell in rows:
+            shown.add_row(cell["system"], *_row(cell, told["design"]["workflows"]))
         yield shown
     shown = table(
         f"Highest load with 95 % within the SLO, scale {scale:g} (–: not between the measured loads)",
         ("system",),
         ("load (95 % interval)", "ours over it"),
     )
-    for system in measured.systems:
-        ratio = "" if _is_ours(measured, system, ours) else measured.load_ratio(ours, system).shown()
-        shown.add_row(system.name, measured.highest_load(system).shown(), ratio)
+    for system, highest in told["highest_load"].items():
+        ratio = told["highest_load_of_ours_over"].get(system)
+        shown.add_row(system, highest.shown(), ratio.shown() if ratio else "")
     yield shown
-    yield _waits(measured)
+    yield _waits(told["cells"])
 
 
-def _is_ours(measured: Measured, system: System, ours: System) -> bool:
-    return system == ours or ours not in measured.systems
-
-
-def _row(measured: Measured, system: System, ours: System, load: float) -> list[str]:
-    found = measured.figures(system, load)
-    ratio = "" if _is_ours(measured, system, ours) else measured.latency_ratio(system, ours, load).shown()
-    failed = ", ".join(f"{count} × {reason}" for reason, count in found["errors"].items())
+def _row(cell: Mapping[str, Any], workflows: int) -> list[str]:
+    ratio = cell.get("p95_over_ours")
+    failed = ", ".join(f"{count} × {reason}" for reason, count in cell["errors"].items())
     return [
-        f"{len(measured.blocks(load))} × {measured.design.workflows}",
-        seconds(found["p50"]),
-        measured.percentile(system, load).shown(1) + " s",
-        seconds(found["p99"]),
-        f"{found['attainment']:.1%}",
-        number(found["scale"]),
-        f"{found['goodput']:.3f}",
-        f"{found['hit_rate']:.1%}",
-        seconds(_waited(found)),
+        f"{cell['blocks']} × {workflows}",
+        seconds(cell["p50"]),
+        cell["p95_interval"].shown(1) + " s",
+        seconds(cell["p99"]),
+        f"{cell['attainment']:.1%}",
+        number(cell["scale"]),
+        f"{cell['goodput']:.3f}",
+        f"{cell['hit_rate']:.1%}",
+        seconds(_waited(cell["stages"].values())),
         failed or "0",
-        ratio,
+        ratio.shown() if ratio else "",
     ]
 
 
-def _waits(measured: Measured) -> Table:
+def _waits(cells: Sequence[Mapping[str, Any]]) -> Table:
     """What calls waited before their prefill, per stage, over all loads."""
-    found = {
-        system: [measured.figures(system, load)["stages"] for load in measured.loads()]
-        for system in measured.systems
-    }
-    stages = sorted({stage for cells in found.values() for cell in cells for stage in cell})
+    stages = sorted({stage for cell in cells for stage in cell["stages"]})
     shown = table("Mean seconds that a call waited, by stage, over all loads", ("system",), stages)
-    for system, cells in found.items():
-        row = []
-        for stage in stages:
-            mine = [cell[stage] for cell in cells if stage in cell]
-            row.append(seconds(_weighted(mine)))
-        shown.add_row(system.name, *row)
+    for system in dict.fromkeys(cell["system"] for cell in cells):
+        mine = [cell["stages"] for cell in cells if cell["system"] == system]
+        shown.add_row(system, *(seconds(_waited(c[s] for c in mine if s in c)) for s in stages))
     return shown
 
 
-def _waited(found: dict[str, Any]) -> float:
-    return _weighted(list(found["stages"].values()))
-
-
-def _weighted(stages: list[dict[str, Any]]) -> float:
-    calls: int = sum(stage["calls"] for stage in stages)
-    total: float = sum(stage["calls"] * stage["queue_seconds"] for stage in stages)
+def _waited(stages: Iterable[Mapping[str, Any]]) -> float:
+    """Return the mean wait over the calls of several ``StageSummary``."""
+    calls, total = 0, 0.0
+    for stage in stages:
+        calls += stage["calls"]
+        total += stage["calls"] * stage["queue_seconds"]
     return total / max(1, calls)

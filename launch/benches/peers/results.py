@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from launch.benches.peers.design import Design, Run
+from launch.benches.peers.design import Design, Run, Work
 from launch.benches.replay.outcome import WorkflowOutcome
 from sched.calibration import Calibration
 from sched.errors import ConfigError
@@ -17,13 +17,14 @@ from sched.errors import ConfigError
 
 @dataclass(slots=True)
 class Results:
-    """What was measured under ``design``: outcomes by run's key, and on what (``machine``, calibrations by
-    runtime, which set the rates)."""
+    """What was measured under ``design``: outcomes by run's key, and on what: ``machine``, calibrations by
+    runtime, which set the rates, and what a call costs outside passes by kind of system, in seconds."""
 
     path: Path | None
     design: Design
     machine: Mapping[str, Any] = field(default_factory=dict)
     calibrations: Mapping[str, Calibration] = field(default_factory=dict)
+    outside: Mapping[str, float] = field(default_factory=dict)
     outcomes: dict[str, list[WorkflowOutcome]] = field(default_factory=dict)
 
     @classmethod
@@ -45,7 +46,7 @@ class Results:
                 message = f"--results {path} was measured with other settings: give the same, or another file"
                 raise ConfigError(message, field="results")
             if header:
-                results.machine = header["machine"]
+                results.machine, results.outside = header["machine"], header["outside_seconds"]
                 found = header["calibrations"].items()
                 results.calibrations = {name: Calibration.from_dict(told) for name, told in found}
             for line in lines:
@@ -58,13 +59,20 @@ class Results:
             raise ConfigError(message, field="results") from error
         return results
 
-    def begin(self, machine: Mapping[str, Any], calibrations: Mapping[str, Calibration]) -> None:
-        """Write the header, unless there is one: rates and deadlines stay those of the first start."""
-        if self.calibrations:
-            return
-        self.machine, self.calibrations = machine, calibrations
-        told = {name: found.as_dict() for name, found in calibrations.items()}
-        self._append({"design": self.design.as_dict(), "machine": machine, "calibrations": told})
+    def begin(
+        self,
+        machine: Mapping[str, Any],
+        calibrations: Mapping[str, Calibration],
+        outside: Mapping[str, float],
+    ) -> None:
+        """Write the header of results that have none: rates and deadlines stay those of the first start."""
+        self.machine, self.calibrations, self.outside = machine, calibrations, outside
+        told = {"design": self.design.as_dict(), "machine": machine, "outside_seconds": outside}
+        self._append(told | {"calibrations": {name: c.as_dict() for name, c in calibrations.items()}})
+
+    def work(self) -> Work:
+        """Return the workflows, as the calibrations say."""
+        return Work(self.design, self.calibrations, self.outside)
 
     def add(self, run: Run, workflows: Sequence[WorkflowOutcome]) -> None:
         """Keep the outcomes of a run."""

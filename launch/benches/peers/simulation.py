@@ -72,25 +72,21 @@ def simulated_seconds(measured: Measured, work: Work, system: System, load: floa
     """Return the latencies of the counted workflows of all blocks."""
     counted = list[WorkflowRecord]()
     for block in measured.blocks(load):
-        workflows = (
-            simulator(work, system, measured.design.slo_scale).run(work.simulated(load, block)).workflows
-        )
+        workflows = simulated(work, system, load, block)
         counted += workflows[int(len(workflows) * WARM_UP) :]
     return [workflow.seconds for workflow in counted]
 
 
-def simulator(work: Work, system: System, slo_scale: float) -> Simulator:
-    """Return a simulator of ``system`` on the calibrated runtimes, configured as the real ones are."""
-    return Simulator(
+def simulated(work: Work, system: System, load: float, block: int) -> list[WorkflowRecord]:
+    """Return a run's workflows by arrival, on the calibrated runtimes configured as the real ones are."""
+    simulator = Simulator(
         work.gpus,
         RuntimeConfig(max_running_requests=work.max_running_requests),
         placement_registry().load(system.placement),
         ordering_registry().load(system.ordering),
-        SimOptions(
-            slo_scale=slo_scale,
-            window_tokens=_UNBOUNDED_TOKENS if system.is_router else ServerConfig().window_tokens,
-        ),
+        SimOptions(window_tokens=_UNBOUNDED_TOKENS if system.is_router else ServerConfig().window_tokens),
     )
+    return simulator.run(work.simulated(system, load, block)).workflows
 
 
 def same_order(predictions: Sequence[Prediction]) -> Order:

@@ -24,9 +24,14 @@ class System:
     name: str
 
     @property
+    def kind(self) -> str:
+        """``router`` or ``sluice``."""
+        return self.name.partition(":")[0]
+
+    @property
     def is_router(self) -> bool:
         """Whether it is SGLang's router before stock servers."""
-        return self.name.startswith("router:")
+        return self.kind == "router"
 
     @property
     def policy(self) -> str:
@@ -60,8 +65,8 @@ class System:
         Raises:
             ConfigError: it is none; the message says what could be.
         """
-        kind, _, policy = self.name.partition(":")
-        if kind not in ("router", "sluice") or (kind == "sluice" and "+" not in policy):
+        policy = self.policy
+        if self.kind not in ("router", "sluice") or (self.kind == "sluice" and "+" not in policy):
             raise ConfigError(
                 f"--systems: {self.name!r} is none: give router:POLICY or sluice:PLACEMENT+ORDERING",
                 field="systems",
