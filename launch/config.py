@@ -71,8 +71,8 @@ class ServerConfig:
     mem_fraction_static: Annotated[Fraction | None, _help("SGLang's share of memory, per runtime")] = None
     host: Annotated[str, _help("address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535), _help("port to listen on")] = 30000
-    placement: Annotated[str, _help("where calls run: a shipped policy or module:attribute")] = "least_work"
-    ordering: Annotated[str, _help("in which order: a shipped policy or module:attribute")] = "urgency"
+    placement: Annotated[str, _help("where calls run: a shipped policy or module:attribute")] = "sluice"
+    ordering: Annotated[str, _help("in which order: a shipped policy or module:attribute")] = "adaptive"
     admission: Annotated[str, _help("what is served: a shipped policy or module:attribute")] = "always"
     default_slo_seconds: Annotated[Seconds, _help("deadline of workflows whose request names none")] = 60.0
     window_tokens: Annotated[PositiveInt, _help("prompt tokens sent ahead to a runtime; more is held")] = 4096

@@ -13,5 +13,7 @@ from tests.launch.real_server import CROWDED, RealServer, real_server
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """Two real runtimes under ``least_work`` and ``urgency``, for all who leave them as they are."""
     folder = tmp_path_factory.mktemp("pair")
-    with real_server(folder, "--cpu-slots", "2", "--ordering", "urgency", *CROWDED) as server:
+    with real_server(
+        folder, "--cpu-slots", "2", "--placement", "least_work", "--ordering", "urgency", *CROWDED
+    ) as server:
         yield server

@@ -200,7 +200,7 @@ def test_simulated_server_serves_restarts_and_drains(simulated: SimulatedServer)
     simulated.process.send_signal(signal.SIGTERM)
     out, err = simulated.process.communicate(timeout=30)
     assert simulated.process.returncode == 0, err
-    assert "2 simulated runtimes, placement least_work, ordering urgency" in out
+    assert "2 simulated runtimes, placement sluice, ordering adaptive" in out
     assert "runtime sim-0 died (SIGKILL) and is started again in 1 s" in err
     assert len(pids) == 3
     assert not any(alive(pid) for pid in pids)
