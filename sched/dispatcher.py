@@ -35,8 +35,7 @@ class Dispatcher:
         profile: StageProfile | None = None,
         admission: AdmissionPolicy | None = None,
     ) -> None:
-        self.limits = limits or Limits()
-        self.profile = profile or StageProfile()
+        self.limits, self.profile = limits or Limits(), profile or StageProfile()
         self._forecast = Forecast(self.profile)
         self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
