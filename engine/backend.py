@@ -134,6 +134,14 @@ class Runtime(Protocol):
         """Return the latest forward passes since the call before, the oldest first; none if it can't tell."""
         ...
 
+    async def set_prefill_budget(self, tokens: int) -> None:
+        """Prefill so many tokens beside decoding from now on; 0: as the runtime was started.
+
+        Raises:
+            RuntimeError: it can't be set.
+        """
+        ...
+
     async def loads(self) -> list[dict[str, Any]]:
         """Return the present load in detail, one dictionary per scheduler, as SGLang's ``/v1/loads``."""
         ...

@@ -1,8 +1,8 @@
 """A runtime's speed, measured on itself when it starts, and kept until something that matters changes.
 
 It runs synthetic prompts and reads how long SGLang's forward passes took (``engine/pass_watch.py``): prefills
-by uncached and cached tokens, decode steps by batch and context, and, where mixed chunks are on, both in one
-pass.  On a runtime that tells no passes nothing is measured.
+by uncached and cached tokens, decode steps by batch and context, and both mixed in one pass, which tells
+whether mixing pays.  On a runtime that tells no passes nothing is measured.
 """
 
 from __future__ import annotations
@@ -41,6 +41,21 @@ _BATCHES = (1, 2, 4, 8, 16)
 _CONTEXTS = (64, 1024)
 _STEPS = 10
 _IRRELEVANT_ARGS = {"log_level", "served_model_name", "enable_metrics"}
+
+
+async def configure(runtime: Runtime, spec: WorkerSpec, found: Calibration | None) -> int:
+    """Set the prefill budget that ``spec`` asks for, or that the calibration found best; return it.
+
+    A chunk size among SGLang's arguments is the user's choice and stays as it is.
+    """
+    budget = spec.prefill_budget
+    if budget is None:
+        chosen = "chunked_prefill_size" in spec.engine_args
+        budget = found.budget_tokens if found is not None and not chosen else 0
+    if budget:
+        await runtime.set_prefill_budget(budget)
+        logger.info("runtime %s prefills %d tokens beside decoding", spec.name, budget)
+    return budget
 
 
 async def calibrated(runtime: Runtime, spec: WorkerSpec, info: RuntimeInfo) -> Calibration | None:
@@ -96,8 +111,7 @@ class _Bench:
         for context in _CONTEXTS:
             if context < longest:
                 await self._decodes(context)
-        if self._info.mixed:
-            await self._mixed(min(512, longest // 2))
+        await self._mixed(min(512, longest // 2))
         await self._runtime.flush_cache()
         return self._passes, outside
 
@@ -126,7 +140,12 @@ class _Bench:
         self._take()
 
     async def _mixed(self, context: int) -> None:
-        """Prefill prompts of several lengths beside a batch that decodes."""
+        """Prefill prompts of several lengths beside a batch that decodes, if the runtime can mix."""
+        try:
+            await self._runtime.set_prefill_budget(context)
+        except RuntimeError as error:
+            logger.info("mixing could not be measured: %s", error)
+            return
         running = [asyncio.ensure_future(self._generate(self._ids(64), 8 * _STEPS)) for _ in range(4)]
         try:
             for tokens in (32, 64, 128, 256, context):
@@ -135,6 +154,7 @@ class _Bench:
         finally:
             for task in running:
                 task.cancel()
+            await self._runtime.set_prefill_budget(0)
         self._take()
 
     def _take(self) -> list[Pass]:

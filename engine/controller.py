@@ -11,6 +11,7 @@ from typing import Any
 
 from engine import messages as msg
 from engine.calls import CallRequest, CallResult, PendingCall
+from engine.described import describe_runtimes
 from engine.exchange import Exchange
 from engine.maintenance import Maintenance
 from engine.timeline import CallEntry, WorkflowRecord, WorkflowRecords
@@ -24,6 +25,7 @@ from sched.errors import (
     UnavailableError,
     error_for,
 )
+from sched.profile import StageProfile
 from sched.request import WorkflowSpec
 
 
@@ -42,6 +44,11 @@ class Controller:
     def workers(self) -> WorkerTable:
         """The runtimes of this server."""
         return self._exchange.workers
+
+    @property
+    def profile(self) -> StageProfile:
+        """What is known of stages."""
+        return self._exchange.dispatcher.profile
 
     @property
     def records(self) -> WorkflowRecords:
@@ -65,14 +72,7 @@ class Controller:
 
     def describe_runtimes(self) -> list[dict[str, Any]]:
         """Return one dictionary per expected runtime: what it says of itself, and what is believed of it."""
-        runtimes = self._exchange.dispatcher.runtimes
-        described = self.workers.describe(self.clock())
-        for description in described:
-            if runtime := runtimes.get(description["name"]):
-                description["prefix_cache"] = runtime.cache.describe()
-                description["speed"] = runtime.latency.describe()
-                description["prediction_errors"] = runtime.outlook.describe()
-        return described
+        return describe_runtimes(self._exchange)
 
     @property
     def calls_in_flight(self) -> int:
@@ -124,6 +124,10 @@ class Controller:
     def _note(self, record: WorkflowRecord) -> None:
         if self._exchange.journal is not None:
             self._exchange.journal.accepted(record)
+
+    def statement_ended(self, workflow_id: str, stage: str, seconds: float) -> None:
+        """Note SQL that a workflow's stage asked for."""
+        self._exchange.handle(ev.StatementEnded(workflow_id, stage, seconds))
 
     def open_join(self, workflow_id: str, join_id: str, size: int) -> None:
         """Begin a fan-out of ``size`` branches (nothing happens if the workflow has ended)."""

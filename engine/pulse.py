@@ -38,9 +38,11 @@ class Pulse:
         self._welcomed = False
         self._hurry = asyncio.Event()
 
-    def calibrated(self, speed: Mapping[str, float]) -> None:
-        """Introduce the runtime with its ``speed``."""
+    def measured(self, speed: Mapping[str, float], prefill_budget: int) -> None:
+        """Introduce the runtime with its ``speed`` and, unless it is 0, its prefill budget in tokens."""
         self._hello = replace(self._hello, speed=speed)
+        if prefill_budget:
+            self._hello = replace(self._hello, chunk_tokens=prefill_budget, mixed=True)
 
     def heard(self) -> None:
         """Note a message of the controller."""

@@ -20,6 +20,7 @@ from engine.kv_feed import Send
 from engine.messages import RID_LENGTH, Generate
 from engine.pass_ring import PASSES_FILE, PassReader
 from engine.rekeys import Rekeys
+from engine.sglang_batching import BATCHING_METHOD
 from engine.spec import WorkerSpec
 from sched.speed import Pass
 
@@ -190,6 +191,17 @@ class SglangRuntime:
     def passes(self, most: int) -> list[Pass]:
         """Return the forward passes that SGLang's scheduler timed since the call before."""
         return self._passes.take(most)
+
+    async def set_prefill_budget(self, tokens: int) -> None:
+        """Have SGLang's schedulers prefill so many tokens beside decoding.
+
+        Raises:
+            RuntimeError: they can't.
+        """
+        try:
+            await asyncio.to_thread(self._engine.collective_rpc, BATCHING_METHOD, budget=tokens)
+        except Exception as error:
+            raise RuntimeError(f"no prefill budget can be set: {error}") from error
 
     async def loads(self) -> list[dict[str, Any]]:
         """Return what SGLang's schedulers last published, with all sections."""

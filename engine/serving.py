@@ -122,9 +122,9 @@ class Serving:
                 self._end(rid, Failure("unavailable", "the runtime was stopped"))
         self._stopped.set()
 
-    def calibrated(self, speed: Mapping[str, float]) -> None:
-        """Introduce the runtime with its ``speed`` (the fields of ``sched.speed.Speed``)."""
-        self._pulse.calibrated(speed)
+    def measured(self, speed: Mapping[str, float], prefill_budget: int) -> None:
+        """Introduce the runtime with its ``speed`` (the fields of ``sched.speed.Speed``) and its budget."""
+        self._pulse.measured(speed, prefill_budget)
 
     async def until_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Run ``work`` to its end, raising what it raises; cancel it and return ``False`` if stopped."""

@@ -1,7 +1,7 @@
 """The plugin inside SGLang's processes: our order instead of first come first served.
 
 SGLang loads it through the entry point ``sglang.srt.plugins``, and in every SGLang started from the same
-environment; it does nothing unless the worker set ``SLUICE_HOOK=1``.  Its three hooks live in the
+environment; it does nothing unless the worker set ``SLUICE_HOOK=1``.  Its hooks live in the
 scheduler process:
 
 - ``SchedulePolicy.calc_priority``: the waiting queue is sorted by ``sched.order.queue_position``.  A
@@ -9,6 +9,7 @@ scheduler process:
   tensor-parallel runtime, and no clock is read, so all ranks sort alike.
   ``Scheduler.sluice_rekey`` changes the key of a request, waiting or about to come.
 - ``Scheduler.run_batch``: counts and times forward passes, around ``engine/sglang_slowdown.py``.
+- ``Scheduler.get_new_batch_prefill``: a prefill budget beside decoding (``engine/sglang_batching.py``).
 - ``Scheduler.__init__``: writes down why a start failed, for the worker to report; closes a socket that
   nobody reads.
 
@@ -32,6 +33,7 @@ from engine import sglang_slowdown
 from engine.backend import PROOF_ORDER, PROOF_QUEUE
 from engine.pass_ring import PASSES_FILE, PassWriter
 from engine.pass_watch import PassWatch
+from engine.sglang_batching import BATCHING_METHOD, set_batching, with_budget
 from sched.order import queue_position
 
 HOOK_VARIABLE = "SLUICE_HOOK"
@@ -70,12 +72,14 @@ def register() -> None:
     for target, hook in (
         (f"{policy}.calc_priority", in_our_order),
         (f"{_SCHEDULER}.Scheduler.run_batch", _StepHook(run_dir)),
+        (f"{_SCHEDULER}.Scheduler.get_new_batch_prefill", with_budget),
         (f"{_SCHEDULER}.Scheduler.__init__", _FailureReport(run_dir / FAILURE_FILE)),
     ):
         HookRegistry.register(target, hook, HookType.AROUND)
     HookRegistry.register(f"{_SCHEDULER}.Scheduler.__init__", close_unread, HookType.AFTER)
     setattr(sys.modules[_SCHEDULER].Scheduler, PROVE_METHOD, _prove)
     setattr(sys.modules[_SCHEDULER].Scheduler, REKEY_METHOD, rekey)
+    setattr(sys.modules[_SCHEDULER].Scheduler, BATCHING_METHOD, set_batching)
 
 
 def in_our_order(

@@ -90,8 +90,7 @@ class SimulatedRuntime:
         self._output_tokens = int(settings["output_tokens"])
         self._cache = SimulatedCache(spec.name, self._capacity)
         self._kv_events = spec.kv_events
-        self._waiting: list[_Request] = []
-        self._running: list[_Request] = []
+        self._waiting, self._running = list[_Request](), list[_Request]()
         self._steps = 0
         self._work = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -173,12 +172,15 @@ class SimulatedRuntime:
         """Return nothing."""
         return []
 
+    async def set_prefill_budget(self, tokens: int) -> None:
+        """Change nothing: it never mixes."""
+
     async def loads(self) -> list[dict[str, Any]]:
         """Return the present load under SGLang's names."""
-        load = await self.load()
-        sizes = {"max_total_num_tokens": self._capacity, "max_running_requests": self._slots}
-        counts = {"num_running_reqs": load.running, "num_waiting_reqs": load.waiting}
-        return [{"dp_rank": 0, "num_used_tokens": load.used_tokens, **counts, **sizes}]
+        load, slots = await self.load(), self._slots
+        sizes = {"max_total_num_tokens": self._capacity, "max_running_requests": slots}
+        counts = {"num_running_reqs": load.running, "num_waiting_reqs": load.waiting, "dp_rank": 0}
+        return [{"num_used_tokens": load.used_tokens, **counts, **sizes}]
 
     async def server_info(self) -> dict[str, Any]:
         """Return what the runtime is, under SGLang's names where it has one."""
@@ -198,7 +200,7 @@ class SimulatedRuntime:
             self._cache.report(send)
 
     async def metrics(self) -> str:
-        """Return nothing: no SGLang counts here."""
+        """Return nothing."""
         return ""
 
     def shutdown(self) -> None:

@@ -19,7 +19,8 @@ class WorkerSpec:
     times as long (an unlike pair for tests).  ``orphan_seconds`` is how long the worker outlives a
     silent controller.  ``heartbeat_seconds`` is the period of its load reports.  ``kv_events``: it reports
     what its prefix cache holds.  ``calibration_folder``: where calibrations are kept (``None``: it is not
-    calibrated); ``recalibrate``: it is measured again.
+    calibrated); ``recalibrate``: it is measured again.  ``prefill_budget``: tokens prefilled beside decoding
+    (``None``: as the calibration finds best, 0: as SGLang is started).
     """
 
     name: str
@@ -35,6 +36,7 @@ class WorkerSpec:
     heartbeat_seconds: float = 1.0
     kv_events: bool = True
     calibration_folder: str | None = None
+    prefill_budget: int | None = None
     recalibrate: bool = False
 
     def to_json(self) -> bytes:

@@ -107,6 +107,8 @@ class LiveSteps:
         entry.truncated = result.truncated
         entry.total_seconds = clock() - started
         self._record.changed(entry)
+        workflow_id = self._record.spec.workflow_id
+        self._services.controller.statement_ended(workflow_id, stage, entry.total_seconds)
         return result
 
     async def fan_out(

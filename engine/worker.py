@@ -26,7 +26,7 @@ from pathlib import Path
 
 from engine import cpu
 from engine.backend import Runtime, RuntimeInfo, StartError
-from engine.calibration import calibrated
+from engine.calibration import calibrated, configure
 from engine.children import die_with_parent, end_children
 from engine.link import DealerLink
 from engine.messages import Hello, Message
@@ -125,11 +125,15 @@ async def _serve(spec: WorkerSpec, run_dir: Path, status: Status) -> Ending:
 
 
 async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, serving: Serving) -> None:
-    """Warm the runtime up and have it introduced with its speed."""
+    """Warm the runtime up, measure and configure it, and have it introduced with what came of it.
+
+    Raises:
+        RuntimeError: the prefill budget asked for can't be set.
+    """
     await runtime.warm_up()
     calibration = await calibrated(runtime, spec, info)
-    if calibration is not None:
-        serving.calibrated(asdict(calibration.speed))
+    budget = await configure(runtime, spec, calibration)
+    serving.measured(asdict(calibration.speed) if calibration else {}, budget)
 
 
 def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[Serving, DealerLink]:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.benches import compare, decide, learning, overhead, run, validate
+from launch.benches import compare, decide, learning, mixing, overhead, run, validate
 from launch.checks import check_folder
 from sched.errors import ConfigError
 
@@ -18,6 +18,7 @@ _BENCHES = {
     "overhead": overhead,
     "decide": decide,
     "learning": learning,
+    "mixing": mixing,
 }
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 

@@ -49,3 +49,13 @@ def check_port(host: str, port: int) -> None:
             f"--host {host} can't be listened on ({error.strerror}): give an address of this machine",
             field="host",
         ) from error
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a listening socket; failing here gives one clear sentence, failing in uvicorn an exit.
+
+    Raises:
+        OSError: the address is in use or not of this machine.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)

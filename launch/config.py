@@ -99,9 +99,14 @@ class ServerConfig:
     no_kv_events: Annotated[bool, _help("guess what runtimes cache instead of following SGLang's events")] = (
         False
     )
+    no_autotune: Annotated[bool, _help("leave the placement policy's parameters as they are")] = False
     no_calibration: Annotated[bool, _help("don't measure runtimes at their start, nor use what was kept")] = (
         False
     )
+    prefill_budget: Annotated[
+        NonNegativeInt | None,
+        _help("tokens prefilled beside decoding; 0: as SGLang does (default: by calibration)"),
+    ] = None
     recalibrate: Annotated[bool, _help("measure runtimes again, whatever was kept")] = False
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
     databases: Mapping[str, str] = field(default_factory=dict)
@@ -140,6 +145,7 @@ class ControllerSpec:
     simulated: bool
     policy_path: str
     log_level: str
+    autotune: bool = True
     prompt_profile: Literal["compact", "full"] = "compact"
     journal: str | None = None
     record: str | None = None

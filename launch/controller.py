@@ -12,7 +12,6 @@ import asyncio
 import gc
 import logging
 import signal
-import socket
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
@@ -40,11 +39,14 @@ from launch.api.app import ApiServices, create_app
 from launch.api.meters import MeteredSql, Meters
 from launch.api.metrics import Metrics
 from launch.api.openai.model import ServedModel
+from launch.checks import listen
 from launch.config import ControllerSpec
 from launch.lifeline import follow, read_instructions
 from launch.model_info import model_info
 from launch.models import cache_folder, declared_context
 from launch.policies import admission_registry, ordering_registry, placement_registry
+from launch.profiles import ProfileFile
+from launch.tuning.live import LiveTuner
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Retriever
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
@@ -87,6 +89,8 @@ class _Parts:
     encoder: PromptEncoder
     text2sql: Text2Sql
     retriever: Retriever
+    tuner: LiveTuner
+    profiles: ProfileFile
     app: FastAPI
 
 
@@ -96,10 +100,12 @@ def _build(spec: ControllerSpec) -> _Parts:
     Raises:
         ConfigError: a policy or database can't be loaded.
     """
+    profiles = ProfileFile(None if spec.simulated else spec.model_path)
     dispatcher = Dispatcher(
         placement_registry().load(spec.placement),
         ordering_registry().load(spec.ordering),
         spec.limits(),
+        profiles.load(),
         admission=admission_registry().load(spec.admission),
     )
     workers = WorkerTable(
@@ -110,7 +116,8 @@ def _build(spec: ControllerSpec) -> _Parts:
     journal = Journal(Path(spec.journal)) if spec.journal else None
     link = RouterLink(spec.endpoint)
     encoder = PromptEncoder.load(spec.model_path)
-    observer = _observer(spec, meters, encoder)
+    tuner = LiveTuner(spec)
+    observer = Observers(meters, *_recorder(spec, encoder), *([tuner.observer] if tuner.enabled else []))
     exchange = Exchange(link, dispatcher, workers, options, observer=observer, journal=journal)
     controller = Controller(exchange)
     databases = DatabaseRegistry()
@@ -133,17 +140,18 @@ def _build(spec: ControllerSpec) -> _Parts:
             databases=lambda: list(databases.names()),
             default_slo_seconds=spec.default_slo_seconds,
             text2sql=text2sql,
+            tuner=tuner,
             metrics=Metrics(meters, exchange),
             model=ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer),
         )
     )
-    return _Parts(exchange, runner, databases, encoder, text2sql, retriever, app)
+    return _Parts(exchange, runner, databases, encoder, text2sql, retriever, tuner, profiles, app)
 
 
-def _observer(spec: ControllerSpec, meters: Meters, encoder: PromptEncoder) -> Observer:
+def _recorder(spec: ControllerSpec, encoder: PromptEncoder) -> Sequence[Observer]:
     if spec.record is None:
-        return meters
-    return Observers(meters, Recorder(Path(spec.record), encoder.texts if spec.record_prompts else None))
+        return ()
+    return (Recorder(Path(spec.record), encoder.texts if spec.record_prompts else None),)
 
 
 def _text2sql_options(spec: ControllerSpec) -> Text2SqlOptions:
@@ -170,23 +178,13 @@ async def _check_prompts(parts: _Parts, context_tokens: int | None) -> None:
         await parts.text2sql.check_context(name, context_tokens, count)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; failing here gives one clear sentence, failing in uvicorn an exit.
-
-    Raises:
-        OSError: the address is in use or not of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
-
-
 async def _serve(spec: ControllerSpec, status: Status) -> None:
     """Serve until SIGTERM or until the launcher is gone, then drain."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    listener = _listen(spec.host, spec.port)
+    listener = listen(spec.host, spec.port)
     parts = _build(spec)
     gc.freeze()
     lifeline = asyncio.create_task(follow(parts.exchange.worker_died), name="lifeline")
@@ -204,6 +202,8 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
         )
     )
     parts.exchange.start()
+    parts.tuner.start(parts.exchange)
+    parts.profiles.start(parts.exchange.dispatcher.profile)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         status("listening")
@@ -220,6 +220,8 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
         lifeline.cancel()
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
+        await parts.tuner.close()
+        await parts.profiles.close(parts.exchange.dispatcher.profile)
         await parts.exchange.close()
         parts.retriever.close()
         parts.databases.close()

@@ -67,6 +67,7 @@ class Plan:
             embedded_model=self.embedded is not None,
             simulated=config.simulated,
             policy_path=str(Path.cwd()),
+            autotune=not config.no_autotune,
             log_level=config.log_level,
             journal=journal,
             record=config.record,
@@ -97,6 +98,7 @@ class Plan:
             simulated=self.config.simulated,
             kv_events=not self.config.no_kv_events,
             calibration_folder=None if self.config.no_calibration else str(calibration_folder()),
+            prefill_budget=self.config.prefill_budget,
             recalibrate=self.config.recalibrate,
         )
 

@@ -21,6 +21,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from launch.arguments import count, positive
 from launch.checks import check_folder
 from launch.policies import placement_registry
 from launch.tuning.shifting import Shift, Shifted
@@ -28,7 +29,7 @@ from sched.errors import ConfigError
 from sched.tuner import Setting, grid, knobs_of
 
 LIVE = "live tuning"
-_PHASES = "0.1:150,0.6:300,1.5:100,0.1:150"
+_PHASES = "0.1:100,0.6:200,1.5:60,0.1:100"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -81,8 +82,8 @@ def _runs(arguments: argparse.Namespace) -> list[tuple[str, Shift]]:
 def _show(rows: dict[str, list[Shifted]], phases: Sequence[tuple[float, int]]) -> None:
     table = Table(title="stretch of the slowest fifth, by phase")
     table.add_column("setting", overflow="fold")
-    for load, count in phases:
-        table.add_column(f"{load:.0%}\n{count} workflows", justify="right")
+    for load, workflows in phases:
+        table.add_column(f"{load:.0%}\n{workflows} workflows", justify="right")
     for name in ("geometric\nmean", "changes"):
         table.add_column(name, justify="right")
     for name, results in rows.items():
@@ -96,7 +97,7 @@ def _show(rows: dict[str, list[Shifted]], phases: Sequence[tuple[float, int]]) -
 
 def _phases(text: str) -> tuple[tuple[float, int], ...]:
     pairs = [part.partition(":") for part in text.split(",")]
-    return tuple((float(load), int(count)) for load, _, count in pairs)
+    return tuple((positive(load), count(workflows)) for load, _, workflows in pairs)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,8 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--cluster", default="hetero1", help="as for launch.simulate (hetero1)")
     add("--runtime-config", default="default", help="as for launch.simulate (default)")
     add("--phases", type=_phases, default=_phases(_PHASES), help=f"LOAD:WORKFLOWS,… ({_PHASES})")
-    add("--seeds", type=int, default=3, help="runs per setting (3)")
-    add("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one per core)")
+    add("--seeds", type=count, default=3, help="runs per setting (3)")
+    add("--jobs", type=count, default=os.cpu_count() or 1, help="processes (one per core)")
     add("--json", type=Path, help="write all figures and the changes there")
     return parser
 

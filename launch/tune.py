@@ -18,6 +18,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from launch.arguments import count, positive
 from launch.checks import check_folder
 from launch.policies import ordering_registry, placement_registry
 from launch.tuning.curves import plot
@@ -113,12 +114,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--ordering", default="urgency", help="the order of waiting calls (urgency)")
     add("--cluster", default="hetero1", help="as for launch.simulate (hetero1)")
     add("--runtime-config", default="default", help="as for launch.simulate (default)")
-    add("--load", type=float, default=0.4, help="rate over the cluster's work bound (0.4)")
+    add("--load", type=positive, default=0.4, help="rate over the cluster's work bound (0.4)")
     add("--arrivals", default="poisson", help="as for launch.simulate (poisson)")
-    add("--workflows", type=int, default=150, help="per sample (150)")
-    add("--seeds", type=int, default=2, help="samples per setting (2)")
-    add("--trials", type=int, default=60, help="settings that Optuna tries (60)")
-    add("--seconds", type=float, default=60.0, help="no further setting is begun after this time (60)")
+    add("--workflows", type=count, default=150, help="per sample (150)")
+    add("--seeds", type=count, default=2, help="samples per setting (2)")
+    add("--trials", type=count, default=60, help="settings that Optuna tries (60)")
+    add("--seconds", type=positive, default=60.0, help="no further setting is begun after this time (60)")
     add("--plot", type=Path, help="draw the response curve there")
     add("--json", type=Path, help="write all figures there")
     return parser

@@ -22,7 +22,7 @@ class AutotuneOptions:
     they come, the shorter the time looked back on); fewer than ``least_workflows`` finished ones are too few
     to go by.  ``samples``: replays per setting."""
 
-    period_seconds: float = 30.0
+    period_seconds: float = 60.0
     workflows: int = 100
     least_workflows: int = 40
     samples: int = 2

@@ -45,8 +45,11 @@ class Calibration:
 
     @property
     def budget_tokens(self) -> int:
-        """Prefill tokens that should ride on each decode step; 0: mixing gains nothing worth a switch."""
+        """Prefill tokens that should ride on each decode step; 0: mixing gains nothing worth a switch, or was
+        not measured."""
         ridge = self.speed.ridge_tokens
+        if not any(p.tokens and p.calls for p in self.passes):
+            return 0
         if self.speed.hidden < _LEAST_HIDDEN or RIDGE_FACTOR * ridge < _LEAST_BUDGET:
             return 0
         return round(RIDGE_FACTOR * ridge)

@@ -48,8 +48,7 @@ class Dispatcher:
             prewarm=self.limits.prewarm,
         )
         self.runtimes: Mapping[str, RuntimeState] = self._queues.runtimes
-        self._sequence = 0
-        self._out: list[ev.Decision] = []
+        self._sequence, self._out = 0, list[ev.Decision]()
         self._handlers: Mapping[type, Callable[[Any, float], None]] = {
             ev.RuntimeUp: self._runtime_up,
             ev.RuntimeLost: self._runtime_lost,
@@ -62,6 +61,7 @@ class Dispatcher:
             ev.DeadlineChanged: self._deadline_changed,
             ev.JoinOpened: lambda e, now: self.book.open_join(e, now),
             ev.BranchEnded: self._branch_ended,
+            ev.StatementEnded: lambda e, now: self._forecast.statement_ended(self.book.workflows, e),
             ev.CallArrived: self._call_arrived,
             ev.CallCancelled: self._call_cancelled,
             ev.FirstToken: self._first_token,
@@ -82,8 +82,8 @@ class Dispatcher:
 
     def advised_candidates(self, workflow_id: str, wanted: int, now: float) -> int:
         """Return how many of ``wanted`` alternative answers the workflow should write, at least 1."""
-        workflow = self.book.workflows.get(workflow_id)
-        return self._gate.candidates(workflow, wanted, self.runtimes.values(), now)
+        workflows, runtimes = self.book.workflows, self.runtimes.values()
+        return self._gate.candidates(workflows.get(workflow_id), wanted, runtimes, now)
 
     def handle(self, event: ev.Event, now: float) -> list[ev.Decision]:
         """Apply ``event`` at ``now`` (seconds, never going back) and return the decisions, in order.
@@ -145,8 +145,7 @@ class Dispatcher:
 
     def _workflow_cancelled(self, event: ev.WorkflowCancelled, now: float) -> None:
         if event.workflow_id in self.book.workflows:
-            failure = Failure("cancelled", event.reason)
-            self._close_workflow(event.workflow_id, State.CANCELLED, now, failure)
+            self._close_workflow(event.workflow_id, State.CANCELLED, now, Failure("cancelled", event.reason))
 
     def _close_workflow(self, workflow_id: str, state: State, now: float, failure: Failure | None) -> None:
         workflow = self.book.workflows[workflow_id]

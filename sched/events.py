@@ -131,6 +131,15 @@ class BranchEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class StatementEnded:
+    """SQL of a workflow, asked for by ``stage``, took ``seconds``."""
+
+    workflow_id: str
+    stage: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class CallArrived:
     """A call is ready to run."""
 
@@ -205,6 +214,7 @@ Event = (
     | DeadlineChanged
     | JoinOpened
     | BranchEnded
+    | StatementEnded
     | CallArrived
     | CallCancelled
     | FirstToken

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sched.budget import rest_seconds
 from sched.cluster import RuntimeState
-from sched.events import CallFinished
+from sched.events import CallFinished, StatementEnded
 from sched.history import Paces, Paths, PathStep
 from sched.popularity import Popularity
 from sched.profile import StageProfile
@@ -71,6 +71,14 @@ class Forecast:
         tokens = call.prompt_tokens, event.output_tokens
         self.profile.observe_call(spec.kind, spec.database, call.stage, *tokens, branch)
         call.workflow.served_seconds += event.total_seconds
+
+    def statement_ended(self, workflows: Mapping[str, Workflow], event: StatementEnded) -> None:
+        """Learn from SQL, and count it on its workflow's path."""
+        workflow = workflows.get(event.workflow_id)
+        if workflow is not None:
+            spec, stage = workflow.spec, event.stage
+            self.profile.observe_sql(spec.kind, spec.database, stage, event.seconds)
+            _extend(workflow.path, PathStep(f"{stage} sql", workflow.visits[stage], event.seconds))
 
     def finished(self, workflow: Workflow, now: float) -> None:
         """Learn from a workflow that ended well."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sched.calibration import Calibration, read_calibration
+from sched.calibration import read_calibration
 from sched.errors import ConfigError
 from sched.speed import Speed
 
@@ -146,7 +146,8 @@ def parse_cluster(text: str) -> tuple[Gpu, ...]:
 def _gpu_named(name: str) -> Gpu:
     if name.startswith(_FILE):
         path = Path(name.removeprefix(_FILE))
-        return calibrated_gpu(path.stem, read_calibration(path))
+        found = read_calibration(path)
+        return gpu_of(path.stem, found.speed, found.max_total_tokens, found.chunk_tokens)
     if name.lower() not in GPUS:
         known = ", ".join([*CLUSTERS, *GPUS])
         message = f"--cluster: unknown GPU {name!r}; choose from {known}, or file:CALIBRATION.json"
@@ -154,9 +155,8 @@ def _gpu_named(name: str) -> Gpu:
     return GPUS[name.lower()]
 
 
-def calibrated_gpu(name: str, calibration: Calibration) -> Gpu:
-    """Return the hardware that a calibration describes."""
-    speed = calibration.speed
+def gpu_of(name: str, speed: Speed, max_total_tokens: int, chunk_tokens: int) -> Gpu:
+    """Return hardware of a known speed, with a KV cache of ``max_total_tokens``."""
     flops = FLOP_PER_TOKEN / speed.prefill
     return Gpu(
         name=name,
@@ -164,8 +164,8 @@ def calibrated_gpu(name: str, calibration: Calibration) -> Gpu:
         weights_seconds=max(0.0, speed.decode - speed.overhead),
         kv_seconds=speed.kv,
         overhead_seconds=speed.overhead,
-        kv_tokens=calibration.max_total_tokens,
-        chunk_tokens=calibration.chunk_tokens,
+        kv_tokens=max_total_tokens,
+        chunk_tokens=chunk_tokens,
         attention_flop=speed.attention * flops,
         padded_flop=speed.padded * flops,
         batch_seconds=speed.call,

@@ -70,6 +70,11 @@ class LatencyModel:
         return model
 
     @property
+    def chunks(self) -> Chunks:
+        """How the runtime prefills."""
+        return self._chunks
+
+    @property
     def request_seconds(self) -> float:
         """Seconds that a call spends outside forward passes."""
         return self._request

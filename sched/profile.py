@@ -36,7 +36,8 @@ _Key = tuple[str | None, str | None, str, int | None]
 
 
 class StageProfile:
-    """Decayed means of tokens per (workflow kind, database, stage, branch), and of visits per workflow kind.
+    """Decayed means of tokens and SQL seconds per (workflow kind, database, stage, branch), and of visits per
+    workflow kind.
 
     Branches of a fan-out may ask in unlike ways, and so get unlike answers.  What is unknown for a branch
     falls back to the database, then to the kind, then to the stage of any kind, then to the published
@@ -44,8 +45,9 @@ class StageProfile:
     """
 
     def __init__(self) -> None:
-        self._stages: dict[_Key, StageEstimate] = {}
-        self._visits: dict[str, dict[str, float]] = {}
+        self.stages: dict[_Key, StageEstimate] = {}
+        self.sql: dict[_Key, float] = {}
+        self.visits: dict[str, dict[str, float]] = {}
 
     def estimate(
         self,
@@ -57,7 +59,7 @@ class StageProfile:
     ) -> StageEstimate:
         """Return the expected tokens of a call; its output never exceeds ``max_new_tokens``."""
         found = next(
-            (self._stages[key] for key in _keys(kind, database, stage, branch) if key in self._stages),
+            (self.stages[key] for key in _keys(kind, database, stage, branch) if key in self.stages),
             PUBLISHED.get(stage, StageEstimate(_DEFAULT_PROMPT_TOKENS, (max_new_tokens or 128) / 2)),
         )
         if max_new_tokens is None or found.output_tokens <= max_new_tokens:
@@ -75,8 +77,8 @@ class StageProfile:
     ) -> None:
         """Learn from a finished call; ``branch`` is its place in a fan-out."""
         for key in _keys(kind, database, stage, branch):
-            old = self._stages.get(key)
-            self._stages[key] = (
+            old = self.stages.get(key)
+            self.stages[key] = (
                 StageEstimate(prompt_tokens, output_tokens)
                 if old is None
                 else StageEstimate(
@@ -85,11 +87,22 @@ class StageProfile:
                 )
             )
 
+    def observe_sql(self, kind: str, database: str | None, stage: str, seconds: float) -> None:
+        """Learn how long a statement took that followed a stage."""
+        for key in _keys(kind, database, stage, None):
+            old = self.sql.get(key)
+            self.sql[key] = seconds if old is None else old + _WEIGHT * (seconds - old)
+
+    def sql_seconds(self, kind: str, database: str | None, stage: str) -> float:
+        """Return the expected seconds of the SQL after a stage, 0 if there never was any."""
+        keys = _keys(kind, database, stage, None)
+        return next((self.sql[key] for key in keys if key in self.sql), 0.0)
+
     def observe_workflow(self, kind: str, visits: Counter[str]) -> None:
         """Learn how often a finished workflow went through each stage."""
-        known = self._visits.get(kind)
+        known = self.visits.get(kind)
         if known is None:
-            self._visits[kind] = {stage: float(count) for stage, count in visits.items()}
+            self.visits[kind] = {stage: float(count) for stage, count in visits.items()}
             return
         for stage in [*known, *(new for new in visits if new not in known)]:
             old = known.get(stage, 0.0)
@@ -97,7 +110,7 @@ class StageProfile:
 
     def plan(self, kind: str) -> tuple[PlanStep, ...]:
         """Return the learned plan of a workflow kind, empty if none has finished yet."""
-        return tuple(PlanStep(stage, n) for stage, n in self._visits.get(kind, {}).items())
+        return tuple(PlanStep(stage, n) for stage, n in self.visits.get(kind, {}).items())
 
 
 def _keys(kind: str, database: str | None, stage: str, branch: int | None) -> tuple[_Key, ...]:

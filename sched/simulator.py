@@ -177,6 +177,8 @@ class Simulator:
         """A call and its SQL are over."""
         if flight.over:
             return  # another call failed meanwhile
+        if call.sql:
+            self._feed(ev.StatementEnded(flight.replay.workflow.id, call.stage, call.sql))
         ready, skipped = flight.replay.end(call)
         for other in skipped:
             if other.id in flight.open_calls:

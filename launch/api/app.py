@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from launch.api import errors, generate, health, runtimes, text2sql, workflows
+from launch.api import errors, generate, health, learning, runtimes, text2sql, workflows
 from launch.api.guard import MAX_BODY_BYTES, Guard
 from launch.api.openai import routes
 from launch.api.services import ApiServices, Text2SqlFactory
@@ -25,6 +25,6 @@ def create_app(services: ApiServices, max_body_bytes: int = MAX_BODY_BYTES) -> F
     app.add_middleware(Guard, max_body_bytes=max_body_bytes, responded=services.metrics.meters.responded)
     errors.install(app)
     # They are tried in this order: the busiest come first.
-    for module in (generate, routes, text2sql, workflows, health, runtimes):
+    for module in (generate, routes, text2sql, workflows, health, runtimes, learning):
         app.include_router(module.router)
     return app

@@ -14,6 +14,7 @@ from engine.runner import WorkflowRunner
 from engine.tokens import PromptEncoder
 from launch.api.metrics import Metrics
 from launch.api.openai.model import ServedModel
+from launch.tuning.live import LiveTuner
 from sched.workflow import PlanStep, WorkflowProgram
 
 
@@ -51,6 +52,7 @@ class ApiServices:
     text2sql: Text2SqlFactory
     metrics: Metrics
     model: ServedModel
+    tuner: LiveTuner | None = None
 
 
 async def _services(request: Request) -> ApiServices:

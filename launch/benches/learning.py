@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     _show(rows, len(calls), arguments)
     if arguments.json:
         figures = {name: {what: a.as_dict() for what, a in row.items()} for name, row in rows.items()}
-        report = {"bench": "learning", "calls": len(calls), "errors": figures, "workers": workers}
+        report = {"bench": "learning", "errors": figures, "workers": workers, "calls": calls}
         arguments.json.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     return 0
 

@@ -147,6 +147,7 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
     assert [target.rsplit(".", 2)[-2:] for target in sglang.targets] == [
         ["SchedulePolicy", "calc_priority"],
         ["Scheduler", "run_batch"],
+        ["Scheduler", "get_new_batch_prefill"],
         ["Scheduler", "__init__"],
         ["Scheduler", "__init__"],
     ]

@@ -100,6 +100,7 @@ class FakeRuntime:
         self.tells = tells
         self.requests = 0
         self.flushed = False
+        self.budgets: list[int] = []
         self._told: list[Pass] = []
 
     async def generate(self, request: Generate) -> AsyncIterator[Output]:
@@ -113,6 +114,9 @@ class FakeRuntime:
     def passes(self, most: int) -> list[Pass]:
         told, self._told = self._told, []
         return told if self.tells else []
+
+    async def set_prefill_budget(self, tokens: int) -> None:
+        self.budgets.append(tokens)
 
     async def flush_cache(self) -> bool:
         self.flushed = True

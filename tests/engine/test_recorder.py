@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +11,15 @@ import pytest
 from engine.calls import CallRequest, PendingCall
 from engine.messages import Finished
 from engine.recorder import Recorder
-from engine.sharing import Outline, Sharing
 from engine.timeline import CallEntry, SqlEntry, WorkflowRecord
-from engine.tokens import Prompt, prompt_from_ids
+from engine.tokens import Prompt
 from sched.errors import ConfigError
-from sched.prefix import block_chain
 from sched.request import State, WorkflowSpec
-from sched.trace import TraceSegment, TraceWorkflow, read_header, read_trace, write_trace
+from sched.trace import TraceWorkflow, read_header, read_trace, write_trace
 from sched.workflow import SegmentKind
+from tests.engine.prompts import segmented
 
-TEMPLATE, CONTEXT = SegmentKind.TEMPLATE, SegmentKind.CONTEXT
-
-
-def prompt(*parts: tuple[SegmentKind, int, int]) -> Prompt:
-    """Return a prompt of segments: kind, first token id, tokens."""
-    ids = [first + i for _, first, tokens in parts for i in range(tokens)]
-    ends = [sum(tokens for *_, tokens in parts[: i + 1]) for i in range(len(parts))]
-    packed = array("i", ids).tobytes()
-    return Prompt(packed, tuple(ends), tuple(kind for kind, *_ in parts), block_chain(packed))
-
-
-PROMPT = prompt((TEMPLATE, 0, 100), (CONTEXT, 500, 30))
+PROMPT = segmented((SegmentKind.TEMPLATE, 0, 100), (SegmentKind.CONTEXT, 500, 30))
 
 
 class Server:
@@ -257,53 +244,3 @@ def test_what_open_workflows_keep_is_bounded(tmp_path: Path) -> None:
     server.call(old, "s", (1.0, 2.0))
     server.end(old)
     assert [len(w.calls) for w in recorded(tmp_path / "t.jsonl", server)] == [2]
-
-
-# --- what prompts share -------------------------------------------------------------------------
-
-
-def lengths(segments: tuple[TraceSegment, ...]) -> list[tuple[str, int, bool]]:
-    """Return kind, tokens and whether it is shared, of each segment."""
-    return [(s.kind, s.tokens, s.shared is not None) for s in segments]
-
-
-def test_known_segments_are_shared_by_content() -> None:
-    """Equal templates have one name, another one has another; a context of one prompt has none."""
-    one, two, other = Sharing().segments(
-        [
-            Outline.of(prompt((TEMPLATE, 0, 100), (CONTEXT, 500, 30))),
-            Outline.of(prompt((TEMPLATE, 0, 100), (CONTEXT, 900, 40))),
-            Outline.of(prompt((TEMPLATE, 7, 100), (CONTEXT, 500, 30))),
-        ]
-    )
-    assert lengths(one) == [("template", 100, True), ("context", 30, False)]
-    assert lengths(two) == [("template", 100, True), ("context", 40, False)]
-    assert one[0] == two[0] != other[0]
-
-
-def test_prompts_of_a_workflow_are_cut_where_they_part() -> None:
-    """A conversation that grows shares all it had, up to a block."""
-    ids = list(range(400))
-    short, long = Sharing().segments([Outline.of(prompt_from_ids(ids[:n])) for n in (200, 400)])
-    assert lengths(short) == [("context", 192, True), ("context", 8, False)]
-    assert lengths(long) == [("context", 192, True), ("context", 208, False)]
-    assert short[0] == long[0]
-
-
-def test_the_beginning_that_agents_share_is_a_template() -> None:
-    """From the second workflow on it is known, and all later ones share it."""
-    sharing = Sharing()
-    system = list(range(320))
-    made = [
-        sharing.segments([Outline.of(prompt_from_ids([*system, *range(1000 * n, 1000 * n + 50)]))])[0]
-        for n in (1, 2, 3)
-    ]
-    assert lengths(made[0]) == [("context", 370, False)]
-    assert lengths(made[1]) == lengths(made[2]) == [("template", 320, True), ("context", 50, False)]
-    assert made[1][0] == made[2][0]
-    few = Sharing(most_blocks=4)
-    few.segments([Outline.of(prompt_from_ids(system))])
-    assert lengths(few.segments([Outline.of(prompt_from_ids(system))])[0]) == [
-        ("template", 128, True),
-        ("context", 192, False),
-    ]

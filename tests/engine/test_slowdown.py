@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import time
 from types import ModuleType, SimpleNamespace
@@ -71,7 +72,7 @@ def test_a_stock_server_ends_with_whoever_started_it(monkeypatch: pytest.MonkeyP
     done: list[object] = []
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO()))
     monkeypatch.setattr(bare, "end_children", lambda: done.append("children"))
-    monkeypatch.setattr(bare.os, "_exit", done.append)
+    monkeypatch.setattr(os, "_exit", done.append)
     bare._follow_lifeline()
     assert done == ["children", 0]
 

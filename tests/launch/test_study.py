@@ -38,7 +38,7 @@ def test_the_lead_is_over_the_best_alpha_of_each_load() -> None:
         alpha = float(cell.placement.partition("=")[2] or 0)
         ours = cell.placement == "sluice"
         best = 0.3 if (cell.load or 0) > 0.5 else 0.8
-        rate = 3.0 if ours else 2.0 - abs(alpha - 0.5)
+        rate = 3.0 if ours else 2.0 - abs(alpha - 0.6)
         rate *= 2 if cell.runtime_config == "ridge" else 1
         return {"rate": rate, "p95": 100.0 if ours else 150 + 100 * abs(alpha - best), "rate_bound": 6.0}
 
@@ -48,7 +48,7 @@ def test_the_lead_is_over_the_best_alpha_of_each_load() -> None:
     assert column(configured, "ours")[0].endswith("· 2.00×")
     assert column(latencies, "40%")[0] == "150 (0.8) / 100 = 1.50"
     assert column(latencies, "80%")[0] == "150 (0.3) / 100 = 1.50"
-    assert column(claim, "highest rate")[0] == "1.33×"
+    assert column(claim, "highest rate")[0] == "1.43×"
 
 
 def test_the_queues_map_tells_the_worst_change() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -73,13 +74,20 @@ def test_too_few_passes_are_refused() -> None:
 def test_a_ridge_sets_the_prefill_budget() -> None:
     """1.2 times the ridge where mixing hides prefill; nothing where it doesn't, or there is no ridge."""
 
-    def budget(speed: Speed) -> int:
+    def budget(speed: Speed, passes: Sequence[Pass] = MIXED) -> int:
         return Calibration(
-            key={}, speed=speed, max_total_tokens=1, max_running_requests=1, chunk_tokens=1, error=0.0
+            key={},
+            speed=speed,
+            max_total_tokens=1,
+            max_running_requests=1,
+            chunk_tokens=1,
+            error=0.0,
+            passes=passes,
         ).budget_tokens
 
     assert budget(GPU) == round(1.2 * 0.0255 / 2.2e-4)
     assert budget(replace(GPU, hidden=0.2)) == 0
+    assert budget(GPU, passes=()) == 0, "mixing was not measured"
     assert budget(CPU) == 0
 
 

@@ -14,7 +14,7 @@ from launch.benches.replay.prompts import scaled
 from sched.arrivals import draw
 from sched.bounds import stage_seconds
 from sched.calibration import Calibration
-from sched.hardware import FLOP_PER_TOKEN, Gpu, calibrated_gpu
+from sched.hardware import FLOP_PER_TOKEN, Gpu, gpu_of
 from sched.simprompt import shared_tokens
 from sched.trace import TraceWorkflow, read_trace
 
@@ -88,7 +88,10 @@ class Work:
     ) -> None:
         self._design = design
         self._outside = outside
-        self.gpus = tuple(calibrated_gpu(name, found) for name, found in calibrations.items())
+        self.gpus = tuple(
+            gpu_of(name, found.speed, found.max_total_tokens, found.chunk_tokens)
+            for name, found in calibrations.items()
+        )
         self.max_running_requests = min(found.max_running_requests for found in calibrations.values())
         self._trace = scaled(read_trace(Path(design.trace)), design.token_scale)
         self.capacity = lone_rate(self._trace, self.gpus)

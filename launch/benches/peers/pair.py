@@ -41,7 +41,7 @@ def pair_config(model_path: str | None, slowdown: float) -> ServerConfig:
     """Return two CPU runtimes of one model, the second ``slowdown`` times as slow."""
     factors = (1.0, slowdown)
     tables = tuple(RuntimeConfig(name=n, slowdown=k) for n, k in zip(NAMES, factors, strict=True))
-    return ServerConfig(model_path=model_path, gpus=(), runtime=tables)
+    return ServerConfig(model_path=model_path, gpus=(), no_autotune=True, runtime=tables)
 
 
 @dataclass(slots=True)
@@ -92,7 +92,9 @@ class Pair:
             drain_seconds=1.0,
         )
         family = replace(self.plan, config=config).family_in(self.stand.folder)
-        spec = replace(family.controller, label=f"controller {self.runs}")
+        # It has learned nothing from the runs before.
+        cache = {"XDG_CACHE_HOME": str(self.stand.folder / f"cache-{self.runs}")}
+        spec = replace(family.controller, label=f"controller {self.runs}", environment=cache)
         child = await self.stand.start(spec)
         await child.until_ready(_SWITCH_SECONDS)
         return child
