@@ -38,10 +38,10 @@ NAMES = ("fast", "slow")
 
 
 def pair_config(model_path: str | None, slowdown: float) -> ServerConfig:
-    """Return two CPU runtimes of one model, the second ``slowdown`` times as slow."""
+    """Return two CPU runtimes of one model, the second ``slowdown`` times as slow; batching as in SGLang."""
     factors = (1.0, slowdown)
     tables = tuple(RuntimeConfig(name=n, slowdown=k) for n, k in zip(NAMES, factors, strict=True))
-    return ServerConfig(model_path=model_path, gpus=(), no_autotune=True, runtime=tables)
+    return ServerConfig(model_path=model_path, gpus=(), no_autotune=True, prefill_budget=0, runtime=tables)
 
 
 @dataclass(slots=True)
