@@ -45,7 +45,7 @@ HELP = "Sluice beside SGLang's router and other policies, on real runtimes"
 _TRACE = Path("traces/hexgen_flow_financial.jsonl")
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"loads": (0.6,), "blocks": 1, "workflows": 10},
-    "short": {"loads": (0.5, 0.8, 1.1), "blocks": 2, "workflows": 50},
+    "short": {"loads": (0.5, 0.8, 1.1), "blocks": 3, "workflows": 30},
     "full": {"loads": (0.5, 0.8, 1.1), "blocks": 6, "workflows": 60},
 }
 _MINUTES = {"short": 43.0}
