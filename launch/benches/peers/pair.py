@@ -138,8 +138,8 @@ async def running_pair(config: ServerConfig) -> AsyncIterator[Pair]:
             await started.until_ready(_START_SECONDS)
         await _end(controller)
         stand.children.remove(controller)
-        stock = await _stock_servers(stand, specs)
-        yield Pair(plan, stand, stock, [_calibration(folder) for folder in folders])
+        calibrations = [_calibration(folder) for folder in folders]
+        yield Pair(plan, stand, await _stock_servers(stand, specs), calibrations)
 
 
 async def _stock_servers(stand: Processes, specs: Sequence[WorkerSpec]) -> list[str]:
