@@ -163,6 +163,9 @@ async def test_every_operation_documents_its_errors() -> None:
         assert set(ask["responses"]) >= {"200", "400", "404", "422", "429", "503", "504"}
         assert set(ask["responses"]["200"]["content"]) == {"application/json", "text/event-stream"}
         assert set(document["paths"]) == {
+            "/v1/profiles",
+            "/v1/tuning",
+            "/v1/tuning/revert",
             "/generate",
             "/abort_request",
             "/health",

@@ -146,3 +146,22 @@ def test_shutdown_leaves_nothing(fcfs: RealServer) -> None:
     assert fcfs.stop() == 0
     assert eventually(lambda: not fcfs.survivors(), 5.0), fcfs.survivors()
     assert list(fcfs.temporary.rglob("*")) == []
+
+
+def test_runtimes_are_measured_and_learned_from_their_passes(pair: RealServer) -> None:
+    """Both were calibrated at their start, tell their forward passes under load, and are predicted."""
+    with pair.client() as client:
+        client.post("/v1/text2sql", json={"question": "How many customers are there?", "database": "shop"})
+
+        def learned() -> bool:
+            workers = client.get("/workers").json()["workers"]
+            return all(w["speed"]["passes"] > 0 for w in workers)
+
+        assert eventually(learned, 20.0)
+        workers = client.get("/workers").json()["workers"]
+    for worker in workers:
+        assert worker["calibrated"], "SGLang told its forward passes at the start"
+        speed = worker["speed"]
+        assert 0 < speed["prefill"] < speed["decode"] < 1.0, "a token's prefill is less than a step"
+        assert 0 <= speed["hidden"] <= 1
+        assert worker["prediction_errors"]["service_seconds"]["predictions"] > 0
