@@ -17,6 +17,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ HELP = "Sluice beside SGLang's router and other policies, on real runtimes"
 _TRACE = Path("traces/hexgen_flow_financial.jsonl")
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"loads": (0.6,), "blocks": 1, "workflows": 10},
-    "short": {"loads": (0.5, 0.8, 1.1), "blocks": 2, "workflows": 50},
+    "short": {"loads": (0.5, 0.8, 1.1), "blocks": 3, "workflows": 30},
     "full": {"loads": (0.5, 0.8, 1.1), "blocks": 6, "workflows": 60},
 }
 _MINUTES = {"short": 43.0}
@@ -92,6 +93,9 @@ def run(arguments: argparse.Namespace) -> int:
     missing = [told for told in runs(design, systems) if told.key not in results.outcomes]
     print(f"{design.trace}: {read_header(Path(design.trace)).source}")
     if missing:
+        if find_spec("sglang_router") is None and any(told.system.is_router for told in missing):
+            message = "--systems: the router is not installed: pip install sglang-router==0.3.2"
+            raise ConfigError(message, field="systems")
         try:
             minutes = arguments.minutes or _MINUTES.get(arguments.preset, math.inf)
             asyncio.run(_measure(results, missing, time.monotonic() + 60 * minutes))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from launch.bench import main
+from launch.benches import compare
 from launch.benches.peers.analysis import Measured, crossing
 from launch.benches.peers.design import Run, Work
 from launch.benches.peers.intervals import Interval, Rows, interval
@@ -173,6 +174,16 @@ def test_finished_comparisons_are_shown_and_validated_without_servers(
     assert main(["validate", *flags, "--json", str(file)]) == 0
     assert "|error| at P95: mean 0.0%, 6 of 6 within 15%" in capsys.readouterr().out
     assert len(json.loads(file.read_text())["loads"]) == 2
+
+
+def test_a_missing_router_is_told_before_anything_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what to install."""
+    design(tmp_path)
+    monkeypatch.setattr(compare, "find_spec", lambda _: None)
+    assert main(["compare", str(tmp_path / "trace.jsonl"), "--quick"]) == 2
+    assert "pip install sglang-router" in capsys.readouterr().err
 
 
 def test_validation_without_measurements_says_what_to_do(

@@ -38,10 +38,10 @@ NAMES = ("fast", "slow")
 
 
 def pair_config(model_path: str | None, slowdown: float) -> ServerConfig:
-    """Return two CPU runtimes of one model, the second ``slowdown`` times as slow."""
+    """Return two CPU runtimes of one model, the second ``slowdown`` times as slow; batching as in SGLang."""
     factors = (1.0, slowdown)
     tables = tuple(RuntimeConfig(name=n, slowdown=k) for n, k in zip(NAMES, factors, strict=True))
-    return ServerConfig(model_path=model_path, gpus=(), runtime=tables)
+    return ServerConfig(model_path=model_path, gpus=(), no_autotune=True, prefill_budget=0, runtime=tables)
 
 
 @dataclass(slots=True)
@@ -92,7 +92,9 @@ class Pair:
             drain_seconds=1.0,
         )
         family = replace(self.plan, config=config).family_in(self.stand.folder)
-        spec = replace(family.controller, label=f"controller {self.runs}")
+        # It has learned nothing from the runs before.
+        cache = {"XDG_CACHE_HOME": str(self.stand.folder / f"cache-{self.runs}")}
+        spec = replace(family.controller, label=f"controller {self.runs}", environment=cache)
         child = await self.stand.start(spec)
         await child.until_ready(_SWITCH_SECONDS)
         return child
@@ -136,8 +138,8 @@ async def running_pair(config: ServerConfig) -> AsyncIterator[Pair]:
             await started.until_ready(_START_SECONDS)
         await _end(controller)
         stand.children.remove(controller)
-        stock = await _stock_servers(stand, specs)
-        yield Pair(plan, stand, stock, [_calibration(folder) for folder in folders])
+        calibrations = [_calibration(folder) for folder in folders]
+        yield Pair(plan, stand, await _stock_servers(stand, specs), calibrations)
 
 
 async def _stock_servers(stand: Processes, specs: Sequence[WorkerSpec]) -> list[str]:
