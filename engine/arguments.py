@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine import cpu, sglang_kv
+from engine import cpu, sglang_kv, sglang_slowdown
 from engine import sglang_hook as hook
 from engine.backend import StartError
 from engine.spec import WorkerSpec
@@ -39,7 +39,7 @@ def environment(spec: WorkerSpec, run_dir: Path) -> dict[str, str]:
     variables = {
         hook.HOOK_VARIABLE: "1",
         hook.RUN_DIR_VARIABLE: str(run_dir),
-        hook.SLOWDOWN_VARIABLE: str(spec.slowdown),
+        sglang_slowdown.VARIABLE: str(spec.slowdown),
         "TMPDIR": str(run_dir),
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONWARNINGS": "ignore::UserWarning",  # SGLang's, about kernels of other devices

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.messages import Generate, Message
+from sched.speed import Pass
 
 PROOF_QUEUE: Mapping[str, tuple[float, int, int] | None] = {
     "proof-late": (9.0, 1, 0),
@@ -40,7 +41,8 @@ class StartError(Exception):
 class RuntimeInfo:
     """What a started runtime is.  Sizes in tokens.
 
-    ``overlap``: it plans a batch before it has the results of the one in computation.
+    ``overlap``: it plans a batch before it has the results of the one in computation.  ``chunk_tokens``,
+    ``mixed``: its ``chunked_prefill_size`` and ``enable_mixed_chunk``.  ``vocab_size``: token ids are below.
     """
 
     context_length: int
@@ -50,6 +52,9 @@ class RuntimeInfo:
     tokenizer_hash: str
     device: str
     overlap: bool = False
+    chunk_tokens: int = 8192
+    mixed: bool = False
+    vocab_size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +128,10 @@ class Runtime(Protocol):
 
     async def load(self) -> Load:
         """Return the present load."""
+        ...
+
+    def passes(self, most: int) -> list[Pass]:
+        """Return the latest forward passes since the call before, the oldest first; none if it can't tell."""
         ...
 
     async def loads(self) -> list[dict[str, Any]]:

@@ -70,6 +70,8 @@ class Controller:
         for description in described:
             if runtime := runtimes.get(description["name"]):
                 description["prefix_cache"] = runtime.cache.describe()
+                description["speed"] = runtime.latency.describe()
+                description["prediction_errors"] = runtime.outlook.describe()
         return described
 
     @property

@@ -16,9 +16,10 @@ from engine.inquiries import Inquiries
 from engine.journal import Journal
 from engine.link import RouterLink
 from engine.observer import NOBODY, Observer
+from engine.prewarming import Prewarming
 from engine.reports import Reports
 from engine.timeline import WorkflowRecords
-from engine.workers import WorkerTable
+from engine.workers import WorkerTable, passes_reported, runtime_up
 from sched import events as ev
 from sched.clock import Clock, monotonic
 from sched.dispatcher import Dispatcher
@@ -75,6 +76,7 @@ class Exchange:
             ev.CallSettled: self._call_settled,
             ev.WorkflowSettled: self._workflow_settled,
             ev.Joined: lambda decision: None,
+            **Prewarming(link, workers, self.pending, self._rids, self.handle).handlers,
         }
         self.inquiries = Inquiries(link, workers)
         self._cache_reports = CacheReports(link, self.handle)
@@ -94,11 +96,12 @@ class Exchange:
         ]
 
     async def close(self) -> None:
-        """Stop listening, close the link and the journal."""
+        """Stop listening, close the link, the observer and the journal."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._link.close()
+        self._observer.close()
         if self.journal is not None:
             self.journal.close()
 
@@ -234,8 +237,7 @@ class Exchange:
         self._link.send(identity, msg.Welcome(epoch=self._options.epoch, fresh=fresh))
         if fresh:
             self.handle(ev.RuntimeLost(hello.runtime, "its worker was replaced"))
-            sizes = hello.max_total_tokens, hello.max_running_requests
-            self.handle(ev.RuntimeUp(hello.runtime, *sizes, overlap=hello.overlap))
+            self.handle(runtime_up(hello))
             self._cache_reports.ask(identity, hello.runtime)
             logger.info("runtime %s is up (pid %d)", hello.runtime, hello.pid)
             if len(self.workers) == len(self.workers.expected):
@@ -244,3 +246,5 @@ class Exchange:
     def _heartbeat(self, identity: bytes, heartbeat: msg.Heartbeat) -> None:
         if not self.workers.heard(heartbeat, self.clock()):
             self._link.send(identity, msg.Introduce())
+        elif heartbeat.passes:
+            self.handle(passes_reported(heartbeat))

@@ -9,7 +9,7 @@ from uuid import uuid4
 from weakref import WeakKeyDictionary
 
 from engine.controller import Controller
-from engine.timeline import BARE_CALL, WorkflowRecord
+from engine.timeline import BARE_CALL, EXTERNAL, WorkflowRecord
 from sched.errors import ConflictError, Failure, InvalidRequestError
 from sched.request import WorkflowSpec
 
@@ -133,7 +133,7 @@ class ExternalWorkflows:
             WorkflowSpec(
                 workflow_id=workflow_id,
                 slo_seconds=tag.slo_seconds or self._default_slo,
-                kind="external" if tag.workflow_id else BARE_CALL,
+                kind=EXTERNAL if tag.workflow_id else BARE_CALL,
                 tenant=tag.tenant,
                 database=tag.database,
             )

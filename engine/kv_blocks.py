@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sched.prefix import BLOCK_TOKENS, block_chain
@@ -35,18 +35,24 @@ class KvBlocks:
     """The blocks that SGLang's radix cache holds, from events told in order.
 
     A page is what SGLang counts in (one token by default), named by a hash of all tokens up to its end.
-    A block is held while the page is in which it ends: a radix cache evicts leaves first, so whoever
-    loses an earlier page of a block has lost the later ones.  Telling something twice does no harm.
+    A block is held while a page is in which it ends: a radix cache evicts leaves first, so whoever
+    loses an earlier page of a block has lost the later ones.  Pages longer than a block may begin with the
+    same one and go on differently.  Telling something twice does no harm.
 
     ``complete`` is false after :meth:`lose`, until the cache is cleared: what it holds can't be told.
     """
 
     def __init__(self) -> None:
         self.complete = True
-        self.held: set[int] = set()
+        self._holders: dict[int, int] = {}
         self._changed: set[int] = set()
         self._runs: dict[int, _Run] = {}
         self._ends: dict[int, tuple[int, ...]] = {}
+
+    @property
+    def held(self) -> Collection[int]:
+        """The blocks held."""
+        return self._holders.keys()
 
     def store(
         self, pages: Sequence[int], parent: int | None, token_ids: Sequence[int], page_tokens: int
@@ -75,8 +81,11 @@ class KvBlocks:
         for end, block in enumerate(chain, start=1):
             page = pages[(end * BLOCK_TOKENS - first - 1) // page_tokens]
             ends[page] = (*ends.get(page, ()), block)
-        self._ends.update(ends)
-        self.held.update(chain)
+        for page, blocks in ends.items():
+            if page not in self._ends:
+                self._ends[page] = blocks
+                for block in blocks:
+                    self._holders[block] = self._holders.get(block, 0) + 1
         self._changed.update(chain)
 
     def remove(self, pages: Sequence[int]) -> None:
@@ -84,7 +93,10 @@ class KvBlocks:
         for page in pages:
             if self._runs.pop(page, None) is not None:
                 blocks = self._ends.pop(page, ())
-                self.held.difference_update(blocks)
+                for block in blocks:
+                    self._holders[block] -= 1
+                    if not self._holders[block]:
+                        del self._holders[block]
                 self._changed.update(blocks)
 
     def clear(self) -> None:
@@ -98,14 +110,14 @@ class KvBlocks:
         self._forget()
 
     def _forget(self) -> None:
-        self._changed |= self.held
-        self.held.clear()
+        self._changed.update(self._holders)
+        self._holders.clear()
         self._runs.clear()
         self._ends.clear()
 
     def take_changes(self) -> tuple[list[int], list[int]]:
         """Return the blocks added and removed since the last time, as far as that is still so."""
-        added = [block for block in self._changed if block in self.held]
-        removed = [block for block in self._changed if block not in self.held]
+        added = [block for block in self._changed if block in self._holders]
+        removed = [block for block in self._changed if block not in self._holders]
         self._changed.clear()
         return added, removed

@@ -121,7 +121,8 @@ class Hello(Message):
 
     ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests (see
     ``engine/sglang_hook.py``).  ``tokenizer_hash`` must be the same for all runtimes of a server.
-    Sizes in tokens.
+    ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.speed.Speed``, empty if it
+    wasn't calibrated.  Sizes in tokens.
     """
 
     kind: ClassVar[str] = "hello"
@@ -138,11 +139,15 @@ class Hello(Message):
     simulated: bool
     slowdown: float = 1.0
     overlap: bool = False
+    chunk_tokens: int = 8192
+    mixed: bool = False
+    speed: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat(Message):
-    """A worker's load.  ``scheduler_steps`` counts forward passes of SGLang's scheduler."""
+    """A worker's load.  ``scheduler_steps`` counts forward passes of SGLang's scheduler; ``passes`` are the
+    latest ones since the heartbeat before, each the fields of ``sched.speed.Pass``."""
 
     kind: ClassVar[str] = "heartbeat"
     runtime: str
@@ -150,6 +155,7 @@ class Heartbeat(Message):
     waiting: int
     used_tokens: int
     scheduler_steps: int
+    passes: Sequence[Sequence[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

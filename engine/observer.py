@@ -26,18 +26,36 @@ class Observer(Protocol):
         """The workflow of ``record`` has ended."""
         ...
 
+    def close(self) -> None:
+        """Nothing more will happen; this alone may take seconds."""
+        ...
 
-class Nobody:
-    """An observer that doesn't look."""
+
+class Observers:
+    """Tells each of several observers, in their order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
 
     def call_sent(self, call: PendingCall) -> None:
-        """Ignore it."""
+        """Pass it on."""
+        for observer in self._observers:
+            observer.call_sent(call)
 
     def call_settled(self, call: PendingCall) -> None:
-        """Ignore it."""
+        """Pass it on."""
+        for observer in self._observers:
+            observer.call_settled(call)
 
     def workflow_settled(self, record: WorkflowRecord) -> None:
-        """Ignore it."""
+        """Pass it on."""
+        for observer in self._observers:
+            observer.workflow_settled(record)
+
+    def close(self) -> None:
+        """Pass it on."""
+        for observer in self._observers:
+            observer.close()
 
 
-NOBODY = Nobody()
+NOBODY = Observers()

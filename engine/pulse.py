@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 
 from engine.backend import Runtime
 from engine.messages import Heartbeat, Hello, Message
@@ -12,6 +13,8 @@ from engine.spec import WorkerSpec
 from sched.clock import Clock
 
 HELLO_SECONDS = 0.5
+PASSES = 64
+"""Forward passes that a heartbeat tells of; a learner needs no more."""
 _MISSED_PINGS = 5
 
 
@@ -34,6 +37,10 @@ class Pulse:
         self._last_heard = clock()
         self._welcomed = False
         self._hurry = asyncio.Event()
+
+    def calibrated(self, speed: Mapping[str, float]) -> None:
+        """Introduce the runtime with its ``speed``."""
+        self._hello = replace(self._hello, speed=speed)
 
     def heard(self) -> None:
         """Note a message of the controller."""
@@ -69,4 +76,5 @@ class Pulse:
             waiting=load.waiting,
             used_tokens=load.used_tokens,
             scheduler_steps=load.scheduler_steps,
+            passes=[list(done) for done in self._runtime.passes(PASSES)],
         )

@@ -11,13 +11,14 @@ from sched import events as ev
 from sched.clock import Clock
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure
+from sched.prewarm import PREWARM_ATTEMPT
 from sched.request import State
 
 _RETRYABLE = frozenset({"runtime_failure", "unavailable"})
 
 
 class Reports:
-    """Takes reports on ``pending`` calls; one on an attempt that is no longer live is dropped.
+    """Takes reports on ``pending`` calls and prewarmings; one on what is no longer live is dropped.
 
     ``handle`` gives the core an event.
     """
@@ -59,7 +60,13 @@ class Reports:
         if found := self._attempt(message.rid):
             found[0].chunks.put_nowait(message)
 
+    def _prewarmed(self, rid: str, *, done: bool) -> None:
+        number, attempt = self._rids.parse(rid) or (0, 0)
+        if attempt == PREWARM_ATTEMPT:
+            self._handle(ev.PrewarmEnded(number, done=done))
+
     def _finished(self, _identity: bytes, message: msg.Finished) -> None:
+        self._prewarmed(message.rid, done=True)
         if found := self._attempt(message.rid):
             call, attempt = found
             call.answer, call.answered_clock = message, self._clock()
@@ -79,6 +86,7 @@ class Reports:
             )
 
     def _failed(self, _identity: bytes, message: msg.Failed) -> None:
+        self._prewarmed(message.rid, done=False)
         if found := self._attempt(message.rid):
             call, attempt = found
             failure = Failure(message.code, message.message)

@@ -18,8 +18,10 @@ from engine.children import end_children, unlink_shared_files
 from engine.delivery import pack_ids
 from engine.kv_feed import Send
 from engine.messages import RID_LENGTH, Generate
+from engine.pass_ring import PASSES_FILE, PassReader
 from engine.rekeys import Rekeys
 from engine.spec import WorkerSpec
+from sched.speed import Pass
 
 PROOF_SECONDS = 30.0
 WARM_UP_SECONDS = 120.0
@@ -70,6 +72,7 @@ class SglangRuntime:
         except Exception as error:
             raise StartError(self._reason(error)) from error
         self._manager: Any = self._engine.tokenizer_manager
+        self._passes = PassReader(run_dir / PASSES_FILE)
         self._report: dict[str, Any] = {}
         self._rekeys = Rekeys(self._tell_schedulers)
 
@@ -119,6 +122,9 @@ class SglangRuntime:
             tokenizer_hash=tokenizer_hash(sglang_info.tokenizer_folder(self._spec.model_path)),
             device=self._spec.device,
             overlap=bool(self._report["overlap"]),
+            chunk_tokens=int(self._report["chunk_tokens"]),
+            mixed=bool(self._report["mixed"]),
+            vocab_size=int(self._manager.model_config.vocab_size),
         )
 
     async def warm_up(self) -> None:
@@ -180,6 +186,10 @@ class SglangRuntime:
             used_tokens=sum(load.num_used_tokens for load in loads),
             scheduler_steps=hook.read_steps(self._run_dir),
         )
+
+    def passes(self, most: int) -> list[Pass]:
+        """Return the forward passes that SGLang's scheduler timed since the call before."""
+        return self._passes.take(most)
 
     async def loads(self) -> list[dict[str, Any]]:
         """Return what SGLang's schedulers last published, with all sections."""

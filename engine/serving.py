@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -121,6 +121,10 @@ class Serving:
             for rid in list(self._running):
                 self._end(rid, Failure("unavailable", "the runtime was stopped"))
         self._stopped.set()
+
+    def calibrated(self, speed: Mapping[str, float]) -> None:
+        """Introduce the runtime with its ``speed`` (the fields of ``sched.speed.Speed``)."""
+        self._pulse.calibrated(speed)
 
     async def until_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Run ``work`` to its end, raising what it raises; cancel it and return ``False`` if stopped."""

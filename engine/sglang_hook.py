@@ -8,7 +8,7 @@ scheduler process:
   request's key travels in its ``sampling_params.custom_params["sluice"]``, the same on all ranks of a
   tensor-parallel runtime, and no clock is read, so all ranks sort alike.
   ``Scheduler.sluice_rekey`` changes the key of a request, waiting or about to come.
-- ``Scheduler.run_batch``: counts forward passes and, for tests, stretches them.
+- ``Scheduler.run_batch``: counts and times forward passes, around ``engine/sglang_slowdown.py``.
 - ``Scheduler.__init__``: writes down why a start failed, for the worker to report; closes a socket that
   nobody reads.
 
@@ -23,17 +23,18 @@ import mmap
 import os
 import struct
 import sys
-import time
 from array import array
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine import sglang_slowdown
 from engine.backend import PROOF_ORDER, PROOF_QUEUE
+from engine.pass_ring import PASSES_FILE, PassWriter
+from engine.pass_watch import PassWatch
 from sched.order import queue_position
 
 HOOK_VARIABLE = "SLUICE_HOOK"
-SLOWDOWN_VARIABLE = "SLUICE_SLOWDOWN"
 RUN_DIR_VARIABLE = "SLUICE_RUN_DIR"
 
 CUSTOM_PARAM = "sluice"
@@ -63,14 +64,12 @@ def register() -> None:
         return
     from sglang.srt.plugins.hook_registry import HookRegistry, HookType
 
-    slowdown = float(os.environ.get(SLOWDOWN_VARIABLE, "1"))
-    if slowdown < 1:
-        raise ValueError(f"{SLOWDOWN_VARIABLE} is {slowdown}; it must be at least 1")
+    sglang_slowdown.register()  # before our hook on the same method, so that it is inside
     run_dir = Path(os.environ[RUN_DIR_VARIABLE])
     policy = "sglang.srt.managers.schedule_policy.SchedulePolicy"
     for target, hook in (
         (f"{policy}.calc_priority", in_our_order),
-        (f"{_SCHEDULER}.Scheduler.run_batch", _StepHook(run_dir, slowdown)),
+        (f"{_SCHEDULER}.Scheduler.run_batch", _StepHook(run_dir)),
         (f"{_SCHEDULER}.Scheduler.__init__", _FailureReport(run_dir / FAILURE_FILE)),
     ):
         HookRegistry.register(target, hook, HookType.AROUND)
@@ -127,18 +126,18 @@ def _position(request: Any) -> tuple[bool, tuple[int, float, int]]:
 
 
 class _StepHook:
-    """Counts forward passes in a small shared file and makes each last ``slowdown`` times as long."""
+    """Counts forward passes in a small shared file, and times them."""
 
-    def __init__(self, run_dir: Path, slowdown: float) -> None:
+    def __init__(self, run_dir: Path) -> None:
         self._path = run_dir / STEPS_FILE
-        self._slowdown = slowdown
+        self._watch = PassWatch(PassWriter(run_dir / PASSES_FILE))
         self._shared: mmap.mmap | None = None
 
     def __call__(self, original: Callable[..., Any], scheduler: Any, *args: Any, **kwargs: Any) -> Any:
-        if self._slowdown > 1:
-            result = _stretched(self._slowdown, original, scheduler, *args, **kwargs)
-        else:
-            result = original(scheduler, *args, **kwargs)
+        self._watch.starts(scheduler)
+        began = self._watch.now()
+        result = original(scheduler, *args, **kwargs)
+        self._watch.ended(scheduler, args[0] if args else kwargs["batch"], began)
         if self._shared is None:
             self._shared = _shared_counter(self._path)
         _STEPS.pack_into(self._shared, 0, scheduler.forward_ct)
@@ -157,27 +156,6 @@ class _FailureReport:
         except Exception as error:
             self._path.write_text(f"{type(error).__name__}: {error}", encoding="utf-8")
             raise
-
-
-def _stretched(factor: float, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call ``function`` and stay busy until it has taken ``factor`` times as long.
-
-    Busy, because a sleep leaves cold caches that lengthen the next pass (measured: 3 became 4 to 4.7).
-    On a CPU the thread's own time counts, so that what other processes take isn't multiplied.  On a
-    GPU a forward pass returns before its kernels ran, so they are waited for.
-    """
-    import torch
-
-    on_gpu = torch.cuda.is_available()
-    clock = time.perf_counter if on_gpu else time.thread_time
-    started = clock()
-    result = function(*args, **kwargs)
-    if on_gpu:
-        torch.cuda.synchronize()
-    until = started + factor * (clock() - started)
-    while clock() < until:
-        pass
-    return result
 
 
 def _shared_counter(path: Path) -> mmap.mmap:
@@ -218,6 +196,8 @@ def _prove(scheduler: Any, report: str) -> None:
         "max_running_requests": scheduler.max_running_requests,
         "max_total_tokens": scheduler.max_total_num_tokens,
         "overlap": scheduler.enable_overlap,
+        "chunk_tokens": scheduler.chunked_prefill_size or scheduler.max_prefill_tokens,
+        "mixed": scheduler.is_mixed_chunk,
     }
     Path(f"{report}.{os.getpid()}").write_text(json.dumps(content), encoding="utf-8")
 

@@ -14,6 +14,7 @@ from engine.messages import Generate
 _INTERNAL_STREAM_INTERVAL = 16
 
 _REPORTED_META = (
+    "queue_time",
     "weight_version",
     "weight_versions",
     "num_retractions",

@@ -21,6 +21,7 @@ from engine.messages import Generate, Message
 from engine.simulated_cache import SimulatedCache
 from engine.spec import WorkerSpec
 from sched.order import queue_position
+from sched.speed import Pass
 
 _DEFAULTS: dict[str, float] = {
     "prefill_tokens_per_second": 4000.0,
@@ -168,19 +169,16 @@ class SimulatedRuntime:
             scheduler_steps=self._steps,
         )
 
+    def passes(self, most: int) -> list[Pass]:
+        """Return nothing."""
+        return []
+
     async def loads(self) -> list[dict[str, Any]]:
         """Return the present load under SGLang's names."""
         load = await self.load()
-        return [
-            {
-                "dp_rank": 0,
-                "num_running_reqs": load.running,
-                "num_waiting_reqs": load.waiting,
-                "num_used_tokens": load.used_tokens,
-                "max_total_num_tokens": self._capacity,
-                "max_running_requests": self._slots,
-            }
-        ]
+        sizes = {"max_total_num_tokens": self._capacity, "max_running_requests": self._slots}
+        counts = {"num_running_reqs": load.running, "num_waiting_reqs": load.waiting}
+        return [{"dp_rank": 0, "num_used_tokens": load.used_tokens, **counts, **sizes}]
 
     async def server_info(self) -> dict[str, Any]:
         """Return what the runtime is, under SGLang's names where it has one."""

@@ -18,7 +18,8 @@ class WorkerSpec:
     are SGLang's server arguments by SGLang's names.  ``slowdown`` k ≥ 1 makes each forward pass last k
     times as long (an unlike pair for tests).  ``orphan_seconds`` is how long the worker outlives a
     silent controller.  ``heartbeat_seconds`` is the period of its load reports.  ``kv_events``: it reports
-    what its prefix cache holds.
+    what its prefix cache holds.  ``calibration_folder``: where calibrations are kept (``None``: it is not
+    calibrated); ``recalibrate``: it is measured again.
     """
 
     name: str
@@ -33,6 +34,8 @@ class WorkerSpec:
     orphan_seconds: float = 60.0
     heartbeat_seconds: float = 1.0
     kv_events: bool = True
+    calibration_folder: str | None = None
+    recalibrate: bool = False
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""

@@ -15,6 +15,9 @@ from sched.request import State, WorkflowSpec
 
 BARE_CALL = "call"
 """The kind of a workflow that is one call, of a client that named no workflow."""
+EXTERNAL = "external"
+"""The kind of a workflow that an agent outside runs."""
+RUN_OUTSIDE = frozenset({BARE_CALL, EXTERNAL})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -16,7 +17,8 @@ from sched.errors import ConfigError, InvalidRequestError
 from sched.prefix import BLOCK_TOKENS, block_chain
 from sched.workflow import Segment, SegmentKind
 
-_TOKEN_BYTES = 4
+TOKEN_BYTES = 4
+"""Bytes of a token id, a little-endian int32."""
 _CACHED_SEGMENTS = 512
 _CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
 
@@ -24,25 +26,26 @@ _CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A tokenised prompt.  ``token_ids`` is little-endian int32, ``boundaries`` the token index at which
-    each segment ends, ``blocks`` the hash chain of its full blocks."""
+    each segment ends, ``kinds`` how widely each is shared, ``blocks`` the hash chain of its full blocks."""
 
     token_ids: bytes
     boundaries: tuple[int, ...]
+    kinds: tuple[SegmentKind, ...]
     blocks: tuple[int, ...]
 
     @property
     def tokens(self) -> int:
         """Length in tokens."""
-        return len(self.token_ids) // _TOKEN_BYTES
+        return len(self.token_ids) // TOKEN_BYTES
 
     def blocks_of_output(self, token_ids: bytes) -> tuple[int, ...]:
         """Return the hashes of the blocks behind the prompt's that an output (int32) fills in the KV cache.
 
         Its last token isn't there: it was sampled and not computed.
         """
-        begun = self.token_ids[len(self.blocks) * BLOCK_TOKENS * _TOKEN_BYTES :]
+        begun = self.token_ids[len(self.blocks) * BLOCK_TOKENS * TOKEN_BYTES :]
         previous = self.blocks[-1] if self.blocks else 0
-        return block_chain(begun + token_ids[:-_TOKEN_BYTES], previous=previous)
+        return block_chain(begun + token_ids[:-TOKEN_BYTES], previous=previous)
 
 
 def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
@@ -63,7 +66,7 @@ def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
         raise InvalidRequestError(
             f"input_ids must be token ids, integers from 0 to {2**31 - 1}", field="input_ids"
         )
-    return Prompt(packed, (len(token_ids),), block_chain(packed))
+    return Prompt(packed, (len(token_ids),), (SegmentKind.CONTEXT,), block_chain(packed))
 
 
 class PromptEncoder:
@@ -110,6 +113,12 @@ class PromptEncoder:
         """Return the prompt of bare ``text``, as SGLang would tokenise it."""
         return await self.encode([Segment(SegmentKind.CONTEXT, text)])
 
+    def texts(self, token_ids: bytes, lengths: Sequence[int]) -> tuple[str, ...]:
+        """Return the texts of the parts of a prompt, which have ``lengths`` tokens."""
+        ids, ends = array("i", token_ids).tolist(), accumulate(lengths, initial=0)
+        parts = [ids[begin:end] for begin, end in pairwise(ends)]
+        return tuple(self.tokenizer.decode(part, skip_special_tokens=False) for part in parts)
+
     def close(self) -> None:
         """End the thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -126,7 +135,8 @@ class PromptEncoder:
         if not length:
             raise InvalidRequestError("the prompt is empty: give some text", field="text")
         token_ids = b"".join(parts)
-        return Prompt(token_ids, tuple(boundaries), block_chain(token_ids))
+        kinds = tuple(segment.kind for segment in segments)
+        return Prompt(token_ids, tuple(boundaries), kinds, block_chain(token_ids))
 
     def _segment(self, segment: Segment) -> bytes:
         known = self._cache.get(segment.text)

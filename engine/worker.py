@@ -21,10 +21,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from engine import cpu
 from engine.backend import Runtime, RuntimeInfo, StartError
+from engine.calibration import calibrated
 from engine.children import die_with_parent, end_children
 from engine.link import DealerLink
 from engine.messages import Hello, Message
@@ -110,15 +112,24 @@ async def _serve(spec: WorkerSpec, run_dir: Path, status: Status) -> Ending:
         proof = runtime.prove()
         status("hook_live")
         info = await runtime.open()
-        serving, link = _connect(spec, runtime, _hello(spec, runtime, info, proof))
+        hello = _hello(spec, runtime, info, proof)
+        serving, link = _connect(spec, runtime, hello)
         try:
-            if await serving.until_stopped(runtime.warm_up()):
+            if await serving.until_stopped(_prepare(spec, runtime, info, serving)):
                 status("ready")
             return await serving.run()
         finally:
             link.close()
     finally:
         runtime.shutdown()
+
+
+async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, serving: Serving) -> None:
+    """Warm the runtime up and have it introduced with its speed."""
+    await runtime.warm_up()
+    calibration = await calibrated(runtime, spec, info)
+    if calibration is not None:
+        serving.calibrated(asdict(calibration.speed))
 
 
 def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[Serving, DealerLink]:
@@ -152,6 +163,8 @@ def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequenc
         simulated=runtime.simulated,
         slowdown=spec.slowdown,
         overlap=info.overlap,
+        chunk_tokens=info.chunk_tokens,
+        mixed=info.mixed,
     )
 
 

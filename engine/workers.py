@@ -8,6 +8,8 @@ from typing import Any
 
 from engine.backend import PROOF_ORDER
 from engine.messages import Heartbeat, Hello
+from sched.events import PassesReported, RuntimeUp
+from sched.speed import Chunks, Pass, Speed
 
 
 @dataclass(slots=True)
@@ -18,6 +20,29 @@ class Worker:
     hello: Hello
     last_seen: float
     load: Heartbeat | None = None
+
+
+def runtime_up(hello: Hello) -> RuntimeUp:
+    """Return what the core is told of a runtime that introduced itself."""
+    return RuntimeUp(
+        hello.runtime,
+        hello.max_total_tokens,
+        hello.max_running_requests,
+        Speed(**hello.speed) if hello.speed else None,
+        Chunks(hello.chunk_tokens, hello.mixed),
+        hello.overlap,
+    )
+
+
+def passes_reported(heartbeat: Heartbeat) -> PassesReported:
+    """Return what the core is told of a runtime's latest forward passes."""
+    return PassesReported(heartbeat.runtime, [_pass(*fields) for fields in heartbeat.passes])
+
+
+def _pass(
+    requests: float, tokens: float, reach: float, square: float, calls: float, context: float, seconds: float
+) -> Pass:
+    return Pass(int(requests), int(tokens), reach, square, int(calls), int(context), seconds)
 
 
 class WorkerTable:

@@ -15,6 +15,7 @@ from sched.arrivals import draw
 from sched.bounds import rate_bound
 from sched.errors import ConfigError
 from sched.hardware import RuntimeConfig, parse_cluster
+from sched.limits import PrewarmLimits
 from sched.metrics import ATTAINMENT, WARM_UP, Recording, WorkflowRecord, summarise
 from sched.simulator import SimOptions, Simulator
 from sched.trace import TraceWorkflow, read_trace
@@ -48,6 +49,7 @@ class Cell:
     window_tokens: int = 0
     early_ending: bool = False
     calibrated: bool = True
+    prewarm: float = 0.0
 
     @property
     def searches(self) -> bool:
@@ -144,6 +146,7 @@ class Cell:
                 window_tokens=self.window_tokens,
                 early_ending=self.early_ending,
                 calibrated=self.calibrated,
+                prewarm=PrewarmLimits(share=self.prewarm),
             ),
         )
 

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
 
+from sched.limits import Limits, PrewarmLimits
+
 EMBEDDED = "embedded"
 """The model path that stands for the embedded default model."""
 DEFAULT_CPU_SLOTS = 2
@@ -74,6 +76,9 @@ class ServerConfig:
     admission: Annotated[str, _help("what is served: a shipped policy or module:attribute")] = "always"
     default_slo_seconds: Annotated[Seconds, _help("deadline of workflows whose request names none")] = 60.0
     window_tokens: Annotated[PositiveInt, _help("prompt tokens sent ahead to a runtime; more is held")] = 4096
+    prewarm: Annotated[
+        float, Field(ge=0, lt=1), _help("share of a runtime's time for prefixes ahead of calls (0: off)")
+    ] = 0.0
     max_waiting_calls: Annotated[PositiveInt, _help("waiting calls beyond which requests are refused")] = 1024
     call_timeout_seconds: Annotated[Seconds, _help("time limit of one call")] = 600.0
     start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
@@ -86,10 +91,18 @@ class ServerConfig:
     journal: Annotated[
         str | None, _help("file that remembers workflows (default: one that goes with the server)")
     ] = None
+    record: Annotated[
+        str | None, _help("trace file to which finished workflows are appended, without their text")
+    ] = None
+    record_prompts: Annotated[bool, _help("keep the prompts' text in the recorded trace, too")] = False
     log_level: Annotated[LogLevel, _help("debug and info show the log of every process")] = "warning"
     no_kv_events: Annotated[bool, _help("guess what runtimes cache instead of following SGLang's events")] = (
         False
     )
+    no_calibration: Annotated[bool, _help("don't measure runtimes at their start, nor use what was kept")] = (
+        False
+    )
+    recalibrate: Annotated[bool, _help("measure runtimes again, whatever was kept")] = False
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
     databases: Mapping[str, str] = field(default_factory=dict)
     engine_args: Mapping[str, Any] = field(default_factory=dict)
@@ -100,7 +113,8 @@ class ServerConfig:
 class ControllerSpec:
     """What the launcher tells the controller process: JSON, one line on its standard input.
 
-    ``endpoint`` is the ZMQ address to bind (``ipc://…``).  ``journal``: the file of ``engine/journal.py``.
+    ``endpoint`` is the ZMQ address to bind (``ipc://…``).  ``journal``: the file of ``engine/journal.py``,
+    ``record``: of ``engine/recorder.py``.
     ``runtimes`` are the workers to expect.  ``databases`` maps names to SQLite files.  ``policy_path`` is
     the folder in which a user's policies are looked up.  Times in seconds.
     """
@@ -128,6 +142,17 @@ class ControllerSpec:
     log_level: str
     prompt_profile: Literal["compact", "full"] = "compact"
     journal: str | None = None
+    record: str | None = None
+    record_prompts: bool = False
+    prewarm: float = 0.0
+
+    def limits(self) -> Limits:
+        """Return the bounds of the core."""
+        return Limits(
+            window_tokens=self.window_tokens,
+            max_waiting_calls=self.max_waiting_calls,
+            prewarm=PrewarmLimits(share=self.prewarm),
+        )
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""

@@ -29,6 +29,8 @@ from engine.exchange import Exchange, ExchangeOptions
 from engine.external import ExternalWorkflows
 from engine.journal import Journal
 from engine.link import RouterLink
+from engine.observer import Observer, Observers
+from engine.recorder import Recorder
 from engine.runner import WorkflowRunner
 from engine.status import Status
 from engine.steps import Services
@@ -46,7 +48,7 @@ from launch.policies import admission_registry, ordering_registry, placement_reg
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Retriever
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
-from sched.dispatcher import Dispatcher, Limits
+from sched.dispatcher import Dispatcher
 from sched.errors import SluiceError
 from sched.profile import PUBLISHED
 from sched.workflow import Segment
@@ -97,7 +99,7 @@ def _build(spec: ControllerSpec) -> _Parts:
     dispatcher = Dispatcher(
         placement_registry().load(spec.placement),
         ordering_registry().load(spec.ordering),
-        Limits(window_tokens=spec.window_tokens, max_waiting_calls=spec.max_waiting_calls),
+        spec.limits(),
         admission=admission_registry().load(spec.admission),
     )
     workers = WorkerTable(
@@ -107,12 +109,13 @@ def _build(spec: ControllerSpec) -> _Parts:
     meters = Meters(PUBLISHED)
     journal = Journal(Path(spec.journal)) if spec.journal else None
     link = RouterLink(spec.endpoint)
-    exchange = Exchange(link, dispatcher, workers, options, observer=meters, journal=journal)
+    encoder = PromptEncoder.load(spec.model_path)
+    observer = _observer(spec, meters, encoder)
+    exchange = Exchange(link, dispatcher, workers, options, observer=observer, journal=journal)
     controller = Controller(exchange)
     databases = DatabaseRegistry()
     for name, path in spec.databases.items():
         databases.register(name, Path(path))
-    encoder = PromptEncoder.load(spec.model_path)
     sql = MeteredSql(databases, meters)
     services = Services(controller, encoder, sql, SQL_TIMEOUT_SECONDS)
     runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
@@ -135,6 +138,12 @@ def _build(spec: ControllerSpec) -> _Parts:
         )
     )
     return _Parts(exchange, runner, databases, encoder, text2sql, retriever, app)
+
+
+def _observer(spec: ControllerSpec, meters: Meters, encoder: PromptEncoder) -> Observer:
+    if spec.record is None:
+        return meters
+    return Observers(meters, Recorder(Path(spec.record), encoder.texts if spec.record_prompts else None))
 
 
 def _text2sql_options(spec: ControllerSpec) -> Text2SqlOptions:

@@ -22,6 +22,11 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "sluice"
 
 
+def calibration_folder() -> Path:
+    """Return where calibrations are kept between starts."""
+    return cache_folder() / "calibrations"
+
+
 def check_model(model_path: str, where: str) -> None:
     """Refuse a folder that holds no model; ``where`` is the flag or key it came from.
 

@@ -11,7 +11,7 @@ from engine.spec import WorkerSpec
 from launch.children import ChildSpec
 from launch.config import EMBEDDED, SHOWN_LEVELS, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.devices import Machine
-from launch.models import build_demo_database, build_embedded_model, demo_database
+from launch.models import build_demo_database, build_embedded_model, calibration_folder, demo_database
 from launch.supervisor import Family
 
 
@@ -69,6 +69,9 @@ class Plan:
             policy_path=str(Path.cwd()),
             log_level=config.log_level,
             journal=journal,
+            record=config.record,
+            prewarm=config.prewarm,
+            record_prompts=config.record_prompts,
         )
 
     def worker_specs(self, endpoint: str) -> Sequence[WorkerSpec]:
@@ -93,6 +96,8 @@ class Plan:
             slowdown=runtime.slowdown,
             simulated=self.config.simulated,
             kv_events=not self.config.no_kv_events,
+            calibration_folder=None if self.config.no_calibration else str(calibration_folder()),
+            recalibrate=self.config.recalibrate,
         )
 
     def _model_path(self, runtime: RuntimeConfig) -> str:

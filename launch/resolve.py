@@ -36,7 +36,17 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
     placement_registry().load(config.placement)
     ordering_registry().load(config.ordering)
     admission_registry().load(config.admission)
-    return replace(config, runtime=runtimes, databases=_databases(config), journal=_journal(config))
+    if config.record_prompts and config.record is None:
+        raise ConfigError(
+            "--record-prompts needs a trace to keep them in: give --record FILE", field="record_prompts"
+        )
+    return replace(
+        config,
+        runtime=runtimes,
+        databases=_databases(config),
+        journal=_writable(config.journal, "journal"),
+        record=_writable(config.record, "record"),
+    )
 
 
 def as_toml(config: ServerConfig) -> str:
@@ -103,13 +113,13 @@ def _databases(config: ServerConfig) -> dict[str, str]:
     return databases
 
 
-def _journal(config: ServerConfig) -> str | None:
-    if config.journal is None:
+def _writable(file: str | None, name: str) -> str | None:
+    if file is None:
         return None
-    path = Path(_absolute(config.journal))
+    path = Path(_absolute(file))
     if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
         raise ConfigError(
-            f"--journal {path} can't be written to: name a file in a folder of yours", field="journal"
+            f"--{name} {path} can't be written to: name a file in a folder of yours", field=name
         )
     return str(path)
 

@@ -22,7 +22,7 @@ from launch.policies import ordering_registry, placement_registry
 from launch.sweep import sweep
 from launch.sweep_report import grouped, plot, table, write_json
 from sched.errors import ConfigError
-from sched.trace import read_source
+from sched.trace import read_header
 
 _DEFAULT_LOAD = (0.4,)
 _TABLE_WIDTH = 180
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         results = sweep(cells, jobs=arguments.jobs, results=arguments.results)
         groups = grouped(cells, results)
         for trace in arguments.traces:
-            print(f"{trace}: {read_source(trace)}")
+            print(f"{trace}: {read_header(trace).source}")
         Console(width=_TABLE_WIDTH, highlight=False).print(table(groups))
         if arguments.json:
             write_json(arguments.json, cells, results)
@@ -97,6 +97,7 @@ _COMMON = (
     "window_tokens",
     "early_ending",
     "calibrated",
+    "prewarm",
 )
 
 
@@ -125,7 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--cluster",
         action="append",
-        help='hetero1 (default), hetero2 or GPUs such as "a100,a100,l40s"; may be repeated',
+        help='hetero1 (default), hetero2, GPUs such as "a100,a100,l40s" or calibrations '
+        '("file:traces/calibration_cpu.json"); may be repeated',
     )
     add(
         "--runtime-config",
@@ -163,6 +165,12 @@ def _parser() -> argparse.ArgumentParser:
         dest="calibrated",
         action="store_false",
         help="the dispatcher learns each runtime's speed from nothing",
+    )
+    add(
+        "--prewarm",
+        type=float,
+        default=0.0,
+        help="share of a runtime's time for prefixes computed ahead of calls (0: off)",
     )
     add("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (one per core)")
     add("--results", type=Path, help="JSONL file that keeps finished cells; a sweep resumes from it")

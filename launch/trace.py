@@ -22,7 +22,7 @@ from sched.hexgen import convert
 from sched.metrics import percentile
 from sched.simprompt import shared_tokens
 from sched.synthetic import Shape, generate
-from sched.trace import TraceWorkflow, read_source, read_trace, write_trace
+from sched.trace import TraceWorkflow, read_header, read_trace, write_trace
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -88,7 +88,7 @@ def _write(path: Path, source: str, workflows: list[TraceWorkflow]) -> None:
 def _describe(arguments: argparse.Namespace) -> None:
     workflows = read_trace(arguments.trace)
     console = Console(highlight=False, soft_wrap=True)
-    console.print(f"source: {read_source(arguments.trace)}")
+    console.print(f"source: {read_header(arguments.trace).source}")
     databases, tenants = {w.database for w in workflows}, {w.tenant for w in workflows}
     arrivals = sorted(w.arrival for w in workflows)
     between = [b - a for a, b in itertools.pairwise(arrivals)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 WINDOW = 1000
 """Predictions looked back on."""
@@ -11,30 +11,47 @@ WINDOW = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accuracy:
-    """Absolute errors of the latest ``predictions``: median and 90th percentile (``None`` without any)."""
+    """Absolute errors of the latest ``predictions``: median and 90th percentile, in the unit of what was
+    predicted, and as shares of what it was measured against (``None`` without any)."""
 
     predictions: int
-    median: int | None
-    p90: int | None
+    median: float | None = None
+    p90: float | None = None
+    median_share: float | None = None
+    p90_share: float | None = None
+
+    def as_dict(self) -> dict[str, float | None]:
+        """Return plain data for JSON, figures to four digits."""
+        return {n: None if v is None else float(f"{v:.4g}") for n, v in asdict(self).items()}
 
 
 class Errors:
-    """A bounded window of errors, predicted minus real."""
+    """A bounded window of predictions and what became of them."""
 
     def __init__(self, window: int = WINDOW) -> None:
-        self._errors: deque[int] = deque(maxlen=window)
+        self._errors: deque[tuple[float, float]] = deque(maxlen=window)
 
-    def add(self, error: int) -> None:
-        """Note an error; the oldest one is forgotten when the window is full."""
-        self._errors.append(error)
+    def add(self, predicted: float, real: float, whole: float | None = None) -> None:
+        """Note a prediction; the oldest one is forgotten when the window is full.
+
+        ``whole`` is what the error is a share of, if not ``real``.
+        """
+        error = abs(predicted - real)
+        self._errors.append((error, error / max(1e-9, real if whole is None else whole)))
 
     def accuracy(self) -> Accuracy:
         """Return what the window shows; percentiles are the nearest rank."""
-        sizes = sorted(map(abs, self._errors))
-        if not sizes:
-            return Accuracy(predictions=0, median=None, p90=None)
+        if not self._errors:
+            return Accuracy(predictions=0)
+        sizes, shares = (sorted(column) for column in zip(*self._errors, strict=True))
 
-        def rank(share: float) -> int:
-            return sizes[max(0, -int(-share * len(sizes) // 1) - 1)]
+        def rank(values: list[float], share: float) -> float:
+            return values[max(0, -int(-share * len(values) // 1) - 1)]
 
-        return Accuracy(predictions=len(sizes), median=rank(0.5), p90=rank(0.9))
+        return Accuracy(
+            predictions=len(sizes),
+            median=rank(sizes, 0.5),
+            p90=rank(sizes, 0.9),
+            median_share=rank(shares, 0.5),
+            p90_share=rank(shares, 0.9),
+        )

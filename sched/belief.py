@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Collection, Sequence
 
-from sched.accuracy import Errors
 from sched.events import CacheFlushed, CacheReported, CacheScope
 from sched.prefill import OnTheWay, PrefillBatches
 from sched.prefix import BLOCK_TOKENS, PrefixIndex, reusable_tokens
@@ -23,27 +22,21 @@ class CacheBelief:
     (``sched/prefill.py``).  A runtime that reports nothing is guessed to keep the latest prompts that fit
     into ``capacity_tokens``.
 
-    ``errors`` compares what was believed when a call was sent with what the runtime then found, in tokens.
     Since partial blocks don't count, a belief without fault is up to a block short.
     """
 
     def __init__(self, capacity_tokens: int, *, overlap: bool = False) -> None:
-        self.errors = Errors()
         self._guess = PrefixIndex(capacity_tokens)
         self._reported: set[int] | None = None
         self._fresh: OrderedDict[int, float] = OrderedDict()  # those that expire first stand first
         self._batches = PrefillBatches(overlap=overlap)
         self._on_the_way = OnTheWay()
 
-    def describe(self) -> dict[str, str | int | None]:
-        """Return where the belief comes from, the tokens held, and how far off it was, in tokens."""
-        accuracy = self.errors.accuracy()
+    def describe(self) -> dict[str, str | int]:
+        """Return where the belief comes from, and the tokens held."""
         return {
             "source": "guessed" if self._reported is None else "reported",
             "tokens": len(self._known) * BLOCK_TOKENS,
-            "predictions": accuracy.predictions,
-            "error_tokens_median": accuracy.median,
-            "error_tokens_p90": accuracy.p90,
         }
 
     @property
@@ -137,6 +130,14 @@ def _leading(
 ) -> int:
     """Return how many leading blocks are held: by bisection, as none is held without those before."""
     low, high = 0, len(blocks)
+    if not fresh and not coming:  # most often, and asked for every runtime
+        while low < high:
+            middle = (low + high) // 2
+            if blocks[middle] in known:
+                low = middle + 1
+            else:
+                high = middle
+        return low
     while low < high:
         middle = (low + high) // 2
         block = blocks[middle]

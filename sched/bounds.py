@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sched.hardware import ATTENTION_FLOP, FLOP_PER_TOKEN, Gpu, average_call_seconds
+from sched.hardware import FLOP_PER_TOKEN, Gpu, average_call_seconds
 from sched.simprompt import shared_tokens
 from sched.trace import TraceWorkflow
+
+_LEAST_KV_SECONDS = 1e-15
+"""A calibration may find that reading KV costs nothing."""
 
 
 def stage_seconds(workflows: Sequence[TraceWorkflow], gpus: Sequence[Gpu]) -> dict[str, float]:
@@ -53,8 +56,9 @@ def rate_bound(workflows: Sequence[TraceWorkflow], gpus: Sequence[Gpu]) -> float
         if place < calls:
             continue
         new = call.prompt_tokens - cached
-        flop += FLOP_PER_TOKEN * (new + call.output - 1) + ATTENTION_FLOP * new * (cached + new / 2)
+        flop += FLOP_PER_TOKEN * (call.output - 1)
+        flop += sum(gpu.prefill_flop(new, cached) for gpu in gpus) / len(gpus)
         kv_read += (call.output - 1) * (call.prompt_tokens + call.output / 2)
     by_compute = sum(gpu.flops for gpu in gpus) / flop
-    by_memory = sum(1 / gpu.kv_seconds for gpu in gpus) / max(1.0, kv_read)
+    by_memory = sum(1 / max(_LEAST_KV_SECONDS, gpu.kv_seconds) for gpu in gpus) / max(1.0, kv_read)
     return len(workflows) * min(by_compute, by_memory)

@@ -31,4 +31,5 @@ def rest_seconds(
     ``visits`` counts the stages begun so far, the present one included; a stage of the plan still
     owes its expected visits less those.
     """
-    return sum(max(0.0, step.visits - visits[step.stage]) * stage_seconds(step.stage) for step in plan)
+    owed = ((step.stage, step.visits - visits[step.stage]) for step in plan)
+    return sum(visits_left * stage_seconds(stage) for stage, visits_left in owed if visits_left > 0)

@@ -11,6 +11,7 @@ from sched.events import CallFinished, RuntimeUp
 from sched.latency import Chunks, LatencyModel, Speed
 from sched.load import Load
 from sched.order import queue_position
+from sched.outlook import Outlook
 from sched.policy import CallView
 from sched.request import Call, State
 from sched.watch import Watch
@@ -54,6 +55,8 @@ class RuntimeState:
         self.calls: dict[int, Call] = {}
         self.outstanding_seconds = 0.0
         self.lone_outstanding_seconds = 0.0
+        self.new_tokens = 0
+        self.outlook = Outlook(self.latency, self.load)
         self._watch = Watch(self.latency, self.load)
         self._held: list[_Held] = []
         self._behind: list[Call] = []
@@ -119,6 +122,7 @@ class RuntimeState:
             call.prompt_tokens, call.expected_output_tokens
         )
         self.lone_outstanding_seconds += call.predicted_lone_seconds
+        self.new_tokens += call.uncached_tokens
         self.load.add(call)
         self.cache.placed(call.spec.call_id, call.blocks)
         self._push(call)
@@ -154,6 +158,7 @@ class RuntimeState:
             call.alone = self._sent_calls == 0
             if self._sent_tokens == 0 and not call.alone:
                 self._watch.sent(call.spec.call_id)
+            self.outlook.sent(call, self.stall_share(now), now)
             self._sent_calls += 1
             self._sent_tokens += call.uncached_tokens
             self.cache.sent(
@@ -167,8 +172,23 @@ class RuntimeState:
         if not share:
             return False
         owner, tokens = self.cache.awaited(call.spec.call_id, call.blocks, call.prompt_tokens)
-        computing = self.calls.get(owner) if owner is not None and tokens >= share else None
-        return computing is not None and computing.state is State.DISPATCHED
+        if owner is None or tokens < share:
+            return False
+        computing = self.calls.get(owner)  # a prewarming's number is below 0
+        return owner < 0 or (computing is not None and computing.state is State.DISPATCHED)
+
+    def prewarm(self, number: int, blocks: tuple[int, ...], now: float) -> None:
+        """Note that a prefix is being computed for calls to come."""
+        idle = not self._sent_calls
+        self.cache.placed(-number, blocks)
+        self.cache.sent(-number, blocks, now, idle=idle, step_seconds=self._step_seconds)
+
+    def prewarmed(self, number: int, now: float, *, done: bool) -> None:
+        """Note the end of a prewarming, ``done`` or given up."""
+        if done:
+            self.cache.first_token(-number, now, step_seconds=self._step_seconds)
+        self.cache.ended(-number)
+        self._look_again()
 
     def _look_again(self) -> None:
         """Queue the calls that waited for a prefix, since what they waited for has changed."""
@@ -197,7 +217,7 @@ class RuntimeState:
         """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""
         self._sent_tokens -= call.uncached_tokens
         self.cache.first_token(call.spec.call_id, now, step_seconds=self._step_seconds)
-        self.cache.errors.add(call.predicted_cached_tokens - cached_tokens)
+        self.outlook.first_token(call, cached_tokens, now)
         self.load.start(call)
         self._watch.first_token(call.spec.call_id, call.prompt_tokens - cached_tokens, now)
         self._look_again()
@@ -212,6 +232,7 @@ class RuntimeState:
             alone=call.alone,
         )
         self._watch.finished(call.spec.call_id, call.prompt_tokens, event)
+        self.outlook.finished(call, event)
         self.cache.computed((*call.blocks, *event.output_blocks), now)
         self.release(call)
 
@@ -223,6 +244,7 @@ class RuntimeState:
             self._sent_calls -= 1
         self.cache.ended(call.spec.call_id)
         self._watch.forget(call.spec.call_id)
+        self.outlook.forget(call.spec.call_id)
         self.load.remove(call, started=call.state is State.RUNNING)
         self._look_again()
         if call.state is State.DISPATCHED:

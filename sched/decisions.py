@@ -14,7 +14,7 @@ class DecisionRecord:
     """Why a call was sent there and then.
 
     ``scores`` maps each candidate runtime to the policy's score (smaller is better, units in the
-    policy's docstring).  ``predicted_seconds`` is the service time on the chosen runtime,
+    policy's docstring).  ``predicted_seconds`` is the time from there to its end on the chosen runtime,
     ``slack_seconds`` the stage's budget left after it, ``waited_seconds`` the time since the call
     became ready.
     """
@@ -94,4 +94,35 @@ class WorkflowSettled:
     failure: Failure | None = None
 
 
-Decision = Dispatch | Rekey | Abort | CallSettled | Joined | WorkflowSettled
+@dataclass(frozen=True, slots=True)
+class KeepPrefix:
+    """Keep the first ``tokens`` of the call's prompt, to be asked for as ``prefix``."""
+
+    prefix: int
+    call_id: int
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class DropPrefix:
+    """Forget what was kept as ``prefix``."""
+
+    prefix: int
+
+
+@dataclass(frozen=True, slots=True)
+class Prewarm:
+    """Have ``runtime`` compute what was kept as ``prefix``, behind all calls; report ``PrewarmEnded``.
+
+    An ``Abort`` of attempt 0 of ``number`` stops it.
+    """
+
+    number: int
+    prefix: int
+    runtime: str
+    tokens: int
+
+
+Decision = (
+    KeepPrefix | DropPrefix | Prewarm | Dispatch | Rekey | Abort | CallSettled | Joined | WorkflowSettled
+)

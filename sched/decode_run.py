@@ -27,6 +27,7 @@ class DecodeRun:
     def __post_init__(self) -> None:
         compute = self.requests * FLOP_PER_TOKEN / self.gpu.flops
         memory = self.gpu.weights_seconds + self.kv_tokens * self.gpu.kv_seconds
+        memory += max(0, self.requests - 1) * self.gpu.batch_seconds
         growth = self.requests * self.gpu.kv_seconds
         set_field = object.__setattr__  # the class is frozen
         set_field(self, "_compute", compute)

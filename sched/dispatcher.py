@@ -40,10 +40,12 @@ class Dispatcher:
         self._forecast = Forecast(self.profile)
         self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
+        self.placer = Placer(placement, ordering, self._forecast)
         self._queues = Queues(
-            Placer(placement, ordering, self._forecast),
+            self.placer,
             out=lambda decision: self._out.append(decision),
             fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
+            prewarm=self.limits.prewarm,
         )
         self.runtimes: Mapping[str, RuntimeState] = self._queues.runtimes
         self._sequence = 0
@@ -51,6 +53,7 @@ class Dispatcher:
         self._handlers: Mapping[type, Callable[[Any, float], None]] = {
             ev.RuntimeUp: self._runtime_up,
             ev.RuntimeLost: self._runtime_lost,
+            ev.PassesReported: self._queues.passes_reported,
             ev.CacheFlushed: self._queues.cache_reported,
             ev.CacheReported: self._queues.cache_reported,
             ev.WorkflowArrived: self._workflow_arrived,
@@ -64,6 +67,7 @@ class Dispatcher:
             ev.FirstToken: self._first_token,
             ev.CallFinished: self._call_finished,
             ev.CallFailed: self._call_failed,
+            ev.PrewarmEnded: self._queues.prewarmer.ended,
             ev.Tick: self._tick,
         }
 
@@ -90,6 +94,7 @@ class Dispatcher:
         """
         self._out = []
         self._handlers[type(event)](event, now)
+        self._queues.pump(self.book.calls, now)
         return self._out
 
     # --- runtimes -------------------------------------------------------------------------------
@@ -98,7 +103,6 @@ class Dispatcher:
         if event.name in self.runtimes:
             raise ValueError(f"runtime {event.name!r} is already up")
         self._queues.open(RuntimeState.of(event, self.limits.window_tokens), now)
-        self._pump(now)
 
     def _runtime_lost(self, event: ev.RuntimeLost, now: float) -> None:
         runtime = self._queues.close(event.name)
@@ -107,7 +111,6 @@ class Dispatcher:
         failure = Failure("runtime_failure", f"runtime {event.name} was lost: {event.reason}")
         for call in list(runtime.calls.values()):
             self._retry_or_fail(call, runtime, failure, now)
-        self._pump(now)
 
     def _retry_or_fail(
         self, call: Call, runtime: RuntimeState, failure: Failure, now: float, *, retryable: bool = True
@@ -131,6 +134,8 @@ class Dispatcher:
         failure = self._gate.refusal(workflow, self.runtimes.values(), now)
         if failure is not None:
             self._close_workflow(event.spec.workflow_id, State.REJECTED, now, failure)
+        else:
+            self._queues.prewarmer.expect(workflow, now)
 
     def _workflow_ended(self, event: ev.WorkflowEnded, now: float) -> None:
         if event.workflow_id not in self.book.workflows:
@@ -151,12 +156,10 @@ class Dispatcher:
         self._out.append(self.book.close_workflow(workflow, state, now, failure))
         if state is State.FINISHED:
             self._forecast.finished(workflow, now)
-        self._pump(now)
 
     def _deadline_changed(self, event: ev.DeadlineChanged, now: float) -> None:
         workflow = self.book.change_deadline(event.workflow_id, event.slo_seconds, now)
         self._queues.deadline_changed(workflow)
-        self._pump(now)
 
     def _branch_ended(self, event: ev.BranchEnded, now: float) -> None:
         workflow = self.book.workflows.get(event.workflow_id)
@@ -165,7 +168,6 @@ class Dispatcher:
         if self.book.end_branch(event.workflow_id, event.join_id, event.branch, now):
             self._out.append(ev.Joined(event.workflow_id, event.join_id))
         self._queues.siblings_changed(workflow)
-        self._pump(now)
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -179,20 +181,18 @@ class Dispatcher:
         else:
             advance(call, State.WAITING, now)
             self._queues.place(call, now)
-        self._pump(now)
+            self._queues.prewarmer.expect(call.workflow, now)
 
     def _call_cancelled(self, event: ev.CallCancelled, now: float) -> None:
         call = self.book.calls.get(event.call_id)
         if call is not None:
             self._withdraw(call, State.CANCELLED, now, Failure("cancelled", event.reason))
-            self._pump(now)
 
     def _first_token(self, event: ev.FirstToken, now: float) -> None:
         call = self._current(event.call_id, event.attempt)
         if call is not None and call.state is State.DISPATCHED and call.runtime is not None:
             self.runtimes[call.runtime].first_token(call, event.cached_tokens, now)
             advance(call, State.RUNNING, now)
-            self._pump(now)
 
     def _call_finished(self, event: ev.CallFinished, now: float) -> None:
         call = self._current(event.call_id, event.attempt)
@@ -201,14 +201,12 @@ class Dispatcher:
         self._forecast.call_finished(call, event)
         self.runtimes[call.runtime].finished(call, event, now)
         self._settle(call, State.FINISHED, now, None)
-        self._pump(now)
 
     def _call_failed(self, event: ev.CallFailed, now: float) -> None:
         call = self._current(event.call_id, event.attempt)
         if call is not None and call.runtime is not None:
             runtime = self.runtimes[call.runtime]
             self._retry_or_fail(call, runtime, event.failure, now, retryable=event.retryable)
-            self._pump(now)
 
     def _tick(self, _event: ev.Tick, now: float) -> None:
         for call in self.book.expired_calls(now):
@@ -217,7 +215,6 @@ class Dispatcher:
         for workflow in self.book.silent_workflows(now):
             failure = Failure("timeout", "nothing was heard of the workflow")
             self._close_workflow(workflow.spec.workflow_id, State.CANCELLED, now, failure)
-        self._pump(now)
 
     def _current(self, call_id: int, attempt: int) -> Call | None:
         """Return the call if ``attempt`` is its present one and on a runtime (a late report is no news)."""
@@ -244,6 +241,3 @@ class Dispatcher:
             self._out.append(ev.Joined(spec.workflow_id, spec.join_id))
         if spec.ends_branch:
             self._queues.siblings_changed(call.workflow)
-
-    def _pump(self, now: float) -> None:
-        self._queues.pump(self.book.calls, now)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from sched.decode_run import DecodeRun
-from sched.hardware import ATTENTION_FLOP, FLOP_PER_TOKEN, Batching, Gpu
+from sched.hardware import FLOP_PER_TOKEN, Batching, Gpu
 from sched.simbatch import PrefillBudget, RunningBatch, SimRequest, TokenRatio
 from sched.simcache import KvMemory
+from sched.simpasses import PassLog
 
 
 class Progress(NamedTuple):
@@ -44,6 +44,7 @@ class EngineModel:
         self.memory = KvMemory(batching.max_total_tokens)
         self.running = RunningBatch()
         self.waiting: list[SimRequest] = []
+        self.passes = PassLog()
         self.retractions = 0
         self.busy_seconds = 0.0
         self._work: _Work | None = None
@@ -65,7 +66,7 @@ class EngineModel:
 
     def abort(self, call_id: int, attempt: int, now: float) -> None:
         """End a request without a report, at the latest when the iteration in progress ends."""
-        everywhere = itertools.chain(self.waiting, self.running, self._prefilling())
+        everywhere = [*self.waiting, *self.running, *self._prefilling()]
         request = next((r for r in everywhere if (r.call_id, r.attempt) == (call_id, attempt)), None)
         if request is None:
             return
@@ -79,10 +80,13 @@ class EngineModel:
 
     def complete(self, now: float) -> Progress:
         """Account for the work that ends at ``now``."""
+        assert self._work is not None
         work, self._work = self._work, None
-        assert work is not None
         self.busy_seconds += now - work.began
-        self.memory.decoded(work.steps * len(self.running))
+        calls = len(self.running) if work.steps else 0
+        self.memory.decoded(work.steps * calls)
+        context = (self.running.kv_tokens + work.steps * calls) if calls else 0
+        self.passes.note(work.batch, calls, context, work.steps, now - work.began)
         progress = Progress([], self.running.decode(work.steps))
         for request, tokens in work.batch:
             self._prefilled(request, tokens, now, progress)
@@ -90,12 +94,10 @@ class EngineModel:
             self.memory.free(request, keep_output=True)
         for request in self._aborted:
             self._drop(request)
-        if progress.finished:
-            self._full = False
+        self._full = self._full and not progress.finished
         self._aborted.clear()
         self.memory.evict()
-        if not work.batch:
-            self._ratio.decay(work.steps)
+        self._ratio.decay(0 if work.batch else work.steps)
         return progress
 
     def plan(self, now: float) -> list[SimRequest]:
@@ -146,8 +148,7 @@ class EngineModel:
         return budget.batch
 
     def _budget(self) -> PrefillBudget:
-        settings, running = self.batching, len(self.running)
-        clip = settings.clip_max_new_tokens
+        settings, clip, running = self.batching, self.batching.clip_max_new_tokens, len(self.running)
         mixed = running if settings.enable_mixed_chunk else 0
         inside = 0 if settings.chunk_over_decodes else mixed
         return PrefillBudget(
@@ -159,8 +160,8 @@ class EngineModel:
 
     def _continue_chunk(self, request: SimRequest, budget: PrefillBudget) -> bool:
         """Give the chunked request its next tokens; return whether these are its last."""
-        mixed = len(self.running) if self.batching.enable_mixed_chunk else 0
         left = request.missing_tokens
+        mixed = len(self.running) if self.batching.enable_mixed_chunk else 0
         tokens = min(left, budget.tokens, self.memory.available - mixed)
         if tokens > 0:
             budget.take(request, tokens)
@@ -190,9 +191,9 @@ class EngineModel:
         flop = decodes * FLOP_PER_TOKEN
         kv_tokens = self.running.kv_tokens if decodes else 0
         for request, tokens in batch:
-            flop += tokens * (FLOP_PER_TOKEN + ATTENTION_FLOP * (request.computed + tokens / 2))
+            flop += self.gpu.prefill_flop(tokens, request.computed)
             kv_tokens += request.computed + tokens
-        end = now + self.gpu.iteration_seconds(flop, kv_tokens)
+        end = now + self.gpu.iteration_seconds(flop, kv_tokens, decodes)
         return _Work(now, end, steps=1 if decodes else 0, batch=batch)
 
     def _make_room(self) -> bool:

@@ -11,12 +11,16 @@ from sched.decisions import CallSettled as CallSettled
 from sched.decisions import Decision as Decision
 from sched.decisions import DecisionRecord as DecisionRecord
 from sched.decisions import Dispatch as Dispatch
+from sched.decisions import DropPrefix as DropPrefix
 from sched.decisions import Joined as Joined
+from sched.decisions import KeepPrefix as KeepPrefix
+from sched.decisions import Prewarm as Prewarm
 from sched.decisions import Rekey as Rekey
 from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
 from sched.latency import Chunks, Speed
 from sched.request import CallSpec, WorkflowSpec
+from sched.speed import Pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,14 @@ class RuntimeLost:
 
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PassesReported:
+    """Forward passes that the runtime made lately, the oldest first."""
+
+    name: str
+    passes: Sequence[Pass]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +181,14 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PrewarmEnded:
+    """A runtime is through with a prewarming; ``done``: the prefix was computed."""
+
+    number: int
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed: expire what is over its limit."""
 
@@ -176,6 +196,7 @@ class Tick:
 Event = (
     RuntimeUp
     | RuntimeLost
+    | PassesReported
     | CacheFlushed
     | CacheReported
     | WorkflowArrived
@@ -189,5 +210,6 @@ Event = (
     | FirstToken
     | CallFinished
     | CallFailed
+    | PrewarmEnded
     | Tick
 )

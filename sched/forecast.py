@@ -45,7 +45,9 @@ class Forecast:
         """Write a workflow's ``base_seconds``."""
         spec = workflow.spec
         known = self._paths.whole(spec.kind, spec.database)
-        workflow.base_seconds = self._planned(workflow, runtimes) if known is None else known
+        if known is None:
+            known = self._planned(workflow, Rates(runtimes, alone=True))
+        workflow.base_seconds = known
 
     def ready(self, call: Call, runtimes: Collection[RuntimeState]) -> None:
         """Write what is expected of a call to be placed, and count it on its workflow's path."""
@@ -56,7 +58,7 @@ class Forecast:
         visit = workflow.visits[call.stage]
         _extend(workflow.path, PathStep(call.stage, visit, call.lone_seconds))
         rest = self._paths.rest(spec.kind, spec.database, call.stage, visit)
-        call.lone_rest_seconds = self._planned(workflow, runtimes) if rest is None else rest
+        call.lone_rest_seconds = self._planned(workflow, rates) if rest is None else rest
         if not workflow.base_seconds:
             workflow.base_seconds = call.lone_seconds + call.lone_rest_seconds
         base = workflow.base_seconds
@@ -76,9 +78,9 @@ class Forecast:
         self._paths.observe(spec.kind, spec.database, workflow.path)
         self._paces.observe(spec.kind, now - workflow.arrival, spec.slo_seconds)
 
-    def _planned(self, workflow: Workflow, runtimes: Collection[RuntimeState]) -> float:
+    def _planned(self, workflow: Workflow, rates: Rates) -> float:
         """Return the seconds of the visits that the workflow's plan still owes."""
-        spec, rates = workflow.spec, Rates(runtimes, alone=True)
+        spec = workflow.spec
 
         def expected(stage: str) -> float:
             estimate = self.profile.estimate(spec.kind, spec.database, stage)

@@ -8,8 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from sched.calibration import Calibration, read_calibration
 from sched.errors import ConfigError
+from sched.speed import Speed
 
 FLOP_PER_TOKEN = 140e9
 """Llama-3.1-70B: two operations per parameter and token."""
@@ -25,6 +28,10 @@ class Gpu:
     reading one token of KV.  ``overhead_seconds``: o, per iteration.  ``kv_tokens``: size of the KV cache.
     ``chunk_tokens``: SGLang's default ``chunked_prefill_size`` on it.  ``estimate``: from data sheets, at
     the efficiency that the measured ones show, and not checked on the hardware.
+
+    A calibrated runtime counts in tokens of Llama-3.1-70B, too: F makes its prefill as fast as measured.
+    ``attention_flop`` and ``padded_flop`` are per unit of a pass's ``reach`` and ``square``,
+    ``batch_seconds`` what each further call adds to a step, ``hidden`` as in ``sched.speed.Speed``.
     """
 
     name: str
@@ -35,21 +42,47 @@ class Gpu:
     kv_tokens: int
     chunk_tokens: int
     estimate: bool = False
+    attention_flop: float = ATTENTION_FLOP
+    padded_flop: float = 0.0
+    batch_seconds: float = 0.0
+    hidden: float = 1.0
+
+    @property
+    def speed(self) -> Speed:
+        """What a dispatcher that knows the runtime is told of it."""
+        return Speed(
+            prefill=FLOP_PER_TOKEN / self.flops,
+            decode=self.weights_seconds + self.overhead_seconds,
+            kv=self.kv_seconds,
+            overhead=self.overhead_seconds,
+            call=self.batch_seconds,
+            attention=self.attention_flop / self.flops,
+            padded=self.padded_flop / self.flops,
+            hidden=self.hidden,
+        )
 
     @property
     def ridge_tokens(self) -> float:
         """Tokens per iteration whose compute takes as long as reading the weights."""
         return self.weights_seconds * self.flops / FLOP_PER_TOKEN
 
-    def iteration_seconds(self, flop: float, kv_read_tokens: float) -> float:
-        """Return the seconds of one iteration."""
-        memory = self.weights_seconds + kv_read_tokens * self.kv_seconds
-        return max(flop / self.flops, memory) + self.overhead_seconds
+    def prefill_flop(self, tokens: float, cached: float) -> float:
+        """Return the FLOP of prefilling ``tokens`` behind ``cached`` ones."""
+        attention = self.attention_flop * (cached + tokens / 2)
+        return tokens * (FLOP_PER_TOKEN + attention) + self.padded_flop * (cached + tokens) ** 2
+
+    def iteration_seconds(self, flop: float, kv_read_tokens: float, calls: int = 1) -> float:
+        """Return the seconds of one iteration in which ``calls`` decode."""
+        more = max(0, calls - 1) * self.batch_seconds
+        memory = self.weights_seconds + more + kv_read_tokens * self.kv_seconds
+        compute = flop / self.flops
+        shown = (1 - self.hidden) * min(compute, memory) if calls and flop > calls * FLOP_PER_TOKEN else 0.0
+        return max(compute, memory) + shown + self.overhead_seconds
 
     def call_seconds(self, prompt_tokens: float, output_tokens: float) -> float:
         """Return the seconds of one call alone on the runtime, nothing cached."""
         chunks = -(-prompt_tokens // self.chunk_tokens)
-        flop = prompt_tokens * (FLOP_PER_TOKEN + ATTENTION_FLOP * prompt_tokens / 2)
+        flop = self.prefill_flop(prompt_tokens, 0)
         # Every chunk reads the weights and, on average, half of the prompt's KV.
         prefill = max(
             flop / self.flops, chunks * (self.weights_seconds + prompt_tokens / 2 * self.kv_seconds)
@@ -57,14 +90,6 @@ class Gpu:
         context = prompt_tokens + output_tokens / 2
         step = self.iteration_seconds(FLOP_PER_TOKEN, context)
         return prefill + chunks * self.overhead_seconds + max(0.0, output_tokens - 1) * step
-
-    def prefill_seconds_per_token(self) -> float:
-        """Return the cold-start prior for a token's prefill."""
-        return FLOP_PER_TOKEN / self.flops
-
-    def decode_seconds_per_token(self) -> float:
-        """Return the cold-start prior for a token's decoding, alone."""
-        return self.weights_seconds + self.overhead_seconds
 
 
 def _gpu(
@@ -106,18 +131,46 @@ CLUSTERS: dict[str, tuple[str, ...]] = {
 """HexGen-Flow's clusters."""
 
 
+_FILE = "file:"
+
+
 def parse_cluster(text: str) -> tuple[Gpu, ...]:
-    """Return the GPUs of ``hetero1``, ``hetero2`` or a list such as ``a100,a100,l40s``.
+    """Return the GPUs of ``hetero1``, ``hetero2`` or a list such as ``a100,a100,file:calibration.json``.
 
     Raises:
-        ConfigError: an unknown name.
+        ConfigError: an unknown name, or a file that is no calibration.
     """
-    names = CLUSTERS.get(text) or tuple(name.strip().lower() for name in text.split(","))
-    unknown = next((name for name in names if name not in GPUS), None)
-    if unknown is not None:
+    return tuple(_gpu_named(name.strip()) for name in CLUSTERS.get(text) or text.split(","))
+
+
+def _gpu_named(name: str) -> Gpu:
+    if name.startswith(_FILE):
+        path = Path(name.removeprefix(_FILE))
+        return calibrated_gpu(path.stem, read_calibration(path))
+    if name.lower() not in GPUS:
         known = ", ".join([*CLUSTERS, *GPUS])
-        raise ConfigError(f"--cluster: unknown GPU {unknown!r}; choose from {known}", field="cluster")
-    return tuple(GPUS[name] for name in names)
+        message = f"--cluster: unknown GPU {name!r}; choose from {known}, or file:CALIBRATION.json"
+        raise ConfigError(message, field="cluster")
+    return GPUS[name.lower()]
+
+
+def calibrated_gpu(name: str, calibration: Calibration) -> Gpu:
+    """Return the hardware that a calibration describes."""
+    speed = calibration.speed
+    flops = FLOP_PER_TOKEN / speed.prefill
+    return Gpu(
+        name=name,
+        flops=flops,
+        weights_seconds=max(0.0, speed.decode - speed.overhead),
+        kv_seconds=speed.kv,
+        overhead_seconds=speed.overhead,
+        kv_tokens=calibration.max_total_tokens,
+        chunk_tokens=calibration.chunk_tokens,
+        attention_flop=speed.attention * flops,
+        padded_flop=speed.padded * flops,
+        batch_seconds=speed.call,
+        hidden=speed.hidden,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

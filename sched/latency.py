@@ -1,19 +1,26 @@
 """How long a runtime takes, learned online from what it reports.
 
-A step of ``n`` decoding calls that read ``context`` tokens of KV takes ``max(n · f + o, w + context · c)``
-seconds: compute or memory, whichever is slower.  ``f``: a token's compute, ``w``: reading the weights once
-with all overhead, ``c``: reading a token of KV, ``o``: the overhead alone.
+A step of ``n`` decoding calls that read ``context`` tokens of KV takes ``max(n · f + o, w + (n - 1) · d +
+context · c)`` seconds: compute or memory, whichever is slower.  ``f``: a token's compute, ``w``: reading the
+weights once with all overhead, ``d``: what each further call adds, ``c``: reading a token of KV, ``o``: the
+overhead alone.  A prefill's attention comes on top (``sched/speed.py``).
+
+A runtime that reports its forward passes is learned from them, under any load; another from the times of
+its calls, as far as these tell passes apart.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from sched.correction import blend, corrections
+from sched.speed import Chunks as Chunks
+from sched.speed import Pass
+from sched.speed import Speed as Speed
 
 _WEIGHT = 0.15
 """Weight of a new observation in the decayed mean."""
-_CLIP = 4.0
-"""An observation counts as at most this many times (or this fraction of) the present estimate, so that
-one stall doesn't spoil it; a lasting change still gets through in a few steps."""
 _MIN_PREFILL_SAMPLE = 32
 """Uncached tokens below which a time to first token says little about prefill speed."""
 _MIN_DECODE_SAMPLE = 8
@@ -21,27 +28,10 @@ _MIN_DECODE_SAMPLE = 8
 _STEPS_PER_KV_TOKEN = 2.5e-6
 """Where learning starts for ``c``: about what an A100, A6000 or L40S needs under a 70B model, as a share of
 the step of a lone call."""
+_PASS_WEIGHT = 0.05
+"""Weight of a forward pass: there are many, and each tells one thing."""
 _PREFILL_SHARE = 0.5
 """A time to first token tells the prefill rate if so much of it is expected to be compute."""
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """What is known of a runtime before its first answers: seconds per prefilled token, per decode step of a
-    lone short call, per token of KV read in a step (0: unknown), and of overhead in a step."""
-
-    prefill: float
-    decode: float
-    kv: float = 0.0
-    overhead: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Chunks:
-    """SGLang's ``chunked_prefill_size`` and ``enable_mixed_chunk`` (defaults: its own on most cards)."""
-
-    tokens: int = 8192
-    mixed: bool = False
 
 
 class LatencyModel:
@@ -57,6 +47,10 @@ class LatencyModel:
         self.prefill_seconds_per_token = prefill
         self.decode_seconds_per_token = decode
         self.observations = 0
+        self.passes = 0
+        self._attention = self._padded = self._attention_share = self._call = self._request = 0.0
+        self._hidden = 1.0
+        self._rate = prefill
         self._chunks = chunks or Chunks()
         self._step = decode
         self._kv = decode * _STEPS_PER_KV_TOKEN
@@ -71,7 +65,34 @@ class LatencyModel:
         model._fastest_decode = speed.decode
         model._overhead = speed.overhead
         model._kv = speed.kv or model._kv
+        model._call, model._attention, model._padded = speed.call, speed.attention, speed.padded
+        model._hidden, model._request = speed.hidden, speed.request
         return model
+
+    @property
+    def request_seconds(self) -> float:
+        """Seconds that a call spends outside forward passes."""
+        return self._request
+
+    @property
+    def speed(self) -> Speed:
+        """What is known by now."""
+        return Speed(
+            prefill=self._rate,
+            decode=self._step,
+            kv=self._kv,
+            overhead=self._overhead,
+            call=self._call,
+            attention=self._attention,
+            padded=self._padded,
+            hidden=self._hidden,
+            request=self._request,
+        )
+
+    def describe(self) -> dict[str, float]:
+        """Return what is known, in seconds, and from how many passes and calls."""
+        rates = {name: float(f"{value:.4g}") for name, value in asdict(self.speed).items()}
+        return {**rates, "passes": self.passes, "calls": self.observations}
 
     # --- predictions ----------------------------------------------------------------------------
 
@@ -96,12 +117,21 @@ class LatencyModel:
     def step_seconds(self, calls: float, context: float) -> float:
         """Return the seconds of a step in which ``calls`` decode and read ``context`` tokens of KV."""
         compute = calls * self.prefill_seconds_per_token + self._overhead
-        return max(compute, self._step + context * self._kv)
+        more = (calls - 1) * self._call if calls > 1 else 0.0
+        return max(compute, self._step + more + context * self._kv)
 
     def prefill_seconds(self, tokens: float, calls: float, context: float) -> float:
         """Return the seconds until ``tokens`` are prefilled, mixed with the decoding if so set."""
         steps, compute, memory = self._work(tokens, calls, context)
-        return max(compute, memory) + steps * self._overhead
+        shown = (1 - self._hidden) * min(compute, memory) if self._chunks.mixed else 0.0
+        return max(compute, memory) + shown + steps * self._overhead
+
+    def prompt_seconds(self, uncached: float, cached: float) -> float:
+        """Return the seconds of a prompt's prefill with nothing beside it, its attention included."""
+        steps = max(1.0, uncached / self._chunks.tokens)
+        reach, square = uncached * (cached + uncached / 2), (cached + uncached) ** 2
+        work = uncached * self._rate + reach * self._attention + square * self._padded
+        return max(work, steps * (self._step - self._overhead)) + steps * self._overhead
 
     def stall_seconds(self, tokens: float, calls: float, context: float) -> float:
         """Return the seconds by which prefilling ``tokens`` delays each decoding call.
@@ -110,7 +140,8 @@ class LatencyModel:
         """
         steps, compute, memory = self._work(tokens, calls, context)
         if self._chunks.mixed:
-            return self._stall * max(0.0, compute - memory)
+            beyond = max(0.0, compute - memory) + (1 - self._hidden) * min(compute, memory)
+            return self._stall * beyond
         return self._stall * (max(compute, memory) + steps * self._overhead)
 
     def _work(self, tokens: float, calls: float, context: float) -> tuple[float, float, float]:
@@ -123,6 +154,36 @@ class LatencyModel:
         return steps, compute, steps * (weights + context * self._kv)
 
     # --- learning -------------------------------------------------------------------------------
+
+    def observe_passes(self, passes: Sequence[Pass]) -> None:
+        """Learn from forward passes that the runtime reports, the oldest first."""
+        for done in passes:
+            self._observe_pass(done)
+
+    def _observe_pass(self, done: Pass) -> None:
+        """Put what was expected wrongly down to its parts (see :meth:`observe_decode`)."""
+        self.passes += 1
+        work = [done.tokens * self._rate, done.reach * self._attention, done.square * self._padded]
+        more = max(0, done.calls - 1)
+        step = [self._step - self._overhead, more * self._call, done.context * self._kv]
+        if done.tokens and done.calls:  # the smaller part counts as far as it shows
+            shown = 1 - self._hidden
+            larger = sum(work) >= sum(step)
+            work = [part if larger else part * shown for part in work]
+            step = [part * shown if larger else part for part in step]
+        else:
+            work, step = (work, [0.0] * 3) if done.tokens else ([0.0] * 3, step)
+        o, f, a, p, w, d, c = corrections([self._overhead, *work, *step], done.seconds, _PASS_WEIGHT)
+        weights = (self._step - self._overhead) * w
+        self._overhead *= o
+        self._step = weights + self._overhead
+        self._rate, self._attention, self._padded = self._rate * f, self._attention * a, self._padded * p
+        self._call, self._kv = self._call * d, self._kv * c
+        if done.tokens:
+            attention = (done.reach * self._attention + done.square * self._padded) / done.tokens
+            self._attention_share += _PASS_WEIGHT * (attention - self._attention_share)
+            self.prefill_seconds_per_token = self._rate + self._attention_share
+        self._fastest_decode = self._step
 
     def observe(
         self,
@@ -141,8 +202,8 @@ class LatencyModel:
         self.observations += 1
         if output_tokens >= 2 and total_seconds > ttft_seconds:
             decode = (total_seconds - ttft_seconds) / (output_tokens - 1)
-            self.decode_seconds_per_token = _blend(self.decode_seconds_per_token, decode)
-            if output_tokens >= _MIN_DECODE_SAMPLE:
+            self.decode_seconds_per_token = blend(self.decode_seconds_per_token, decode, _WEIGHT)
+            if output_tokens >= _MIN_DECODE_SAMPLE and not self.passes:
                 self._fastest_decode = min(decode, self._fastest_decode or decode)
         if alone and uncached_tokens >= _MIN_PREFILL_SAMPLE and ttft_seconds > 0:
             self._learn_prefill(ttft_seconds / uncached_tokens)
@@ -164,21 +225,14 @@ class LatencyModel:
         wrongly is put down to steps, KV and stalls in proportion to the square of their parts in it: the
         least change that would have been right.
         """
-        parts = self._step * steps, self._kv * context * steps, stall_seconds
-        expected, squares = sum(parts), sum(part * part for part in parts)
-        if steps < _MIN_DECODE_SAMPLE or squares <= 0:
+        if steps < _MIN_DECODE_SAMPLE or self.passes:
             return
-        seconds = min(max(seconds, expected / _CLIP), expected * _CLIP)
-        per_second = _WEIGHT * (seconds - expected) / squares
-        step, kv, stall = (1 + max(-_WEIGHT, min(_WEIGHT, per_second * part)) for part in parts)
+        parts = [self._step * steps, self._kv * context * steps, stall_seconds]
+        step, kv, stall = corrections(parts, seconds, _WEIGHT)
         self._step *= step
         self._kv *= kv
         self._stall *= stall
 
     def _learn_prefill(self, rate: float) -> None:
-        self.prefill_seconds_per_token = _blend(self.prefill_seconds_per_token, rate)
-
-
-def _blend(old: float, new: float) -> float:
-    clipped = min(max(new, old / _CLIP), old * _CLIP)
-    return old + _WEIGHT * (clipped - old)
+        if not self.passes:
+            self._rate = self.prefill_seconds_per_token = blend(self.prefill_seconds_per_token, rate, _WEIGHT)

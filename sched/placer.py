@@ -37,6 +37,10 @@ class Placer:
             ordering.follows if isinstance(ordering, FollowingPolicy) else frozenset()
         )
 
+    def use(self, placement: PlacementPolicy) -> None:
+        """Place by another policy from now on; calls placed before stay where they are."""
+        self._placement = placement
+
     def place(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> RuntimeState:
         """Write the call's budget, runtime, predictions and key at ``now``; return the runtime.
 
@@ -81,8 +85,8 @@ class Placer:
             scores=call.placement.scores,
             predicted_cached_tokens=call.predicted_cached_tokens,
             predicted_output_tokens=call.expected_output_tokens,
-            predicted_seconds=call.predicted_seconds,
-            slack_seconds=call.stage_deadline - now - call.predicted_seconds,
+            predicted_seconds=call.expected_seconds,
+            slack_seconds=call.stage_deadline - now - call.expected_seconds,
             waited_seconds=now - call.ready_at,
             key=call.key,
             priority=call.spec.priority,
@@ -145,6 +149,10 @@ class _AsPlaced:
     @property
     def lone_outstanding_seconds(self) -> float:
         return self._runtime.lone_outstanding_seconds
+
+    @property
+    def new_tokens(self) -> int:
+        return self._runtime.new_tokens
 
     @property
     def lone_decode_seconds(self) -> float:

@@ -72,9 +72,10 @@ class PrefixIndex:
         must be the youngest.
         """
         held = self._blocks
+        move = held.move_to_end
         for block in reversed(blocks):
             held[block] = None
-            held.move_to_end(block)
+            move(block)
         while len(held) > self._capacity_blocks:
             held.popitem(last=False)
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 from sched.cluster import RuntimeState
 from sched.errors import Failure
-from sched.events import CacheFlushed, CacheReported, Decision, Dispatch, Rekey
+from sched.events import CacheFlushed, CacheReported, Decision, Dispatch, PassesReported, Rekey
+from sched.limits import PrewarmLimits
 from sched.placer import Placer
 from sched.policy import Change
+from sched.prewarm import Prewarmer
 from sched.request import Call, State, Workflow, advance
 
 Fail = Callable[[Call, Failure, float], None]
@@ -22,8 +24,11 @@ class Queues:
     costs that call, never the decisions on others.
     """
 
-    def __init__(self, placer: Placer, out: Callable[[Decision], None], fail: Fail) -> None:
+    def __init__(
+        self, placer: Placer, out: Callable[[Decision], None], fail: Fail, prewarm: PrewarmLimits
+    ) -> None:
         self.runtimes: dict[str, RuntimeState] = {}
+        self.prewarmer = Prewarmer(prewarm, self.runtimes, out)
         self._placer = placer
         self._out = out
         self._fail = fail
@@ -44,12 +49,18 @@ class Queues:
 
     def close(self, name: str) -> RuntimeState | None:
         """Take a runtime away and return it; its calls are the caller's to place again or end."""
+        self.prewarmer.lost(name)
         return self.runtimes.pop(name, None)
 
     def cache_reported(self, event: CacheFlushed | CacheReported, _now: float) -> None:
         """Note what a runtime says of its prefix cache."""
         if event.name in self.runtimes:
             self.runtimes[event.name].cache.report(event)
+
+    def passes_reported(self, event: PassesReported, _now: float) -> None:
+        """Learn from a runtime's forward passes."""
+        if event.name in self.runtimes:
+            self.runtimes[event.name].latency.observe_passes(event.passes)
 
     def place(self, call: Call, now: float) -> None:
         """Have a waiting call held for a runtime, one that hasn't failed it if there is such a one."""
@@ -67,6 +78,7 @@ class Queues:
             self._fail(call, _policy_failure(error), now)
         else:
             runtime.hold(call)
+            self.prewarmer.learn(call)
 
     def forget(self, call: Call) -> None:
         """Forget a call that ends."""
@@ -89,6 +101,7 @@ class Queues:
                 self._rekey(calls[call_id], now)
         for runtime in self.runtimes.values():
             for call in runtime.take_sendable(now) if runtime.held_calls else ():
+                self.prewarmer.give_way(runtime, now)
                 self._out(self._dispatch(call, now))
 
     def _rekey(self, call: Call, now: float) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sched.events import Dispatch, Rekey
+from sched.events import Dispatch, Prewarm, Rekey
 from sched.metrics import CallRecord
-from sched.order import queue_position
+from sched.order import PREWARM_PRIORITY, queue_position
+from sched.prewarm import PREWARM_ATTEMPT
 from sched.simbatch import SimRequest
-from sched.simprompt import Prompt
+from sched.simprompt import Prompt, piece_tokens
 from sched.trace import TraceCall
 
 
@@ -61,3 +62,17 @@ class SimCall:
             predicted_cached_tokens=sent.record.predicted_cached_tokens,
             output_tokens=self.call.output,
         )
+
+
+def prewarm_request(decision: Prewarm, pieces: tuple[int, ...], now: float) -> SimRequest:
+    """Return the request that computes a prefix: one output token, behind all calls."""
+    return SimRequest(
+        call_id=decision.number,
+        attempt=PREWARM_ATTEMPT,
+        position=queue_position(0.0, decision.number, PREWARM_PRIORITY),
+        pieces=pieces,
+        prompt_tokens=sum(map(piece_tokens, pieces)),
+        output_tokens=1,
+        max_new_tokens=1,
+        received_at=now,
+    )

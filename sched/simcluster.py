@@ -11,18 +11,24 @@ from sched.agenda import Agenda, Turn
 from sched.engine_model import EngineModel
 from sched.errors import Failure
 from sched.hardware import Gpu, RuntimeConfig
-from sched.latency import Chunks, Speed
+from sched.latency import Chunks
 from sched.metrics import RuntimeRecord
+from sched.prewarm import PREWARM_ATTEMPT
 from sched.simbatch import SimRequest
+
+_REPORT_SECONDS = 1.0
+"""A worker's heartbeat."""
 
 
 @dataclass(slots=True, eq=False)
 class _Slot:
     """A runtime and its next event; an event of another version is out of date."""
 
+    name: str
     engine: EngineModel
     due: float | None = None
     version: int = 0
+    reported: float = 0.0
 
 
 class SimCluster:
@@ -34,7 +40,8 @@ class SimCluster:
         self._agenda = agenda
         self._feed = feed
         self._slots = {
-            f"{gpu.name}-{i}": _Slot(EngineModel(gpu, config.batching(gpu))) for i, gpu in enumerate(gpus)
+            name: _Slot(name, EngineModel(gpu, config.batching(gpu)))
+            for name, gpu in ((f"{gpu.name}-{i}", gpu) for i, gpu in enumerate(gpus))
         }
 
     @property
@@ -46,18 +53,12 @@ class SimCluster:
         """Report every runtime ready, ``calibrated`` with its speed."""
         for name, slot in self._slots.items():
             gpu, batching = slot.engine.gpu, slot.engine.batching
-            speed = Speed(
-                gpu.prefill_seconds_per_token(),
-                gpu.decode_seconds_per_token(),
-                gpu.kv_seconds,
-                gpu.overhead_seconds,
-            )
             self._feed(
                 ev.RuntimeUp(
                     name,
                     batching.max_total_tokens,
                     batching.max_running_requests,
-                    speed if calibrated else None,
+                    gpu.speed if calibrated else None,
                     Chunks(batching.chunked_prefill_size, batching.enable_mixed_chunk),
                 )
             )
@@ -99,17 +100,26 @@ class SimCluster:
         if engine.end is not None:
             progress = engine.complete(now)
             for request in progress.first:
-                self._feed(ev.FirstToken(request.call_id, request.attempt, request.cached_tokens))
+                if request.attempt != PREWARM_ATTEMPT:
+                    self._feed(ev.FirstToken(request.call_id, request.attempt, request.cached_tokens))
             for request in progress.finished:
                 self._feed(_finished(request, now))
+            if now >= slot.reported + _REPORT_SECONDS:
+                slot.reported = now
+                self._feed(ev.PassesReported(slot.name, engine.passes.take()))
         for request in engine.plan(now):
+            if request.attempt == PREWARM_ATTEMPT:
+                self._feed(ev.PrewarmEnded(request.call_id, done=False))
+                continue
             failure = Failure("runtime_failure", "the call doesn't fit the runtime's KV cache")
             self._feed(ev.CallFailed(request.call_id, request.attempt, failure, retryable=False))
         if engine.end is not None:
             self._schedule(slot)
 
 
-def _finished(request: SimRequest, now: float) -> ev.CallFinished:
+def _finished(request: SimRequest, now: float) -> ev.CallFinished | ev.PrewarmEnded:
+    if request.attempt == PREWARM_ATTEMPT:
+        return ev.PrewarmEnded(request.call_id, done=True)
     assert request.first_token_at is not None
     return ev.CallFinished(
         request.call_id,

@@ -14,13 +14,14 @@ from sched.bounds import base_seconds, stage_seconds
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import Failure
 from sched.hardware import Gpu, RuntimeConfig
+from sched.limits import PrewarmLimits
 from sched.metrics import CallRecord, Recording, WorkflowRecord
 from sched.policy import OrderingPolicy, PlacementPolicy
 from sched.replay import Replay
 from sched.request import CallSpec, State, WorkflowSpec
-from sched.simcall import SimCall
+from sched.simcall import SimCall, prewarm_request
 from sched.simcluster import SimCluster
-from sched.simprompt import PromptChains
+from sched.simprompt import PromptChains, piece_tokens
 from sched.trace import TraceCall, TraceWorkflow
 
 _NEVER_SECONDS = 1e9
@@ -42,6 +43,7 @@ class SimOptions:
     early_ending: bool = False
     tick_seconds: float = 0.0
     calibrated: bool = True
+    prewarm: PrewarmLimits = field(default_factory=PrewarmLimits)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,11 +78,13 @@ class Simulator:
             window_tokens=self._options.window_tokens or window,
             max_waiting_calls=1_000_000,
             workflow_ttl_seconds=_NEVER_SECONDS,
+            prewarm=self._options.prewarm,
         )
         self.dispatcher = Dispatcher(placement, ordering, limits)
         self._events: deque[ev.Event] = deque()
         self._call_ids = itertools.count(1)
         self._chains = PromptChains()
+        self._prefixes: dict[int, tuple[int, ...]] = {}
         self._calls: dict[int, tuple[_Flight, SimCall]] = {}
         self._flights: dict[str, _Flight] = {}
         self._ended: list[WorkflowRecord] = []
@@ -88,6 +92,9 @@ class Simulator:
             ev.Dispatch: self._dispatch,
             ev.Rekey: lambda d: self._calls[d.call_id][1].rekey(d),
             ev.Abort: lambda d: self._cluster.abort(d.runtime, d.call_id, d.attempt),
+            ev.KeepPrefix: self._keep,
+            ev.DropPrefix: self._drop,
+            ev.Prewarm: self._prewarm,
             ev.CallSettled: self._settled,
             ev.WorkflowSettled: self._workflow_settled,
         }
@@ -200,6 +207,20 @@ class Simulator:
     def _dispatch(self, decision: ev.Dispatch) -> None:
         _, sim_call = self._calls[decision.call_id]
         self._cluster.submit(decision.runtime, sim_call.send(decision, self._agenda.now))
+
+    def _keep(self, decision: ev.KeepPrefix) -> None:
+        pieces = self._calls[decision.call_id][1].prompt.pieces
+        ends = itertools.accumulate(map(piece_tokens, pieces))
+        self._prefixes[decision.prefix] = tuple(
+            piece for piece, end in zip(pieces, ends, strict=True) if end <= decision.tokens
+        )
+
+    def _drop(self, decision: ev.DropPrefix) -> None:
+        del self._prefixes[decision.prefix]
+
+    def _prewarm(self, decision: ev.Prewarm) -> None:
+        request = prewarm_request(decision, self._prefixes[decision.prefix], self._agenda.now)
+        self._cluster.submit(decision.runtime, request)
 
     def _workflow_settled(self, decision: ev.WorkflowSettled) -> None:
         flight = self._flights.pop(decision.workflow_id)

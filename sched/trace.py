@@ -37,10 +37,14 @@ class _Line(BaseModel):
 
 
 class TraceHeader(_Line):
-    """The first line: ``format`` and where the trace is from."""
+    """The first line: ``format`` and where the trace is from.
+
+    ``began``: the Unix time at which arrivals are 0, in a recorded trace.
+    """
 
     format: str
     source: str
+    began: float | None = None
 
 
 class TraceCall(_Line):
@@ -48,7 +52,7 @@ class TraceCall(_Line):
 
     ``output`` and ``max_new_tokens`` are tokens (0: the output's length), ``sql`` the seconds of SQL that
     follow the call and belong to it.  Calls with the same ``join`` are siblings, those of one ``branch``
-    follow one another.
+    follow one another.  ``texts``: the segments' text, where a recording was asked to keep it.
     """
 
     id: Annotated[int, Field(ge=0)]
@@ -60,6 +64,7 @@ class TraceCall(_Line):
     sql: _Seconds = 0.0
     join: _Name | None = None
     branch: Annotated[int, Field(ge=0)] = 0
+    texts: tuple[str, ...] = ()
 
     _prompt_tokens: int = PrivateAttr(0)
 
@@ -104,6 +109,8 @@ class TraceWorkflow(_Line):
                 raise ValueError(f"calls[{place}].after: {unknown} is no call listed before this one")
             if 0 < call.max_new_tokens < call.output:
                 raise ValueError(f"calls[{place}].output: is longer than its max_new_tokens")
+            if call.texts and len(call.texts) != len(call.segments):
+                raise ValueError(f"calls[{place}].texts: there must be one for each segment, or none")
             seen.add(call.id)
         joins = {call.join for call in self.calls}
         undefined = next((join for join in self.decided if join not in joins), None)
@@ -142,21 +149,26 @@ def write_trace(path: Path, source: str, workflows: Iterable[TraceWorkflow]) -> 
     """Write ``workflows`` with a header that names their ``source``; return their number."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
-        file.write(TraceHeader(format=FORMAT, source=source).model_dump_json() + "\n")
+        file.write(line_of(TraceHeader(format=FORMAT, source=source)))
         for workflow in workflows:
-            file.write(workflow.model_dump_json(exclude_defaults=True) + "\n")
+            file.write(line_of(workflow))
             count += 1
     return count
 
 
-def read_source(path: Path) -> str:
-    """Return the source that a trace's header names.
+def line_of(entry: TraceHeader | TraceWorkflow) -> str:
+    """Return a line of a trace file; what is at its default is left out."""
+    return entry.model_dump_json(exclude_defaults=True) + "\n"
+
+
+def read_header(path: Path) -> TraceHeader:
+    """Return a trace's header.
 
     Raises:
         ConfigError: the file can't be read or has no header.
     """
     number, line = next(_lines(path), (1, ""))
-    return _check_header(line, f"{path} line {number}").source
+    return _check_header(line, f"{path} line {number}")
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -160,6 +160,11 @@ class RuntimeView(Protocol):
         ...
 
     @property
+    def new_tokens(self) -> int:
+        """Uncached prompt tokens of all calls ever placed here: the size of a tree that forgets none."""
+        ...
+
+    @property
     def lone_decode_seconds(self) -> float:
         """Seconds per output token of a call alone here: how fast the runtime is, whatever its load."""
         ...

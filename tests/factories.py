@@ -77,6 +77,7 @@ class RuntimeStub:
     coming: int = 0
     stalled: float = 0.0
     lone_outstanding_seconds: float = 0.0
+    new_tokens: int = 0
     load: LoadStub = LoadStub()
     chunks: Chunks | None = None
     max_total_tokens: int = 100_000

@@ -21,12 +21,24 @@ class Gauges(Collector):
         exchange = self._exchange
         yield from self._reported()
         yield from self._believed()
+        yield self._off()
         for name, text, value in (
             ("waiting_calls", "Calls accepted and not sent to a runtime.", exchange.dispatcher.waiting_calls),
             ("calls_in_flight", "Calls accepted and not ended.", len(exchange.pending)),
             ("open_workflows", "Workflows that have not ended.", exchange.records.open_count),
         ):
             yield GaugeMetricFamily(f"sluice_{name}", text, value=value)
+
+    def _off(self) -> GaugeMetricFamily:
+        text = "Absolute error of the latest predictions, in seconds or tokens; the _share ones relative."
+        labels = ["runtime", "what", "quantile"]
+        family = GaugeMetricFamily("sluice_runtime_prediction_error", text, labels=labels)
+        for name, runtime in self._exchange.dispatcher.runtimes.items():
+            for what, figures in runtime.outlook.describe().items():
+                for quantile in ("median", "p90", "median_share", "p90_share"):
+                    if (value := figures[quantile]) is not None:
+                        family.add_metric([name, what, quantile], value)
+        return family
 
     def _reported(self) -> Iterator[GaugeMetricFamily]:
         workers = self._exchange.workers

@@ -123,6 +123,9 @@ class Meters:
         self._workflows[record.spec.kind, str(record.state), deadline].inc()
         self._workflow_seconds[record.spec.kind].observe(record.seconds or 0.0)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
     # --- HTTP and SQL ---------------------------------------------------------------------------
 
     def responded(self, path: str, status: int) -> None:

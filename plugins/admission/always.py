@@ -10,7 +10,8 @@ from sched.policy import Admission, RuntimeView, WorkflowView
 class Always:
     """Admits every workflow and advises against nothing.
 
-    The core's own limit on waiting calls still holds.  Under lasting overload all deadlines are missed.
+    The core's own limit on waiting calls still holds.  Under lasting overload all deadlines are missed; who
+    starves then is the order's matter.
     """
 
     name = "always"

@@ -18,13 +18,16 @@ class CacheAware:
     1. imbalanced, that is most − least outstanding calls > ``balance_abs`` and most > ``balance_rel`` ·
        least: the fewest outstanding calls;
     2. else, if the best runtime has more than ``cache_threshold`` of the prompt: that one;
-    3. else the smallest tree: the runtime that holds least in its cache, so has most room for it.
+    3. else the smallest tree: the runtime that was sent least text that was new to it.
 
-    The router's tree holds text it sent; here the core's belief about each cache takes its place, and its
-    size is told by the tokens of the calls placed there.  Blind to speed and lengths.  The defaults suit
-    many runtimes with hundreds of calls: on a few, affinity runs on until one is ``balance_abs`` calls
-    ahead; for these there is ``cache_aware_small`` (8 / 1.2).  Scores: outstanding calls, or the negated
-    share of the prompt cached, or tokens.
+    The router's tree holds the text it sent, and forgets nothing; here matches are taken from the core's
+    belief about each cache, which is more exact, in the router's favour.  Blind to speed and lengths.
+
+    The defaults suit many runtimes with hundreds of calls: on a few, affinity runs on until one is
+    ``balance_abs`` calls ahead; for these there is ``cache_aware_small`` (8 / 1.2).
+
+    Scores: outstanding calls, or the negated share of the prompt cached, or tokens.  No call is
+    held back, so none starves; a hot prefix crowds its runtime.
     """
 
     cache_threshold: float = 0.3
@@ -46,8 +49,8 @@ class CacheAware:
         matched = {r.name: -r.cached_tokens(call) / max(1, call.prompt_tokens) for r in runtimes}
         if -min(matched.values()) > self.cache_threshold:
             return _smallest(matched, f"{-min(matched.values()):.0%} of the prompt is cached there")
-        held = {r.name: r.load.running_context + r.load.waiting_context for r in runtimes}
-        return _smallest(held, "nothing much is cached anywhere: the smallest tree")
+        sent = {r.name: float(r.new_tokens) for r in runtimes}
+        return _smallest(sent, "nothing much is cached anywhere: the smallest tree")
 
 
 @dataclass(frozen=True, kw_only=True)

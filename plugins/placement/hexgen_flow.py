@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +25,7 @@ class HexgenFlow:
     alpha: float = 0.5
 
     name: ClassVar[str] = "hexgen_flow"
+    knobs: ClassVar[Mapping[str, tuple[float, float]]] = {"alpha": (0.0, 1.0)}
 
     def __post_init__(self) -> None:
         if not 0 <= self.alpha <= 1:

@@ -12,7 +12,8 @@ class LeastOutstanding:
 
     A load balancer's least-connections with a weight per kind of GPU: the baseline to beat on unlike
     runtimes.  It is blind to the lengths of calls and to caches, so a long prompt counts like a short one.
-    Scores in seconds per token.  Ties go to the first runtime.
+    Scores in seconds per token.  Ties go to the first runtime.  No call is held back, so
+    none starves.
     """
 
     name = "least_outstanding"

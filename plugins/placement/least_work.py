@@ -13,7 +13,8 @@ class LeastWork:
     Speed-aware, since seconds are predicted by each runtime's own latency model, and softly
     cache-aware, since a cached prefix costs no seconds; that affinity never outweighs load.  Scores in
     seconds.  Ties go to the first runtime.  It sums the calls as if they ran one after another, so it
-    overstates the load of a runtime that batches well.
+    overstates the load of a runtime that batches well.  No call is held back, so
+    none starves.
     """
 
     name = "least_work"

@@ -17,7 +17,8 @@ class PowerOfTwo:
     sgl-router's ``power_of_two`` (Mitzenmacher, 2001): nearly as even as looking at all, at constant cost,
     and without all calls running to the same idle runtime.  Blind to speed, lengths and caches.  The two are
     drawn from the call's sequence number and ``seed``.  Scores are outstanding calls; those not drawn have
-    the larger of the two, so that the choice is the best of all shown.
+    the larger of the two, so that the choice is the best of all shown.  No call is held back, so
+    none starves.
     """
 
     seed: int = 0

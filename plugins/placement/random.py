@@ -15,6 +15,7 @@ class Random:
     """Runtimes drawn evenly from the call's sequence number and ``seed``, so that a run can be repeated.
 
     The baseline below all others (sgl-router's ``random``): blind to speed, load and caches.  No scores.
+    No call is held back, so none starves; slow runtimes queue without bound.
     """
 
     seed: int = 0

@@ -11,7 +11,8 @@ class RoundRobin:
     """Call n goes to runtime n modulo their number.
 
     The baseline of most servers.  No key, no state: the turn is the call's sequence number.  On unlike
-    runtimes the slowest one sets the pace, and no prefix affinity is kept.
+    runtimes the slowest one sets the pace, and no prefix affinity is kept.  No call is held back, so
+    none starves.
     """
 
     name = "round_robin"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -55,6 +55,14 @@ class Sluice:
     share_tokens: int = 64
 
     name: ClassVar[str] = "sluice"
+    knobs: ClassVar[Mapping[str, tuple[float, float]]] = {
+        "harm": (0.0, 3.0),
+        "power": (1.0, 8.0),
+        "slo": (0.0, 1.0),
+        "stall": (0.0, 1.0),
+        "popular": (0.0, 1.0),
+        "siblings": (0.0, 1.0),
+    }
 
     def __post_init__(self) -> None:
         if self.power < 1:

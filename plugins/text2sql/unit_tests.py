@@ -16,7 +16,10 @@ from sched.workflow import SqlResult, Steps
 
 @dataclass(slots=True)
 class Judgement:
-    """The ``tests``, and how many of them each result passed; ``passed`` is empty if none was judged."""
+    """The ``tests``, and how many of them each result passed; ``passed`` is empty if none was judged.
+
+    Tests that could not change the winner any more are not counted.
+    """
 
     tests: list[str] = field(default_factory=list)
     passed: list[int] = field(default_factory=list)
@@ -42,9 +45,11 @@ async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgeme
         judgement.tests = await job.ask(steps, stages.GENERATE_UNIT_TEST, prompt, form)
 
     async def evaluate() -> None:
-        verdicts = await steps.fan_out([evaluation(test) for test in judgement.tests])
+        branches = [evaluation(test) for test in judgement.tests]
+        count = len(results)
+        verdicts = await steps.fan_out(branches, enough=lambda done: is_won(done, len(branches), count))
         if verdicts:
-            judgement.passed = [sum(n in passed for passed in verdicts) for n in range(len(results))]
+            judgement.passed = passes(verdicts, count)
 
     def evaluation(test: str) -> Callable[[Steps], Awaitable[frozenset[int]]]:
         async def run(branch: Steps) -> frozenset[int]:
@@ -59,6 +64,17 @@ async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgeme
     )
     await run_agent(steps, job, stages.UNIT_TESTER, tools)
     return judgement
+
+
+def passes(verdicts: Sequence[frozenset[int]], results: int) -> list[int]:
+    """Return how many tests each result passed, of which each verdict has the results that passed one."""
+    return [sum(n in passed for passed in verdicts) for n in range(results)]
+
+
+def is_won(verdicts: Sequence[frozenset[int]], tests: int, results: int) -> bool:
+    """Return whether one result leads by more than the tests still out, so that these can't matter."""
+    second, first = sorted([0, *passes(verdicts, results)])[-2:]
+    return first - second > tests - len(verdicts)
 
 
 def _tables(schema: DatabaseSchema, results: Sequence[SqlResult]) -> list[str]:

@@ -31,10 +31,11 @@ async def test_belief_and_cache_agree_under_eviction(worker: StartWorker, endpoi
         assert len(traffic.checks) == 90
         assert sum(check.found > 0 for check in traffic.checks) > 60, "prefixes are shared"
         assert sum(check.error_in_blocks > 0 for check in traffic.checks) == 0
-        described = controller.describe_runtimes()[0]["prefix_cache"]
-        assert described["predictions"] == 90
-        assert 0 <= described["error_tokens_median"] <= described["error_tokens_p90"] < 32
-        assert 3000 < described["tokens"] <= 4096
+        described = controller.describe_runtimes()[0]
+        cached = described["prediction_errors"]["cached_tokens"]
+        assert cached["predictions"] == 90
+        assert 0 <= cached["median"] <= cached["p90"] < 32
+        assert 3000 < described["prefix_cache"]["tokens"] <= 4096
 
 
 async def test_without_events_the_cache_is_guessed(worker: StartWorker, endpoint: str) -> None:
@@ -45,9 +46,10 @@ async def test_without_events_the_cache_is_guessed(worker: StartWorker, endpoint
     ):
         traffic = Traffic(controller, seed=1)
         await traffic.run(2, at_once=1)
-        described = controller.describe_runtimes()[0]["prefix_cache"]
-        assert (described["source"], described["predictions"]) == ("guessed", 12)
-        assert described["tokens"] > 0
+        described = controller.describe_runtimes()[0]
+        assert described["prefix_cache"]["source"] == "guessed"
+        assert described["prediction_errors"]["cached_tokens"]["predictions"] == 12
+        assert described["prefix_cache"]["tokens"] > 0
 
 
 @pytest.fixture

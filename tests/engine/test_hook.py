@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import sys
-import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -14,6 +13,7 @@ import pytest
 import zmq
 
 from engine import sglang_hook as hook
+from engine import sglang_slowdown
 from engine.backend import PROOF_ORDER, PROOF_QUEUE
 from sched.order import queue_position
 
@@ -137,7 +137,7 @@ def sglang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setenv(hook.HOOK_VARIABLE, "1")
     monkeypatch.setenv(hook.RUN_DIR_VARIABLE, str(tmp_path))
-    monkeypatch.delenv(hook.SLOWDOWN_VARIABLE, raising=False)
+    monkeypatch.delenv(sglang_slowdown.VARIABLE, raising=False)
     return SimpleNamespace(targets=registry.targets, scheduler=scheduler_class)
 
 
@@ -171,7 +171,7 @@ def test_a_wrong_slowdown_installs_nothing(
     sglang: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     """A hook that can't be set up raises before anything is installed, so the proof will fail."""
-    monkeypatch.setenv(hook.SLOWDOWN_VARIABLE, value)
+    monkeypatch.setenv(sglang_slowdown.VARIABLE, value)
     with pytest.raises(ValueError):
         hook.register()
     assert sglang.targets == []
@@ -184,6 +184,8 @@ def scheduler_with(calc_priority: Any) -> SimpleNamespace:
         max_running_requests=4,
         max_total_num_tokens=99,
         enable_overlap=False,
+        chunked_prefill_size=512,
+        is_mixed_chunk=False,
     )
 
 
@@ -220,7 +222,7 @@ def test_the_proof_fails_on_any_other_order(tmp_path: Path, how: str) -> None:
 
 def test_steps_are_counted_across_processes(tmp_path: Path) -> None:
     """The scheduler's own counter can be read from outside, from zero on."""
-    step = hook._StepHook(tmp_path, 1.0)
+    step = hook._StepHook(tmp_path)
     assert hook.read_steps(tmp_path) == 0
     for count in (1, 2, 700):
         assert step(lambda scheduler, batch: batch, SimpleNamespace(forward_ct=count), "result") == "result"
@@ -249,18 +251,3 @@ def test_a_socket_that_nobody_reads_is_closed() -> None:
     context.term()
     hook.close_unread(None, SimpleNamespace(ipc_channels=SimpleNamespace(send_metrics_from_scheduler=None)))
     hook.close_unread(None, SimpleNamespace())
-
-
-def test_a_slowdown_stretches_computing_time() -> None:
-    """A factor of 3 makes a computation take three times the thread's time, and keeps its result."""
-
-    def compute() -> int:
-        return sum(range(400_000))
-
-    hook._stretched(1.0, compute)  # imports torch
-    begun = time.thread_time()
-    expected = compute()
-    plain = time.thread_time() - begun
-    begun = time.thread_time()
-    assert hook._stretched(3.0, compute) == expected
-    assert (time.thread_time() - begun) / plain == pytest.approx(3.0, rel=0.5)

@@ -141,3 +141,17 @@ def test_a_block_lasts_as_long_as_its_last_page() -> None:
     assert len(cache.blocks.held) == 2
     cache.evict(0, 1)
     assert cache.blocks.held == set(chain((1,) * BLOCK_TOKENS))
+
+
+def test_pages_may_share_a_block() -> None:
+    """Pages longer than a block that begin alike both hold it: it is gone with the last of them."""
+    cache = NaiveCache(48)
+    cache.insert((1,) * 48)
+    cache.insert((1,) * 40 + (2,) * 8)
+    cache.check()
+    cache.evict(0, 1)
+    cache.check()
+    assert cache.blocks.held == set(chain((1,) * 32))
+    cache.evict(0, 1)
+    cache.check()
+    assert cache.blocks.held == set()

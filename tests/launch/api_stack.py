@@ -28,7 +28,7 @@ from launch.api.meters import MeteredSql, Meters
 from launch.api.metrics import Metrics
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.model import ServedModel
-from launch.policies import ordering_registry, placement_registry
+from launch.policies import admission_registry, ordering_registry, placement_registry
 from sched.dispatcher import Dispatcher, Limits
 from tests.launch.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
 
@@ -85,13 +85,14 @@ async def api_stack(
     up: int | None = None,
     max_body_bytes: int = 100_000,
     ordering: str = "fcfs",
+    admission: str = "always",
     **limits: Any,
 ) -> AsyncIterator[Api]:
     """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello."""
     link = FakeLink()
     workers = [FakeWorker(link, name) for name in runtimes]
     policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
-    dispatcher = Dispatcher(*policies, Limits(**limits))
+    dispatcher = Dispatcher(*policies, Limits(**limits), admission=admission_registry().load(admission))
     meters = Meters()
     exchange = Exchange(
         cast(RouterLink, link),

@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from launch.policies import admission_registry, ordering_registry, placement_reg
 from launch.resolve import as_toml, resolve
 from launch.sources import read_invocation
 from sched.errors import ConfigError
+from sched.registry import Registry
 
 BARE = Machine(gpus=(), cores=(4, 6))
 GPUS = Machine(gpus=(0, 1), cores=(0,))
@@ -133,7 +135,7 @@ def test_shop_is_the_default_database(tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_shipped_policies_load() -> None:
     """Every shipped policy can be loaded and carries the name it is registered under."""
-    names = {
+    names: dict[str, Registry[Any]] = {
         "placement": placement_registry(),
         "ordering": ordering_registry(),
         "admission": admission_registry(),
@@ -196,6 +198,18 @@ def test_plan_pins_cores_and_passes_everything_on(tmp_path: Path) -> None:
     assert [child.label for child in family.workers] == ["runtime slow", "runtime cpu-1"]
     assert f"ipc://{tmp_path}/".encode() in family.controller.line
     assert ControllerSpec.from_json(family.controller.line).journal == f"{tmp_path}/journal"
+
+
+def test_the_recording_is_checked_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--record is taken from the current folder; --record-prompts alone is a mistake."""
+    monkeypatch.chdir(tmp_path)
+    config = resolve(ServerConfig(simulated=True, record="mine", record_prompts=True), BARE)
+    spec = Plan(config, BARE, None).controller_spec("ipc:///x")
+    assert (spec.record, spec.record_prompts) == (str(tmp_path / "mine"), True)
+    with pytest.raises(ConfigError, match=r"--record .* can't be written to"):
+        resolve(ServerConfig(simulated=True, record="/nowhere/trace"), BARE)
+    with pytest.raises(ConfigError, match="give --record FILE"):
+        resolve(ServerConfig(simulated=True, record_prompts=True), BARE)
 
 
 def test_the_journal_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from launch import cells, simulate, sweep, trace
-from sched.trace import read_source, read_trace
+from sched.trace import read_header, read_trace
 
 ROOT = Path(__file__).parents[2]
 TRACE = "traces/hexgen_flow_formula1.jsonl"
@@ -54,7 +54,7 @@ def test_a_sweep_runs_every_combination(tmp_path: Path, capsys: pytest.CaptureFi
     found = {(e["cell"]["cluster"], e["cell"]["placement"], e["cell"]["load"]) for e in entries(out)}
     assert len(found) == len(entries(out)) == 8
     shown = capsys.readouterr().out
-    assert read_source(Path(TRACE)) in shown
+    assert read_header(Path(TRACE)).source in shown
     assert "least_outstanding" in shown
     assert "a100,l40s" in shown
 
@@ -191,7 +191,7 @@ def test_a_published_file_is_converted(tmp_path: Path, capsys: pytest.CaptureFix
     step = {"step": "revise", "input_length": 4000, "output_length": 9}
     given.write_text(json.dumps([{"Text2SQLRequest": [step]}]))
     assert trace.main(["convert", str(given), str(made), "--source", "a paper"]) == 0
-    assert read_source(made) == "a paper"
+    assert read_header(made).source == "a paper"
     assert read_trace(made)[0].database == "books"
     assert trace.main(["convert", str(given), str(made), "--source", "x", "--rate", "0"]) == 2
     assert "--rate must be above 0" in capsys.readouterr().err

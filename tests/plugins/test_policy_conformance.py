@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launch.policies import ordering_registry, placement_registry
+from launch.policies import admission_registry, ordering_registry, placement_registry
 from sched.order import queue_position
 from sched.policy import Change, FollowingPolicy, OrderingPolicy, Pace, PlacementPolicy
 from sched.request import Call, Join
@@ -20,8 +20,24 @@ T = TypeVar("T")
 
 _ms = st.integers(0, 10**6).map(lambda n: n / 1000)
 
-placements = pytest.mark.parametrize("name", placement_registry().names())
-orderings = pytest.mark.parametrize("name", ordering_registry().names())
+# Every shipped policy, and those with parameters also at their ends.
+placements = pytest.mark.parametrize(
+    "name",
+    [
+        *placement_registry().names(),
+        "hexgen_flow?alpha=0",
+        "hexgen_flow?alpha=1",
+        "sluice?power=1&popular=1",
+        "sluice?harm=0&slo=0&stall=0&popular=0&siblings=0&share_tokens=0",
+        "sluice?slo=1&siblings=1",
+    ],
+)
+orderings = pytest.mark.parametrize(
+    "name", [*ordering_registry().names(), "adaptive?share=0", "adaptive?share=1"]
+)
+admissions = pytest.mark.parametrize(
+    "name", [*admission_registry().names(), "slo_aware?degrade=0.1&refuse=0.1", "slo_aware?refuse=100"]
+)
 
 
 @st.composite
@@ -192,3 +208,28 @@ def test_an_order_outlasts_waiting(
     policy = ordering_registry().load(name)
     early, late = ([policy.key(c, runtime, at) for c in queue] for at in (now, now + wait))
     assert sorted(range(len(queue)), key=early.__getitem__) == sorted(range(len(queue)), key=late.__getitem__)
+
+
+@admissions
+@given(
+    call=calls(),
+    cluster=st.sampled_from([0, 1, 4]).flatmap(clusters),
+    now=_ms,
+    wanted=st.integers(1, 8),
+)
+def test_an_admission_depends_on_its_inputs_alone(
+    name: str, call: Call, cluster: list[RuntimeStub], now: float, wanted: int
+) -> None:
+    """Asked again or by another instance it says the same; a refusal is explained and names a time to come
+    again; of the candidates wanted at least one is advised, and all while no runtime is up."""
+    policy = admission_registry().load(name)
+    workflow = call.workflow
+    first = untouched((workflow, cluster), lambda: policy.admit(workflow, cluster, now))
+    advised = untouched((workflow, cluster), lambda: policy.candidates(workflow, wanted, cluster, now))
+    assert 1 <= advised <= wanted
+    assert first.admitted or (first.reason and first.retry_after > 0)
+    again = admission_registry().load(name)
+    assert again.admit(workflow, cluster, now) == first
+    assert again.candidates(workflow, wanted, cluster, now) == advised
+    if not cluster:
+        assert (first.admitted, advised) == (True, wanted), "nothing is known without a runtime"

@@ -18,7 +18,7 @@ def test_errors_count_by_size_whatever_their_sign() -> None:
     """Ten errors of 1 to 10 tokens, half of them negative: the median is the 5th, P90 the 9th."""
     errors = Errors()
     for size in range(1, 11):
-        errors.add(size if size % 2 else -size)
+        errors.add(size if size % 2 else 0, 0 if size % 2 else size)
     accuracy = errors.accuracy()
     assert (accuracy.predictions, accuracy.median, accuracy.p90) == (10, 5, 9)
 
@@ -28,7 +28,7 @@ def test_percentiles_are_nearest_ranks_of_the_window(sizes: list[int], window: i
     """At least half (nine tenths) of the latest errors are no larger, and a smaller one would be too few."""
     errors = Errors(window)
     for size in sizes:
-        errors.add(size)
+        errors.add(0, size)
     latest = [abs(size) for size in sizes[-window:]]
     accuracy = errors.accuracy()
     assert accuracy.predictions == len(latest)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import pytest
+
 from sched.belief import UNREPORTED_SECONDS, CacheBelief
 from sched.events import CacheFlushed, CacheReported, CacheScope, Dispatch
 from sched.prefix import BLOCK_TOKENS
@@ -158,13 +160,11 @@ def test_the_dispatcher_checks_its_predictions() -> None:
     assert isinstance(dispatch, Dispatch)
     assert dispatch.record.predicted_cached_tokens == 128
     cluster.first_token(2, cached=150)
-    assert cluster.dispatcher.runtimes["r0"].cache.describe() == {
-        "source": "reported",
-        "tokens": 192,
-        "predictions": 2,
-        "error_tokens_median": 4,
-        "error_tokens_p90": 22,
-    }
+    runtime = cluster.dispatcher.runtimes["r0"]
+    assert runtime.cache.describe() == {"source": "reported", "tokens": 192}
+    cached = runtime.outlook.cached.accuracy()
+    assert (cached.predictions, cached.median, cached.p90) == (2, 4, 22)
+    assert cached.p90_share == pytest.approx(22 / 330)
 
 
 def test_a_lost_runtime_is_forgotten() -> None:

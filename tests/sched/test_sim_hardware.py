@@ -6,9 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from launch.policies import ordering_registry, placement_registry
+from sched.arrivals import draw
 from sched.bounds import base_seconds, rate_bound, stage_seconds
+from sched.calibration import read_calibration
 from sched.errors import ConfigError
 from sched.hardware import CLUSTERS, GPUS, RuntimeConfig, parse_cluster
+from sched.simulator import SimOptions, Simulator
+from sched.speed import Pass
 from sched.trace import TraceWorkflow, read_trace
 from tests.sched.sim_factories import trace_call, trace_workflow
 
@@ -78,3 +83,49 @@ def test_unknown_runtime_settings_are_refused(name: str) -> None:
 def test_estimates_are_marked() -> None:
     """Only the three GPUs of the evidence are not called estimates."""
     assert {name for name, gpu in GPUS.items() if not gpu.estimate} == {"a100", "a6000", "l40s"}
+
+
+CALIBRATION = SHIPPED / "calibration_cpu.json"
+
+
+def test_a_calibration_is_hardware() -> None:
+    """A simulated runtime from a calibration takes what the calibration's speed says of its passes."""
+    (gpu,) = parse_cluster(f"file:{CALIBRATION}")
+    calibration = read_calibration(CALIBRATION)
+    speed = calibration.speed
+    assert gpu.name == "calibration_cpu"
+    assert (gpu.kv_tokens, gpu.chunk_tokens) == (calibration.max_total_tokens, calibration.chunk_tokens)
+    flop = gpu.prefill_flop(512, 256)
+    prefill = Pass(1, 512, 512 * 512.0, 768.0**2, 0, 0, 0.0)
+    assert gpu.iteration_seconds(flop, 0, 0) == pytest.approx(speed.pass_seconds(prefill))
+    step = Pass(0, 0, 0.0, 0.0, 4, 3000, 0.0)
+    assert gpu.iteration_seconds(4 * 140e9, 3000, 4) == pytest.approx(speed.pass_seconds(step))
+    assert gpu.speed.attention == pytest.approx(speed.attention)
+
+
+def test_simulated_passes_teach_the_dispatcher() -> None:
+    """Uncalibrated, the dispatcher learns a runtime's speed from the passes that it reports."""
+    gpus = parse_cluster("a100")
+    simulator = Simulator(
+        gpus,
+        RuntimeConfig(),
+        placement_registry().load("least_work"),
+        ordering_registry().load("fcfs"),
+        SimOptions(calibrated=False),
+    )
+    simulator.run(draw(read_trace(SHIPPED / "hexgen_flow_financial.jsonl"), 40, 0.2, "poisson", 0))
+    latency = simulator.dispatcher.runtimes["a100-0"].latency
+    assert latency.passes > 100
+    assert latency.step_seconds(4, 20_000) == pytest.approx(gpus[0].iteration_seconds(0, 20_000), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "can't be read"), ("{", "no calibration"), ("{}", "no calibration")]
+)
+def test_a_wrong_calibration_is_refused(tmp_path: Path, content: str | None, message: str) -> None:
+    """With the file's name and what to do."""
+    path = tmp_path / "c.json"
+    if content is not None:
+        path.write_text(content, encoding="utf-8")
+    with pytest.raises(ConfigError, match=message):
+        parse_cluster(f"file:{path}")

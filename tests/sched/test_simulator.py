@@ -63,6 +63,20 @@ def test_a_decided_join_cancels_the_rest() -> None:
     assert not early.workflows[0].failed
 
 
+def test_a_decided_join_frees_every_runtime() -> None:
+    """The other candidates, their revisions and the evaluations end wherever they run, or never start."""
+    write = [trace_call(i, output=20 + 900 * i, join="write", branch=i) for i in range(3)]
+    revise = trace_call(3, 1, output=900, join="write", branch=1)
+    judge = [trace_call(4 + i, 0, 2, 3, output=20 + 900 * i, join="judge", branch=i) for i in range(3)]
+    workflow = trace_workflow(*write, revise, *judge, decided={"write": 1, "judge": 1})
+    gpus = ("a100", "a100", "a100")
+    whole, early = (simulate(workflow, gpus=gpus, early_ending=ends) for ends in (False, True))
+    assert {c.stage for c in early.workflows[0].calls} == {"stage0", "stage4"}
+    for cut, uncut in zip(early.runtimes[1:], whole.runtimes[1:], strict=True):
+        assert cut.busy_seconds < uncut.busy_seconds / 5
+    assert early.workflows[0].seconds < whole.workflows[0].seconds / 10
+
+
 def test_calls_of_a_decided_branch_that_did_not_start_are_left_out() -> None:
     """A branch of several calls is cut wherever it is."""
     calls = (

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sched.errors import ConfigError
-from sched.trace import read_source, read_trace, write_trace
+from sched.trace import read_header, read_trace, write_trace
 from tests.sched.sim_factories import trace_call, trace_workflow
 
 HEADER = {"format": "sluice-trace-1", "source": "a test"}
@@ -39,7 +39,7 @@ def test_a_written_trace_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "trace.jsonl"
     assert write_trace(path, "made here", [workflow]) == 1
     assert read_trace(path) == [workflow]
-    assert read_source(path) == "made here"
+    assert read_header(path).source == "made here"
 
 
 @pytest.mark.parametrize(

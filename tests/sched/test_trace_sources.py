@@ -13,7 +13,7 @@ import pytest
 from sched.errors import ConfigError
 from sched.hexgen import convert
 from sched.synthetic import Shape, generate
-from sched.trace import read_source, read_trace
+from sched.trace import read_header, read_trace
 
 SHIPPED = Path(__file__).parents[2] / "traces"
 PUBLISHED = Path(__file__).parents[3] / "shared" / "traces"
@@ -120,7 +120,7 @@ def test_the_shipped_generated_trace_can_be_made_again() -> None:
     """Its source is all it takes: same shape, same workflows."""
     path = SHIPPED / "generated_bursty.jsonl"
     shape = Shape(workflows=120, variation=3.0)
-    assert read_source(path) == f"generated: {shape}"
+    assert read_header(path).source == f"generated: {shape}"
     assert read_trace(path) == generate(shape)
 
 

@@ -8,10 +8,13 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from plugins.text2sql import stages
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.shop import build_shop
+from plugins.text2sql.unit_tests import is_won, passes
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
 from sched.errors import ConfigError, NotFoundError
 from sched.profile import PUBLISHED
@@ -129,6 +132,30 @@ async def test_a_majority_cancels_the_candidates_still_running(registry: Databas
     assert time.monotonic() - started < 5
     assert journal.cancelled == 1
     assert answer["sql"] == RIGHT
+
+
+async def test_a_winner_cancels_the_evaluations_still_running(registry: DatabaseRegistry) -> None:
+    """Three of four tests are for the second result: the fourth call is cancelled and not waited for."""
+    tests = "- First.\n- Second.\n- Third.\n- Fourth."
+    model = scripted(generate_candidate=[WRONG, RIGHT, OTHER], generate_unit_test=tests)
+    slow = lambda call: 30.0 if call.stage == "evaluate" and call.branches == (3,) else 0.0  # noqa: E731
+    started = time.monotonic()
+    answer, journal = await run(registry, model, delay=slow)
+    assert time.monotonic() - started < 5
+    assert (len(journal.of("evaluate")), journal.cancelled) == (4, 1)
+    assert answer["sql"] == RIGHT
+
+
+@given(
+    verdicts=st.lists(st.frozensets(st.integers(0, 2)), max_size=5),
+    rest=st.lists(st.frozensets(st.integers(0, 2)), max_size=3),
+)
+def test_a_winner_stays_the_winner(verdicts: list[frozenset[int]], rest: list[frozenset[int]]) -> None:
+    """Whatever the evaluations still out would say, once it is won the same result has the most passes."""
+    if is_won(verdicts, len(verdicts) + len(rest), 3):
+        so_far, all_in = passes(verdicts, 3), passes([*verdicts, *rest], 3)
+        winner = so_far.index(max(so_far))
+        assert all(all_in[winner] > other for n, other in enumerate(all_in) if n != winner)
 
 
 async def test_evaluations_run_side_by_side_on_a_shared_prefix(registry: DatabaseRegistry) -> None:

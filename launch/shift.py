@@ -1,0 +1,117 @@
+"""``python -m launch.shift TRACE``: what live tuning gives when the load shifts, in simulation.
+
+The load goes through phases, by default 10 %, 60 %, a burst of 150 % and 10 % again.  Each value of a
+one-knob policy's grid runs unchanged; the live tuner, the same code as in a server, starts from the default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import multiprocessing
+import os
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from statistics import mean
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from launch.checks import check_folder
+from launch.policies import placement_registry
+from launch.tuning.shifting import Shift, Shifted
+from sched.errors import ConfigError
+from sched.tuner import Setting, grid, knobs_of
+
+LIVE = "live tuning"
+_PHASES = "0.1:150,0.6:300,1.5:100,0.1:150"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the comparison and return the exit code: 2 for wrong input."""
+    arguments = _parser().parse_args(argv)
+    try:
+        check_folder(Path.cwd())
+        runs = _runs(arguments)
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(max_workers=arguments.jobs, mp_context=context) as pool:
+            results = list(pool.map(run, [shift for _, shift in runs]))
+        names = list(dict.fromkeys(name for name, _ in runs))
+        rows = {name: [r for (n, _), r in zip(runs, results, strict=True) if n == name] for name in names}
+        _show(rows, arguments.phases)
+        if arguments.json:
+            tails = {name: [result.tails for result in found] for name, found in rows.items()}
+            changes = [[asdict(c) for c in result.changes] for result in rows[LIVE]]
+            arguments.json.write_bytes(orjson.dumps({"tails": tails, "changes": changes}) + b"\n")
+    except ConfigError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def run(shift: Shift) -> Shifted:
+    """Return ``shift.run()``; what a process executes."""
+    return shift.run()
+
+
+def _runs(arguments: argparse.Namespace) -> list[tuple[str, Shift]]:
+    policy = placement_registry().load(arguments.placement)
+    default, knobs = Setting.of(arguments.placement, policy), knobs_of(policy)
+    if not knobs:
+        raise ConfigError(f"--placement {arguments.placement} names no knobs to tune", field="placement")
+    settings = [default]
+    if len(knobs) == 1:
+        (name, knob), *_ = knobs.items()
+        settings = [default.with_value(name, round(value, 6)) for value in grid(knob)]
+    found = []
+    for seed in range(arguments.seeds):
+        common = {"trace": str(arguments.trace), "phases": arguments.phases, "cluster": arguments.cluster}
+        common |= {"runtime_config": arguments.runtime_config, "seed": seed}
+        found += [(str(s), Shift(placement=str(s), tuned=False, **common)) for s in settings]
+        found.append((LIVE, Shift(placement=str(default), tuned=True, **common)))
+    return found
+
+
+def _show(rows: dict[str, list[Shifted]], phases: Sequence[tuple[float, int]]) -> None:
+    table = Table(title="stretch of the slowest fifth, by phase")
+    table.add_column("setting", overflow="fold")
+    for load, count in phases:
+        table.add_column(f"{load:.0%}\n{count} workflows", justify="right")
+    for name in ("geometric\nmean", "changes"):
+        table.add_column(name, justify="right")
+    for name, results in rows.items():
+        tails = [mean(column) for column in zip(*(r.tails for r in results), strict=True)]
+        overall = math.exp(mean(map(math.log, tails)))
+        changes = mean(len(r.changes) for r in results)
+        shown = (*(f"{t:.2f}" for t in tails), f"{overall:.3f}", f"{changes:.1f}")
+        table.add_row(name, *shown, style="bold" if name == LIVE else None)
+    Console(highlight=False, width=110 if not sys.stdout.isatty() else None).print(table)
+
+
+def _phases(text: str) -> tuple[tuple[float, int], ...]:
+    pairs = [part.partition(":") for part in text.split(",")]
+    return tuple((float(load), int(count)) for load, _, count in pairs)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m launch.shift", description=__doc__)
+    add = parser.add_argument
+    add("trace", type=Path, help="a JSONL trace (traces/README.md)")
+    add("--placement", default="hexgen_flow", help="the policy that is tuned (hexgen_flow)")
+    add("--cluster", default="hetero1", help="as for launch.simulate (hetero1)")
+    add("--runtime-config", default="default", help="as for launch.simulate (default)")
+    add("--phases", type=_phases, default=_phases(_PHASES), help=f"LOAD:WORKFLOWS,… ({_PHASES})")
+    add("--seeds", type=int, default=3, help="runs per setting (3)")
+    add("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one per core)")
+    add("--json", type=Path, help="write all figures and the changes there")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
