@@ -7,11 +7,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.benches import decide, learning, overhead
+from launch.benches import decide, learning, overhead, questions
 from launch.checks import check_folder
 from sched.errors import ConfigError
 
-_BENCHES = {"decide": decide, "learning": learning, "overhead": overhead}
+_BENCHES = {"decide": decide, "learning": learning, "overhead": overhead, "questions": questions}
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 
 

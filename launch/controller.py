@@ -45,9 +45,10 @@ from launch.lifeline import follow, read_instructions
 from launch.model_info import model_info
 from launch.models import cache_folder, declared_context
 from launch.policies import admission_registry, ordering_registry, placement_registry
+from launch.workflow_options import text2sql_options
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Retriever
-from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
+from plugins.text2sql.workflow import Text2Sql
 from sched.dispatcher import Dispatcher
 from sched.errors import SluiceError
 from sched.profile import PUBLISHED
@@ -120,7 +121,7 @@ def _build(spec: ControllerSpec) -> _Parts:
     services = Services(controller, encoder, sql, SQL_TIMEOUT_SECONDS)
     runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
     retriever = Retriever(databases, cache_folder() / "indexes")
-    text2sql = Text2Sql(databases, _text2sql_options(spec), retriever)
+    text2sql = Text2Sql(databases, text2sql_options(spec, encoder.tokenizer), retriever)
     for name in databases.names():
         text2sql.prepare(name)
     app = create_app(
@@ -144,15 +145,6 @@ def _observer(spec: ControllerSpec, meters: Meters, encoder: PromptEncoder) -> O
     if spec.record is None:
         return meters
     return Observers(meters, Recorder(Path(spec.record), encoder.texts if spec.record_prompts else None))
-
-
-def _text2sql_options(spec: ControllerSpec) -> Text2SqlOptions:
-    return Text2SqlOptions(
-        candidates=spec.candidates,
-        max_revisions=spec.max_revisions,
-        profile=spec.prompt_profile,
-        constrained=spec.embedded_model and not spec.simulated,
-    )
 
 
 async def _check_prompts(parts: _Parts, context_tokens: int | None) -> None:

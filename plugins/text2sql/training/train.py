@@ -28,9 +28,10 @@ _VOCABULARY_TASKS = 40_000
 _POOL_BATCHES = 48
 _BATCH_TASKS = 96
 _WARM_UP = 60
-_REPORT, _CHECK, _KEEP = 100, 1000, 500
+_REPORT, _CHECK, _KEEP = 100, 1000, 100
 _CHECKED = 512
 _IGNORED = -100
+_PADDING = 8
 
 Example = tuple[list[int], int]
 
@@ -84,7 +85,8 @@ class Trainer:
 
     def _answers(self, batch: Sequence[Example]) -> tuple[Tensor, Tensor]:
         """Return the logits for all answers' tokens, and these."""
-        longest = max(len(ids) for ids, _ in batch)
+        # Few different shapes: a CPU's matrix library keeps buffers for each.
+        longest = -(-max(len(ids) for ids, _ in batch) // _PADDING) * _PADDING
         ids = torch.zeros(len(batch), longest, dtype=torch.long)
         wanted = torch.full((len(batch), longest), _IGNORED)
         for row, (tokens, prompt) in enumerate(batch):
