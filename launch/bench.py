@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.benches import compare, decide, learning, mixing, overhead, run, validate
+from launch.benches import compare, decide, learning, mixing, overhead, questions, run, validate
 from launch.checks import check_folder
 from sched.errors import ConfigError
 
@@ -16,6 +16,7 @@ _BENCHES = {
     "compare": compare,
     "validate": validate,
     "overhead": overhead,
+    "questions": questions,
     "decide": decide,
     "learning": learning,
     "mixing": mixing,

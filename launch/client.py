@@ -19,7 +19,7 @@ class ServerEvent:
 
 
 def ask(
-    base_url: str, question: str, database: str, *, timeout_seconds: float, **options: Any
+    base_url: str, question: str, database: str | None, *, timeout_seconds: float, **options: Any
 ) -> Iterator[ServerEvent]:
     """Yield the events of one question: ``workflow``, ``step`` …, then ``result`` or ``error``.
 

@@ -61,7 +61,7 @@ class ServerConfig:
     of the configuration file (``model_path``).  A description makes a field a flag and is its help text.
     """
 
-    model_path: Annotated[str | None, _help("the model's folder (without GPU: an embedded tiny one)")] = None
+    model_path: Annotated[str | None, _help("the model's folder (without GPU: the tiny demo model)")] = None
     gpus: Annotated[GpuIds | None, _help("GPUs to use, as in 0,1 (default: all visible ones)")] = None
     cpu_slots: Annotated[
         PositiveInt | None,

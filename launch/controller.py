@@ -47,9 +47,10 @@ from launch.models import cache_folder, declared_context
 from launch.policies import admission_registry, ordering_registry, placement_registry
 from launch.profiles import ProfileFile
 from launch.tuning.live import LiveTuner
+from launch.workflow_options import text2sql_options
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Retriever
-from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
+from plugins.text2sql.workflow import Text2Sql
 from sched.dispatcher import Dispatcher
 from sched.errors import SluiceError
 from sched.profile import PUBLISHED
@@ -127,7 +128,7 @@ def _build(spec: ControllerSpec) -> _Parts:
     services = Services(controller, encoder, sql, SQL_TIMEOUT_SECONDS)
     runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
     retriever = Retriever(databases, cache_folder() / "indexes")
-    text2sql = Text2Sql(databases, _text2sql_options(spec), retriever)
+    text2sql = Text2Sql(databases, text2sql_options(spec, encoder.tokenizer), retriever)
     for name in databases.names():
         text2sql.prepare(name)
     app = create_app(
@@ -152,15 +153,6 @@ def _recorder(spec: ControllerSpec, encoder: PromptEncoder) -> Sequence[Observer
     if spec.record is None:
         return ()
     return (Recorder(Path(spec.record), encoder.texts if spec.record_prompts else None),)
-
-
-def _text2sql_options(spec: ControllerSpec) -> Text2SqlOptions:
-    return Text2SqlOptions(
-        candidates=spec.candidates,
-        max_revisions=spec.max_revisions,
-        profile=spec.prompt_profile,
-        constrained=spec.embedded_model and not spec.simulated,
-    )
 
 
 async def _check_prompts(parts: _Parts, context_tokens: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Model folders: checks before the start, and the embedded default model and demo database."""
+"""Model folders: checks before the start, and the demo model and demo database."""
 
 from __future__ import annotations
 
@@ -89,13 +89,19 @@ def demo_database() -> Path:
     return cache_folder() / f"{DEMO_DATABASE}.sqlite"
 
 
-def build_embedded_model() -> str:
-    """Return the embedded model's folder; made on first use, which takes a few seconds.
+def demo_model() -> str:
+    """Return the folder of the embedded default model, which comes with the repository.
 
     Raises:
-        ConfigError: the cache folder can't be used.
+        ConfigError: it is not there.
     """
-    return _built("engine.embedded", cache_folder()).splitlines()[-1].strip()
+    folder = Path(__file__).parents[1] / "plugins" / "text2sql" / "demo_model"
+    if not (folder / "model.safetensors").is_file():
+        raise ConfigError(
+            f"{folder} holds no weights; restore them (git checkout -- {folder}) or give --model-path",
+            field="model_path",
+        )
+    return str(folder)
 
 
 def build_demo_database() -> None:
@@ -116,15 +122,14 @@ def _tokenizer_files(folder: Path) -> list[Path]:
     return []
 
 
-def _built(module: str, argument: Path) -> str:
+def _built(module: str, argument: Path) -> None:
     """Run ``module`` as a program, since the launcher itself stays free of heavy imports."""
     command = [sys.executable, "-m", module, str(argument)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=_BUILD_SECONDS)
+        subprocess.run(command, capture_output=True, text=True, check=True, timeout=_BUILD_SECONDS)
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
         output = error.stderr if isinstance(error.stderr, str) else ""
         reason = (output.strip().splitlines() or [str(error)])[-1]
         raise ConfigError(
             f"{argument} could not be made ({reason}); make {cache_folder()} writable or set XDG_CACHE_HOME"
         ) from error
-    return done.stdout

@@ -11,7 +11,7 @@ from engine.spec import WorkerSpec
 from launch.children import ChildSpec
 from launch.config import EMBEDDED, SHOWN_LEVELS, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.devices import Machine
-from launch.models import build_demo_database, build_embedded_model, calibration_folder, demo_database
+from launch.models import build_demo_database, calibration_folder, demo_database, demo_model
 from launch.supervisor import Family
 
 
@@ -107,13 +107,13 @@ class Plan:
 
 
 def prepare(config: ServerConfig, machine: Machine) -> Plan:
-    """Make the embedded model and the demo database where ``config``, a resolved one, asks for them.
+    """Find the embedded model and make the demo database where ``config``, a resolved one, asks for them.
 
     Raises:
-        ConfigError: the cache folder can't be used.
+        ConfigError: the cache folder can't be used, or the model is missing.
     """
     serves_embedded = any(runtime.model_path == EMBEDDED for runtime in config.runtime)
-    embedded = build_embedded_model() if serves_embedded else None
+    embedded = demo_model() if serves_embedded else None
     if str(demo_database()) in config.databases.values():
         build_demo_database()
     return Plan(config, machine, embedded)

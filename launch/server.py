@@ -19,8 +19,8 @@ from launch.supervisor import Limits, Supervisor
 from sched.errors import ConfigError
 
 _EMBEDDED_WARNING = (
-    "warning: the embedded model is served (choose another with --model-path): tiny, with random weights, "
-    "it shows the system at work and no SQL skill."
+    "the embedded demo model is served: tiny, it answers simple English questions about the demo database "
+    "shop and nothing else (choose another with --model-path)."
 )
 _SIMULATED_WARNING = "warning: --simulated: no model runs, the runtimes are stand-ins."
 

@@ -18,7 +18,7 @@ from launch.benches.null_runtimes import NullSpec
 from launch.children import Child, ChildSpec
 from launch.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.devices import Machine
-from launch.models import build_embedded_model
+from launch.models import demo_model
 from launch.plan import Plan
 
 HOST = "127.0.0.1"
@@ -95,7 +95,7 @@ async def null_stand(window_tokens: int, max_waiting_calls: int) -> AsyncIterato
     )
     async with processes() as stand:
         # The embedded model is there for its tokenizer.
-        family = Plan(config, Machine((), ()), build_embedded_model()).family_in(stand.folder)
+        family = Plan(config, Machine((), ()), demo_model()).family_in(stand.folder)
         controller = await stand.start(family.controller, [core])
         null = await stand.start(_null_runtimes(family.controller), others)
         for child in (null, controller):

@@ -22,25 +22,13 @@ T = TypeVar("T")
 MAX_KEYWORDS = 8
 PASSED, FAILED = "passed", "failed"
 _BOUND_KEYWORDS = 4
-_BOUND_TESTS = 3
-_MAX_WORDS = 24
-_MAX_WORD_CHARACTERS = 24
+_MAX_WORDS = 40
+_MAX_NAME_WORDS = 4
+_MAX_WORD_CHARACTERS = 40
 _WORD = re.compile(r"\w+")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*(.+?)\s*$", re.MULTILINE)
 _VERDICT = re.compile(r"\bcandidate\W{0,3}(\d+)\W+(passed|failed)\b", re.IGNORECASE)
-
-TESTS = (
-    "The columns are exactly those asked for.",
-    "There is one row for each thing asked for.",
-    "No row appears twice.",
-    "Every condition of the question is applied.",
-    "Nothing is filtered that the question does not name.",
-    "Values are spelled as in the database.",
-    "Rows without a match in a joined table are handled as asked.",
-    "The rows are ordered and limited as asked.",
-)
-"""The unit tests among which a bound model chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +60,19 @@ def decision_form(tools: Sequence[str]) -> Form[str | None]:
 
 
 def keywords_form(question: str) -> Form[list[str]]:
-    """Return the form of a JSON array of keywords, bound to the question's own words."""
-    words = dict.fromkeys(word for word in _WORD.findall(question) if len(word) <= _MAX_WORD_CHARACTERS)
-    chosen = sorted(words, key=len, reverse=True)[:_MAX_WORDS]
+    """Return the form of a JSON array of keywords, bound to the question's own words.
+
+    A keyword is one word or up to four that stand together, as a name's do.
+    """
+    words = list(_WORD.finditer(question))[:_MAX_WORDS]
+    spans = [
+        question[first.start() : last.end()]
+        for place, first in enumerate(words)
+        for last in words[place : place + _MAX_NAME_WORDS]
+    ]
+    chosen = dict.fromkeys(span for span in spans if len(span) <= _MAX_WORD_CHARACTERS and "\n" not in span)
     # A question without any word has one keyword, which finds nothing.
-    word = Rule("word", alt(*(json.dumps(word, ensure_ascii=False) for word in chosen or [""])))
+    word = Rule("word", alt(*(json.dumps(span, ensure_ascii=False) for span in chosen or [""])))
 
     def read(text: str) -> list[str]:
         return [keyword for keyword in _strings(text) if keyword.strip()][:MAX_KEYWORDS]
@@ -90,14 +86,14 @@ def tables_form(schema: DatabaseSchema) -> Form[list[str]]:
     return Form(table_list_tree(schema), lambda text: [name for name in _strings(text) if name in known])
 
 
-def unit_tests_form(at_most: int) -> Form[list[str]]:
+def unit_tests_form(at_most: int, choices: Sequence[Sequence[str]]) -> Form[list[str]]:
     """Return the form of a list of at most ``at_most`` unit tests, one a line.
 
-    Bound to it, a model chooses three different ones (or ``at_most``) of ``TESTS``.
+    Bound to it, a model chooses one test of each group of ``choices``, as far as ``at_most`` allows.
     """
-    bound = min(_BOUND_TESTS, at_most)
-    # Each line has choices of its own, so that no test comes twice.
-    lines = [seq("\n- " if line else "- ", alt(*TESTS[line::bound])) for line in range(bound)]
+    lines = [
+        seq("\n- " if line else "- ", alt(*group)) for line, group in enumerate(choices[: max(1, at_most)])
+    ]
 
     def read(text: str) -> list[str]:
         return list(dict.fromkeys(_BULLET.findall(text)))[:at_most]

@@ -11,7 +11,7 @@ from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 
 _OTHER_TEMPERATURE = 0.7
-_REVISION_TEMPERATURE = 0.5
+REVISION_TEMPERATURE = 0.5
 
 
 def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[Steps], Awaitable[Candidate]]:
@@ -32,7 +32,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
             if candidate.settled:
                 break
             prompt = job.prompts.revision(job.topic, candidate.result.statement, candidate.complaint)
-            generation = await steps.generate(stages.REVISE, prompt, job.sql_at(_REVISION_TEMPERATURE))
+            generation = await steps.generate(stages.REVISE, prompt, job.sql_at(REVISION_TEMPERATURE))
             candidate = candidate.revised(round_, await _try(steps, generation))
         return candidate
 

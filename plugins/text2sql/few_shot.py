@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache
 
 from plugins.text2sql import answers, stages, templates
-from plugins.text2sql.prompts import COMPACT, Prompts, Style, Topic, compared, evidence
+from plugins.text2sql.prompts import COMPACT, Prompts, Style, Topic
 from plugins.text2sql.schema import literal, render
 from plugins.text2sql.worked_examples import Example, ExampleDatabase, Part, assemble, example_databases
 from sched.workflow import Segment, SegmentKind
@@ -95,7 +95,9 @@ def _worked(pairs: Sequence[_Pair], answer: _Answer) -> str:
 
 
 def _topic(database: ExampleDatabase, example: Example, tables: Sequence[str] | None = None) -> Topic:
-    return Topic(render(database.schema, tables), example.ask, evidence(_values(database, example), ()))
+    return Topic(
+        render(database.schema, tables), example.ask, COMPACT.evidence(_values(database, example), ())
+    )
 
 
 def _values(database: ExampleDatabase, example: Example) -> list[str]:
@@ -186,7 +188,7 @@ def _evaluation(prompts: Prompts) -> _Answer:
 
 
 def _rivals(database: ExampleDatabase, example: Example) -> str:
-    return compared([database.run(example.sql), database.run(example.rival_sql)])
+    return COMPACT.compared([database.run(example.sql), database.run(example.rival_sql)])
 
 
 def _decided(prompts: Prompts, stage: str, pairs: Sequence[_Pair]) -> str:

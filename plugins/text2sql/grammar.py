@@ -7,48 +7,53 @@ every string ends within a known length (``max_length`` of ``grammar_tree.py``).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql.grammar_tree import (
+    Letter,
     Literal,
     Node,
     Repeat,
     Rule,
     alt,
+    is_plain,
     listed,
     max_length,
     optional,
     seq,
     to_ebnf,
 )
-from plugins.text2sql.schema import Column, DatabaseSchema, ForeignKey, Kind, Table, identifier, literal
+from plugins.text2sql.joins import MOST_TABLES, holds, sources
+from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
 
-MAX_LENGTH = 400
+MAX_LENGTH = 1200
 """The longest statement in bytes; only if no table allows one so short, it is longer."""
 
-_MAX_VALUE_CHARACTERS = 24
-_MAX_YEARS = 6
-_MAX_SAFE_SUM = 2**62
+_MAX_VALUE_CHARACTERS = 40
+_MAX_SAFE_FACTOR = 2**31
 
 _DIGIT = Rule("digit", alt(*"0123456789"))
-_INTEGER = Rule("integer", seq(alt(*"123456789"), Repeat(_DIGIT, 0, 3)))
+_INTEGER = Rule("integer", alt("0", seq(alt(*"123456789"), Repeat(_DIGIT, 0, 5))))
+_DECIMAL = Rule("decimal", seq(_INTEGER, optional(seq(".", Repeat(_DIGIT, 1, 2)))))
+_YEAR = Rule("year", seq(alt("19", "20"), _DIGIT, _DIGIT))
 _MONTH = Rule("month", alt(*(f"{month:02}" for month in range(1, 13))))
+_DATE = Rule("date", seq("'", _YEAR, "-", _MONTH, "-", alt(*(f"{day:02}" for day in range(1, 32))), "'"))
+_TEXT = Rule("text", seq("'", Repeat(Letter(), 1, _MAX_VALUE_CHARACTERS), "'"))
 _COMPARISON = Rule("comparison", alt(" = ", " < ", " <= ", " > ", " >= "))
-_LIMIT = Rule("limit", seq(" LIMIT ", alt("1", "3", "5", "10", "20")))
+_LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(_DIGIT)))
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """How many columns, aggregates and conditions a statement may have."""
+    """How many columns or aggregates, and how many conditions a statement may have."""
 
-    columns: int
-    aggregates: int
+    items: int
     conditions: int
 
 
 # Tried in this order until the longest statement over a table or join is short enough.
-_SIZES = (_Size(3, 2, 2), _Size(2, 1, 1), _Size(1, 1, 1), _Size(1, 1, 0))
+_SIZES = (_Size(3, 3), _Size(3, 2), _Size(2, 1), _Size(1, 1), _Size(1, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class _Words:
     column: Node
     number: Node | None
     ordered: Node | None
+    date: Node | None
     test: Node
     summable: bool
 
@@ -65,8 +71,8 @@ class _Words:
 def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> Node:
     """Return the SELECT statements over ``tables`` (all for ``None``) and joins along foreign keys.
 
-    Covered are columns, DISTINCT, aggregates, one join, conditions on sampled values, bounded
-    numbers and months, GROUP BY, ORDER BY and LIMIT.  ``max_length`` of it is at most ``MAX_LENGTH``.
+    Covered are columns, DISTINCT, aggregates, joins (``joins.py``), conditions on numbers, dates, texts,
+    means and missing rows, GROUP BY, HAVING, ORDER BY and LIMIT.  ``max_length`` is at most ``MAX_LENGTH``.
 
     Raises:
         NotFoundError: one of ``tables`` is unknown.
@@ -75,14 +81,17 @@ def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> Nod
     chosen = schema.select(tables)
     if not chosen:
         raise ValueError("a grammar needs at least one table")
-    most_rows = max(table.row_count for table in schema.tables)
-    words = {table.name: _words(f"t{i}", table, most_rows) for i, table in enumerate(chosen)}
-    sources = [(identifier(table.name), [("", words[table.name])]) for table in chosen] + [
-        (text, [(f"{identifier(name)}.", words[name]) for name in names]) for text, names in _joins(chosen)
+    words = {table.name: _words(f"t{i}", table, schema) for i, table in enumerate(chosen)}
+    found = [
+        (
+            source.text,
+            [(f"{identifier(t)}." if len(source.tables) > 1 else "", words[t]) for t in source.tables],
+        )
+        for source in sources(chosen)
     ]
     selects = [
         select
-        for index, (text, sides) in enumerate(sources)
+        for index, (text, sides) in enumerate(found)
         if (select := _fitting(f"s{index}", text, sides)) is not None
     ]
     shortest = seq("count(*) FROM ", min((identifier(table.name) for table in chosen), key=len))
@@ -95,13 +104,13 @@ def sql_grammar(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> 
 
 
 def table_list_tree(schema: DatabaseSchema) -> Node:
-    """Return JSON arrays of one to four table names, without spaces; a name may come twice.
+    """Return JSON arrays of one to ``MOST_TABLES`` table names, without spaces; a name may come twice.
 
     Raises:
         ValueError: the database has no table.
     """
     names = [json.dumps(table.name, ensure_ascii=False) for table in schema.tables]
-    return seq("[", listed(Rule("name", alt(*names)), 4, ","), "]")
+    return seq("[", listed(Rule("name", alt(*names)), MOST_TABLES, ","), "]")
 
 
 def table_list_grammar(schema: DatabaseSchema) -> str:
@@ -109,42 +118,23 @@ def table_list_grammar(schema: DatabaseSchema) -> str:
     return to_ebnf(table_list_tree(schema))
 
 
-def _joins(tables: Sequence[Table]) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield the FROM text and the two table names for each foreign key between two ``tables``."""
-    by_name = {table.name.lower(): table for table in tables}
-    for table in tables:
-        for key in table.foreign_keys:
-            target = by_name.get(key.target.lower())
-            # A self-join would need aliases.
-            if target is None or target is table or not _holds(key, target):
-                continue
-            here, there = identifier(table.name), identifier(target.name)
-            pairs = [
-                f"{here}.{identifier(ours)} = {there}.{identifier(theirs)}"
-                for ours, theirs in zip(key.columns, key.target_columns, strict=True)
-            ]
-            yield f"{here} JOIN {there} ON {' AND '.join(pairs)}", (table.name, target.name)
-
-
-def _holds(key: ForeignKey, target: Table) -> bool:
-    """Return whether ``key`` refers to columns that exist; SQLite accepts a declaration that doesn't."""
-    known = {column.name.lower() for column in target.columns}
-    referred = [name.lower() for name in key.target_columns]
-    return len(referred) == len(key.columns) and known.issuperset(referred)
-
-
-def _words(prefix: str, table: Table, most_rows: int) -> _Words:
+def _words(prefix: str, table: Table, schema: DatabaseSchema) -> _Words:
     measures = [column for column in table.columns if column.name not in table.key_columns]
     numbers = [column for column in measures if column.kind == Kind.NUMBER]
     ordered = [column for column in measures if column.kind in (Kind.NUMBER, Kind.DATE)]
+    dates = [column for column in measures if column.kind == Kind.DATE]
     largest = max((abs(value) for column in numbers for value in _numbers(column)), default=0)
+    most_rows = max(known.row_count for known in schema.tables)
+    tests = [_test(table, column) for column in table.columns]
     return _Words(
         column=Rule(f"{prefix}_column", _names(table.columns)),
         number=Rule(f"{prefix}_number", _names(numbers)) if numbers else None,
         ordered=Rule(f"{prefix}_ordered", _names(ordered)) if ordered else None,
-        test=Rule(f"{prefix}_test", alt(*map(_test, table.columns))),
-        # sum() over integers fails on overflow; a join has at most this many rows.
-        summable=largest * most_rows**2 < _MAX_SAFE_SUM,
+        date=Rule(f"{prefix}_date", _names(dates)) if len(dates) > 1 else None,
+        test=Rule(f"{prefix}_test", alt(*tests, *_missing(table, schema))),
+        # sum() over integers fails on overflow; a join has no more rows than its first table, and what is
+        # summed is at most the product of two numbers.
+        summable=max(largest, 2) * most_rows < _MAX_SAFE_FACTOR,
     )
 
 
@@ -156,25 +146,39 @@ def _numbers(column: Column) -> list[int | float]:
     return [value for value in column.samples if not isinstance(value, str)]
 
 
-def _test(column: Column) -> Node:
+def _test(table: Table, column: Column) -> Node:
     """Return the conditions on one column."""
     values = [literal(value) for value in column.samples if len(str(value)) <= _MAX_VALUE_CHARACTERS]
     options: list[Node | str] = []
     if column.kind == Kind.NUMBER:
-        options.append(seq(_COMPARISON, alt(*values, _INTEGER)))
+        mean = seq(f"(SELECT avg({identifier(column.name)})", f" FROM {identifier(table.name)})")
+        options += [
+            seq(_COMPARISON, alt(*values, _DECIMAL, mean)),
+            seq(" BETWEEN ", _INTEGER, " AND ", _INTEGER),
+        ]
     elif column.kind == Kind.DATE:
-        options.append(seq(_COMPARISON, alt(*values, _first_of_month(column))))
-    elif values:
-        options.append(seq(alt(" = ", " <> "), alt(*values)))
+        options += [seq(_COMPARISON, alt(*values, _DATE)), seq(" BETWEEN ", _DATE, " AND ", _DATE)]
+        options.append(seq(" LIKE '", _YEAR, optional(seq("-", _MONTH)), "%'"))
+    elif column.kind == Kind.TEXT:
+        odd = [value for value in values if not is_plain(value[1:-1])]
+        options.append(seq(alt(" = ", " <> "), alt(_TEXT, *odd)))
+        options.append(seq(" LIKE '%", Repeat(Letter(), 1, _MAX_VALUE_CHARACTERS), "%'"))
     if not options or (column.nullable and not column.primary_key):
         options.append(alt(" IS NULL", " IS NOT NULL"))
     return seq(identifier(column.name), alt(*options))
 
 
-def _first_of_month(column: Column) -> Node:
-    first, last = (int(str(column.samples[end])[:4]) for end in (0, -1))
-    years = [f"{year:04}" for year in range(max(first, last - _MAX_YEARS + 1), last + 1)]
-    return seq("'", alt(*years), "-", _MONTH, "-01'")
+def _missing(table: Table, schema: DatabaseSchema) -> list[Node]:
+    """Return the conditions that no row of another table refers to a row of this one."""
+    return [
+        seq(
+            f"{identifier(key.target_columns[0])} NOT IN ",
+            f"(SELECT {identifier(key.columns[0])} FROM {identifier(other.name)})",  # noqa: S608
+        )
+        for other in schema.tables
+        for key in other.foreign_keys
+        if key.target == table.name and len(key.columns) == 1 and holds(key, table)
+    ]
 
 
 def _fitting(name: str, text: str, sides: Sequence[tuple[str, _Words]]) -> Node | None:
@@ -188,30 +192,33 @@ def _fitting(name: str, text: str, sides: Sequence[tuple[str, _Words]]) -> Node 
 
 def _select(name: str, text: str, sides: Sequence[tuple[str, _Words]], size: _Size) -> Node:
     column = Rule(f"{name}_column", alt(*(seq(side, words.column) for side, words in sides)))
-    test = alt(*(seq(side, words.test) for side, words in sides))
     source: Node = Literal(f" FROM {text}")
     if size.conditions:
-        where = seq(" WHERE ", listed(test, size.conditions, " AND "))
-        source = Rule(f"{name}_from", seq(source, optional(where)))
+        test = Rule(f"{name}_test", alt(*(seq(side, words.test) for side, words in sides)))
+        source = seq(source, optional(seq(" WHERE ", listed(test, size.conditions, " AND "))))
     aggregate = Rule(f"{name}_aggregate", _aggregates(column, sides))
-    descending = optional(" DESC")
-    order = seq(" ORDER BY ", column, descending)
-    rank = seq(" ORDER BY ", alt("1", "2"), descending)
-    plain: list[Node | str] = [optional("DISTINCT "), listed(column, size.columns), source, optional(order)]
-    grouped: list[Node | str] = [column, ", ", aggregate, source, " GROUP BY 1", optional(rank)]
-    return alt(
-        seq(*plain, optional(_LIMIT)),
-        seq(listed(aggregate, size.aggregates), source),
-        seq(*grouped, optional(_LIMIT)),
-    )
+    having = seq(" HAVING ", aggregate, _COMPARISON, _DECIMAL)
+    either = alt(column, aggregate)
+    # Rows that aren't grouped can't be ordered by an aggregate.
+    grouped = seq(" GROUP BY ", column, optional(having), optional(_order(either)))
+    end = alt(grouped, optional(_order(column)))
+    return seq(optional("DISTINCT "), listed(either, size.items), source, end, optional(_LIMIT))
+
+
+def _order(by: Node) -> Node:
+    return seq(" ORDER BY ", by, optional(" DESC"))
 
 
 def _aggregates(column: Node, sides: Sequence[tuple[str, _Words]]) -> Node:
     options: list[Node | str] = ["count(*)", seq("count(DISTINCT ", column, ")")]
     for side, words in sides:
         if words.number is not None:
+            second = optional(seq(alt(" * ", " - "), side, words.number))
             functions = alt("avg(", "sum(") if words.summable else Literal("avg(")
-            options.append(seq(functions, side, words.number, ")"))
+            options.append(seq(functions, side, words.number, second, ")"))
         if words.ordered is not None:
             options.append(seq(alt("min(", "max("), side, words.ordered, ")"))
+        if words.date is not None:
+            day = seq("julianday(", side, words.date, ")")
+            options.append(seq("avg(", day, " - ", day, ")"))
     return alt(*options)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from dataclasses import dataclass
 
 
@@ -42,6 +43,11 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """Any Latin character that stands for itself in an SQL string: not a quote, nothing unprintable."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """``body`` under a name, written once however often it is used."""
 
@@ -49,7 +55,17 @@ class Rule:
     body: Node
 
 
-Node = Literal | Seq | Alt | Repeat | Rule
+Node = Literal | Seq | Alt | Repeat | Letter | Rule
+
+_LETTERS = re.compile("[ -&(-~\u00a1-\u024f]*")
+_LETTER_EBNF = r"[ -&(-~\u00a1-\u024f]"
+_LETTER_BYTES = 2
+_DRAWN = "abcdefghijklmnopqrstuvwxyz ABCÄé-%"
+
+
+def is_plain(text: str) -> bool:
+    """Return whether ``text`` consists of :class:`Letter`."""
+    return _LETTERS.fullmatch(text) is not None
 
 
 def seq(*items: Node | str) -> Node:
@@ -93,6 +109,8 @@ def max_length(node: Node) -> int:
             return max(map(max_length, items))
         case Repeat(item, _, high):
             return high * max_length(item)
+        case Letter():
+            return _LETTER_BYTES
         case Rule(_, body):
             return max_length(body)
 
@@ -108,6 +126,8 @@ def sample(node: Node, rng: random.Random) -> str:
             return sample(rng.choice(items), rng)
         case Repeat(item, low, high):
             return "".join(sample(item, rng) for _ in range(rng.randint(low, high)))
+        case Letter():
+            return rng.choice(_DRAWN)
         case Rule(_, body):
             return sample(body, rng)
 
@@ -134,6 +154,8 @@ def _expression(node: Node) -> str:
             return f"({' | '.join(map(_expression, items))})"
         case Repeat(item, low, high):
             return f"({_expression(item)}){{{low},{high}}}"
+        case Letter():
+            return _LETTER_EBNF
         case Rule(name, _):
             return name
 

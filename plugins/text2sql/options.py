@@ -11,11 +11,12 @@ from plugins.text2sql.few_shot import full_prompts
 from plugins.text2sql.grammar_tree import Node, max_length, to_ebnf
 from plugins.text2sql.prompts import COMPACT, Prompts, Topic
 from plugins.text2sql.schema import DatabaseSchema
+from plugins.text2sql.terse import DEMO
 from sched.workflow import GenerateParams, Segment, Steps
 
 T = TypeVar("T")
 
-Profile = Literal["compact", "full"]
+Profile = Literal["compact", "full", "demo"]
 # A model that goes on after its answer begins with the next question, as in the examples.
 _STOP = ("\nQuestion:", "\nSchema:")
 
@@ -24,10 +25,12 @@ _STOP = ("\nQuestion:", "\nSchema:")
 class Text2SqlOptions:
     """``candidates`` per question, ``max_revisions`` rounds per candidate, ``max_unit_tests`` per question.
 
-    ``profile`` ``"full"`` has worked examples in its prompts (up to 9,000 tokens), ``"compact"`` has none.
+    ``profile`` ``"full"`` has worked examples in its prompts (up to 9,000 tokens), ``"compact"`` has none;
+    ``"demo"`` is the compact one in the words of the demo model.
     ``constrained`` bounds every answer by a grammar, so that even a model without any skill writes SQL
     that runs; a model that can write SQL is better off without.  The token limits apply to answers
-    without a grammar, which has a limit of its own.
+    without a grammar, which has a limit of its own.  With ``known_words`` an answer names the words of the
+    question that are none of them.
     """
 
     candidates: int = 3
@@ -36,10 +39,13 @@ class Text2SqlOptions:
     profile: Profile = "compact"
     constrained: bool = False
     max_sql_tokens: int = 1024
+    known_words: frozenset[str] | None = None
     max_answer_tokens: int = 256
 
     def prompts(self) -> Prompts:
         """Return the prompts of the profile; a bound model writes no reasoning before its SQL."""
+        if self.profile == "demo":
+            return DEMO
         chosen = COMPACT if self.profile == "compact" else full_prompts()
         if not self.constrained:
             return chosen

@@ -16,6 +16,23 @@ _SHOWN_ROWS = 3
 _SHOWN_CHARACTERS = 160
 
 
+# Each group has tests of its own, so that none comes twice.
+TESTS = (
+    (
+        "The columns are exactly those asked for.",
+        "Every condition of the question is applied.",
+        "Rows without a match in a joined table are handled as asked.",
+    ),
+    (
+        "There is one row for each thing asked for.",
+        "Nothing is filtered that the question does not name.",
+        "The rows are ordered and limited as asked.",
+    ),
+    ("No row appears twice.", "Values are spelled as in the database."),
+)
+"""The unit tests among which a bound model chooses."""
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
     """One way of asking for a candidate."""
@@ -38,6 +55,7 @@ class Prompts:
     """A profile of prompts.  ``templates`` has one per stage but for candidates, which have ``styles``.
 
     ``sql_cue`` and ``revision_cue`` are the last words of prompts for SQL: the answer follows them.
+    ``tests`` are the unit tests that a bound model chooses from, one of each group.
     """
 
     name: str
@@ -45,6 +63,7 @@ class Prompts:
     templates: Mapping[str, str]
     sql_cue: str = "SQL: "
     revision_cue: str = "Repaired SQL: "
+    tests: Sequence[Sequence[str]] = TESTS
 
     def decision(self, stage: str, question: str, used: Sequence[str]) -> list[Segment]:
         """Return the prompt for an agent's next tool, after those ``used``."""
@@ -84,6 +103,22 @@ class Prompts:
         shared = self._shared(self.templates[stages.EVALUATE], topic)
         return [*shared, _context(candidates), _context(f"Test: {test}\nVerdicts:\n")]
 
+    def evidence(self, values: Sequence[str], columns: Sequence[str]) -> str:
+        """Return what retrieval found, for a prompt; empty if it found nothing."""
+        lines = []
+        if values:
+            lines.append(f"Values found in the database: {'; '.join(values)}\n")
+        if columns:
+            lines.append(f"Columns that may matter: {', '.join(columns)}\n")
+        return "".join(lines)
+
+    def compared(self, results: Sequence[SqlResult]) -> str:
+        """Return the candidates' statements, each with the beginning of its result."""
+        return "".join(
+            f"Candidate {number}:\n{result.statement}\nResult: {_shown(result)}\n"
+            for number, result in enumerate(results, 1)
+        )
+
     def _shared(self, template: str, topic: Topic) -> list[Segment]:
         segments = [
             Segment(SegmentKind.TEMPLATE, template),
@@ -99,24 +134,6 @@ COMPACT = Prompts(
     templates.INSTRUCTIONS,
 )
 """Short instructions, for small models and short contexts."""
-
-
-def evidence(values: Sequence[str], columns: Sequence[str]) -> str:
-    """Return what retrieval found, for a prompt; empty if it found nothing."""
-    lines = []
-    if values:
-        lines.append(f"Values found in the database: {'; '.join(values)}\n")
-    if columns:
-        lines.append(f"Columns that may matter: {', '.join(columns)}\n")
-    return "".join(lines)
-
-
-def compared(results: Sequence[SqlResult]) -> str:
-    """Return the candidates' statements, each with the beginning of its result."""
-    return "".join(
-        f"Candidate {number}:\n{result.statement}\nResult: {_shown(result)}\n"
-        for number, result in enumerate(results, 1)
-    )
 
 
 def _shown(result: SqlResult) -> str:

@@ -121,7 +121,7 @@ class Retriever:
 
         def look_up() -> Found:
             index = self._prepared(database)
-            return Found(_similar(index.values, keywords, MAX_VALUES), index.note)
+            return Found(similar(index.values, keywords, MAX_VALUES), index.note)
 
         return await _in_time(look_up)
 
@@ -129,7 +129,7 @@ class Retriever:
         """Return up to ``MAX_COLUMNS`` columns whose names resemble ``keywords``, best first."""
 
         def look_up() -> Found:
-            return Found(_similar(self._prepared(database).columns, keywords, MAX_COLUMNS))
+            return Found(similar(self._prepared(database).columns, keywords, MAX_COLUMNS))
 
         return await _in_time(look_up)
 
@@ -203,7 +203,7 @@ def _column_index(schema: DatabaseSchema) -> TextIndex:
     return TextIndex([text for text, _ in texts], [label for _, label in texts])
 
 
-def _similar(index: TextIndex | None, keywords: Sequence[str], limit: int) -> tuple[str, ...]:
+def similar(index: TextIndex | None, keywords: Sequence[str], limit: int) -> tuple[str, ...]:
     """Return the labels of what resembles ``keywords`` or their words, best first."""
     best: dict[str, float] = {}
     for word in _queries(keywords) if index else ():

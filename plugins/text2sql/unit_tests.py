@@ -10,7 +10,6 @@ from plugins.text2sql import stages
 from plugins.text2sql.agent import Tool, run_agent
 from plugins.text2sql.answers import unit_tests_form, verdicts_form
 from plugins.text2sql.options import Job
-from plugins.text2sql.prompts import compared
 from plugins.text2sql.schema import DatabaseSchema, render
 from sched.workflow import SqlResult, Steps
 
@@ -36,13 +35,14 @@ async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgeme
         SluiceError: a call failed.
     """
     judgement = Judgement()
-    candidates = compared(results)
+    candidates = job.prompts.compared(results)
     topic = replace(job.topic, schema=render(job.schema, _tables(job.schema, results)))
 
     async def write() -> None:
         at_most = job.options.max_unit_tests
         prompt = job.prompts.unit_tests(topic, candidates, at_most)
-        judgement.tests = await job.ask(steps, stages.GENERATE_UNIT_TEST, prompt, unit_tests_form(at_most))
+        form = unit_tests_form(at_most, job.prompts.tests)
+        judgement.tests = await job.ask(steps, stages.GENERATE_UNIT_TEST, prompt, form)
 
     async def evaluate() -> None:
         branches = [evaluation(test) for test in judgement.tests]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from plugins.text2sql import prompts, stages
 from plugins.text2sql.answers import tables_form
 from plugins.text2sql.candidates import candidate_branch
+from plugins.text2sql.familiar import unfamiliar
 from plugins.text2sql.grammar import sql_tree
 from plugins.text2sql.information import Information, retrieve
 from plugins.text2sql.options import Job, Text2SqlOptions
@@ -85,7 +86,7 @@ class Text2Sql:
             information = Information()
             if self._retrieval is not None:
                 information = await retrieve(steps, asked, database, self._retrieval)
-            found = prompts.evidence(information.values, information.columns)
+            found = asked.prompts.evidence(information.values, information.columns)
             job = replace(asked, topic=replace(asked.topic, evidence=found))
             linked = await job.ask(
                 steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables_form(job.schema)
@@ -100,7 +101,14 @@ class Text2Sql:
                 candidate.fingerprint(): number
                 for candidate, number in zip(differing, judged.passed, strict=False)
             }
-            details = {"tables": linked, "retrieval": information.as_dict(), "unit_tests": judged.tests}
+            details: dict[str, Any] = {
+                "tables": linked,
+                "retrieval": information.as_dict(),
+                "unit_tests": judged.tests,
+            }
+            if self._options.known_words is not None:
+                known = self._options.known_words
+                details["unfamiliar"] = unfamiliar(asked.topic.question, known, information.values)
             return select(done, passed) | details
 
         return answer

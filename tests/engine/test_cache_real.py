@@ -14,10 +14,10 @@ import pytest
 import pytest_asyncio
 
 from engine.commands import FLUSH_CACHE
-from engine.embedded import default_folder, ensure_model
 from engine.spec import WorkerSpec
 from tests.engine.cache_traffic import START_SECONDS, Check, Traffic, controlled, eventually
 from tests.engine.worker_process import WorkerProcess, started
+from tests.random_model import default_folder, ensure_model
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -11,7 +11,6 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.embedded import default_folder, ensure_model
 from engine.messages import Finished, Introduce, Shutdown
 from engine.spec import WorkerSpec
 from tests.engine.worker_process import (
@@ -23,6 +22,7 @@ from tests.engine.worker_process import (
     generate,
     started,
 )
+from tests.random_model import default_folder, ensure_model
 
 
 async def test_says_hello_again_to_a_controller_that_fell_silent(

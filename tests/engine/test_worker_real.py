@@ -18,10 +18,10 @@ import pytest
 import pytest_asyncio
 
 from engine.backend import PROOF_ORDER
-from engine.embedded import default_folder, ensure_model
 from engine.messages import Abort, Chunk, Finished, FirstToken
 from engine.spec import WorkerSpec
 from tests.engine.worker_process import ENDLESS, PROMPT, FakeController, WorkerProcess, generate, rid, started
+from tests.random_model import default_folder, ensure_model
 
 pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")

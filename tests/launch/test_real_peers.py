@@ -17,7 +17,7 @@ from engine.spec import WorkerSpec
 from launch.benches.peers.pair import stock_spec, until_answered
 from launch.benches.replay.prompts import token_ids
 from launch.benches.stand import HOST, free_port, processes
-from launch.models import build_embedded_model
+from launch.models import demo_model
 from tests.launch.real_server import RealServer
 from tests.launch.replay_fakes import call, workflow
 
@@ -42,7 +42,7 @@ def stock() -> Iterator[Stock]:
     spec = WorkerSpec(
         name="slow",
         endpoint="",
-        model_path=build_embedded_model(),
+        model_path=demo_model(),
         device="cpu",
         cpu_core=0,
         slowdown=2.0,

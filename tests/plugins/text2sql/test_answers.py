@@ -11,6 +11,7 @@ import xgrammar
 from plugins.text2sql import answers
 from plugins.text2sql.answers import Form
 from plugins.text2sql.grammar_tree import max_length, sample, to_ebnf
+from plugins.text2sql.prompts import TESTS
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table
 from sched.workflow import Generation
 
@@ -21,7 +22,7 @@ FORMS: dict[str, Form[Any]] = {
     "decision": answers.decision_form(["retrieve_values", "done"]),
     "keywords": answers.keywords_form('Who bought "Größe" in New York?'),
     "tables": answers.tables_form(SCHEMA),
-    "unit tests": answers.unit_tests_form(3),
+    "unit tests": answers.unit_tests_form(3, TESTS),
     "verdicts": answers.verdicts_form(3),
 }
 
@@ -95,7 +96,7 @@ def test_bound_tests_are_different_ones() -> None:
     """A model that repeats itself would otherwise have one test evaluated several times."""
     rng = random.Random(4)
     for at_most in (1, 2, 3, 9):
-        form = answers.unit_tests_form(at_most)
+        form = answers.unit_tests_form(at_most, TESTS)
         for _ in range(20):
             assert len(form.of(generation(sample(form.tree, rng)))) == min(at_most, 3)
 

@@ -105,8 +105,7 @@ async def test_random_answers_lead_to_an_end_within_bounds(
         assert visited[stage], stage
     for call, tokens in model.calls:
         assert tokens <= call.params.max_new_tokens, call.stage
-    words = {"Which", "customers", "from", "Köln", "bought", "an", "Alto", "Pro", "Camera"}
-    assert set(retrieval.keywords) <= words
+    assert all(keyword in QUESTION for keyword in retrieval.keywords)
     assert len(retrieval.keywords) > 8
 
 
@@ -118,8 +117,8 @@ async def test_short_stages_are_bound_to_few_tokens(registry: DatabaseRegistry, 
     await Text2Sql(registry, options, NoRetrieval()).program(QUESTION, "shop")(steps)
     limits = {call.stage: call.params.max_new_tokens for call, _ in model.calls}
     assert limits["information_retrieval"] <= 20
-    assert limits["extract_keywords"] <= 60
-    assert limits["schema_linking"] <= 70
+    assert limits["extract_keywords"] <= 160
+    assert limits["schema_linking"] <= 80
     assert limits.get("unit_tester", 0) <= 20
     assert limits.get("evaluate", 0) <= 70
     assert limits.get("generate_unit_test", 0) <= 300

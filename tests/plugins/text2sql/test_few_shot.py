@@ -11,7 +11,7 @@ from plugins.text2sql import stages
 from plugins.text2sql.answers import decision_form
 from plugins.text2sql.few_shot import full_prompts
 from plugins.text2sql.options import Text2SqlOptions
-from plugins.text2sql.prompts import COMPACT, Topic, compared, evidence
+from plugins.text2sql.prompts import COMPACT, Topic
 from plugins.text2sql.safety import check_select, extract_sql
 from plugins.text2sql.worked_examples import ExampleDatabase, assemble, example_databases
 from sched.workflow import SegmentKind, SqlResult
@@ -106,7 +106,7 @@ def test_examples_look_like_the_real_prompt(databases: tuple[ExampleDatabase, ..
     """The same words introduce schema, question, tables and answer; each schema is shown once."""
     prompts = full_prompts()
     template = prompts.styles[0].template
-    real = prompts.candidate(prompts.styles[0], Topic("S", "Q?", evidence(["a = 'b'"], ["a"])), ["t"])
+    real = prompts.candidate(prompts.styles[0], Topic("S", "Q?", COMPACT.evidence(["a = 'b'"], ["a"])), ["t"])
     text = "".join(segment.text for segment in real if segment.kind != SegmentKind.TEMPLATE)
     for line in re.findall(r"^[A-Z][a-z ]+:", text, re.MULTILINE):
         assert f"\n{line}" in template or line == "Columns that may matter:"
@@ -144,7 +144,7 @@ def test_both_profiles_know_every_stage() -> None:
 def test_candidates_are_compared_by_their_first_rows() -> None:
     """Wide and long results are cut, so that the prompt of a judgement stays short."""
     long = SqlResult("SELECT 1", ("a",), tuple(("x" * 500,) for _ in range(9)), truncated=True)
-    text = compared([SqlResult("SELECT 2", ("a",), ((2,),)), long])
+    text = COMPACT.compared([SqlResult("SELECT 2", ("a",), ((2,),)), long])
     assert "Candidate 1:\nSELECT 2\nResult: 1 row, beginning with (2,)\n" in text
     assert "Candidate 2:\nSELECT 1\nResult: more than 9 rows, beginning with ('xxx" in text
     assert len(text) < 400

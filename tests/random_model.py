@@ -1,7 +1,5 @@
-"""The embedded default model: a tiny Llama with random weights, made on the spot.
-
-It lets a machine without a model folder run the whole system.  It knows no SQL: constrained decoding
-makes its output well-formed, nothing makes it right.  Everything is derived from this file, so the same
+"""A tiny Llama with random weights, made on the spot, for tests of runtimes that need no sense.
+  Everything is derived from this file, so the same
 version of it makes the same bytes; no torch is imported.
 """
 
@@ -206,7 +204,7 @@ def default_folder() -> Path:
 
 
 def ensure_model(folder: Path) -> Path:
-    """Return the embedded model's folder under ``folder``, making it first if it isn't there.
+    """Return the model's folder under ``folder``, making it first if it isn't there.
 
     Takes a few seconds once.  Safe to call from several processes at a time: each builds aside and
     the first rename wins.

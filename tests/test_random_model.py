@@ -1,4 +1,4 @@
-"""The embedded default model is the same everywhere, whole, and usable without torch."""
+"""The random model is the same everywhere, whole, and usable without torch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from engine import embedded
+from tests import random_model
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return embedded.ensure_model(tmp_path_factory.mktemp("model"))
+    return random_model.ensure_model(tmp_path_factory.mktemp("model"))
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -28,7 +28,7 @@ def hashes(folder: Path) -> dict[str, str]:
 def test_two_builds_are_the_same_bytes(model: Path, tmp_path: Path) -> None:
     """Another process with other hash seeds makes exactly the same files, and loads no torch for it."""
     code = (
-        "import sys; from pathlib import Path; from engine.embedded import ensure_model;"
+        "import sys; from pathlib import Path; from tests.random_model import ensure_model;"
         "print(ensure_model(Path(sys.argv[1]))); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run(
@@ -55,7 +55,7 @@ def test_two_builds_are_the_same_bytes(model: Path, tmp_path: Path) -> None:
 def test_is_made_once(model: Path) -> None:
     """A model that is there is used as it is, and nothing else is left in the folder."""
     before = (model / "model.safetensors").stat().st_mtime_ns
-    assert embedded.ensure_model(model.parent) == model
+    assert random_model.ensure_model(model.parent) == model
     assert (model / "model.safetensors").stat().st_mtime_ns == before
     assert list(model.parent.iterdir()) == [model]
 
@@ -66,22 +66,22 @@ def test_a_failed_build_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     def no_space(path: Path) -> None:
         raise OSError("no space")
 
-    monkeypatch.setattr(embedded, "_write_weights", no_space)
+    monkeypatch.setattr(random_model, "_write_weights", no_space)
     with pytest.raises(OSError, match="no space"):
-        embedded.ensure_model(tmp_path)
+        random_model.ensure_model(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_losing_a_race_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """When another process finishes the same model first, that one is used."""
-    target = tmp_path / embedded.folder_name()
+    target = tmp_path / random_model.folder_name()
 
     def other_wins(path: Path) -> None:
         target.mkdir()
         (target / "other").touch()
 
-    monkeypatch.setattr(embedded, "_write_weights", other_wins)
-    assert embedded.ensure_model(tmp_path) == target
+    monkeypatch.setattr(random_model, "_write_weights", other_wins)
+    assert random_model.ensure_model(tmp_path) == target
     assert [path.name for path in target.iterdir()] == ["other"]
     assert list(tmp_path.iterdir()) == [target]
 
@@ -91,11 +91,11 @@ def test_the_end_token_is_the_same_for_all(model: Path) -> None:
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(model / "tokenizer.json"))
-    end = tokenizer.token_to_id(embedded.END)
+    end = tokenizer.token_to_id(random_model.END)
     assert json.loads((model / "config.json").read_text())["eos_token_id"] == end
     assert json.loads((model / "generation_config.json").read_text())["eos_token_id"] == end
-    assert json.loads((model / "tokenizer_config.json").read_text())["eos_token"] == embedded.END
-    assert tokenizer.get_vocab_size() == embedded.VOCABULARY
+    assert json.loads((model / "tokenizer_config.json").read_text())["eos_token"] == random_model.END
+    assert tokenizer.get_vocab_size() == random_model.VOCABULARY
 
 
 def test_the_tokenizer_keeps_any_text(model: Path) -> None:
@@ -127,7 +127,7 @@ def test_the_weights_fit_the_configuration(model: Path) -> None:
 def test_the_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """XDG_CACHE_HOME moves the model; without it, it is below the home folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert embedded.default_folder() == tmp_path / "sluice"
+    assert random_model.default_folder() == tmp_path / "sluice"
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert embedded.default_folder() == tmp_path / ".cache" / "sluice"
+    assert random_model.default_folder() == tmp_path / ".cache" / "sluice"

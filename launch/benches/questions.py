@@ -1,0 +1,152 @@
+"""How often the demo model is right, through the whole workflow on real runtimes.
+
+An answer is right if its SQL gives the rows of the right SQL.  ``combinations`` put together what training
+never put together, ``values`` name stored values that it left out, ``free`` questions were phrased by
+somebody who didn't know the generator.  ``repairs`` is the revision stage alone, given broken SQL and
+SQLite's message.  ``alone`` asks one question at a time, for the time that an answer takes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+from rich.table import Table
+from tokenizers import Tokenizer
+
+from launch.local import local_server
+from launch.models import demo_model
+from plugins.text2sql.candidates import REVISION_TEMPERATURE
+from plugins.text2sql.grammar import sql_tree
+from plugins.text2sql.options import Text2SqlOptions
+from plugins.text2sql.training import exam
+from plugins.text2sql.training.exam import ExamQuestion
+from plugins.text2sql.training.judging import Verdict, judged
+from plugins.text2sql.training.tasks import Task
+from plugins.text2sql.training.world import World, demo_world
+
+HELP = "the demo model's accuracy and speed"
+
+_FREE = Path(__file__).parents[2] / "tests" / "plugins" / "text2sql" / "free_questions.jsonl"
+_TIMEOUT_SECONDS = 300.0
+_ALONE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one question; ``seconds`` from its arrival to the answer."""
+
+    question: str
+    gold: str
+    sql: str | None
+    right: bool
+    nearly: bool
+    seconds: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of this measurement."""
+    add = parser.add_argument
+    add("--server", metavar="URL", help="a running one that serves the demo model (default: start one)")
+    add("--count", type=int, default=150, help="questions in each generated set (default: 150)")
+    add("--free", type=Path, default=_FREE, metavar="FILE", help="questions phrased freely")
+    add("--sets", default="combinations,values,free,repairs,alone", help="which to run (default: all)")
+    add("--clients", type=int, default=4, help="questions at a time (default: 4)")
+    add("--json", type=Path, metavar="FILE", help="write every question and its outcome to FILE, too")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print a table and return the exit code."""
+    console = Console()
+    try:
+        if arguments.server:
+            outcomes = _measure(arguments, arguments.server)
+        else:
+            with local_server(progress=console) as url:
+                outcomes = _measure(arguments, url)
+    except (RuntimeError, httpx.HTTPError) as error:
+        print(f"the measurement failed: {error}", file=sys.stderr)
+        return 1
+    table = Table("set", "questions", "right", "right but for columns", "P50 s", "P90 s")
+    summaries = {name: _summary(found) for name, found in outcomes.items()}
+    for name, summary in summaries.items():
+        shares = (f"{summary['right']:.1%}", f"{summary['nearly']:.1%}")
+        table.add_row(
+            name, str(summary["questions"]), *shares, f"{summary['p50']:.2f}", f"{summary['p90']:.2f}"
+        )
+    console.print(table)
+    if arguments.json:
+        detail = {name: [asdict(outcome) for outcome in found] for name, found in outcomes.items()}
+        arguments.json.write_text(json.dumps({"summary": summaries, "questions": detail}, indent=1), "utf-8")
+    return 0
+
+
+def _summary(outcomes: Sequence[Outcome]) -> dict[str, float]:
+    seconds = sorted(outcome.seconds for outcome in outcomes)
+    return {
+        "questions": len(outcomes),
+        "right": sum(outcome.right for outcome in outcomes) / len(outcomes),
+        "nearly": sum(outcome.nearly for outcome in outcomes) / len(outcomes),
+        "p50": statistics.median(seconds),
+        "p90": seconds[int(0.9 * (len(seconds) - 1))],
+    }
+
+
+def _measure(arguments: argparse.Namespace, url: str) -> Mapping[str, list[Outcome]]:
+    wanted = arguments.sets.split(",")
+    found: dict[str, list[Outcome]] = {}
+    timeout = httpx.Timeout(_TIMEOUT_SECONDS)
+    with demo_world() as world, httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
+        asked: dict[str, Callable[[], list[ExamQuestion]]] = {
+            "combinations": lambda: exam.combinations(world, arguments.count),
+            "values": lambda: exam.unseen_values(world, arguments.count),
+            "free": lambda: exam.read_questions(arguments.free),
+            "alone": lambda: exam.combinations(world, _ALONE),
+        }
+        for name in wanted:
+            with ThreadPoolExecutor(1 if name == "alone" else arguments.clients) as pool:
+                if name == "repairs":
+                    repair = _repairer(client, world)
+                    found[name] = list(pool.map(repair, exam.repairs(world, arguments.count)))
+                else:
+                    questions = asked[name]()
+                    found[name] = list(pool.map(lambda question: _asked(client, world, question), questions))
+    return found
+
+
+def _asked(client: httpx.Client, world: World, asked: ExamQuestion) -> Outcome:
+    body = {"question": asked.question, "database": "shop", "slo_seconds": _TIMEOUT_SECONDS}
+    answer = client.post("/v1/text2sql", json=body).raise_for_status().json()
+    return _outcome(world, asked.question, asked.sql, answer["sql"], answer["seconds"])
+
+
+def _repairer(client: httpx.Client, world: World) -> Callable[[tuple[Task, str]], Outcome]:
+    """Return what runs the revision stage as the workflow does."""
+    tokenizer = Tokenizer.from_file(f"{demo_model()}/tokenizer.json")
+    params = Text2SqlOptions(profile="demo", constrained=True).params(sql_tree(world.schema), 0)
+    sampling: dict[str, Any] = {**params.sampling, "max_new_tokens": params.max_new_tokens}
+    sampling["temperature"] = REVISION_TEMPERATURE
+
+    def repair(broken: tuple[Task, str]) -> Outcome:
+        task, gold = broken
+        ids = [i for part in task.prompt for i in tokenizer.encode(part.text, add_special_tokens=False).ids]
+        body = {"input_ids": ids, "sampling_params": sampling}
+        answer = client.post("/generate", json=body).raise_for_status().json()
+        seconds = answer["meta_info"]["e2e_latency"]
+        return _outcome(world, "".join(part.text for part in task.prompt), gold, answer["text"], seconds)
+
+    return repair
+
+
+def _outcome(world: World, question: str, gold: str, sql: str | None, seconds: float) -> Outcome:
+    verdict: Verdict = judged(world.path, gold, sql)
+    return Outcome(question, gold, sql, verdict.right, verdict.nearly, seconds)

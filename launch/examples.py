@@ -1,0 +1,26 @@
+"""Questions that show what the demo model can do."""
+
+from __future__ import annotations
+
+DEMO_QUESTIONS = (
+    "How many orders were placed in March 2024?",
+    "Which customers from Germany placed the most orders last year?",
+    "What is the average price of products in the Books category?",
+)
+"""Those of ``make demo``."""
+
+EXAMPLES = (
+    *DEMO_QUESTIONS,
+    "Show the 5 most expensive laptops",
+    "How many customers live in Berlin?",
+    "total revenue by country",
+    "Which carrier has the most shipments?",
+    "List cancelled orders over 1000 euros",
+    "Top 3 customers by total spending in 2023",
+    "Which products have never been reviewed?",
+    "How many orders did Anna Weber place?",
+    "Average rating per category, highest first",
+    "Which suppliers are based in Italy?",
+    "Customers with more than 9 orders",
+    "How many units were sold per department in 2024?",
+)

@@ -1,0 +1,1 @@
+"""Training of the demo model: questions, tokenizer, network.  Only here does ``plugins`` need torch."""

@@ -1,0 +1,98 @@
+"""Spans of time as a question names them and as SQL writes them: for ISO dates that are text."""
+
+from __future__ import annotations
+
+import calendar
+import random
+
+from plugins.text2sql.training.expand import expand
+from plugins.text2sql.training.literals import Said
+
+_MONTHS = tuple(calendar.month_name)[1:]
+
+
+def said_date(column: str, rng: random.Random) -> Said:
+    """Return a span of time: a year, a month, a quarter, a day, a limit or a range."""
+    first, last = (2018, 2021) if column.startswith(("products", "suppliers")) else (2022, 2024)
+    if column == "suppliers.partner_since":
+        first = 2012
+    year, month = rng.randint(first, last), rng.randint(1, 12)
+    kinds = (_in_year, _in_month, _after, _before, _span, _quarter, _day, _relative)
+    weights = (30, 20, 14, 12, 10, 5, 4, 5 if last == 2024 else 0)
+    text, sql = rng.choices(kinds, weights)[0](year, month, rng)
+    return Said(text, sql)
+
+
+def _month(month: int, rng: random.Random) -> str:
+    name = _MONTHS[month - 1]
+    return name[:3] if rng.random() < 0.15 else name
+
+
+def _last_day(year: int, month: int) -> str:
+    return f"{year}-{month:02}-{calendar.monthrange(year, month)[1]:02}"
+
+
+def _in_year(year: int, _: int, rng: random.Random) -> tuple[str, str]:
+    return expand(f"(in|in|in|during|in the year|over the course of) {year}", rng), f" LIKE '{year}%'"
+
+
+def _in_month(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    said = expand(f"(in|in|during|in the month of) {_month(month, rng)} [of] {year}", rng)
+    return said, f" LIKE '{year}-{month:02}%'"
+
+
+def _after(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    if rng.random() < 0.5:
+        if rng.random() < 0.5:
+            return expand(f"(since|from {year} on|starting [in]) {year}", rng).replace(
+                f"from {year} on {year}", f"from {year} on"
+            ), f" >= '{year}-01-01'"
+        return expand(f"(after|later than) {year}", rng), f" > '{year}-12-31'"
+    if rng.random() < 0.5:
+        return f"since {_month(month, rng)} {year}", f" >= '{year}-{month:02}-01'"
+    return f"after {_month(month, rng)} {year}", f" > '{_last_day(year, month)}'"
+
+
+def _before(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    if rng.random() < 0.6:
+        return expand(f"(before|before|earlier than|prior to) {year}", rng), f" < '{year}-01-01'"
+    said = expand(f"(before|prior to|earlier than) {_month(month, rng)} {year}", rng)
+    return said, f" < '{year}-{month:02}-01'"
+
+
+def _span(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    if rng.random() < 0.5:
+        other = year + rng.randint(1, 2)
+        said = expand(f"(between {year} and {other}|from {year} to {other}|in {year} and {other})", rng)
+        return said, f" BETWEEN '{year}-01-01' AND '{other}-12-31'"
+    start = rng.randint(1, 11)
+    end = rng.randint(start + 1, 12)
+    one, two = _month(start, rng), _month(end, rng)
+    said = expand(f"(between {one} and {two} {year}|from {one} to {two} {year})", rng)
+    return said, f" BETWEEN '{year}-{start:02}-01' AND '{_last_day(year, end)}'"
+
+
+def _quarter(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    if rng.random() < 0.4:
+        half = 1 if month <= 6 else 2
+        name = ("first", "second")[half - 1]
+        end = _last_day(year, half * 6)
+        return f"in the {name} half of {year}", f" BETWEEN '{year}-{half * 6 - 5:02}-01' AND '{end}'"
+    quarter = (month + 2) // 3
+    name = ("first", "second", "third", "fourth")[quarter - 1]
+    said = expand(f"(in Q{quarter} {year}|in the {name} quarter of {year}|in Q{quarter} of {year})", rng)
+    return said, f" BETWEEN '{year}-{quarter * 3 - 2:02}-01' AND '{_last_day(year, quarter * 3)}'"
+
+
+def _day(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    day = rng.randint(1, 28)
+    iso = f"{year}-{month:02}-{day:02}"
+    name = _MONTHS[month - 1]
+    said = expand(f"(on {iso}|on {day} {name} {year}|on {name} {day}, {year}|on {name} {day} {year})", rng)
+    return said, f" = '{iso}'"
+
+
+def _relative(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    if rng.random() < 0.7:
+        return rng.choice(("last year", "this year", "in the last year")), " LIKE '2024%'"
+    return rng.choice(("last month", "this month", "in the last month")), " LIKE '2024-12%'"

@@ -1,0 +1,92 @@
+"""What can be counted, summed and averaged, and by what it can be grouped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from plugins.text2sql.training.expand import expand
+from plugins.text2sql.training.phrase import Phrase
+from plugins.text2sql.training.phrases import Speaker
+
+_BASES = {
+    "customers": 14,
+    "orders": 34,
+    "products": 26,
+    "suppliers": 3,
+    "reviews": 10,
+    "shipments": 5,
+    "order_items": 20,
+}
+_SHOWN = {"customers.id": "customers.first_name, customers.last_name"}
+# Names that aren't unique are grouped by the row they belong to.
+_KEYS = {"products.name": "products.id", "suppliers.name": "suppliers.id"}
+_OWNERS = {"customers.id": "customers", "products.name": "products", "suppliers.name": "suppliers"}
+_OF_ITEMS = ("products", "categories", "suppliers")
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number about rows of ``base``; the other texts are patterns of the lexicon, empty where none fits."""
+
+    base: str
+    sql: str
+    name: str
+    most: str
+    least: str
+    best: str = ""
+    worst: str = ""
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is the number of rows."""
+        return self.sql == "count(*)"
+
+    def fits(self, *columns: str) -> bool:
+        """Return whether it is asked with ``columns``: the revenue of items is, of what only items tell."""
+        return "unit_price" not in self.sql or any(column.startswith(_OF_ITEMS) for column in columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """What is grouped by: its ``column`` and its ``name`` in the question."""
+
+    column: str
+    name: str
+
+    @property
+    def shown(self) -> str:
+        """What stands for a group in the result."""
+        return _SHOWN.get(self.column, self.column)
+
+    @property
+    def grouped(self) -> str:
+        """The clause that groups by it."""
+        return f" GROUP BY {_KEYS.get(self.column, self.column)}"
+
+    def phrase(self, speaker: Speaker, chance: float) -> Phrase | None:
+        """Return conditions on the groups themselves, where they are rows, with a ``chance``."""
+        owner = _OWNERS.get(self.column)
+        if owner is None or speaker.rng.random() >= chance:
+            return None
+        return speaker.phrase(owner, 1, links=False)
+
+
+def draw_measure(speaker: Speaker) -> Measure:
+    """Return a measure; a table's count, its most common one, twice as often as another."""
+    base = speaker.rng.choices(list(_BASES), list(_BASES.values()))[0]
+    measures = [Measure(**m) for m in speaker.world.lexicon["measures"] if m["base"] == base]
+    return speaker.rng.choices(measures, [2.0] + [1.0] * (len(measures) - 1))[0]
+
+
+def draw_dimension(speaker: Speaker, base: str) -> Dimension | None:
+    """Return something by which rows of ``base`` can be grouped, if there is anything."""
+    reach = {base, *speaker.world.above(base)}
+    options = [
+        (column, words)
+        for column, words in speaker.world.lexicon["dimensions"].items()
+        if column.partition(".")[0] in reach and _OWNERS.get(column) != base
+    ]
+    if not options:
+        return None
+    column, words = speaker.rng.choice(options)
+    return Dimension(column, expand(words, speaker.rng))

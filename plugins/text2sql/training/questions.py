@@ -1,0 +1,113 @@
+"""Questions with their SQL, drawn at random: the language that the demo model learns."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from plugins.text2sql.training import forms, grouped, ordered, ranked
+from plugins.text2sql.training.casual import casual
+from plugins.text2sql.training.draft import Draft
+from plugins.text2sql.training.literals import GLUE, Said
+from plugins.text2sql.training.phrases import Speaker
+from plugins.text2sql.training.world import World
+
+_TABLE = re.compile(r"\b([a-z_]+)\.[a-z_]+")
+_HELD_OUT_SHARE = 0.06
+_FORMS: tuple[tuple[int, Callable[[Speaker], Draft | None]], ...] = (
+    (18, forms.counting),
+    (17, forms.listing),
+    (9, forms.attributes),
+    (8, forms.tied),
+    (2, grouped.spending),
+    (12, grouped.number),
+    (13, grouped.grouping),
+    (14, ranked.ranking),
+    (6, ranked.having),
+    (9, ordered.extremes),
+    (4, ordered.sorting),
+    (5, forms.distinct),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question and its answer.
+
+    ``tables`` are those of ``sql`` in its order.  ``keywords`` are to be looked up, ``stored`` those that are
+    not made up; ``evidence`` is what retrieval is to find of the others.  ``combination`` names what was
+    put together, whatever the words and values.  ``unseen``: a value is held out.  ``shape`` says what the
+    result looks like.
+    """
+
+    text: str
+    sql: str
+    tables: tuple[str, ...]
+    keywords: tuple[str, ...]
+    stored: tuple[str, ...]
+    evidence: tuple[str, ...]
+    combination: str
+    unseen: bool
+    shape: tuple[str, str, str]
+
+    @property
+    def held_out(self) -> bool:
+        """Whether the combination is kept from training."""
+        digest = hashlib.sha256(self.combination.encode()).digest()
+        return digest[0] < 256 * _HELD_OUT_SHARE
+
+
+def draw(world: World, rng: random.Random, mode: str = "train") -> Question:
+    """Return a question.  ``mode`` says where values come from, as in :func:`said_text`."""
+    speaker = Speaker(world, rng, mode)
+    makers = [maker for _, maker in _FORMS]
+    weights = [weight for weight, _ in _FORMS]
+    while True:
+        maker = rng.choices(makers, weights)[0]
+        draft = maker(speaker)
+        if draft is not None and (question := _finished(world, draft, maker.__name__, rng)):
+            return question
+
+
+def _finished(world: World, draft: Draft, form: str, rng: random.Random) -> Question | None:
+    tables = set(_TABLE.findall(" ".join((draft.select, *draft.where, draft.tail))))
+    try:
+        source = world.source(draft.root, tables)
+    except KeyError:  # nothing joins these tables
+        return None
+    where = f" WHERE {' AND '.join(draft.where)}" if draft.where else ""
+    sql = f"SELECT {draft.select} FROM {source.text}{where}{draft.tail}"  # noqa: S608
+    if len(source.tables) == 1:
+        sql = sql.replace(f"{draft.root}.", "")
+    text = casual(draft.text, rng)
+    keywords = _keywords(draft.values, text) or _nouns(text)
+    return Question(
+        text=text.replace(GLUE, " "),
+        sql=sql,
+        tables=source.tables,
+        keywords=tuple(keywords),
+        stored=tuple(_keywords([value for value in draft.values if not value.made_up], text)),
+        evidence=tuple(value.invented for value in draft.values if value.invented),
+        combination=f"{form} {draft.what} {' '.join(sorted(draft.conditions))}",
+        unseen=any(value.unseen for value in draft.values),
+        shape=draft.shape,
+    )
+
+
+def _keywords(values: Sequence[Said], text: str) -> list[str]:
+    """Return the values as ``text`` spells them, in its order; names side by side are one keyword."""
+    found = {}
+    for value in values:
+        place = text.lower().find(value.keyword.lower()) if value.keyword else -1
+        if place >= 0:
+            found[place] = text[place : place + len(value.keyword)].replace(GLUE, " ")
+    return list(dict.fromkeys(found[place] for place in sorted(found)))[:4]
+
+
+def _nouns(text: str) -> list[str]:
+    """Return the longest word, for a question that names no value."""
+    words = re.findall(r"\w+", text)
+    return [max(words, key=len)]

@@ -1,0 +1,58 @@
+"""The demo's questions, answered by the demo model on real runtimes, against SQLite's own rows."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from launch import ask
+from launch.examples import DEMO_QUESTIONS, EXAMPLES
+from launch.models import demo_database
+from tests.launch.real_server import RealServer
+
+pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+
+RIGHT = (
+    "SELECT count(*) FROM orders WHERE ordered_on >= '2024-03-01' AND ordered_on < '2024-04-01'",
+    "SELECT first_name, last_name FROM customers JOIN orders ON orders.customer_id = customers.id "
+    "WHERE country = 'Germany' AND strftime('%Y', ordered_on) = '2024' "
+    "GROUP BY customers.id ORDER BY count(*) DESC LIMIT 1",
+    "SELECT avg(price) FROM products WHERE category_id IN (SELECT id FROM categories WHERE name = 'Books')",
+)
+
+
+@pytest.mark.parametrize(("question", "sql"), zip(DEMO_QUESTIONS, RIGHT, strict=True))
+def test_the_demos_answers_are_right(pair: RealServer, question: str, sql: str) -> None:
+    """Each question of ``make demo`` gets exactly the rows that SQLite gives for hand-written SQL."""
+    with closing(sqlite3.connect(demo_database())) as connection:
+        rows = [list(row) for row in connection.execute(sql)]
+    with pair.client() as client:
+        answer = client.post("/v1/text2sql", json={"question": question, "database": "shop"}).json()
+    assert answer["status"] == "ok"
+    assert answer["rows"] == rows, answer["sql"]
+    assert answer["unfamiliar"] == []
+
+
+def test_ask_answers_on_a_running_server(pair: RealServer, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command shows stages, SQL and rows, and says when a question is strange to the model."""
+    assert ask.main(["--server", pair.url, "--stream", "How many customers live in Berlin?"]) == 0
+    shown = capsys.readouterr().out
+    assert "schema_linking" in shown
+    assert "SELECT count(*) FROM customers" in shown
+    ask.main(["--server", pair.url, "Which zebras admire the volcano?"])
+    assert "never met these words" in capsys.readouterr().out
+
+
+def test_ask_offers_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a question it lists some; they are known to the model's vocabulary by the tests above."""
+    assert ask.main([]) == 2
+    assert EXAMPLES[-1] in capsys.readouterr().out
+    assert ask.main(["--examples"]) == 0
+
+
+def test_ask_without_a_server_there(capsys: pytest.CaptureFixture[str]) -> None:
+    """A server that doesn't answer is no stack trace."""
+    assert ask.main(["--server", "http://127.0.0.1:9", "How many orders?"]) == 1
+    assert "there is no answer" in capsys.readouterr().err

@@ -1,0 +1,176 @@
+"""The demo model's training data: right SQL, in the workflow's own forms, without what is held out."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import random
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import xgrammar
+
+from plugins.text2sql import answers, stages
+from plugins.text2sql.grammar import sql_grammar
+from plugins.text2sql.grammar_tree import to_ebnf
+from plugins.text2sql.joins import MOST_TABLES
+from plugins.text2sql.safety import check_select
+from plugins.text2sql.terse import DEMO
+from plugins.text2sql.training import exam
+from plugins.text2sql.training.breaking import broken
+from plugins.text2sql.training.expand import expand
+from plugins.text2sql.training.questions import Question, draw
+from plugins.text2sql.training.tasks import Task, tasks
+from plugins.text2sql.training.world import World, demo_world
+from sched.workflow import Generation, SqlResult
+
+END = 256
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with demo_world() as world:
+        yield world
+
+
+@pytest.fixture(scope="module")
+def questions(world: World) -> list[Question]:
+    rng = random.Random(3)
+    return [draw(world, rng) for _ in range(1500)]
+
+
+@pytest.fixture(scope="module")
+def drawn(world: World) -> list[Task]:
+    return list(itertools.islice(tasks(world, random.Random(5)), 1500))
+
+
+def accepts(grammar: xgrammar.CompiledGrammar, text: str) -> bool:
+    matcher = xgrammar.GrammarMatcher(grammar)
+    return bool(matcher.accept_string(text) and matcher.accept_token(END))
+
+
+def complaint(connection: sqlite3.Connection, sql: str) -> str:
+    try:
+        found = connection.execute(sql).fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return "it gave a row" if found else "the statement ran and returned no rows"
+
+
+def compiled(ebnf: str) -> xgrammar.CompiledGrammar:
+    info = xgrammar.TokenizerInfo([*(bytes([b]) for b in range(END)), b"</s>"], stop_token_ids=[END])
+    return xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(ebnf)
+
+
+def test_every_right_answer_runs_and_can_be_written_under_the_grammar(
+    world: World, questions: list[Question]
+) -> None:
+    """The model never learns SQL that the workflow would refuse or the grammar would not let it write."""
+    grammar = compiled(sql_grammar(world.schema))
+    with closing(sqlite3.connect(world.path)) as connection:
+        for question in questions:
+            assert check_select(question.sql) == question.sql
+            connection.execute(question.sql).fetchone()
+            assert accepts(grammar, question.sql), question.sql
+            assert 1 <= len(question.tables) <= MOST_TABLES
+            assert all(table in question.sql for table in question.tables)
+
+
+def test_the_questions_are_many(questions: list[Question]) -> None:
+    """Few questions come twice, and they put together a great many things."""
+    assert len({question.text for question in questions}) > 1300
+    assert len({question.combination for question in questions}) > 700
+    forms = Counter(question.combination.split()[0] for question in questions)
+    assert len(forms) == 12
+    assert min(forms.values()) > 10
+
+
+def test_keywords_are_words_of_the_question(questions: list[Question]) -> None:
+    """What a bound model is to look up, it can say."""
+    for question in questions[:200]:
+        grammar = compiled(to_ebnf(answers.keywords_form(question.text).tree))
+        assert accepts(grammar, json.dumps(question.keywords, ensure_ascii=False)), question
+
+
+def test_the_same_seed_gives_the_same_tasks(world: World, drawn: list[Task]) -> None:
+    """Training can be repeated."""
+    again = list(itertools.islice(tasks(world, random.Random(5)), 300))
+    assert again == drawn[:300]
+    assert again != list(itertools.islice(tasks(world, random.Random(6)), 300))
+
+
+def test_all_stages_are_learned_in_their_own_form(drawn: list[Task]) -> None:
+    """Each stage's right answer is read by the workflow as it was meant."""
+    by_stage: dict[str, list[Task]] = {}
+    for task in drawn:
+        by_stage.setdefault(task.stage, []).append(task)
+    assert set(by_stage) == {
+        stages.INFORMATION_RETRIEVAL,
+        stages.EXTRACT_KEYWORDS,
+        stages.SCHEMA_LINKING,
+        stages.GENERATE_CANDIDATE,
+        stages.REVISE,
+        stages.UNIT_TESTER,
+        stages.GENERATE_UNIT_TEST,
+        stages.EVALUATE,
+    }
+    for task in by_stage[stages.GENERATE_UNIT_TEST]:
+        form = answers.unit_tests_form(4, DEMO.tests)
+        assert len(form.of(Generation(task.answer, "stop", 1, 0, 1))) == len(DEMO.tests)
+    for task in by_stage[stages.EVALUATE]:
+        prompt = "".join(segment.text for segment in task.prompt)
+        test = prompt.rpartition("test: ")[2].strip()
+        passed = answers.verdicts_form(3).of(Generation(task.answer, "stop", 1, 0, 1))
+        lines = [line for line in prompt.splitlines() if line.startswith("Candidate")]
+        assert passed == {number for number, line in enumerate(lines) if test in line}
+
+
+def test_what_is_held_out_is_not_trained(world: World, drawn: list[Task]) -> None:
+    """No right answer names a held-out value, and no question of the exams occurs among the tasks."""
+    texts = [task.answer for task in drawn]
+    for column, values in world.unseen.items():
+        for value in values:
+            assert not any(f"= '{value}'" in text for text in texts), (column, value)
+    trained = {task.prompt[0].text.strip() for task in drawn}
+    for questions in (exam.combinations(world, 40), exam.unseen_values(world, 40)):
+        assert len({question.question for question in questions}) == 40
+        # Very short questions have few wordings; what they mean is still new.
+        assert sum(question.question in trained for question in questions) <= 2
+
+
+def test_broken_sql_is_broken(world: World) -> None:
+    """Each repair task starts from SQL that fails or finds nothing, and ends with SQL that runs."""
+    with closing(sqlite3.connect(world.path)) as connection:
+        for task, gold in exam.repairs(world, 40):
+            wrong = task.prompt[-1].text.partition("\nfailed: ")[0]
+            assert wrong != gold
+            assert f"failed: {complaint(connection, wrong)}\n" in task.prompt[-1].text
+            connection.execute(gold)
+    rng = random.Random(1)
+    assert len({broken("SELECT name FROM products WHERE name = 'Alto'", rng) for _ in range(50)}) > 20
+
+
+def test_shapes_are_those_of_results() -> None:
+    """What unit tests compare is read off the rows that a statement gave."""
+    one = SqlResult("", ("n",), ((3,),))
+    many = SqlResult("", ("d", "x", "y", "z"), (("2024-01-01", 1, 2, 3), ("2024-01-02", 1, 2, 3)))
+    assert DEMO.compared([one, many]) == (
+        "Candidate 1: one row, one column, a number\nCandidate 2: several rows, three columns, a date\n"
+    )
+
+
+def test_the_notation_of_paraphrases() -> None:
+    """Choices, optional parts and slots; brackets that don't match are refused."""
+    rng = random.Random(1)
+    assert {expand("a (b|c) [d] {e}", rng, {"e": "f"}) for _ in range(50)} == {
+        "a b f",
+        "a c f",
+        "a b d f",
+        "a c d f",
+    }
+    for wrong in ("a (b", "a]", "(a]"):
+        with pytest.raises(ValueError, match="bracket"):
+            expand(wrong, rng)

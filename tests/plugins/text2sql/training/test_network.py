@@ -1,0 +1,25 @@
+"""The trainer learns, and goes on where it was interrupted.  That SGLang runs its network, the demo shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from plugins.text2sql.training.train import Trainer
+
+
+def test_training_learns_and_resumes(tmp_path: Path) -> None:
+    """A few examples are learned by heart; a checkpoint goes on exactly where it was made."""
+    torch.manual_seed(2)
+    examples = [([5, 6, 7 + n, 20 + n, 40 + n, 0], 3) for n in range(8)]
+    trainer = Trainer.new(64, torch.device("cpu"))
+    for _ in range(30):
+        trainer.step(examples, 1.0)
+    assert trainer.exact(examples) == 1.0
+    trainer.keep(tmp_path / "checkpoint.pt", 30)
+    again = Trainer.new(64, torch.device("cpu"))
+    assert again.resume(tmp_path / "missing.pt") == 0
+    assert again.resume(tmp_path / "checkpoint.pt") == 30
+    assert again.step(examples, 0.5) == pytest.approx(trainer.step(examples, 0.5))
