@@ -15,7 +15,6 @@ EXAMPLES = (
     "How many customers live in Berlin?",
     "total revenue by country",
     "Which carrier has the most shipments?",
-    "List cancelled orders over 1000 euros",
     "Top 3 customers by total spending in 2023",
     "Which products have never been reviewed?",
     "How many orders did Anna Weber place?",
