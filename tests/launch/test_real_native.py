@@ -16,7 +16,7 @@ from tests.launch.real_server import RealServer, eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
-GREEDY = {"temperature": 0, "max_new_tokens": 6}
+GREEDY = {"temperature": 0, "max_new_tokens": 6, "ignore_eos": True, "skip_special_tokens": False}
 
 
 def generate(server: RealServer, **body: Any) -> Any:

@@ -12,8 +12,8 @@ from sched.errors import ConfigError
 from sched.simprompt import identity
 from sched.trace import TraceCall, TraceWorkflow
 
-IDS = (300, 4000)
-"""In every vocabulary, the embedded model's 4,096 tokens included, and none of the special ones."""
+IDS = (300, 1700)
+"""In every vocabulary, the demo model's 1,759 tokens included, and none of the special ones."""
 
 
 def token_ids(workflow: TraceWorkflow, call: TraceCall) -> NDArray[np.int64]:
