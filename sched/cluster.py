@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import heapq
-import itertools
 from collections.abc import Iterator
 
 from sched.belief import CacheBelief
 from sched.events import CallFinished, RuntimeUp
+from sched.held import HeldCalls
 from sched.latency import Chunks, LatencyModel, Speed
 from sched.load import Load
-from sched.order import queue_position
 from sched.outlook import Outlook
 from sched.policy import CallView
 from sched.request import Call, State
 from sched.watch import Watch
-
-_Held = tuple[tuple[int, float, int], int, Call]
-"""A held call: its position, the number of the push, itself.  Spent once the call's position is another."""
-_SPENT_ENTRIES = 64
-"""Entries that no longer count and may lie there beyond as many as there are calls."""
-
-
-def _position(call: Call) -> tuple[int, float, int]:
-    return queue_position(call.key, call.sequence, call.spec.priority)
 
 
 class RuntimeState:
@@ -58,9 +47,7 @@ class RuntimeState:
         self.new_tokens = 0
         self.outlook = Outlook(self.latency, self.load)
         self._watch = Watch(self.latency, self.load)
-        self._held: list[_Held] = []
-        self._behind: list[Call] = []
-        self._pushes = itertools.count()
+        self._held = HeldCalls(name)
         self._sent_tokens = 0
         self._sent_calls = 0
 
@@ -125,17 +112,12 @@ class RuntimeState:
         self.new_tokens += call.uncached_tokens
         self.load.add(call)
         self.cache.placed(call.spec.call_id, call.blocks)
-        self._push(call)
-
-    def _push(self, call: Call) -> None:
-        heapq.heappush(self._held, (_position(call), next(self._pushes), call))
+        self._held.push(call)
 
     def reorder(self, call: Call) -> None:
         """Give a held call the place of its new key."""
-        if len(self._held) > 2 * len(self.calls) + _SPENT_ENTRIES:
-            self._held = [entry for entry in self._held if self._is_held(entry)]
-            heapq.heapify(self._held)
-        self._push(call)
+        self._held.compact(len(self.calls))
+        self._held.push(call)
 
     def take_sendable(self, now: float) -> Iterator[Call]:
         """Yield held calls in order while the window has room; the caller dispatches each at once.
@@ -143,18 +125,14 @@ class RuntimeState:
         Each is predicted anew before, since the cache may hold another part of it than when it was placed.
         """
         self.cache.pass_time(now)
-        while self._held and self._sent_tokens < self.window_tokens:
-            call = self._held[0][2]
-            if not self._is_held(self._held[0]):
-                heapq.heappop(self._held)
-                continue
-            if self.waits_for_prefix(call):
-                self._behind.append(heapq.heappop(self._held)[2])
+        while self._sent_tokens < self.window_tokens and (call := self._held.first()) is not None:
+            if self._waits_for_prefix(call):
+                self._held.set_aside()
                 continue
             self._predict(call)
             if self._sent_tokens and self._sent_tokens + call.uncached_tokens > self.window_tokens:
                 return
-            heapq.heappop(self._held)
+            self._held.take()
             call.alone = self._sent_calls == 0
             if self._sent_tokens == 0 and not call.alone:
                 self._watch.sent(call.spec.call_id)
@@ -166,7 +144,7 @@ class RuntimeState:
             )
             yield call
 
-    def waits_for_prefix(self, call: Call) -> bool:
+    def _waits_for_prefix(self, call: Call) -> bool:
         """Whether a held call should wait until a prompt that is being computed here is cached."""
         share = call.placement.share_tokens if call.placement else 0
         if not share:
@@ -188,18 +166,7 @@ class RuntimeState:
         if done:
             self.cache.first_token(-number, now, step_seconds=self._step_seconds)
         self.cache.ended(-number)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        """Queue the calls that waited for a prefix, since what they waited for has changed."""
-        for call in self._behind:
-            self._push(call)
-        self._behind.clear()
-
-    def _is_held(self, entry: _Held) -> bool:
-        """Whether the entry's call still waits here, at the entry's place."""
-        position, _, call = entry
-        return call.state is State.WAITING and call.runtime == self.name and position == _position(call)
+        self._held.look_again()  # what calls waited for has changed
 
     @property
     def _step_seconds(self) -> float:
@@ -220,7 +187,7 @@ class RuntimeState:
         self.outlook.first_token(call, cached_tokens, now)
         self.load.start(call)
         self._watch.first_token(call.spec.call_id, call.prompt_tokens - cached_tokens, now)
-        self._look_again()
+        self._held.look_again()
 
     def finished(self, call: Call, event: CallFinished, now: float) -> None:
         """Learn from a call that ended well, and release it."""
@@ -246,7 +213,7 @@ class RuntimeState:
         self._watch.forget(call.spec.call_id)
         self.outlook.forget(call.spec.call_id)
         self.load.remove(call, started=call.state is State.RUNNING)
-        self._look_again()
+        self._held.look_again()
         if call.state is State.DISPATCHED:
             self._sent_tokens -= call.uncached_tokens
         self.outstanding_seconds -= call.predicted_seconds
