@@ -16,6 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
+from launch.arguments import count
 from launch.cells import Cell
 from launch.checks import check_folder
 from launch.policies import ordering_registry, placement_registry
@@ -109,13 +110,6 @@ def _listed(item: Callable[[str], Any]) -> Callable[[str], list[Any]]:
     return listed
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m launch.simulate", description=__doc__)
     add = parser.add_argument
@@ -141,15 +135,15 @@ def _parser() -> argparse.ArgumentParser:
     rates.add_argument(
         "--max-rate", action="store_true", help="search the highest rate at which 95 %% meet the SLO"
     )
-    add("--seeds", type=_count, default=3, help="runs per point (3)")
-    add("--workflows", type=_count, default=400, help="per run, the first tenth not counted (400)")
+    add("--seeds", type=count, default=3, help="runs per point (3)")
+    add("--workflows", type=count, default=400, help="per run, the first tenth not counted (400)")
     add("--arrivals", default="poisson", help="poisson (default), gamma:CV, or trace: the trace's own")
     add("--slo-scale", type=float, default=2.0, help="S: deadline over expected seconds (2)")
-    add("--max-running-requests", type=_count, default=256)
+    add("--max-running-requests", type=count, default=256)
     add("--kv-scale", type=float, default=1.0, help="scales the KV caches (1)")
     add(
         "--clip-max-new-tokens",
-        type=_count,
+        type=count,
         default=4096,
         help="SGLang's SGLANG_CLIP_MAX_NEW_TOKENS_ESTIMATION: output tokens reserved at most (4096)",
     )
@@ -172,7 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         default=0.0,
         help="share of a runtime's time for prefixes computed ahead of calls (0: off)",
     )
-    add("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (one per core)")
+    add("--jobs", type=count, default=os.cpu_count() or 1, help="processes (one per core)")
     add("--results", type=Path, help="JSONL file that keeps finished cells; a sweep resumes from it")
     add("--json", type=Path, help="write all figures there")
     add("--plot", type=Path, help="draw P95 and attainment there (needs matplotlib)")

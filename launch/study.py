@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from launch.arguments import count
 from launch.cells import Cell
 from launch.checks import check_folder
 from launch.studies import ablation, lead, queue
@@ -74,20 +75,13 @@ def _parser() -> argparse.ArgumentParser:
         add("traces", nargs="+", type=Path, metavar="TRACE", help="JSONL traces (traces/README.md)")
         add("--cluster", action="append", help="hetero1 and hetero2 by default; may be repeated")
         add("--runtime-config", default="mixed2048", help="of all policies alike (mixed2048)")
-        add("--seeds", type=_count, default=3, help="runs per point (3)")
-        add("--workflows", type=_count, default=400, help="per run, the first tenth not counted (400)")
+        add("--seeds", type=count, default=3, help="runs per point (3)")
+        add("--workflows", type=count, default=400, help="per run, the first tenth not counted (400)")
         add("--slo-scale", type=float, default=2.0, help="S: deadline over expected seconds (2)")
-        add("--jobs", type=_count, default=os.cpu_count() or 1, help="processes (one per core)")
+        add("--jobs", type=count, default=os.cpu_count() or 1, help="processes (one per core)")
         add("--results", type=Path, help="JSONL file that keeps finished cells; a study resumes from it")
         add("--json", type=Path, help="write all figures there")
     return parser
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
 
 
 if __name__ == "__main__":
