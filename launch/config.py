@@ -85,6 +85,9 @@ class ServerConfig:
     drain_seconds: Annotated[Seconds, _help("time that running work has to finish at shutdown")] = 30.0
     candidates: Annotated[PositiveInt, _help("SQL candidates per question")] = 3
     max_revisions: Annotated[NonNegativeInt, _help("rounds of correction per candidate")] = 10
+    no_early_ending: Annotated[
+        bool, _help("run every stage in full, as published, when results have already decided")
+    ] = False
     prompt_profile: Annotated[
         Literal["compact", "full"], _help("prompts: compact, or full with worked examples (9,000 tokens)")
     ] = "compact"
@@ -146,6 +149,7 @@ class ControllerSpec:
     policy_path: str
     log_level: str
     autotune: bool = True
+    early_ending: bool = True
     prompt_profile: Literal["compact", "full"] = "compact"
     journal: str | None = None
     record: str | None = None

@@ -63,6 +63,7 @@ class Plan:
             databases=config.databases,
             candidates=config.candidates,
             max_revisions=config.max_revisions,
+            early_ending=not config.no_early_ending,
             prompt_profile=config.prompt_profile,
             embedded_model=self.embedded is not None,
             simulated=config.simulated,

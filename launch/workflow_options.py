@@ -21,6 +21,7 @@ def text2sql_options(spec: ControllerSpec, tokenizer: Tokenizer) -> Text2SqlOpti
     return Text2SqlOptions(
         candidates=spec.candidates,
         max_revisions=min(spec.max_revisions, _DEMO_REVISIONS) if demo else spec.max_revisions,
+        early_ending=spec.early_ending,
         profile="demo" if demo else spec.prompt_profile,
         constrained=demo,
         known_words=known_words(tokenizer.get_vocab()) if demo else None,

@@ -31,11 +31,16 @@ class Text2SqlOptions:
     that runs; a model that can write SQL is better off without.  The token limits apply to answers
     without a grammar, which has a limit of its own.  With ``known_words`` an answer names the words of the
     question that are none of them.
+
+    With ``early_ending`` calls that can't change the answer are cancelled or not made: candidates once most
+    agree, unit tests of results that don't differ, evaluations once one result has won.  Without it
+    every stage runs in full, as published.
     """
 
     candidates: int = 3
     max_revisions: int = 10
     max_unit_tests: int = 4
+    early_ending: bool = True
     profile: Profile = "compact"
     constrained: bool = False
     max_sql_tokens: int = 1024

@@ -46,18 +46,18 @@ def decided(done: Sequence[Candidate], total: int) -> bool:
     return bool(votes := _votes(done)) and max(votes.values()) * 2 > total
 
 
-def rivals(candidates: Sequence[Candidate], total: int) -> list[Candidate]:
-    """Return the first candidate of each distinct result with rows, if unit tests must choose; else none.
-
-    They needn't when fewer than two results differ, or when the candidates have :func:`decided`.
-    """
-    if decided(candidates, total):
-        return []
+def rivals(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the first candidate of each distinct result with rows."""
     firsts: dict[Fingerprint, Candidate] = {}
     for candidate in candidates:
         if candidate.settled:
             firsts.setdefault(candidate.fingerprint(), candidate)
-    return list(firsts.values()) if len(firsts) > 1 else []
+    return list(firsts.values())
+
+
+def needs_tests(candidates: Sequence[Candidate], total: int) -> bool:
+    """Return whether unit tests must choose: results differ, and the candidates haven't :func:`decided`."""
+    return len(rivals(candidates)) > 1 and not decided(candidates, total)
 
 
 def select(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from plugins.text2sql import stages
 from plugins.text2sql.agent import Tool, run_agent
@@ -18,7 +19,7 @@ from sched.workflow import SqlResult, Steps
 class Judgement:
     """The ``tests``, and how many of them each result passed; ``passed`` is empty if none was judged.
 
-    Tests that could not change the winner any more are not counted.
+    With early ending, tests that could not change the winner any more are not counted.
     """
 
     tests: list[str] = field(default_factory=list)
@@ -47,7 +48,8 @@ async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgeme
     async def evaluate() -> None:
         branches = [evaluation(test) for test in judgement.tests]
         count = len(results)
-        verdicts = await steps.fan_out(branches, enough=lambda done: is_won(done, len(branches), count))
+        won = partial(is_won, tests=len(branches), results=count) if job.options.early_ending else None
+        verdicts = await steps.fan_out(branches, enough=won)
         if verdicts:
             judgement.passed = passes(verdicts, count)
 

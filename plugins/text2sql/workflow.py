@@ -15,7 +15,7 @@ from plugins.text2sql.information import Information, retrieve
 from plugins.text2sql.options import Job, Text2SqlOptions
 from plugins.text2sql.retrieval import Retrieval
 from plugins.text2sql.schema import DatabaseSchema, render
-from plugins.text2sql.selection import decided, rivals, select
+from plugins.text2sql.selection import decided, needs_tests, rivals, select
 from plugins.text2sql.unit_tests import Judgement, judge
 from sched.errors import ConfigError
 from sched.workflow import PlanStep, Segment, Steps, WorkflowProgram
@@ -59,7 +59,8 @@ class Text2Sql:
         Parallel calls count once.  The agents' decisions are one per tool and a last one.
         """
         retrieving = 1.0 if self._retrieval else 0.0
-        tested = _TESTED_SHARE if (candidates or self._options.candidates) > 1 else 0.0
+        several = (candidates or self._options.candidates) > 1
+        tested = _TESTED_SHARE * several if self._options.early_ending else 1.0
         visits = {
             stages.INFORMATION_RETRIEVAL: 4 * retrieving,
             stages.EXTRACT_KEYWORDS: _KEYWORD_VISITS * retrieving,
@@ -93,9 +94,11 @@ class Text2Sql:
             )
             advised = steps.candidates_advised(count)
             branches = [candidate_branch(job, linked, index) for index in range(advised)]
-            done = await steps.fan_out(branches, enough=lambda results: decided(results, advised))
-            # Unit tests choose only between candidates that differ and of which none has a majority.
-            differing = rivals(done, advised)
+            in_full = not self._options.early_ending
+            done = await steps.fan_out(
+                branches, enough=None if in_full else lambda results: decided(results, advised)
+            )
+            differing = rivals(done) if in_full or needs_tests(done, advised) else []
             judged = await judge(steps, job, [c.result for c in differing]) if differing else Judgement()
             passed = {
                 candidate.fingerprint(): number

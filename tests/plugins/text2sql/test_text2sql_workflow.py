@@ -124,6 +124,26 @@ async def test_unit_tests_are_skipped_where_they_could_not_choose(
     assert answer["unit_tests"] == []
 
 
+async def test_without_early_ending_every_stage_runs_in_full(registry: DatabaseRegistry) -> None:
+    """Agreeing candidates are waited for and tested, as published, and no evaluation is left out."""
+    late = scripted(generate_candidate=[RIGHT, RIGHT_TOO, OTHER], evaluate="Candidate 1: passed")
+    answer, journal = await run(
+        registry,
+        late,
+        delay=lambda call: 0.2 if call.stage == "generate_candidate" and call.branches == (2,) else 0.0,
+        early_ending=False,
+    )
+    assert journal.cancelled == 0
+    assert len(answer["candidates"]) == 3
+    assert len(journal.of("unit_tester")) == 3
+    assert len(journal.of("evaluate")) == len(answer["unit_tests"]) == 2
+    assert answer["candidates"][0]["tests_passed"] == 2
+    _, journal = await run(registry, scripted(), candidates=1, early_ending=False)
+    assert len(journal.of("evaluate")) == 2
+    plan = Text2Sql(registry, Text2SqlOptions(early_ending=False)).plan(candidates=1)
+    assert stages.EVALUATE in [step.stage for step in plan]
+
+
 async def test_a_majority_cancels_the_candidates_still_running(registry: DatabaseRegistry) -> None:
     """Two of three agree: the third call is cancelled and not waited for."""
     started = time.monotonic()
