@@ -14,7 +14,7 @@ from engine.calibration import calibrated
 from engine.messages import Generate
 from engine.pass_ring import RECORDS, PassReader, PassWriter
 from engine.pass_watch import PassWatch, described
-from engine.spec import WorkerSpec
+from engine.spec import Grid, WorkerSpec
 from sched.speed import Pass, Speed
 
 STEP = Pass(0, 0, 0.0, 0.0, 2, 300, 0.01)
@@ -173,6 +173,20 @@ async def test_a_runtime_is_measured_once(tmp_path: Path) -> None:
     assert (again.requests, kept.speed) == (0, found.speed)
     await calibrated(again, spec(tmp_path, recalibrate=True), INFO)
     assert again.requests == runtime.requests
+
+
+async def test_a_grid_of_ones_own_is_measured(tmp_path: Path) -> None:
+    """Its batches that fit decode, its riders come beside them, and the budget is taken back."""
+    runtime: Any = FakeRuntime()
+    grid = Grid(
+        batches=(2, 16), contexts=(100,), riders=(32, 64), carriers=(2, 16), rounds=2, rides=2, shared=False
+    )
+    assert await calibrated(runtime, spec(tmp_path, grid=grid), INFO) is not None
+    prefills = 2 * (5 + 2 * 3) + 1
+    assert runtime.requests == prefills + 2 + 2 * 2, "16 calls and a rider are more than may run"
+    assert runtime.budgets == [64, 0]
+    assert await calibrated(runtime, spec(tmp_path), INFO) is not None
+    assert len(kept_in(tmp_path)) == 2, "it doesn't stand for the usual one"
 
 
 async def test_another_runtime_is_measured_anew(tmp_path: Path) -> None:
