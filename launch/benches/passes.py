@@ -41,7 +41,7 @@ from sched.speed import Pass, Speed
 
 HELP = "what forward passes take, with and without mixed chunks"
 
-_START_SECONDS = 300.0
+_START_SECONDS = 420.0
 _BEHIND = (64, 512)
 """Uncached tokens of prompts whose beginning is cached."""
 _KINDS: dict[str, Callable[[Pass], bool]] = {
