@@ -135,6 +135,24 @@ def _parser() -> argparse.ArgumentParser:
     rates.add_argument(
         "--max-rate", action="store_true", help="search the highest rate at which 95 %% meet the SLO"
     )
+    _add_workload(parser)
+    add("--early-ending", action="store_true", help="decided joins cancel the rest")
+    add(
+        "--uncalibrated",
+        dest="calibrated",
+        action="store_false",
+        help="the dispatcher learns each runtime's speed from nothing",
+    )
+    add("--jobs", type=count, default=os.cpu_count() or 1, help="processes (one per core)")
+    add("--results", type=Path, help="JSONL file that keeps finished cells; a sweep resumes from it")
+    add("--json", type=Path, help="write all figures there")
+    add("--plot", type=Path, help="draw P95 and attainment there (needs matplotlib)")
+    return parser
+
+
+def _add_workload(parser: argparse.ArgumentParser) -> None:
+    """Add what is run and what the runtimes allow."""
+    add = parser.add_argument
     add("--seeds", type=count, default=3, help="runs per point (3)")
     add("--workflows", type=count, default=400, help="per run, the first tenth not counted (400)")
     add("--arrivals", default="poisson", help="poisson (default), gamma:CV, or trace: the trace's own")
@@ -153,24 +171,12 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="sent to a runtime ahead of its first tokens (two chunks)",
     )
-    add("--early-ending", action="store_true", help="decided joins cancel the rest")
-    add(
-        "--uncalibrated",
-        dest="calibrated",
-        action="store_false",
-        help="the dispatcher learns each runtime's speed from nothing",
-    )
     add(
         "--prewarm",
         type=float,
         default=0.0,
         help="share of a runtime's time for prefixes computed ahead of calls (0: off)",
     )
-    add("--jobs", type=count, default=os.cpu_count() or 1, help="processes (one per core)")
-    add("--results", type=Path, help="JSONL file that keeps finished cells; a sweep resumes from it")
-    add("--json", type=Path, help="write all figures there")
-    add("--plot", type=Path, help="draw P95 and attainment there (needs matplotlib)")
-    return parser
 
 
 if __name__ == "__main__":
