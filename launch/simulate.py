@@ -10,13 +10,12 @@ import argparse
 import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from launch.arguments import count
+from launch.arguments import count, listed
 from launch.cells import Cell
 from launch.checks import check_folder
 from launch.policies import ordering_registry, placement_registry
@@ -102,21 +101,13 @@ _COMMON = (
 )
 
 
-def _listed(item: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    def listed(text: str) -> list[Any]:
-        return [item(part.strip()) for part in text.split(",")]
-
-    listed.__name__ = f"list of {item.__name__}"
-    return listed
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m launch.simulate", description=__doc__)
     add = parser.add_argument
     add("traces", nargs="+", type=Path, metavar="TRACE", help="JSONL traces (traces/README.md)")
     placements, orderings = placement_registry().names(), ordering_registry().names()
-    add("--placement", type=_listed(str), default=["least_work"], help=f"of {', '.join(placements)}")
-    add("--ordering", type=_listed(str), default=["fcfs"], help=f"of {', '.join(orderings)}")
+    add("--placement", type=listed(str), default=["least_work"], help=f"of {', '.join(placements)}")
+    add("--ordering", type=listed(str), default=["fcfs"], help=f"of {', '.join(orderings)}")
     add(
         "--cluster",
         action="append",
@@ -125,13 +116,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--runtime-config",
-        type=_listed(str),
+        type=listed(str),
         default=["default"],
         help="default (SGLang's), prefill2048, mixed2048, ridge, ridge0.8",
     )
     rates = parser.add_mutually_exclusive_group()
-    rates.add_argument("--load", type=_listed(float), help="rate over the cluster's work bound (0.4)")
-    rates.add_argument("--rate", type=_listed(float), help="workflows per second")
+    rates.add_argument("--load", type=listed(float), help="rate over the cluster's work bound (0.4)")
+    rates.add_argument("--rate", type=listed(float), help="workflows per second")
     rates.add_argument(
         "--max-rate", action="store_true", help="search the highest rate at which 95 %% meet the SLO"
     )
