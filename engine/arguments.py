@@ -47,7 +47,10 @@ def environment(spec: WorkerSpec, run_dir: Path) -> dict[str, str]:
     if spec.device == "cpu":
         return variables | cpu.environment(spec.cpu_core)
     if spec.gpu_ids:
+        variables["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # GPUs are counted as nvidia-smi counts them
         variables["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, spec.gpu_ids))
+    if spec.sm_share is not None:
+        variables["CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"] = f"{100 * spec.sm_share:.0f}"
     return variables
 
 

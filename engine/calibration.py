@@ -1,8 +1,6 @@
 """A runtime's speed, measured on itself when it starts, and kept until something that matters changes.
 
-It runs synthetic prompts and reads how long SGLang's forward passes took (``engine/pass_watch.py``): prefills
-by uncached and cached tokens, decode steps by batch and context, and both mixed in one pass, which tells
-whether mixing pays.  On a runtime that tells no passes nothing is measured.
+What is run is in ``engine/measuring.py``.  On a runtime that tells no passes nothing is measured.
 """
 
 from __future__ import annotations
@@ -12,35 +10,20 @@ import hashlib
 import json
 import logging
 import os
-import random
-from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from engine.backend import Runtime, RuntimeInfo
-from engine.delivery import pack_ids
-from engine.messages import RID_LENGTH, Generate
-from engine.pass_ring import RECORDS
-from engine.spec import WorkerSpec
+from engine.measuring import Bench
+from engine.spec import Grid, WorkerSpec
 from sched.calibration import Calibration, fit, fit_error
-from sched.clock import monotonic
 from sched.errors import ConfigError
-from sched.speed import Pass
 
 logger = logging.getLogger(__name__)
 
-LIMIT_SECONDS = 60.0
-"""A runtime that can't be calibrated within this time serves uncalibrated."""
-_LEAST = 32
-_PREFILLS = ((_LEAST, 0), (128, 0), (256, 0), (512, 0), (1024, 0), (64, 512), (256, 512), (_LEAST, 1024))
-"""(uncached, cached) tokens."""
-_ROUNDS = 3
-_OVERLAP_TOKENS = 4
-_BATCHES = (1, 2, 4, 8, 16)
-_CONTEXTS = (64, 1024)
-_STEPS = 10
 _IRRELEVANT_ARGS = {"log_level", "served_model_name", "enable_metrics"}
 
 
@@ -72,8 +55,9 @@ async def calibrated(runtime: Runtime, spec: WorkerSpec, info: RuntimeInfo) -> C
     if kept is not None:
         return kept
     try:
-        async with asyncio.timeout(LIMIT_SECONDS):
-            measured = await _Bench(runtime, info).run()
+        grid = spec.grid or Grid()
+        async with asyncio.timeout(grid.limit_seconds):
+            measured = await Bench(runtime, info, grid).run()
         if measured is None:
             return None
         passes, request = measured
@@ -94,99 +78,6 @@ async def calibrated(runtime: Runtime, spec: WorkerSpec, info: RuntimeInfo) -> C
     return result
 
 
-class _Bench:
-    def __init__(self, runtime: Runtime, info: RuntimeInfo) -> None:
-        self._runtime = runtime
-        self._info = info
-        self._random = random.Random(0)
-        self._count = 0
-        # With overlap a pass is timed by the second launch after it (``engine/pass_watch.py``).
-        self._tokens = _OVERLAP_TOKENS if info.overlap else 1
-        self._passes: list[Pass] = []
-
-    async def run(self) -> tuple[list[Pass], float] | None:
-        """Return the passes and the seconds of a request outside them; ``None`` if no passes are told."""
-        self._runtime.passes(RECORDS)
-        longest = min(self._info.context_length, self._info.max_total_tokens) // 2
-        outside = await self._prefills(longest)
-        if not self._passes:
-            return None
-        for context in _CONTEXTS:
-            if context < longest:
-                await self._decodes(context)
-        await self._mixed(min(512, longest // 2))
-        await self._runtime.flush_cache()
-        return self._passes, outside
-
-    async def _prefills(self, longest: int) -> float:
-        """Prefill prompts one after another; return the mean seconds of a request outside its passes."""
-        outside = 0.0
-        for _ in range(_ROUNDS):
-            for uncached, cached in _PREFILLS:
-                if uncached + cached <= longest:
-                    prefix = self._ids(cached)
-                    outside += await self._generate(prefix, self._tokens) if prefix else 0.0
-                    outside += await self._generate(prefix + self._ids(uncached), self._tokens)
-        requests = self._count
-        await self._generate(self._ids(_LEAST), 1)  # a pass is told when the next one starts
-        inside = sum(p.seconds for p in self._take())
-        return 0.0 if self._info.overlap else max(0.0, outside - inside) / requests
-
-    async def _decodes(self, context: int) -> None:
-        """Decode in batches of growing size, which share the most of their prompts."""
-        prefix = self._ids(context - 8)
-        await self._generate(prefix, self._tokens)
-        room = self._info.max_total_tokens // (context + _STEPS)
-        for batch in _BATCHES:
-            if batch <= min(self._info.max_running_requests, room):
-                prompts = [prefix + self._ids(8) for _ in range(batch)]
-                await asyncio.gather(*(self._generate(prompt, _STEPS) for prompt in prompts))
-        self._take()
-
-    async def _mixed(self, context: int) -> None:
-        """Prefill prompts of several lengths beside a batch that decodes, if the runtime can mix."""
-        try:
-            await self._runtime.set_prefill_budget(context)
-        except RuntimeError as error:
-            logger.info("mixing could not be measured: %s", error)
-            return
-        running = [asyncio.ensure_future(self._generate(self._ids(64), 8 * _STEPS)) for _ in range(4)]
-        try:
-            for tokens in (32, 64, 128, 256, context):
-                await self._generate(self._ids(tokens), 1)
-            await asyncio.gather(*running)
-        finally:
-            for task in running:
-                task.cancel()
-            await self._runtime.set_prefill_budget(0)
-        self._take()
-
-    def _take(self) -> list[Pass]:
-        """Return the passes since the last time, which are kept."""
-        passes = self._runtime.passes(RECORDS)
-        self._passes += passes
-        return passes
-
-    def _ids(self, count: int) -> list[int]:
-        return [self._random.randrange(1, self._info.vocab_size) for _ in range(count)]
-
-    async def _generate(self, prompt: Sequence[int], tokens: int) -> float:
-        """Run a request; return its seconds."""
-        self._count += 1
-        started = monotonic()
-        request = Generate(
-            rid=f"calibration-{self._count}".ljust(RID_LENGTH, "-"),
-            token_ids=pack_ids(prompt),
-            sampling={"max_new_tokens": tokens, "temperature": 0.0, "ignore_eos": True},
-            key=0.0,
-            sequence=self._count,
-            remaining_seconds=LIMIT_SECONDS,
-        )
-        async for _ in self._runtime.generate(request):
-            pass
-        return monotonic() - started
-
-
 def _key(spec: WorkerSpec, info: RuntimeInfo) -> dict[str, Any]:
     """Return what a calibration depends on."""
     arguments = {n: v for n, v in spec.engine_args.items() if n not in _IRRELEVANT_ARGS}
@@ -197,8 +88,10 @@ def _key(spec: WorkerSpec, info: RuntimeInfo) -> dict[str, Any]:
         "engine": info.engine_version,
         "arguments": json.loads(json.dumps(arguments, sort_keys=True, default=str)),
         "slowdown": spec.slowdown,
+        **({"sm_share": spec.sm_share} if spec.sm_share else {}),
         "chunk_tokens": info.chunk_tokens,
         "mixed": info.mixed,
+        **({"grid": asdict(spec.grid)} if spec.grid else {}),
     }
 
 

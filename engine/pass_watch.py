@@ -17,16 +17,17 @@ logger = logging.getLogger(__name__)
 class PassWatch:
     """Times passes from the start of one to the start of the next, what comes between included.
 
-    A pass with which the scheduler then fell idle is timed to its own end.  With overlap scheduling the
-    scheduler launches a pass and waits for the one before, so the time from start to start is the earlier
-    one's, and a last one can't be timed.  What a version of SGLang doesn't tell ends the watch, logged, and
-    nothing else.
+    A pass with which the scheduler then fell idle is timed to its own end.  With overlap scheduling a pass
+    may be launched while the one before still runs: then it counts from the end of that one, as the scheduler
+    saw it, and one with which the scheduler fell idle can't be timed.  What a version of SGLang doesn't tell
+    ends the watch, logged, and nothing else.
     """
 
     def __init__(self, writer: PassWriter, clock: Callable[[], float] = time.perf_counter) -> None:
         self._writer = writer
         self._clock = clock
         self._launched: deque[tuple[Pass, float, float]] = deque()
+        self._finished = 0.0
         self._broken = False
 
     def starts(self, scheduler: Any) -> None:
@@ -51,16 +52,15 @@ class PassWatch:
 
     def _starts(self, scheduler: Any) -> None:
         now, overlap = self._clock(), bool(scheduler.enable_overlap)
-        idled = bool(getattr(scheduler, "_sched_idled", True))
-        while len(self._launched) > overlap and not idled:
-            done, began, _ = self._launched.popleft()
-            if overlap:
-                began = self._launched[-1][1]
-            self._writer.note(done._replace(seconds=now - began))
-        if idled:
+        if scheduler.last_batch is None:  # it had nothing to do since
             for done, began, ended in () if overlap else self._launched:
                 self._writer.note(done._replace(seconds=ended - began))
             self._launched.clear()
+        unfinished = len(scheduler.result_queue) if overlap else 0
+        while len(self._launched) > unfinished:
+            done, began, _ = self._launched.popleft()
+            self._writer.note(done._replace(seconds=now - max(began, self._finished)))
+            self._finished = now
 
     def _ended(self, scheduler: Any, batch: Any, began: float) -> None:
         if getattr(scheduler, "tp_rank", 0) == 0:

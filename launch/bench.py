@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from launch.benches import compare, decide, learning, mixing, overhead, questions, run, validate
+from launch.benches import compare, decide, learning, mixing, overhead, passes, questions, run, validate
 from launch.checks import check_folder
 from sched.errors import ConfigError
 
@@ -20,6 +20,7 @@ _BENCHES = {
     "decide": decide,
     "learning": learning,
     "mixing": mixing,
+    "passes": passes,
 }
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 

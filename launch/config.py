@@ -42,13 +42,15 @@ class RuntimeConfig:
     """A ``[[runtime]]`` table.  What it leaves out comes from the server-wide settings.
 
     ``args`` are SGLang's server arguments by SGLang's names; ``slowdown`` k ≥ 1 stretches each forward
-    pass k times.  ``gpus`` is empty on CPU.
+    pass k times.  ``gpus`` is empty on CPU.  ``sm_share`` is its share of a GPU's multiprocessors, which only
+    NVIDIA's MPS (``nvidia-cuda-mps-control -d``) grants; without it runtimes on one GPU take turns.
     """
 
     name: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = ""
     model_path: str = ""
     gpus: GpuIds = ()
     mem_fraction_static: Fraction | None = None
+    sm_share: Fraction | None = None
     slowdown: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
     args: Mapping[str, Any] = field(default_factory=dict)
 

@@ -34,8 +34,6 @@ class Plan:
                     label=f"runtime {worker.name}",
                     command=_module("engine.worker"),
                     line=worker.to_json(),
-                    # GPUs are counted as nvidia-smi counts them.
-                    environment={"CUDA_DEVICE_ORDER": "PCI_BUS_ID"} if worker.gpu_ids else {},
                 )
                 for worker in self.worker_specs(endpoint)
             ],
@@ -95,6 +93,7 @@ class Plan:
             gpu_ids=runtime.gpus,
             cpu_core=self.machine.cores[index] if on_core else None,
             engine_args=arguments,
+            sm_share=runtime.sm_share,
             slowdown=runtime.slowdown,
             simulated=self.config.simulated,
             kv_events=not self.config.no_kv_events,

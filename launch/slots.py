@@ -20,6 +20,11 @@ def cpu_runtimes(config: ServerConfig, machine: Machine) -> list[RuntimeConfig]:
     if config.gpus or any(table.gpus for table in config.runtime):
         reason = "the runtimes are --simulated" if config.simulated else "no GPU is visible"
         raise ConfigError(f"--gpus: {reason}; leave it out to use CPU slots", field="gpus")
+    for table in config.runtime:
+        if table.sm_share is not None:
+            raise ConfigError(
+                f"sm_share of runtime {table.name!r} needs a GPU; leave it out", field="sm_share"
+            )
     if config.tp_size not in (None, 1):
         raise ConfigError(f"--tp-size {config.tp_size} needs GPUs; leave it out", field="tp_size")
     cores = len(machine.cores)

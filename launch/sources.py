@@ -97,6 +97,15 @@ def read_invocation(argv: Sequence[str], environment: Mapping[str, str]) -> Invo
     return Invocation(_validated(merged), print_config)
 
 
+def read_config(file: str | None) -> ServerConfig:
+    """Return the configuration in a TOML file; the defaults without one.
+
+    Raises:
+        ConfigError: it can't be read or holds something else.
+    """
+    return read_invocation(["--config", file] if file else [], {}).config
+
+
 def flag_of(name: str) -> str:
     """Return the flag of a setting: ``--model-path`` for ``model_path``."""
     return "--" + name.replace("_", "-")

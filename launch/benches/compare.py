@@ -1,8 +1,8 @@
-"""Sluice and its peers on one pair of unlike CPU runtimes: the same workflows, at the same times.
+"""Sluice and its peers on one pair of unlike runtimes: the same workflows, at the same times.
 
 Peers are stock SGLang servers behind the package ``sglang-router``, and Sluice with other policies.  The
-second runtime is slowed down, for all alike; runs of the systems alternate.  ``--results`` keeps what is
-done, and the same command goes on from it.
+runtimes are those of ``--config``, or two CPU runtimes, the second slowed down; runs of the systems
+alternate.  ``--results`` keeps what is done, and the same command goes on from it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from launch.benches.overhead import processor
 from launch.benches.peers.analysis import Measured, as_dict
 from launch.benches.peers.design import Design, Run, runs
 from launch.benches.peers.doors import outside_seconds
-from launch.benches.peers.pair import NAMES, Pair, pair_config, running_pair
+from launch.benches.peers.pair import Pair, pair_config, running_pair
 from launch.benches.peers.plots import draw
 from launch.benches.peers.report import tables
 from launch.benches.peers.results import Results
@@ -80,6 +80,7 @@ def add_design_arguments(parser: argparse.ArgumentParser) -> None:
     add("--arrivals", default="poisson", help="poisson (default), gamma:CV, or trace: the trace's own")
     add("--token-scale", type=float, default=0.05, help="times every length in tokens (0.05)")
     add("--slo-scale", type=float, default=3.0, help="S: deadline over expected seconds (3)")
+    add("--config", metavar="FILE.toml", help="a server's settings: its runtimes are used (on a GPU)")
     add("--slowdown", type=float, default=3.0, help="of the second runtime (3)")
     add("--model-path", help="the model's folder (the embedded one)")
     parser.set_defaults(preset="short")
@@ -134,6 +135,7 @@ def design_of(arguments: argparse.Namespace) -> Design:
         slo_scale=arguments.slo_scale,
         slowdown=arguments.slowdown,
         model_path=arguments.model_path,
+        config=arguments.config,
         **sizes,
     )
 
@@ -144,10 +146,9 @@ async def _measure(results: Results, missing: Sequence[Run], until: float) -> No
     this = asyncio.current_task()
     assert this is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)  # the servers end with it
-    async with running_pair(pair_config(design.model_path, design.slowdown)) as pair:
+    async with running_pair(pair_config(design)) as pair:
         if not results.calibrations:
-            calibrations = dict(zip(NAMES, pair.calibrations, strict=True))
-            results.begin(_machine(), calibrations, await outside_seconds(pair, calibrations))
+            results.begin(_machine(pair), pair.calibrations, await outside_seconds(pair))
         work = results.work()
         with _progress() as progress:
             task = progress.add_task("", total=len(missing))
@@ -175,7 +176,7 @@ def show(measured: Measured, results: Results, json: Path | None, plots: Path | 
     """
     capacity = results.work().capacity
     print(
-        f"{results.machine}; second runtime slowed down {results.design.slowdown:g} times, "
+        f"{results.machine}; {results.design.runtimes}, "
         f"tokens × {results.design.token_scale:g}; a load of 1 is {capacity:.3f} workflows/s"
     )
     console = Console(width=_WIDTH, highlight=False)
@@ -192,9 +193,10 @@ def show(measured: Measured, results: Results, json: Path | None, plots: Path | 
         raise ConfigError(f"{error.filename} can't be written: {error.strerror}") from error
 
 
-def _machine() -> dict[str, Any]:
+def _machine(pair: Pair) -> dict[str, Any]:
     packages = {name: version(name) for name in ("sglang", "sglang-router", "torch")}
-    return {"processor": processor(), "cores": len(os.sched_getaffinity(0)), **packages}
+    devices = sorted({str(found.key["device"]) for found in pair.calibrations.values()})
+    return {"devices": devices, "processor": processor(), "cores": len(os.sched_getaffinity(0)), **packages}
 
 
 def _progress() -> Progress:

@@ -14,7 +14,7 @@ from engine.calibration import calibrated
 from engine.messages import Generate
 from engine.pass_ring import RECORDS, PassReader, PassWriter
 from engine.pass_watch import PassWatch, described
-from engine.spec import WorkerSpec
+from engine.spec import Grid, WorkerSpec
 from sched.speed import Pass, Speed
 
 STEP = Pass(0, 0, 0.0, 0.0, 2, 300, 0.01)
@@ -66,24 +66,27 @@ def test_batches_are_described() -> None:
 
 
 class Scheduler:
-    """Launches passes at given times; ``idled`` says that it had nothing to do before one."""
+    """Launches passes at given times; ``idled`` says that it had nothing to do before one.  With ``overlap``
+    the pass before is still ``running`` then."""
 
     def __init__(self, path: Path, *, overlap: bool) -> None:
         self.enable_overlap = overlap
-        self._sched_idled = True
+        self.last_batch: object = None
+        self.result_queue: list[object] = []
         self.time = 0.0
         self._watch = PassWatch(PassWriter(path), lambda: self.time)
 
-    def run(self, at: float, ends: float, *, idled: bool = False) -> None:
-        self._sched_idled, self.time = idled, at
+    def run(self, at: float, ends: float, *, idled: bool = False, running: int = 1) -> None:
+        self.last_batch, self.time = None if idled else object(), at
+        self.result_queue = [] if idled else [None] * running
         self._watch.starts(self)
         self.time = ends
         self._watch.ended(self, batch(decoding=1), at)
 
 
-@pytest.mark.parametrize(("overlap", "seconds"), [(False, [0.3, 0.2, 0.4]), (True, [0.2])])
+@pytest.mark.parametrize(("overlap", "seconds"), [(False, [0.3, 0.2, 0.4]), (True, [0.5])])
 def test_passes_last_until_the_next(tmp_path: Path, overlap: bool, seconds: list[float]) -> None:
-    """From start to start; before idling to its own end.  With overlap the time is that of the one before."""
+    """From start to start; before idling to its own end.  With overlap, until a launch finds them ended."""
     scheduler = Scheduler(tmp_path / "passes", overlap=overlap)
     scheduler.run(1.0, 1.2, idled=True)
     scheduler.run(1.3, 1.4)
@@ -91,6 +94,18 @@ def test_passes_last_until_the_next(tmp_path: Path, overlap: bool, seconds: list
     scheduler.run(9.0, 9.1, idled=True)
     found = [p.seconds for p in PassReader(tmp_path / "passes").take()]
     assert found == pytest.approx(seconds)
+
+
+def test_overlapping_passes_are_timed_one_by_one(tmp_path: Path) -> None:
+    """Each from the end of the one before it, or from its launch where SGLang waited for that first."""
+    scheduler = Scheduler(tmp_path / "passes", overlap=True)
+    scheduler.run(1.0, 1.1, idled=True)
+    scheduler.run(2.0, 2.1, running=0)  # two prefills: the second waits for the first
+    scheduler.run(2.2, 2.3)
+    scheduler.run(4.0, 4.1)
+    scheduler.run(4.5, 4.6)
+    found = [p.seconds for p in PassReader(tmp_path / "passes").take()]
+    assert found == pytest.approx([1.0, 2.0, 0.5])
 
 
 class FakeRuntime:
@@ -158,6 +173,20 @@ async def test_a_runtime_is_measured_once(tmp_path: Path) -> None:
     assert (again.requests, kept.speed) == (0, found.speed)
     await calibrated(again, spec(tmp_path, recalibrate=True), INFO)
     assert again.requests == runtime.requests
+
+
+async def test_a_grid_of_ones_own_is_measured(tmp_path: Path) -> None:
+    """Its batches that fit decode, its riders come beside them, and the budget is taken back."""
+    runtime: Any = FakeRuntime()
+    grid = Grid(
+        batches=(2, 16), contexts=(100,), riders=(32, 64), carriers=(2, 16), rounds=2, rides=2, shared=False
+    )
+    assert await calibrated(runtime, spec(tmp_path, grid=grid), INFO) is not None
+    prefills = 2 * (5 + 2 * 3) + 1
+    assert runtime.requests == prefills + 2 + 2 * 2, "16 calls and a rider are more than may run"
+    assert runtime.budgets == [64, 0]
+    assert await calibrated(runtime, spec(tmp_path), INFO) is not None
+    assert len(kept_in(tmp_path)) == 2, "it doesn't stand for the usual one"
 
 
 async def test_another_runtime_is_measured_anew(tmp_path: Path) -> None:

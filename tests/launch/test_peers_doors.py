@@ -24,6 +24,7 @@ class _Pair:
     def __init__(self, handler: Handler) -> None:
         self.served: list[str] = []
         self.server = FakeServer(handler)
+        self.calibrations = {name: _calibration(0.0) for name in ("quick", "instant")}
 
     @asynccontextmanager
     async def serving(self, system: System) -> AsyncIterator[Endpoint]:
@@ -55,16 +56,14 @@ async def test_each_kind_of_system_is_measured_with_short_lone_calls() -> None:
         return {"weight_version": "quick" if calls % 2 else "instant"}
 
     pair = _Pair(answering)
-    found = await outside_seconds(
-        cast(Pair, pair), {"quick": _calibration(0.0), "instant": _calibration(0.0)}
-    )
+    found = await outside_seconds(cast(Pair, pair))
     assert pair.served == ["router", "sluice"]
     assert set(found) == {"router", "sluice"}
     assert all(seconds > 0 for seconds in found.values())
     prompts = [tuple(body["input_ids"]) for body in pair.server.bodies]
     assert len(set(prompts)) == len(prompts), "nothing may be cached"
-    hour = {"quick": _calibration(3600.0), "instant": _calibration(3600.0)}
-    assert await outside_seconds(cast(Pair, pair), hour) == {"router": 0.0, "sluice": 0.0}
+    pair.calibrations = {name: _calibration(3600.0) for name in pair.calibrations}
+    assert await outside_seconds(cast(Pair, pair)) == {"router": 0.0, "sluice": 0.0}
 
 
 async def test_a_failed_call_ends_the_measurement() -> None:
@@ -74,4 +73,4 @@ async def test_a_failed_call_ends_the_measurement() -> None:
         return 503
 
     with pytest.raises(BenchError, match="http 503"):
-        await outside_seconds(cast(Pair, _Pair(refusing)), {})
+        await outside_seconds(cast(Pair, _Pair(refusing)))

@@ -29,7 +29,7 @@ class Design:
     ``loads``: arrival rates, as multiples of what the runtimes do if each runs its calls one by one with
     shared prefixes cached.  ``blocks`` times ``workflows`` are run per system and load; a block has the same
     arrivals for all systems.  ``slo_scale``: deadlines over expected times.  ``slowdown``: of the second
-    runtime.
+    runtime.  ``config``: a server's configuration file, whose runtimes are then used instead of such a pair.
     """
 
     trace: str
@@ -41,14 +41,26 @@ class Design:
     slo_scale: float = 3.0
     slowdown: float = 3.0
     model_path: str | None = None
+    config: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return what tells whether results belong to it; the trace by its contents."""
-        digest = hashlib.sha256(Path(self.trace).read_bytes()).hexdigest()[:16]
         # More blocks and other loads may be added to results.
-        varied = ("loads", "blocks", "trace")
+        varied = ("loads", "blocks", "trace", "config")
         told = {name: value for name, value in asdict(self).items() if name not in varied}
-        return told | {"trace": f"{Path(self.trace).name} {digest}"}
+        files = {"trace": self.trace} | ({"config": self.config} if self.config else {})
+        return told | {name: _contents(Path(path)) for name, path in files.items()}
+
+    @property
+    def runtimes(self) -> str:
+        """What it runs on, in words."""
+        if self.config:
+            return f"runtimes of {self.config}"
+        return f"second runtime slowed down {self.slowdown:g} times"
+
+
+def _contents(file: Path) -> str:
+    return f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()[:16]}"
 
 
 @dataclass(frozen=True, slots=True)

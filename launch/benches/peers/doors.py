@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from statistics import median
 
 import numpy as np
@@ -13,7 +12,6 @@ from launch.benches.peers.pair import Pair
 from launch.benches.peers.systems import System
 from launch.benches.replay.endpoint import CallError
 from launch.benches.replay.prompts import IDS
-from sched.calibration import Calibration
 
 _DOORS = (System("router:round_robin"), System("sluice:round_robin+fcfs"))
 _CALLS = 40
@@ -21,7 +19,7 @@ _PROMPT_TOKENS = 64
 _CALL_SECONDS = 60.0
 
 
-async def outside_seconds(pair: Pair, calibrations: Mapping[str, Calibration]) -> dict[str, float]:
+async def outside_seconds(pair: Pair) -> dict[str, float]:
     """Return the seconds of a lone call outside passes, by kind of system: the median of what remains of
     short calls, one at a time, when the pass that their runtime's calibration predicts is taken off.
 
@@ -39,7 +37,7 @@ async def outside_seconds(pair: Pair, calibrations: Mapping[str, Calibration]) -
                     answer = await endpoint.generate(ids, 1, {"stage": "probe"}, _CALL_SECONDS)
                 except CallError as error:
                     raise BenchError(f"a lone call through {system.name} failed: {error}") from error
-                inside = calibrations[answer.runtime].speed.prefill_seconds(_PROMPT_TOKENS)
+                inside = pair.calibrations[answer.runtime].speed.prefill_seconds(_PROMPT_TOKENS)
                 left.append(time.perf_counter() - started - inside)
         found[system.kind] = max(0.0, median(left))
     return found

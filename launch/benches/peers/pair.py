@@ -1,6 +1,6 @@
 """The runtimes of a comparison: the same pair twice, as stock SGLang servers and as Sluice's workers.
 
-Both pairs live side by side on the same cores, so that runs of different systems can alternate; the one
+Both pairs live side by side on the same devices, so that runs of different systems can alternate; the one
 that isn't measured is idle.  A router, or a controller, is started anew for each run, caches are emptied.
 """
 
@@ -10,7 +10,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +19,7 @@ import httpx
 
 from engine.spec import WorkerSpec
 from launch.benches.load import BenchError
+from launch.benches.peers.design import Design
 from launch.benches.peers.systems import System
 from launch.benches.replay.endpoint import CallError, Endpoint
 from launch.benches.stand import HOST, Processes, free_port, processes
@@ -27,6 +28,7 @@ from launch.config import RuntimeConfig, ServerConfig
 from launch.devices import detect
 from launch.plan import Plan, prepare
 from launch.resolve import resolve
+from launch.sources import read_config
 from sched.calibration import Calibration, read_calibration
 
 _START_SECONDS = 300.0
@@ -34,24 +36,40 @@ _SWITCH_SECONDS = 60.0
 _POLL_SECONDS = 0.2
 _LONG_SECONDS = 1e6
 """Workers outlive the times when no controller runs."""
-NAMES = ("fast", "slow")
+_NAMES = ("fast", "slow")
 
 
-def pair_config(model_path: str | None, slowdown: float) -> ServerConfig:
-    """Return two CPU runtimes of one model, the second ``slowdown`` times as slow; batching as in SGLang."""
-    factors = (1.0, slowdown)
-    tables = tuple(RuntimeConfig(name=n, slowdown=k) for n, k in zip(NAMES, factors, strict=True))
-    return ServerConfig(model_path=model_path, gpus=(), no_autotune=True, prefill_budget=0, runtime=tables)
+def pair_config(design: Design) -> ServerConfig:
+    """Return the runtimes of ``design``; batching as in SGLang, unless its file says otherwise.
+
+    Without a file they are two CPU runtimes of one model, the second slowed down.
+
+    Raises:
+        ConfigError: the file can't be read or holds something else.
+    """
+    if design.config:
+        config = read_config(design.config)
+        return replace(
+            config,
+            model_path=design.model_path or config.model_path,
+            no_autotune=True,
+            prefill_budget=config.prefill_budget or 0,
+        )
+    factors = (1.0, design.slowdown)
+    tables = tuple(RuntimeConfig(name=n, slowdown=k) for n, k in zip(_NAMES, factors, strict=True))
+    return ServerConfig(
+        model_path=design.model_path, gpus=(), no_autotune=True, prefill_budget=0, runtime=tables
+    )
 
 
 @dataclass(slots=True)
 class Pair:
-    """Running servers; ``calibrations`` are of Sluice's workers, in order."""
+    """Running servers; ``calibrations`` are of Sluice's workers, by name."""
 
     plan: Plan
     stand: Processes
     stock: Sequence[str]
-    calibrations: Sequence[Calibration]
+    calibrations: Mapping[str, Calibration]
     runs: int = 0
 
     @asynccontextmanager
@@ -138,7 +156,8 @@ async def running_pair(config: ServerConfig) -> AsyncIterator[Pair]:
             await started.until_ready(_START_SECONDS)
         await _end(controller)
         stand.children.remove(controller)
-        calibrations = [_calibration(folder) for folder in folders]
+        found = zip(specs, folders, strict=True)
+        calibrations = {spec.name: calibration_in(folder) for spec, folder in found}
         yield Pair(plan, stand, await _stock_servers(stand, specs), calibrations)
 
 
@@ -153,7 +172,12 @@ async def _stock_servers(stand: Processes, specs: Sequence[WorkerSpec]) -> list[
     return urls
 
 
-def _calibration(folder: Path) -> Calibration:
+def calibration_in(folder: Path) -> Calibration:
+    """Return what a worker with this ``calibration_folder`` found.
+
+    Raises:
+        BenchError: nothing.
+    """
     files = list(folder.glob("*.json"))
     if not files:
         raise BenchError(f"the runtime of {folder.name} could not be calibrated: start it on an idle machine")
