@@ -40,6 +40,11 @@ _YEAR = Rule("year", seq(alt("19", "20"), _DIGIT, _DIGIT))
 _MONTH = Rule("month", alt(*(f"{month:02}" for month in range(1, 13))))
 _DATE = Rule("date", seq("'", _YEAR, "-", _MONTH, "-", alt(*(f"{day:02}" for day in range(1, 32))), "'"))
 _TEXT = Rule("text", seq("'", Repeat(Letter(), 1, _MAX_VALUE_CHARACTERS), "'"))
+PATTERN = "pattern"
+"""The name of the rule for the pattern of a LIKE."""
+_PATTERN = Rule(PATTERN, seq("'%", Repeat(Letter(), 1, _MAX_VALUE_CHARACTERS), "%'"))
+MAX_TEXT_BYTES = max_length(_TEXT)
+"""Of a quoted text."""
 _COMPARISON = Rule("comparison", alt(" = ", " < ", " <= ", " > ", " >= "))
 _LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(_DIGIT)))
 
@@ -98,6 +103,16 @@ def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> Nod
     return seq("SELECT ", alt(*(selects or [shortest])))
 
 
+def text_rules(schema: DatabaseSchema) -> list[tuple[str, Table, Column]]:
+    """Return the rules of ``sql_tree(schema)`` for a column's texts: name, table and column of each."""
+    return [
+        (f"t{i}_text{place}", table, column)
+        for i, table in enumerate(schema.tables)
+        for place, column in enumerate(table.columns)
+        if column.kind == Kind.TEXT
+    ]
+
+
 def sql_grammar(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
     """Return :func:`sql_tree` as EBNF with the root rule ``root``; raises as it does."""
     return to_ebnf(sql_tree(schema, tables))
@@ -125,7 +140,7 @@ def _words(prefix: str, table: Table, schema: DatabaseSchema) -> _Words:
     dates = [column for column in measures if column.kind == Kind.DATE]
     largest = max((abs(value) for column in numbers for value in _numbers(column)), default=0)
     most_rows = max(known.row_count for known in schema.tables)
-    tests = [_test(table, column) for column in table.columns]
+    tests = [_test(f"{prefix}_text{place}", table, column) for place, column in enumerate(table.columns)]
     return _Words(
         column=Rule(f"{prefix}_column", _names(table.columns)),
         number=Rule(f"{prefix}_number", _names(numbers)) if numbers else None,
@@ -146,8 +161,8 @@ def _numbers(column: Column) -> list[int | float]:
     return [value for value in column.samples if not isinstance(value, str)]
 
 
-def _test(table: Table, column: Column) -> Node:
-    """Return the conditions on one column."""
+def _test(name: str, table: Table, column: Column) -> Node:
+    """Return the conditions on one column; ``name`` is that of the rule for its texts."""
     values = [literal(value) for value in column.samples if len(str(value)) <= _MAX_VALUE_CHARACTERS]
     options: list[Node | str] = []
     if column.kind == Kind.NUMBER:
@@ -161,8 +176,8 @@ def _test(table: Table, column: Column) -> Node:
         options.append(seq(" LIKE '", _YEAR, optional(seq("-", _MONTH)), "%'"))
     elif column.kind == Kind.TEXT:
         odd = [value for value in values if not is_plain(value[1:-1])]
-        options.append(seq(alt(" = ", " <> "), alt(_TEXT, *odd)))
-        options.append(seq(" LIKE '%", Repeat(Letter(), 1, _MAX_VALUE_CHARACTERS), "%'"))
+        options.append(seq(alt(" = ", " <> "), Rule(name, alt(_TEXT, *odd))))
+        options.append(seq(" LIKE ", _PATTERN))
     if not options or (column.nullable and not column.primary_key):
         options.append(alt(" IS NULL", " IS NOT NULL"))
     return seq(identifier(column.name), alt(*options))
