@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from sched.latency import stretched
 from sched.policy import CallView, Placement, RuntimeView
 
 _MOST_LATE = 3.0
 """A workflow later than so many times its target is as urgent as one can be."""
-_MOST_STALLED = 0.85
-"""Share of time, at most, that prefills are believed to go on stealing."""
 _STEPS_WAITED = 600
 """Decode steps until room comes free on a full runtime: about one long answer."""
 _SIBLING_SPREAD = 0.25
@@ -115,8 +114,7 @@ class Sluice:
         calls, context = running + load.waiting, reading + load.waiting_context
         before = latency.step_seconds(calls, context)
         after = latency.step_seconds(calls + 1, context + prompt + output / 2)
-        stalled = self.stall * runtime.stall_share(now)
-        decoding = output / (1 - (stalled if stalled < _MOST_STALLED else _MOST_STALLED))
+        decoding = stretched(output, self.stall * runtime.stall_share(now))
         own = latency.prefill_seconds(load.backlog + missing, running, reading)
         own += decoding * after
         room = load.private + missing + output <= runtime.max_total_tokens
