@@ -9,8 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +49,15 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``body`` under a name, written once however often it is used."""
+    """``body`` under a name, written once however often it is used; so is its :func:`max_length`."""
 
     name: str
     body: Node
+    length: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note the length, since what is used often would be measured as often."""
+        object.__setattr__(self, "length", max_length(self.body))
 
 
 Node = Literal | Seq | Alt | Repeat | Letter | Rule
@@ -112,8 +116,8 @@ def max_length(node: Node) -> int:
             return high * max_length(item)
         case Letter():
             return _LETTER_BYTES
-        case Rule(_, body):
-            return max_length(body)
+        case Rule():
+            return node.length
 
 
 def sample(node: Node, rng: random.Random) -> str:
@@ -142,26 +146,6 @@ def to_ebnf(node: Node) -> str:
     root = Rule("root", node)
     rules: dict[str, Rule] = {}
     _collect(root, rules)
-    return _lines(rules)
-
-
-def with_rules(ebnf: str, rules: Sequence[Rule]) -> str:
-    """Return the grammar ``ebnf`` of :func:`to_ebnf` with ``rules`` for those of the same names.
-
-    This takes no time, while to make a large tree anew takes a tenth of a second.
-
-    Raises:
-        ValueError: two different rules have one name.
-    """
-    known: dict[str, Rule] = {}
-    for rule in rules:
-        _collect(rule, known)
-    lines = ebnf.removesuffix("\n").split("\n")
-    kept = [line for line in lines if line.partition(" ::= ")[0] not in known]
-    return "".join(f"{line}\n" for line in kept) + _lines(known)
-
-
-def _lines(rules: Mapping[str, Rule]) -> str:
     return "".join(f"{rule.name} ::= {_expression(rule.body)}\n" for rule in rules.values())
 
 

@@ -8,8 +8,9 @@ from typing import Any, Literal, TypeVar
 
 from plugins.text2sql.answers import Form
 from plugins.text2sql.few_shot import full_prompts
+from plugins.text2sql.grammar import sql_tree
+from plugins.text2sql.grammar_texts import texts_about
 from plugins.text2sql.grammar_tree import Node, max_length, to_ebnf
-from plugins.text2sql.grammar_values import about
 from plugins.text2sql.prompts import COMPACT, Prompts, Topic
 from plugins.text2sql.schema import DatabaseSchema
 from plugins.text2sql.terse import DEMO
@@ -59,7 +60,7 @@ class Text2SqlOptions:
 
     @property
     def knows_texts(self) -> bool:
-        """Whether texts in SQL are bound to what was found and said (``grammar_values.py``).
+        """Whether texts in SQL are bound to what was found and said (``grammar_texts.py``).
 
         Larger models can do better: they know that New York may be stored as NYC.
         """
@@ -96,8 +97,8 @@ class Job:
         """Return the job once retrieval has found ``values``; ``evidence`` tells the model of them."""
         sql = self.sql
         if self.options.knows_texts:
-            ebnf = about(sql.sampling["ebnf"], self.schema, self.topic.question, values)
-            sql = replace(sql, sampling={**sql.sampling, "ebnf": ebnf})
+            tree = sql_tree(self.schema, texts=texts_about(self.schema, self.topic.question, values))
+            sql = self.options.params(tree, self.options.max_sql_tokens)
         return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
 
     def sql_at(self, temperature: float) -> GenerateParams:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+_MOST_NAME_WORDS = 6
 _WORD = re.compile(r"\w+")
 _MAX_WORDS = 40
 _MAX_CHARACTERS = 40
@@ -21,3 +23,9 @@ def spans(question: str, most_words: int) -> list[str]:
         for last in words[place : place + most_words]
     ]
     return list(dict.fromkeys(span for span in found if len(span) <= _MAX_CHARACTERS and "\n" not in span))
+
+
+def longest(question: str, known: Callable[[str], bool]) -> list[str]:
+    """Return the runs of words that are ``known``; of two that overlap, one within the other, the longer."""
+    found = [span for span in spans(question, _MOST_NAME_WORDS) if known(span)]
+    return [s for s in found if not any(s != other and f" {s} " in f" {other} " for other in found)]

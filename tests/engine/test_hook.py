@@ -150,6 +150,7 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
         ["Scheduler", "get_new_batch_prefill"],
         ["Scheduler", "__init__"],
         ["Scheduler", "__init__"],
+        ["BaseGrammarBackend", "set_cache"],
     ]
     for method in (hook.PROVE_METHOD, hook.REKEY_METHOD):
         assert callable(getattr(sglang.scheduler, method))
