@@ -32,16 +32,6 @@ _PASS_WEIGHT = 0.05
 """Weight of a forward pass: there are many, and each tells one thing."""
 _PREFILL_SHARE = 0.5
 """A time to first token tells the prefill rate if so much of it is expected to be compute."""
-_MOST_STALLED = 0.85
-"""Share of time, at most, that prefills are believed to go on stealing."""
-
-
-def stretched(seconds: float, stall_share: float) -> float:
-    """Return what ``seconds`` of decoding become where prefills take ``stall_share`` of the time.
-
-    At most 85 % count: a runtime that does nothing but prefill now won't do so for ever.
-    """
-    return seconds / (1 - (stall_share if stall_share < _MOST_STALLED else _MOST_STALLED))
 
 
 class LatencyModel:

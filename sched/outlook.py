@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from sched.accuracy import Errors
 from sched.events import CallFinished
-from sched.latency import LatencyModel, stretched
+from sched.latency import LatencyModel
 from sched.load import Load, context_tokens
 from sched.request import Call
+from sched.speed import stretched
 
 _WEIGHT = 0.1
 _CLIP = math.log(3.0)

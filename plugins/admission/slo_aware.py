@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sched.latency import stretched
 from sched.policy import Admission, RuntimeView, WorkflowView
+from sched.speed import stretched
 
 _RETRY_SECONDS = (1.0, 60.0)
 

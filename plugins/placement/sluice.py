@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sched.latency import stretched
 from sched.policy import CallView, Placement, RuntimeView
+from sched.speed import stretched
 
 _MOST_LATE = 3.0
 """A workflow later than so many times its target is as urgent as one can be."""
