@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.calls import PendingCall
 from engine.sharing import Outline, Sharing
-from engine.timeline import RUN_OUTSIDE, SqlEntry
+from engine.timeline import RUN_OUTSIDE, SqlEntry, WorkflowRecord
 from sched.request import State, WorkflowSpec
 from sched.trace import TraceCall, TraceWorkflow
 
@@ -32,6 +33,33 @@ class EndedCall:
     join_id: str | None = None
     branch: int = 0
 
+    @classmethod
+    def of(cls, call: PendingCall) -> Callable[[Outline], EndedCall]:
+        """Return what makes an ``EndedCall`` from the prompt's outline; it needs ``call`` no longer."""
+        entry, request = call.entry, call.request
+        if call.answer is not None:
+            output = float(call.answer.output_tokens)
+        elif entry.decision is not None:
+            output = entry.decision.predicted_output_tokens
+        else:
+            output = request.max_new_tokens
+        state, ready, seconds = State(entry.state), entry.ready_at, entry.total_seconds or 0.0
+
+        def end(outline: Outline) -> EndedCall:
+            return EndedCall(
+                stage=request.stage,
+                ready=ready,
+                ended=ready + seconds,
+                state=state,
+                outline=outline,
+                output_tokens=max(1, round(output)),
+                max_new_tokens=request.max_new_tokens,
+                join_id=request.join_id,
+                branch=request.branch,
+            )
+
+        return end
+
 
 @dataclass(frozen=True, slots=True)
 class EndedWorkflow:
@@ -41,6 +69,15 @@ class EndedWorkflow:
     started_at: float
     statements: tuple[SqlEntry, ...]
     calls: int
+
+    @classmethod
+    def of(cls, record: WorkflowRecord) -> EndedWorkflow | None:
+        """Return the workflow of ``record``, ``None`` unless it finished."""
+        if record.state is not State.FINISHED:
+            return None
+        statements = tuple(entry for entry in record.entries if isinstance(entry, SqlEntry))
+        calls = len(record.entries) - len(statements)
+        return cls(record.spec, record.started_at, statements, calls)
 
 
 def trace_workflow(

@@ -16,10 +16,9 @@ from typing import BinaryIO
 from engine.calls import PendingCall
 from engine.recorded import EndedCall, EndedWorkflow, Texts, trace_workflow
 from engine.sharing import Outline, Sharing
-from engine.timeline import SqlEntry, WorkflowRecord
+from engine.timeline import WorkflowRecord
 from engine.tokens import Prompt
 from sched.errors import ConfigError
-from sched.request import State
 from sched.trace import FORMAT, TraceHeader, line_of, read_header
 
 logger = logging.getLogger(__name__)
@@ -80,38 +79,11 @@ class Recorder:
 
     def call_settled(self, call: PendingCall) -> None:
         """Keep a call until its workflow ends."""
-        entry, request = call.entry, call.request
-        if call.answer is not None:
-            output = float(call.answer.output_tokens)
-        elif entry.decision is not None:
-            output = entry.decision.predicted_output_tokens
-        else:
-            output = request.max_new_tokens
-        state, ready, seconds = State(entry.state), entry.ready_at, entry.total_seconds or 0.0
-
-        def end(outline: Outline) -> EndedCall:
-            return EndedCall(
-                stage=request.stage,
-                ready=ready,
-                ended=ready + seconds,
-                state=state,
-                outline=outline,
-                output_tokens=max(1, round(output)),
-                max_new_tokens=request.max_new_tokens,
-                join_id=request.join_id,
-                branch=request.branch,
-            )
-
-        self._put(_Call(request.workflow_id, request.prompt, end))
+        self._put(_Call(call.request.workflow_id, call.request.prompt, EndedCall.of(call)))
 
     def workflow_settled(self, record: WorkflowRecord) -> None:
         """Have the workflow written if it finished."""
-        ended = None
-        if record.state is State.FINISHED:
-            statements = tuple(entry for entry in record.entries if isinstance(entry, SqlEntry))
-            calls = len(record.entries) - len(statements)
-            ended = EndedWorkflow(record.spec, record.started_at, statements, calls)
-        self._put((record.spec.workflow_id, ended))
+        self._put((record.spec.workflow_id, EndedWorkflow.of(record)))
 
     def _put(self, item: _Item) -> None:
         try:

@@ -12,6 +12,7 @@ scheduler process:
 - ``Scheduler.get_new_batch_prefill``: a prefill budget beside decoding (``engine/sglang_batching.py``).
 - ``Scheduler.__init__``: writes down why a start failed, for the worker to report; closes a socket that
   nobody reads.
+- ``BaseGrammarBackend.set_cache``: few compiled grammars are kept (``engine/sglang_grammars.py``).
 
 SGLang only logs a plugin that raises and goes on with its own policy.  Hence the proof: the worker calls
 ``Scheduler.sluice_prove`` in the scheduler process and refuses the runtime without its report.
@@ -34,6 +35,7 @@ from engine.backend import PROOF_ORDER, PROOF_QUEUE
 from engine.pass_ring import PASSES_FILE, PassWriter
 from engine.pass_watch import PassWatch
 from engine.sglang_batching import BATCHING_METHOD, set_batching, with_budget
+from engine.sglang_grammars import keep_few
 from sched.order import queue_position
 
 HOOK_VARIABLE = "SLUICE_HOOK"
@@ -46,6 +48,7 @@ STEPS_FILE = "scheduler-steps"
 FAILURE_FILE = "start-failure"
 
 _SCHEDULER = "sglang.srt.managers.scheduler"
+_SET_GRAMMAR = "sglang.srt.constrained.base_grammar_backend.BaseGrammarBackend.set_cache"
 _STEPS = struct.Struct("<Q")
 _NEW_KEYS = "sluice_new_keys"
 _MAX_NEW_KEYS = 4096
@@ -77,6 +80,7 @@ def register() -> None:
     ):
         HookRegistry.register(target, hook, HookType.AROUND)
     HookRegistry.register(f"{_SCHEDULER}.Scheduler.__init__", close_unread, HookType.AFTER)
+    HookRegistry.register(_SET_GRAMMAR, keep_few, HookType.AFTER)
     setattr(sys.modules[_SCHEDULER].Scheduler, PROVE_METHOD, _prove)
     setattr(sys.modules[_SCHEDULER].Scheduler, REKEY_METHOD, rekey)
     setattr(sys.modules[_SCHEDULER].Scheduler, BATCHING_METHOD, set_batching)

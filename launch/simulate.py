@@ -10,13 +10,12 @@ import argparse
 import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from launch.arguments import count
+from launch.arguments import count, listed
 from launch.cells import Cell
 from launch.checks import check_folder
 from launch.policies import ordering_registry, placement_registry
@@ -102,21 +101,13 @@ _COMMON = (
 )
 
 
-def _listed(item: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    def listed(text: str) -> list[Any]:
-        return [item(part.strip()) for part in text.split(",")]
-
-    listed.__name__ = f"list of {item.__name__}"
-    return listed
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m launch.simulate", description=__doc__)
     add = parser.add_argument
     add("traces", nargs="+", type=Path, metavar="TRACE", help="JSONL traces (traces/README.md)")
     placements, orderings = placement_registry().names(), ordering_registry().names()
-    add("--placement", type=_listed(str), default=["least_work"], help=f"of {', '.join(placements)}")
-    add("--ordering", type=_listed(str), default=["fcfs"], help=f"of {', '.join(orderings)}")
+    add("--placement", type=listed(str), default=["least_work"], help=f"of {', '.join(placements)}")
+    add("--ordering", type=listed(str), default=["fcfs"], help=f"of {', '.join(orderings)}")
     add(
         "--cluster",
         action="append",
@@ -125,16 +116,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--runtime-config",
-        type=_listed(str),
+        type=listed(str),
         default=["default"],
         help="default (SGLang's), prefill2048, mixed2048, ridge, ridge0.8",
     )
     rates = parser.add_mutually_exclusive_group()
-    rates.add_argument("--load", type=_listed(float), help="rate over the cluster's work bound (0.4)")
-    rates.add_argument("--rate", type=_listed(float), help="workflows per second")
+    rates.add_argument("--load", type=listed(float), help="rate over the cluster's work bound (0.4)")
+    rates.add_argument("--rate", type=listed(float), help="workflows per second")
     rates.add_argument(
         "--max-rate", action="store_true", help="search the highest rate at which 95 %% meet the SLO"
     )
+    _add_workload(parser)
+    add("--early-ending", action="store_true", help="decided joins cancel the rest")
+    add(
+        "--uncalibrated",
+        dest="calibrated",
+        action="store_false",
+        help="the dispatcher learns each runtime's speed from nothing",
+    )
+    add("--jobs", type=count, default=os.cpu_count() or 1, help="processes (one per core)")
+    add("--results", type=Path, help="JSONL file that keeps finished cells; a sweep resumes from it")
+    add("--json", type=Path, help="write all figures there")
+    add("--plot", type=Path, help="draw P95 and attainment there (needs matplotlib)")
+    return parser
+
+
+def _add_workload(parser: argparse.ArgumentParser) -> None:
+    """Add what is run and what the runtimes allow."""
+    add = parser.add_argument
     add("--seeds", type=count, default=3, help="runs per point (3)")
     add("--workflows", type=count, default=400, help="per run, the first tenth not counted (400)")
     add("--arrivals", default="poisson", help="poisson (default), gamma:CV, or trace: the trace's own")
@@ -153,24 +162,12 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="sent to a runtime ahead of its first tokens (two chunks)",
     )
-    add("--early-ending", action="store_true", help="decided joins cancel the rest")
-    add(
-        "--uncalibrated",
-        dest="calibrated",
-        action="store_false",
-        help="the dispatcher learns each runtime's speed from nothing",
-    )
     add(
         "--prewarm",
         type=float,
         default=0.0,
         help="share of a runtime's time for prefixes computed ahead of calls (0: off)",
     )
-    add("--jobs", type=count, default=os.cpu_count() or 1, help="processes (one per core)")
-    add("--results", type=Path, help="JSONL file that keeps finished cells; a sweep resumes from it")
-    add("--json", type=Path, help="write all figures there")
-    add("--plot", type=Path, help="draw P95 and attainment there (needs matplotlib)")
-    return parser
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ class CacheBelief:
     def __init__(self, capacity_tokens: int, *, overlap: bool = False) -> None:
         self._guess = PrefixIndex(capacity_tokens)
         self._reported: set[int] | None = None
+        self._known: Collection[int] = self._guess.blocks
         self._fresh: OrderedDict[int, float] = OrderedDict()  # those that expire first stand first
         self._batches = PrefillBatches(overlap=overlap)
         self._on_the_way = OnTheWay()
@@ -38,10 +39,6 @@ class CacheBelief:
             "source": "guessed" if self._reported is None else "reported",
             "tokens": len(self._known) * BLOCK_TOKENS,
         }
-
-    @property
-    def _known(self) -> Collection[int]:
-        return self._guess.blocks if self._reported is None else self._reported
 
     def cached_tokens(self, blocks: Sequence[int], prompt_tokens: int) -> int:
         """Return how many leading tokens of a prompt are cached when its turn comes."""
@@ -114,9 +111,10 @@ class CacheBelief:
                 self._reported.clear()
         elif event.scope is CacheScope.UNKNOWN:
             self._reported = None
+            self._known = self._guess.blocks
             self._fresh.clear()
         elif event.scope is CacheScope.ALL:
-            self._reported = set(event.added)
+            self._known = self._reported = set(event.added)
             self._fresh.clear()
         elif self._reported is not None:
             self._reported.update(event.added)

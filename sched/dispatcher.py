@@ -170,10 +170,11 @@ class Dispatcher:
     # --- calls ----------------------------------------------------------------------------------
 
     def _call_arrived(self, event: ev.CallArrived, now: float) -> None:
-        waiting = self.waiting_calls
+        most = self.limits.max_waiting_calls
+        full = len(self.book.calls) >= most and self.waiting_calls >= most  # counting those that wait is dear
         self._sequence += 1
         call = self.book.open_call(event.spec, self._sequence, now)
-        if waiting >= self.limits.max_waiting_calls:
+        if full:
             failure = Failure("overloaded", "too many calls are waiting; try again later", retry_after=1.0)
             self._settle(call, State.REJECTED, now, failure)
         else:

@@ -20,9 +20,11 @@ class Rates:
     def __init__(self, runtimes: Collection[RuntimeState], *, alone: bool) -> None:
         models = [r.latency for r in runtimes]
         count = max(1, len(models))
-        self._prefill = sum(m.prefill_seconds_per_token for m in models) / count
-        decode = (m.lone_decode_seconds_per_token if alone else m.decode_seconds_per_token for m in models)
-        self._decode = sum(decode) / count
+        self._prefill = sum([m.prefill_seconds_per_token for m in models]) / count
+        if alone:
+            self._decode = sum([m.lone_decode_seconds_per_token for m in models]) / count
+        else:
+            self._decode = sum([m.decode_seconds_per_token for m in models]) / count
 
     def seconds(self, prompt_tokens: float, output_tokens: float) -> float:
         """Return the seconds of a call on the average runtime, nothing cached."""

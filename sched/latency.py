@@ -123,13 +123,15 @@ class LatencyModel:
         """Return the seconds of a step in which ``calls`` decode and read ``context`` tokens of KV."""
         compute = calls * self.prefill_seconds_per_token + self._overhead
         more = (calls - 1) * self._call if calls > 1 else 0.0
-        return max(compute, self._step + more + context * self._kv)
+        memory = self._step + more + context * self._kv
+        return compute if compute > memory else memory
 
     def prefill_seconds(self, tokens: float, calls: float, context: float) -> float:
         """Return the seconds until ``tokens`` are prefilled, mixed with the decoding if so set."""
         steps, compute, memory = self._work(tokens, calls, context)
-        shown = (1 - self._hidden) * min(compute, memory) if self._chunks.mixed else 0.0
-        return max(compute, memory) + shown + steps * self._overhead
+        longer, shorter = (compute, memory) if compute > memory else (memory, compute)
+        shown = (1 - self._hidden) * shorter if self._chunks.mixed else 0.0
+        return longer + shown + steps * self._overhead
 
     def prompt_seconds(self, uncached: float, cached: float) -> float:
         """Return the seconds of a prompt's prefill with nothing beside it, its attention included."""
@@ -144,14 +146,15 @@ class LatencyModel:
         Mixed chunks delay by what their compute takes beyond the step that they ride on.
         """
         steps, compute, memory = self._work(tokens, calls, context)
+        longer, shorter = (compute, memory) if compute > memory else (memory, compute)
         if self._chunks.mixed:
-            beyond = max(0.0, compute - memory) + (1 - self._hidden) * min(compute, memory)
-            return self._stall * beyond
-        return self._stall * (max(compute, memory) + steps * self._overhead)
+            return self._stall * (longer - memory + (1 - self._hidden) * shorter)
+        return self._stall * (longer + steps * self._overhead)
 
     def _work(self, tokens: float, calls: float, context: float) -> tuple[float, float, float]:
         """Return the steps of a prefill, their compute and their memory seconds."""
-        steps = max(1.0, tokens / self._chunks.tokens) if tokens > 0 else 0.0
+        chunk = self._chunks.tokens
+        steps = tokens / chunk if tokens > chunk else float(tokens > 0)
         weights = self._step - self._overhead
         if not self._chunks.mixed:
             return steps, tokens * self.prefill_seconds_per_token, steps * weights

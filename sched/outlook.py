@@ -10,11 +10,11 @@ from sched.events import CallFinished
 from sched.latency import LatencyModel
 from sched.load import Load, context_tokens
 from sched.request import Call
+from sched.speed import stretched
 
 _WEIGHT = 0.1
 _CLIP = math.log(3.0)
 """A prediction that was off by more counts as off by so much, so that one stall doesn't spoil the next."""
-_MOST_STALLED = 0.85
 _MOST_STAGES = 256
 
 
@@ -86,7 +86,7 @@ class Outlook:
         self._busy_until = max(self._busy_until, now) + prefill
         first = latency.request_seconds + self._busy_until - now
         first = max(prefill / 2, first + self._before.of(call.stage))
-        per_token = step / (1 - min(_MOST_STALLED, stall_share)) * math.exp(self._slower.of(call.stage))
+        per_token = stretched(step, stall_share) * math.exp(self._slower.of(call.stage))
         self._sent[call.spec.call_id] = _Expected(first, per_token)
         self._prefilling[call.spec.call_id] = prefill
         call.expected_seconds = first + max(0.0, call.expected_output_tokens - 1) * per_token

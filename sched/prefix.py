@@ -33,7 +33,8 @@ def reusable_tokens(leading_blocks: int, prompt_tokens: int, block_tokens: int =
 
     At least one token is always computed (SGLang keeps the last one: ``Req._compute_max_prefix_len``).
     """
-    return min(leading_blocks * block_tokens, max(0, prompt_tokens - 1))
+    tokens = leading_blocks * block_tokens
+    return tokens if tokens < prompt_tokens else max(0, prompt_tokens - 1)
 
 
 class PrefixIndex:

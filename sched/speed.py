@@ -10,6 +10,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+_MOST_STALLED = 0.85
+"""Share of time, at most, that prefills are believed to go on stealing."""
+
+
+def stretched(seconds: float, stall_share: float) -> float:
+    """Return what ``seconds`` of decoding become where prefills take ``stall_share`` of the time.
+
+    At most 85 % count: a runtime that does nothing but prefill now won't do so for ever.
+    """
+    return seconds / (1 - (stall_share if stall_share < _MOST_STALLED else _MOST_STALLED))
+
 
 class Pass(NamedTuple):
     """One forward pass of a runtime's scheduler.

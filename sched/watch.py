@@ -32,7 +32,8 @@ class Stalls:
         """Return the share of time that prefills took, decayed over ``STALL_SECONDS``; at most 1."""
         if not self._recent:
             return 0.0
-        return min(1.0, self._recent * math.exp((self._at - now) / STALL_SECONDS) / STALL_SECONDS)
+        share = self._recent * math.exp((self._at - now) / STALL_SECONDS) / STALL_SECONDS
+        return share if share < 1.0 else 1.0
 
 
 class Watch:

@@ -25,6 +25,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from launch.arguments import listed
 from launch.benches.load import BenchError
 from launch.benches.overhead import processor
 from launch.benches.peers.analysis import Measured, as_dict
@@ -72,8 +73,8 @@ def add_design_arguments(parser: argparse.ArgumentParser) -> None:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", dest="preset", action="store_const", const="quick", help="a few minutes")
     size.add_argument("--full", dest="preset", action="store_const", const="full", help="hours, ≥ 300 a cell")
-    add("--systems", type=_systems, default=SYSTEMS, help="router:POLICY, sluice:PLACEMENT+ORDERING, …")
-    add("--loads", type=_numbers, help="over what runtimes do one call at a time (0.5,0.8,1.1)")
+    add("--systems", type=listed(System), default=SYSTEMS, help="router:POLICY, sluice:PLACEMENT+ORDERING, …")
+    add("--loads", type=listed(float), help="over what runtimes do one call at a time (0.5,0.8,1.1)")
     add("--blocks", type=int, help="runs per system and load, each with other arrivals")
     add("--workflows", type=int, help="per run; the first tenth is not counted")
     add("--arrivals", default="poisson", help="poisson (default), gamma:CV, or trace: the trace's own")
@@ -120,6 +121,7 @@ def design_of(arguments: argparse.Namespace) -> Design:
         ConfigError: a number makes no sense; the message names its flag.
     """
     given = {n: getattr(arguments, n) for n in ("loads", "blocks", "workflows")}
+    given["loads"] = given["loads"] and tuple(sorted(given["loads"]))
     sizes = PRESETS[arguments.preset] | {n: value for n, value in given.items() if value is not None}
     for name, value in (*sizes.items(), ("slo_scale", arguments.slo_scale)):
         if min(value if isinstance(value, tuple) else (value,)) <= 0:
@@ -195,14 +197,6 @@ def _machine(pair: Pair) -> dict[str, Any]:
     packages = {name: version(name) for name in ("sglang", "sglang-router", "torch")}
     devices = sorted({str(found.key["device"]) for found in pair.calibrations.values()})
     return {"devices": devices, "processor": processor(), "cores": len(os.sched_getaffinity(0)), **packages}
-
-
-def _systems(text: str) -> tuple[System, ...]:
-    return tuple(System(name.strip()) for name in text.split(","))
-
-
-def _numbers(text: str) -> tuple[float, ...]:
-    return tuple(sorted(float(part) for part in text.split(",")))
 
 
 def _progress() -> Progress:

@@ -13,7 +13,7 @@ import gc
 import itertools
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
+from launch.arguments import count, listed
 from launch.benches.controller_cost import Spread, spread
 from launch.policies import ordering_registry, placement_registry
 from sched import events as ev
@@ -55,10 +56,12 @@ class Row:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of this measurement."""
     add = parser.add_argument
-    add("--runtimes", type=_numbers, default=(8, 64), help="default: 8,64")
+    add("--runtimes", type=listed(count), default=(8, 64), help="default: 8,64")
     add("--outstanding", type=int, default=200, help="calls at work (default: 200)")
     add("--decisions", type=int, default=2000, help="measured per row (default: 2000)")
-    add("--placement", type=_names, default=("sluice", "hexgen_flow", "cache_aware", "least_outstanding"))
+    add(
+        "--placement", type=listed(str), default=("sluice", "hexgen_flow", "cache_aware", "least_outstanding")
+    )
     add("--ordering", default="adaptive")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
 
@@ -144,14 +147,3 @@ def _calls(rng: random.Random) -> Iterator[CallSpec]:
             max_new_tokens=1024,
             blocks=tuple(blocks),
         )
-
-
-def _numbers(text: str) -> Sequence[int]:
-    numbers = tuple(int(part) for part in text.split(","))
-    if min(numbers) < 1:
-        raise argparse.ArgumentTypeError(f"{text}: give numbers above 0")
-    return numbers
-
-
-def _names(text: str) -> Sequence[str]:
-    return tuple(text.split(","))

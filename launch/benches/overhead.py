@@ -14,7 +14,7 @@ import argparse
 import math
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from launch.arguments import at_least, listed
 from launch.benches.comparison import compare
 from launch.benches.controller_cost import Plan, Row, measure, spread
 from launch.benches.load import TAIL_TOKENS, BenchError
@@ -49,11 +50,19 @@ _COLUMNS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of this measurement."""
     add = parser.add_argument
-    add("--prompt-tokens", type=_lengths, default=(256, 4000), metavar="N,…", help="default: 256,4000")
+    add(
+        "--prompt-tokens",
+        type=listed(at_least(2 * TAIL_TOKENS)),
+        default=(256, 4000),
+        metavar="N,…",
+        help="default: 256,4000",
+    )
     waiting = (1, 100, 1000, 5000)
-    add("--waiting", type=_numbers, default=waiting, metavar="N,…", help="default: 1,100,1000,5000")
-    add("--calls", type=_at_least(2), default=1000, help="calls measured one by one (default: 1000)")
-    add("--clients", type=_at_least(1), default=16, help="clients for calls per second (default: 16)")
+    add(
+        "--waiting", type=listed(at_least(0)), default=waiting, metavar="N,…", help="default: 1,100,1000,5000"
+    )
+    add("--calls", type=at_least(2), default=1000, help="calls measured one by one (default: 1000)")
+    add("--clients", type=at_least(1), default=16, help="clients for calls per second (default: 16)")
     add("--seconds", type=_seconds, default=5.0, help="how long these send calls (default: 5)")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
     add("--sglang", action="store_true", help="compare with a bare SGLang server, too (minutes)")
@@ -120,23 +129,6 @@ def _show(rows: Sequence[Row], core: int | None) -> None:
             f"{row.cpu_share:.0%}",
         )
     Console(highlight=False, width=110 if not sys.stdout.isatty() else None).print(table)
-
-
-def _numbers(text: str, least: int = 0) -> tuple[int, ...]:
-    return tuple(_at_least(least)(part) for part in text.split(","))
-
-
-def _lengths(text: str) -> tuple[int, ...]:
-    return _numbers(text, least=2 * TAIL_TOKENS)
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not text.strip().lstrip("-").isdecimal() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r}: give a number from {least} on")
-        return int(text)
-
-    return number
 
 
 def _seconds(text: str) -> float:

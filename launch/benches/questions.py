@@ -27,11 +27,11 @@ from launch.local import local_server
 from launch.models import demo_model
 from plugins.text2sql.candidates import REVISION_TEMPERATURE
 from plugins.text2sql.grammar import sql_tree
+from plugins.text2sql.grammar_texts import texts_about
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.training import exam
-from plugins.text2sql.training.exam import ExamQuestion
+from plugins.text2sql.training.exam import ExamQuestion, Repair
 from plugins.text2sql.training.judging import Verdict, judged
-from plugins.text2sql.training.tasks import Task
 from plugins.text2sql.training.world import World, demo_world
 
 HELP = "the demo model's accuracy and speed"
@@ -129,20 +129,23 @@ def _asked(client: httpx.Client, world: World, asked: ExamQuestion) -> Outcome:
     return _outcome(world, asked.question, asked.sql, answer["sql"], answer["seconds"])
 
 
-def _repairer(client: httpx.Client, world: World) -> Callable[[tuple[Task, str]], Outcome]:
+def _repairer(client: httpx.Client, world: World) -> Callable[[Repair], Outcome]:
     """Return what runs the revision stage as the workflow does."""
     tokenizer = Tokenizer.from_file(f"{demo_model()}/tokenizer.json")
-    params = Text2SqlOptions(profile="demo", constrained=True).params(sql_tree(world.schema), 0)
-    sampling: dict[str, Any] = {**params.sampling, "max_new_tokens": params.max_new_tokens}
-    sampling["temperature"] = REVISION_TEMPERATURE
+    options = Text2SqlOptions(profile="demo", constrained=True)
 
-    def repair(broken: tuple[Task, str]) -> Outcome:
-        task, gold = broken
-        ids = [i for part in task.prompt for i in tokenizer.encode(part.text, add_special_tokens=False).ids]
+    def repair(broken: Repair) -> Outcome:
+        texts = texts_about(world.schema, broken.asked.question, broken.values)
+        params = options.params(sql_tree(world.schema, texts=texts), 0)
+        sampling: dict[str, Any] = {**params.sampling, "max_new_tokens": params.max_new_tokens}
+        sampling["temperature"] = REVISION_TEMPERATURE
+        prompt = broken.task.prompt
+        ids = [i for part in prompt for i in tokenizer.encode(part.text, add_special_tokens=False).ids]
         body = {"input_ids": ids, "sampling_params": sampling}
         answer = client.post("/generate", json=body).raise_for_status().json()
         seconds = answer["meta_info"]["e2e_latency"]
-        return _outcome(world, "".join(part.text for part in task.prompt), gold, answer["text"], seconds)
+        text = "".join(part.text for part in prompt)
+        return _outcome(world, text, broken.asked.sql, answer["text"], seconds)
 
     return repair
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sched.policy import Admission, RuntimeView, WorkflowView
+from sched.speed import stretched
 
-_MOST_STALLED = 0.85
 _RETRY_SECONDS = (1.0, 60.0)
 
 
@@ -66,6 +66,6 @@ def _seconds_on(runtime: RuntimeView, base_seconds: float, alone: float, now: fl
     load, latency = runtime.load, runtime.latency
     calls = load.running + load.waiting
     context = (load.running_context + load.waiting_context) * (calls + 1) / max(1, calls)
-    step = latency.step_seconds(calls + 1, context) / (1 - min(_MOST_STALLED, runtime.stall_share(now)))
+    step = stretched(latency.step_seconds(calls + 1, context), runtime.stall_share(now))
     waiting = latency.prefill_seconds(load.backlog, load.running, load.running_context)
     return base_seconds * step / alone + waiting

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sched.policy import CallView, Placement, RuntimeView
+from sched.speed import stretched
 
 _MOST_LATE = 3.0
 """A workflow later than so many times its target is as urgent as one can be."""
-_MOST_STALLED = 0.85
-"""Share of time, at most, that prefills are believed to go on stealing."""
 _STEPS_WAITED = 600
 """Decode steps until room comes free on a full runtime: about one long answer."""
 _SIBLING_SPREAD = 0.25
@@ -74,22 +73,27 @@ class Sluice:
         past = now - call.workflow.arrival + call.lone_rest_seconds
         sibling = call.siblings_end - now
         scores: dict[str, float] = {}
-        best, best_own, best_delay = runtimes[0], 0.0, 0.0
+        best, best_score, best_own, best_delay = runtimes[0], math.inf, 0.0, 0.0
         for runtime in runtimes:
             own, delay = self._seconds(call, runtime, now)
-            counted = own if sibling <= 0 else self._beside(own, sibling)
-            late = min((past + counted) / target, _MOST_LATE)
-            # Beyond the limit the cost goes on linearly, so that late calls still tell runtimes apart.
-            beyond = max(0.0, past + counted - _MOST_LATE * target) * _MOST_LATE ** (self.power - 1)
-            score = target / self.power * late**self.power + beyond + self.harm * delay
-            scores[runtime.name] = score
-            if runtime is runtimes[0] or score < scores[best.name]:
-                best, best_own, best_delay = runtime, own, delay
+            end = past + (own if sibling <= 0 else self._beside(own, sibling))
+            scores[runtime.name] = score = self._lateness(end, target) + self.harm * delay
+            if score < best_score:
+                best, best_score, best_own, best_delay = runtime, score, own, delay
         reason = (
             f"{best_own:.2f} s own, {best_delay:.2f} s for others, "
             f"{best.expected_tokens(call)} tokens cached or coming"
         )
         return Placement(best.name, reason, scores, best_own, self.share_tokens)
+
+    def _lateness(self, end: float, target: float) -> float:
+        """Return what it costs that a workflow ends ``end`` seconds after its arrival."""
+        scale = target / self.power
+        if end <= _MOST_LATE * target:
+            return scale * math.pow(end / target, self.power)
+        # Beyond the limit the cost goes on linearly, so that late calls still tell runtimes apart.
+        beyond = (end - _MOST_LATE * target) * math.pow(_MOST_LATE, self.power - 1)
+        return scale * math.pow(_MOST_LATE, self.power) + beyond
 
     def _target(self, call: CallView) -> float:
         pace = call.pace
@@ -101,18 +105,22 @@ class Sluice:
     def _seconds(self, call: CallView, runtime: RuntimeView, now: float) -> tuple[float, float]:
         """Return the call's own seconds on ``runtime``, and those by which it delays the others there."""
         load, latency = runtime.load, runtime.latency
+        prompt, output = call.prompt_tokens, call.expected_output_tokens
         cached = runtime.expected_tokens(call)
-        output = call.expected_output_tokens
-        missing = float(call.prompt_tokens - cached)
-        missing -= (1 - self.popular) * max(0, call.popular_tokens - cached)
-        calls = load.running + load.waiting
-        context = load.running_context + load.waiting_context
+        missing = float(prompt - cached)
+        if call.popular_tokens > cached:
+            missing -= (1 - self.popular) * (call.popular_tokens - cached)
+        running, reading = load.running, load.running_context
+        calls, context = running + load.waiting, reading + load.waiting_context
         before = latency.step_seconds(calls, context)
-        after = latency.step_seconds(calls + 1, context + call.prompt_tokens + output / 2)
-        decoding = output / (1 - min(_MOST_STALLED, self.stall * runtime.stall_share(now)))
-        own = latency.prefill_seconds(load.backlog + missing, load.running, load.running_context)
-        own += decoding * after + _room_seconds(runtime, missing + output, before)
-        stall = latency.stall_seconds(missing, load.running, load.running_context)
+        after = latency.step_seconds(calls + 1, context + prompt + output / 2)
+        decoding = stretched(output, self.stall * runtime.stall_share(now))
+        own = latency.prefill_seconds(load.backlog + missing, running, reading)
+        own += decoding * after
+        room = load.private + missing + output <= runtime.max_total_tokens
+        if not room or calls >= runtime.max_running_requests:
+            own += _room_seconds(runtime, missing + output, before)
+        stall = latency.stall_seconds(missing, running, reading)
         return own, calls * (stall + decoding * (after - before) / 2)
 
     def _beside(self, own: float, sibling: float) -> float:

@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from plugins.text2sql.grammar import table_list_tree
 from plugins.text2sql.grammar_tree import Node, Rule, alt, listed, seq
 from plugins.text2sql.schema import DatabaseSchema
+from plugins.text2sql.spans import spans
 from sched.workflow import Generation
 
 T = TypeVar("T")
@@ -22,10 +23,7 @@ T = TypeVar("T")
 MAX_KEYWORDS = 8
 PASSED, FAILED = "passed", "failed"
 _BOUND_KEYWORDS = 4
-_MAX_WORDS = 40
 _MAX_NAME_WORDS = 4
-_MAX_WORD_CHARACTERS = 40
-_WORD = re.compile(r"\w+")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*(.+?)\s*$", re.MULTILINE)
 _VERDICT = re.compile(r"\bcandidate\W{0,3}(\d+)\W+(passed|failed)\b", re.IGNORECASE)
@@ -64,15 +62,9 @@ def keywords_form(question: str) -> Form[list[str]]:
 
     A keyword is one word or up to four that stand together, as a name's do.
     """
-    words = list(_WORD.finditer(question))[:_MAX_WORDS]
-    spans = [
-        question[first.start() : last.end()]
-        for place, first in enumerate(words)
-        for last in words[place : place + _MAX_NAME_WORDS]
-    ]
-    chosen = dict.fromkeys(span for span in spans if len(span) <= _MAX_WORD_CHARACTERS and "\n" not in span)
     # A question without any word has one keyword, which finds nothing.
-    word = Rule("word", alt(*(json.dumps(span, ensure_ascii=False) for span in chosen or [""])))
+    chosen = spans(question, _MAX_NAME_WORDS) or [""]
+    word = Rule("word", alt(*(json.dumps(span, ensure_ascii=False) for span in chosen)))
 
     def read(text: str) -> list[str]:
         return [keyword for keyword in _strings(text) if keyword.strip()][:MAX_KEYWORDS]

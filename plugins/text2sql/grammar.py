@@ -8,40 +8,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from plugins.text2sql.grammar_conditions import COMPARISON, DECIMAL, DIGIT, Conditions, conditions, where
+from plugins.text2sql.grammar_texts import Texts
 from plugins.text2sql.grammar_tree import (
-    Letter,
     Literal,
     Node,
-    Repeat,
     Rule,
     alt,
-    is_plain,
     listed,
     max_length,
     optional,
     seq,
     to_ebnf,
 )
-from plugins.text2sql.joins import MOST_TABLES, holds, sources
-from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
+from plugins.text2sql.joins import MOST_TABLES, sources
+from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier
 
 MAX_LENGTH = 1200
 """The longest statement in bytes; only if no table allows one so short, it is longer."""
 
-_MAX_VALUE_CHARACTERS = 40
 _MAX_SAFE_FACTOR = 2**31
 
-_DIGIT = Rule("digit", alt(*"0123456789"))
-_INTEGER = Rule("integer", alt("0", seq(alt(*"123456789"), Repeat(_DIGIT, 0, 5))))
-_DECIMAL = Rule("decimal", seq(_INTEGER, optional(seq(".", Repeat(_DIGIT, 1, 2)))))
-_YEAR = Rule("year", seq(alt("19", "20"), _DIGIT, _DIGIT))
-_MONTH = Rule("month", alt(*(f"{month:02}" for month in range(1, 13))))
-_DATE = Rule("date", seq("'", _YEAR, "-", _MONTH, "-", alt(*(f"{day:02}" for day in range(1, 32))), "'"))
-_TEXT = Rule("text", seq("'", Repeat(Letter(), 1, _MAX_VALUE_CHARACTERS), "'"))
-_COMPARISON = Rule("comparison", alt(" = ", " < ", " <= ", " > ", " >= "))
-_LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(_DIGIT)))
+_LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(DIGIT)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +54,16 @@ class _Words:
     number: Node | None
     ordered: Node | None
     date: Node | None
-    test: Node
+    conditions: Conditions
     summable: bool
 
 
-def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> Node:
+def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None, texts: Texts | None = None) -> Node:
     """Return the SELECT statements over ``tables`` (all for ``None``) and joins along foreign keys.
 
     Covered are columns, DISTINCT, aggregates, joins (``joins.py``), conditions on numbers, dates, texts,
     means and missing rows, GROUP BY, HAVING, ORDER BY and LIMIT.  ``max_length`` is at most ``MAX_LENGTH``.
+    With ``texts`` a text is one of them, and their names are used unless no source has them all.
 
     Raises:
         NotFoundError: one of ``tables`` is unknown.
@@ -81,7 +72,8 @@ def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> Nod
     chosen = schema.select(tables)
     if not chosen:
         raise ValueError("a grammar needs at least one table")
-    words = {table.name: _words(f"t{i}", table, schema) for i, table in enumerate(chosen)}
+    texts = texts or Texts()
+    words = {table.name: _words(f"t{i}", table, schema, texts) for i, table in enumerate(chosen)}
     found = [
         (
             source.text,
@@ -94,6 +86,8 @@ def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> Nod
         for index, (text, sides) in enumerate(found)
         if (select := _fitting(f"s{index}", text, sides)) is not None
     ]
+    if not selects and texts.named:
+        return sql_tree(schema, tables, replace(texts, named=()))
     shortest = seq("count(*) FROM ", min((identifier(table.name) for table in chosen), key=len))
     return seq("SELECT ", alt(*(selects or [shortest])))
 
@@ -118,20 +112,19 @@ def table_list_grammar(schema: DatabaseSchema) -> str:
     return to_ebnf(table_list_tree(schema))
 
 
-def _words(prefix: str, table: Table, schema: DatabaseSchema) -> _Words:
+def _words(prefix: str, table: Table, schema: DatabaseSchema, texts: Texts) -> _Words:
     measures = [column for column in table.columns if column.name not in table.key_columns]
     numbers = [column for column in measures if column.kind == Kind.NUMBER]
     ordered = [column for column in measures if column.kind in (Kind.NUMBER, Kind.DATE)]
     dates = [column for column in measures if column.kind == Kind.DATE]
     largest = max((abs(value) for column in numbers for value in _numbers(column)), default=0)
     most_rows = max(known.row_count for known in schema.tables)
-    tests = [_test(table, column) for column in table.columns]
     return _Words(
         column=Rule(f"{prefix}_column", _names(table.columns)),
         number=Rule(f"{prefix}_number", _names(numbers)) if numbers else None,
         ordered=Rule(f"{prefix}_ordered", _names(ordered)) if ordered else None,
         date=Rule(f"{prefix}_date", _names(dates)) if len(dates) > 1 else None,
-        test=Rule(f"{prefix}_test", alt(*tests, *_missing(table, schema))),
+        conditions=conditions(prefix, table, schema, texts),
         # sum() over integers fails on overflow; a join has no more rows than its first table, and what is
         # summed is at most the product of two numbers.
         summable=max(largest, 2) * most_rows < _MAX_SAFE_FACTOR,
@@ -146,63 +139,29 @@ def _numbers(column: Column) -> list[int | float]:
     return [value for value in column.samples if not isinstance(value, str)]
 
 
-def _test(table: Table, column: Column) -> Node:
-    """Return the conditions on one column."""
-    values = [literal(value) for value in column.samples if len(str(value)) <= _MAX_VALUE_CHARACTERS]
-    options: list[Node | str] = []
-    if column.kind == Kind.NUMBER:
-        mean = seq(f"(SELECT avg({identifier(column.name)})", f" FROM {identifier(table.name)})")
-        options += [
-            seq(_COMPARISON, alt(*values, _DECIMAL, mean)),
-            seq(" BETWEEN ", _INTEGER, " AND ", _INTEGER),
-        ]
-    elif column.kind == Kind.DATE:
-        options += [seq(_COMPARISON, alt(*values, _DATE)), seq(" BETWEEN ", _DATE, " AND ", _DATE)]
-        options.append(seq(" LIKE '", _YEAR, optional(seq("-", _MONTH)), "%'"))
-    elif column.kind == Kind.TEXT:
-        odd = [value for value in values if not is_plain(value[1:-1])]
-        options.append(seq(alt(" = ", " <> "), alt(_TEXT, *odd)))
-        options.append(seq(" LIKE '%", Repeat(Letter(), 1, _MAX_VALUE_CHARACTERS), "%'"))
-    if not options or (column.nullable and not column.primary_key):
-        options.append(alt(" IS NULL", " IS NOT NULL"))
-    return seq(identifier(column.name), alt(*options))
-
-
-def _missing(table: Table, schema: DatabaseSchema) -> list[Node]:
-    """Return the conditions that no row of another table refers to a row of this one."""
-    return [
-        seq(
-            f"{identifier(key.target_columns[0])} NOT IN ",
-            f"(SELECT {identifier(key.columns[0])} FROM {identifier(other.name)})",  # noqa: S608
-        )
-        for other in schema.tables
-        for key in other.foreign_keys
-        if key.target == table.name and len(key.columns) == 1 and holds(key, table)
-    ]
-
-
 def _fitting(name: str, text: str, sides: Sequence[tuple[str, _Words]]) -> Node | None:
     """Return the statements over one source (after SELECT), as rich as fits, or None if none does."""
     for size in _SIZES:
         node = _select(name, text, sides, size)
-        if max_length(node) + len("SELECT ") <= MAX_LENGTH:
+        if node is None or max_length(node) + len("SELECT ") <= MAX_LENGTH:
             return node
     return None
 
 
-def _select(name: str, text: str, sides: Sequence[tuple[str, _Words]], size: _Size) -> Node:
+def _select(name: str, text: str, sides: Sequence[tuple[str, _Words]], size: _Size) -> Node | None:
+    rows = where(name, [(side, words.conditions) for side, words in sides], size.conditions)
+    if rows is None:
+        return None
     column = Rule(f"{name}_column", alt(*(seq(side, words.column) for side, words in sides)))
-    source: Node = Literal(f" FROM {text}")
-    if size.conditions:
-        test = Rule(f"{name}_test", alt(*(seq(side, words.test) for side, words in sides)))
-        source = seq(source, optional(seq(" WHERE ", listed(test, size.conditions, " AND "))))
     aggregate = Rule(f"{name}_aggregate", _aggregates(column, sides))
-    having = seq(" HAVING ", aggregate, _COMPARISON, _DECIMAL)
+    having = seq(" HAVING ", aggregate, COMPARISON, DECIMAL)
     either = alt(column, aggregate)
     # Rows that aren't grouped can't be ordered by an aggregate.
     grouped = seq(" GROUP BY ", column, optional(having), optional(_order(either)))
     end = alt(grouped, optional(_order(column)))
-    return seq(optional("DISTINCT "), listed(either, size.items), source, end, optional(_LIMIT))
+    return seq(
+        optional("DISTINCT "), listed(either, size.items), f" FROM {text}", *rows, end, optional(_LIMIT)
+    )
 
 
 def _order(by: Node) -> Node:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,15 @@ class Letter:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """``body`` under a name, written once however often it is used."""
+    """``body`` under a name, written once however often it is used; so is its :func:`max_length`."""
 
     name: str
     body: Node
+    length: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note the length, since what is used often would be measured as often."""
+        object.__setattr__(self, "length", max_length(self.body))
 
 
 Node = Literal | Seq | Alt | Repeat | Letter | Rule
@@ -111,8 +116,8 @@ def max_length(node: Node) -> int:
             return high * max_length(item)
         case Letter():
             return _LETTER_BYTES
-        case Rule(_, body):
-            return max_length(body)
+        case Rule():
+            return node.length
 
 
 def sample(node: Node, rng: random.Random) -> str:

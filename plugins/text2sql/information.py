@@ -39,14 +39,15 @@ async def retrieve(steps: Steps, job: Job, database: str, retrieval: Retrieval) 
         SluiceError: a call failed.
     """
     information = Information()
+    question = job.topic.question
 
     async def extract() -> None:
-        prompt = job.prompts.keywords(job.topic.question)
-        form = keywords_form(job.topic.question)
+        prompt = job.prompts.keywords(question)
+        form = keywords_form(question)
         information.keywords = await job.ask(steps, stages.EXTRACT_KEYWORDS, prompt, form)
 
     async def values() -> None:
-        information.values = noted(await retrieval.values(database, information.keywords))
+        information.values = noted(await retrieval.values(database, information.keywords, question))
 
     async def columns() -> None:
         information.columns = noted(await retrieval.columns(database, information.keywords))

@@ -8,6 +8,8 @@ from typing import Any, Literal, TypeVar
 
 from plugins.text2sql.answers import Form
 from plugins.text2sql.few_shot import full_prompts
+from plugins.text2sql.grammar import sql_tree
+from plugins.text2sql.grammar_texts import texts_about
 from plugins.text2sql.grammar_tree import Node, max_length, to_ebnf
 from plugins.text2sql.prompts import COMPACT, Prompts, Topic
 from plugins.text2sql.schema import DatabaseSchema
@@ -56,6 +58,14 @@ class Text2SqlOptions:
             return chosen
         return replace(chosen, sql_cue=COMPACT.sql_cue, revision_cue=COMPACT.revision_cue)
 
+    @property
+    def knows_texts(self) -> bool:
+        """Whether texts in SQL are bound to what was found and said (``grammar_texts.py``).
+
+        Larger models can do better: they know that New York may be stored as NYC.
+        """
+        return self.constrained and self.profile == "demo"
+
     def params(self, tree: Node, max_tokens: int) -> GenerateParams:
         """Return the sampling of an answer that ``tree`` describes."""
         if not self.constrained:
@@ -82,6 +92,14 @@ class Job:
         """
         params = self.options.params(form.tree, self.options.max_answer_tokens)
         return form.of(await steps.generate(stage, prompt, params))
+
+    def about(self, evidence: str, values: Sequence[str]) -> Job:
+        """Return the job once retrieval has found ``values``; ``evidence`` tells the model of them."""
+        sql = self.sql
+        if self.options.knows_texts:
+            tree = sql_tree(self.schema, texts=texts_about(self.schema, self.topic.question, values))
+            sql = self.options.params(tree, self.options.max_sql_tokens)
+        return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
 
     def sql_at(self, temperature: float) -> GenerateParams:
         """Return the sampling of statements at ``temperature``."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from plugins.text2sql.schema import DatabaseSchema, identifier, literal
+from plugins.text2sql.spans import longest
 from plugins.text2sql.text_index import TextIndex
 from plugins.text2sql.value_scan import ScanLimits, ScanStoppedError, identity, scan_values
 
@@ -29,6 +30,8 @@ _PER_WORD = 5
 _MAX_WORDS = 24
 _MAX_CHARACTERS = 64
 _SHORTEST_WORD = 4
+# In small letters these words ask for a figure or an order, though they may be stored as values.
+_ASKING = frozenset({"average", "count", "first", "last", "mean", "most", "number", "order", "total"})
 # What is this much less alike than the best match of a word is left out.
 _BEHIND = 0.1
 _LOOKUP_SECONDS = 2.0
@@ -65,8 +68,8 @@ class Retrieval(Protocol):
         """Begin to index ``database``, in the background."""
         ...
 
-    async def values(self, database: str, keywords: Sequence[str]) -> Found:
-        """Return conditions such as ``city = 'Oslo'`` on values that resemble ``keywords``."""
+    async def values(self, database: str, keywords: Sequence[str], question: str) -> Found:
+        """Return conditions such as ``city = 'Oslo'`` on values in ``question`` or like ``keywords``."""
         ...
 
     async def columns(self, database: str, keywords: Sequence[str]) -> Found:
@@ -113,15 +116,16 @@ class Retriever:
         index = self._indexes.get(database)
         return index is not None and index.values is not None and index.note is None
 
-    async def values(self, database: str, keywords: Sequence[str]) -> Found:
-        """Return up to ``MAX_VALUES`` conditions on values that resemble ``keywords``, best first.
+    async def values(self, database: str, keywords: Sequence[str], question: str = "") -> Found:
+        """Return up to ``MAX_VALUES`` conditions on values in ``question`` or like ``keywords``, best first.
 
+        What the question names exactly is found whatever the keywords, so that weak ones do no harm.
         Takes at most 2 s.  Where there is no index, nothing is found and the note says so.
         """
 
         def look_up() -> Found:
             index = self._prepared(database)
-            return Found(similar(index.values, keywords, MAX_VALUES), index.note)
+            return Found(similar(index.values, keywords, MAX_VALUES, question), index.note)
 
         return await _in_time(look_up)
 
@@ -203,9 +207,11 @@ def _column_index(schema: DatabaseSchema) -> TextIndex:
     return TextIndex([text for text, _ in texts], [label for _, label in texts])
 
 
-def similar(index: TextIndex | None, keywords: Sequence[str], limit: int) -> tuple[str, ...]:
-    """Return the labels of what resembles ``keywords`` or their words, best first."""
-    best: dict[str, float] = {}
+def similar(
+    index: TextIndex | None, keywords: Sequence[str], limit: int, question: str = ""
+) -> tuple[str, ...]:
+    """Return the labels of what ``question`` names or resembles ``keywords`` or their words, best first."""
+    best: dict[str, float] = dict.fromkeys(_named(index, question), 1.0) if index else {}
     for word in _queries(keywords) if index else ():
         assert index is not None
         found = index.find(word, _PER_WORD)
@@ -214,6 +220,12 @@ def similar(index: TextIndex | None, keywords: Sequence[str], limit: int) -> tup
                 best[label] = max(likeness, best.get(label, 0.0))
     # Sorting is stable: equals stay in the order of the keywords.
     return tuple(sorted(best, key=lambda label: -best[label])[:limit])
+
+
+def _named(index: TextIndex, question: str) -> list[str]:
+    """Return the labels of the texts that stand in ``question``; of two that overlap, the longer one's."""
+    named = longest(question, lambda span: span not in _ASKING and bool(index.exact(span)))
+    return [label for span in named for label in index.exact(span)]
 
 
 def _queries(keywords: Sequence[str]) -> list[str]:

@@ -21,6 +21,8 @@ SAMPLE_ROWS = 10_000
 """Samples other than the lowest and highest value come from so many first rows of a table."""
 _MAX_SAMPLES = 6
 _MAX_SAMPLE_CHARACTERS = 40
+MAX_CHOICES = 16
+"""A text column with more values is an open one, such as a name."""
 _MAX_SAMPLES_CHARACTERS = 60
 # Words that sqlglot takes bare but SQLite's parser doesn't.
 _RESERVED = frozenset({"nothing"})
@@ -46,6 +48,7 @@ class Column:
 
     ``samples`` are, for text, the most frequent short values; for numbers and dates the lowest, a
     middle and the highest value in this order (equal ones once); empty for an empty or binary column.
+    ``choices`` are all the texts that the first rows have, if they are at most ``MAX_CHOICES``.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Column:
     primary_key: bool
     kind: Kind
     samples: tuple[Value, ...]
+    choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +138,7 @@ def _table(connection: sa.Connection, inspector: sa.Inspector, name: str) -> Tab
     primary = inspector.get_pk_constraint(name)["constrained_columns"]
     columns = []
     for column in inspector.get_columns(name):
-        kind, samples = _describe(connection, name, column["name"])
+        kind, samples, choices = _describe(connection, name, column["name"])
         columns.append(
             Column(
                 name=column["name"],
@@ -143,6 +147,7 @@ def _table(connection: sa.Connection, inspector: sa.Inspector, name: str) -> Tab
                 primary_key=column["name"] in primary,
                 kind=kind,
                 samples=samples,
+                choices=choices,
             )
         )
     keys = [
@@ -158,8 +163,10 @@ def _type_name(type_: sa.types.TypeEngine[Any]) -> str:
     return "" if isinstance(type_, sa.types.NullType) else type_.compile(sqlite.dialect())
 
 
-def _describe(connection: sa.Connection, table: str, name: str) -> tuple[Kind, tuple[Value, ...]]:
-    """Return the kind and samples of one column."""
+def _describe(
+    connection: sa.Connection, table: str, name: str
+) -> tuple[Kind, tuple[Value, ...], tuple[str, ...]]:
+    """Return the kind, samples and choices of one column."""
     column: sa.ColumnClause[Any] = sa.column(name)
     source = sa.table(table, column)
     low, high = connection.execute(
@@ -168,15 +175,15 @@ def _describe(connection: sa.Connection, table: str, name: str) -> tuple[Kind, t
     # SQLite sorts NULL, numbers, text, blobs: both ends being of a kind, all values are.
     numeric = all(isinstance(end, int | float) and math.isfinite(end) for end in (low, high))
     if not numeric and not (isinstance(low, str) and isinstance(high, str)):
-        return Kind.OTHER, ()
+        return Kind.OTHER, (), ()
     short = sa.select(column).where(sa.func.length(column) <= _MAX_SAMPLE_CHARACTERS)
     value = short.limit(SAMPLE_ROWS).select_from(source).subquery().c[name]
     counted = sa.select(value).group_by(value).order_by(sa.func.count().desc(), value)
     frequent: list[Any] = list(connection.execute(counted).scalars())
     if numeric or all(_DATE.fullmatch(sample) for sample in (low, high, *frequent)):
         middle = sorted(frequent or [low])[len(frequent) // 2]
-        return (Kind.NUMBER if numeric else Kind.DATE), tuple(dict.fromkeys((low, middle, high)))
-    return Kind.TEXT, _first_that_fit(frequent)
+        return (Kind.NUMBER if numeric else Kind.DATE), tuple(dict.fromkeys((low, middle, high))), ()
+    return Kind.TEXT, _first_that_fit(frequent), tuple(frequent if len(frequent) <= MAX_CHOICES else ())
 
 
 def _first_that_fit(texts: Sequence[str]) -> tuple[str, ...]:

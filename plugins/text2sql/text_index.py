@@ -47,9 +47,16 @@ class TextIndex:
         self._lsh = MinHashLSH(num_perm=_PERMUTATIONS, params=(_BANDS, _ROWS))
         for position, row in enumerate(self._signatures):
             self._lsh.insert(position, self._minhash(row), check_duplication=False)
+        self._places: dict[str, list[int]] = {}
+        for position, text in enumerate(self._texts):
+            self._places.setdefault(text.casefold(), []).append(position)
 
     def __len__(self) -> int:
         return len(self._texts)
+
+    def exact(self, text: str) -> list[str]:
+        """Return the labels of the texts that are ``text``, in small or capital letters."""
+        return [self._labels[position] for position in self._places.get(text.casefold(), ())]
 
     def find(self, word: str, limit: int) -> list[tuple[str, float]]:
         """Return up to ``limit`` labels of texts like ``word``, with their likeness (0.75–1), best first."""

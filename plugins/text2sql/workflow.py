@@ -88,7 +88,7 @@ class Text2Sql:
             if self._retrieval is not None:
                 information = await retrieve(steps, asked, database, self._retrieval)
             found = asked.prompts.evidence(information.values, information.columns)
-            job = replace(asked, topic=replace(asked.topic, evidence=found))
+            job = asked.about(found, information.values)
             linked = await job.ask(
                 steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables_form(job.schema)
             )

@@ -28,6 +28,7 @@ from launch.api.meters import MeteredSql, Meters
 from launch.api.metrics import Metrics
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.model import ServedModel
+from launch.api.services import Text2SqlFactory
 from launch.policies import admission_registry, ordering_registry, placement_registry
 from sched.dispatcher import Dispatcher, Limits
 from tests.launch.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
@@ -86,9 +87,13 @@ async def api_stack(
     max_body_bytes: int = 100_000,
     ordering: str = "fcfs",
     admission: str = "always",
+    workflow: Text2SqlFactory | None = None,
     **limits: Any,
 ) -> AsyncIterator[Api]:
-    """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello."""
+    """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello.
+
+    ``workflow`` answers questions instead of the fake one.
+    """
     link = FakeLink()
     workers = [FakeWorker(link, name) for name in runtimes]
     policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
@@ -116,7 +121,7 @@ async def api_stack(
         model_info=MODEL_INFO,
         databases=lambda: databases,
         default_slo_seconds=20.0,
-        text2sql=text2sql,
+        text2sql=workflow or text2sql,
         metrics=Metrics(meters, exchange),
         model=ServedModel(name="fake", token_bytes=TokenBytes(encoder.tokenizer)),
     )

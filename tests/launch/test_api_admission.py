@@ -6,6 +6,9 @@ import asyncio
 
 from engine.external import ExternalWorkflows, WorkflowTag
 from launch.policies import admission_registry
+from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table
+from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
+from sched.request import WorkflowSpec
 from tests.launch.api_stack import Api, api_stack, eventually, words
 
 LEARNT = 5
@@ -57,3 +60,35 @@ async def test_under_load_fewer_candidates_are_advised() -> None:
         api.worker.go.set()
         assert {response.status_code for response in await asyncio.gather(*waiting)} == {200}
         external.leave([place])
+
+
+class _Shop:
+    """A database of one table."""
+
+    def schema(self, name: str) -> DatabaseSchema:
+        column = Column("id", "INTEGER", nullable=False, primary_key=True, kind=Kind.NUMBER, samples=(1, 9))
+        return DatabaseSchema((Table("customers", (column,), (), 9),))
+
+
+async def test_the_text2sql_workflow_writes_fewer_candidates_under_a_tight_deadline() -> None:
+    """Two of four with six tenths of the time that it takes, four with plenty, one with hardly any."""
+    text2sql = Text2Sql(_Shop(), Text2SqlOptions(max_revisions=0, max_sql_tokens=16, max_answer_tokens=16))
+    async with api_stack(admission="slo_aware?refuse=1e9", workflow=text2sql) as api:
+        api.worker.reason = {"type": "length", "length": 3}  # cut off, so that no majority ends the rest
+        written = []
+        for share in (0.6, 100, 0.001):
+            spec = WorkflowSpec(
+                workflow_id=f"like {share}",
+                slo_seconds=60.0,
+                kind="text2sql",
+                database="shop",
+                plan=text2sql.plan(4),
+            )
+            api.controller.open_workflow(spec)
+            expected = api.dispatcher.book.workflows[spec.workflow_id].base_seconds
+            asked = {"question": "How many customers?", "candidates": 4, "slo_seconds": share * expected}
+            response = await api.client.post("/v1/text2sql", json=asked)
+            assert response.status_code == 200
+            stages = [step["stage"] for step in response.json()["timeline"]]
+            written.append(stages.count("generate_candidate"))
+        assert written == [2, 4, 1]

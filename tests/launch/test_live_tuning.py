@@ -25,7 +25,9 @@ from sched.request import State
 from sched.simprompt import PromptChains
 from sched.speed import Chunks, Speed
 from sched.trace import TraceWorkflow
-from tests.factories import SimpleCluster, chain, make_dispatcher, workflow_spec
+from sched.workflow import SegmentKind
+from tests.engine.prompts import segmented
+from tests.factories import SimpleCluster, make_dispatcher, workflow_spec
 from tests.launch.api_stack import api_stack
 
 MACHINE = Machine(gpus=(), cores=(0, 1))
@@ -45,8 +47,9 @@ def call(record: WorkflowRecord, stage: str, begin: float, end: float, **changes
     """Return a call that was ready and finished at ``begin`` and ``end`` seconds after its workflow's
     arrival; ``changes``: ``family`` of its prompt, ``tokens`` of it, ``branch`` of join "j", ``output``."""
     tokens, output, branch = changes.get("tokens", 320), changes.get("output", 20), changes.get("branch")
-    prompt = SimpleNamespace(blocks=chain(changes.get("family", 1), tokens), tokens=tokens)
+    prompt = segmented((SegmentKind.CONTEXT, 10_000 * changes.get("family", 1), tokens))
     request = SimpleNamespace(
+        workflow_id=record.spec.workflow_id,
         stage=stage,
         prompt=prompt,
         max_new_tokens=64,
@@ -56,21 +59,26 @@ def call(record: WorkflowRecord, stage: str, begin: float, end: float, **changes
     entry = CallEntry(stage=stage, branch=branch, ready_at=begin, state=State.FINISHED)
     entry.total_seconds, entry.output_tokens = end - begin, output
     record.add(entry)
-    return cast(PendingCall, SimpleNamespace(request=request, entry=entry, record=record))
+    answer = SimpleNamespace(output_tokens=output)
+    return cast(PendingCall, SimpleNamespace(request=request, entry=entry, record=record, answer=answer))
 
 
 def ended(
-    record: WorkflowRecord, calls: Sequence[PendingCall], recent: Recent | None = None
+    record: WorkflowRecord, calls: Sequence[PendingCall], observer: RecentWorkflows | None = None
 ) -> TraceWorkflow:
     """Tell an observer of the workflow's life; return what it kept."""
-    recent = recent or Recent(AutotuneOptions(least_workflows=1, samples=1))
-    observer = RecentWorkflows(recent)
+    observer = observer or kept_in_memory()
     for each in calls:
         observer.call_sent(each)
         observer.call_settled(each)
     record.settle(State.FINISHED, 9.0, deadline_met=True, failure=None)
     observer.workflow_settled(record)
-    return recent._ended[record.spec.workflow_id]
+    return observer._recent._ended[record.spec.workflow_id]
+
+
+def kept_in_memory() -> RecentWorkflows:
+    """Return an observer of its own."""
+    return RecentWorkflows(Recent(AutotuneOptions(least_workflows=1, samples=1)))
 
 
 def test_a_finished_workflow_becomes_a_trace() -> None:
@@ -102,20 +110,22 @@ def test_a_finished_workflow_becomes_a_trace() -> None:
 
 
 def test_prompts_share_in_the_trace_what_they_shared() -> None:
-    """Prefixes in common stay in common, up to about a segment."""
-    kept = [
-        ended(record, [call(record, "s", 0.0, 1.0, family=family, tokens=tokens)])
+    """Beginnings in common stay in common once a second workflow has shown that they are."""
+    observer = kept_in_memory()
+    _, *kept = [
+        ended(record, [call(record, "s", 0.0, 1.0, family=family, tokens=tokens)], observer)
         for record, family, tokens in (
             (workflow("a"), 1, 40 * BLOCK_TOKENS),
-            (workflow("b"), 1, 24 * BLOCK_TOKENS + 5),
+            (workflow("b"), 1, 40 * BLOCK_TOKENS),
             (workflow("c"), 2, 40 * BLOCK_TOKENS),
+            (workflow("d"), 1, 40 * BLOCK_TOKENS + 5),
         )
     ]
     chains = PromptChains()
-    first, second, third = (chains.prompt(w, w.calls[0]).blocks for w in kept)
-    common = sum(a == b for a, b in zip(first, second, strict=False))
-    assert 20 <= common <= 24
-    assert not set(first) & set(third)
+    first, other, longer = (chains.prompt(w, w.calls[0]).blocks for w in kept)
+    assert len(first) == 40
+    assert first == longer[:40]
+    assert not set(first) & set(other)
 
 
 class Server:

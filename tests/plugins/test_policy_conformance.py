@@ -25,7 +25,11 @@ placements = pytest.mark.parametrize(
     "name",
     [
         *placement_registry().names(),
+        "random?seed=1",
+        "power_of_two?seed=1",
+        "cache_aware?cache_threshold=0&balance_abs=0&balance_rel=1",
         "hexgen_flow?alpha=0",
+        "hexgen_flow?alpha=0.3",
         "hexgen_flow?alpha=1",
         "sluice?power=1&popular=1",
         "sluice?harm=0&slo=0&stall=0&popular=0&siblings=0&share_tokens=0",

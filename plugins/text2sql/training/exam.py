@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,18 +36,28 @@ def unseen_values(world: World, count: int) -> list[ExamQuestion]:
     return _drawn(world, count, "unseen", lambda question: question.unseen and not question.held_out)
 
 
-def repairs(world: World, count: int) -> list[tuple[Task, str]]:
-    """Return tasks of repairing SQL after SQLite's own message, with the right statement.
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """The ``task`` of repairing SQL, what was ``asked``, and the ``values`` that retrieval finds."""
+
+    task: Task
+    asked: ExamQuestion
+    values: Sequence[str]
+
+
+def repairs(world: World, count: int) -> list[Repair]:
+    """Return tasks of repairing SQL after SQLite's own message.
 
     The questions are of combinations that training left out.
     """
     rng = random.Random(_SEED)
-    made: list[tuple[Task, str]] = []
+    made: list[Repair] = []
     with closing(sqlite3.connect(world.path)) as connection:
         while len(made) < count:
             question = draw(world, rng, "seen")
             if question.held_out and (task := revision_task(world, connection, question, rng)):
-                made.append((task, question.sql))
+                values = world.evidence(question.stored or question.keywords)
+                made.append(Repair(task, ExamQuestion(question.text, question.sql), values))
     return made
 
 

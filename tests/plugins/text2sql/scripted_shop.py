@@ -40,7 +40,7 @@ class FakeRetrieval:
     def prepare(self, database: str) -> None:
         self.prepared.append(database)
 
-    async def values(self, database: str, keywords: Sequence[str]) -> Found:
+    async def values(self, database: str, keywords: Sequence[str], question: str) -> Found:
         self.asked.append(list(keywords))
         return Found(() if self.note else ("customers.country = 'Germany'",), self.note)
 

@@ -29,11 +29,12 @@ class NoRetrieval:
     def prepare(self, database: str) -> None:
         """Nothing to make."""
 
-    async def values(self, database: str, keywords: Sequence[str]) -> Found:
+    async def values(self, database: str, keywords: Sequence[str], question: str) -> Found:
         self.keywords += keywords
         return Found()
 
-    columns = values
+    async def columns(self, database: str, keywords: Sequence[str]) -> Found:
+        return Found()
 
 
 class RandomModel:

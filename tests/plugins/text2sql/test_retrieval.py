@@ -78,6 +78,21 @@ async def test_words_of_a_phrase_are_looked_up_too(retriever: Retriever) -> None
     assert {"customers.segment = 'premium'", "customers.city = 'Barcelona'"} <= set(found.lines)
 
 
+async def test_what_the_question_names_is_found_without_keywords(retriever: Retriever) -> None:
+    """Weak keywords do no harm; small letters neither; a longer name hides the shorter ones in it."""
+    made(retriever)
+    found = await retriever.values("shop", [], "what did customers from berlin say: does the job?")
+    assert set(found.lines) == {
+        "customers.city = 'Berlin'",
+        "suppliers.city = 'Berlin'",
+        "reviews.title = 'Does the job'",
+    }
+    found = await retriever.values("shop", ["Germny"], "which supplier of O'Hara Goods?")
+    assert found.lines[0] == "suppliers.name = 'O''Hara Goods'"
+    assert "customers.country = 'Germany'" in found.lines
+    assert (await retriever.values("shop", [], "how many customers are there?")).lines == ()
+
+
 async def test_what_is_found_is_bounded(retriever: Retriever) -> None:
     """Many keywords, or endless ones, give the best few matches."""
     words = [

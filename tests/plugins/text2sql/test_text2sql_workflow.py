@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from plugins.text2sql import stages
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.shop import build_shop
-from plugins.text2sql.unit_tests import is_won, passes
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
 from sched.errors import ConfigError, NotFoundError
 from sched.profile import PUBLISHED
 from sched.workflow import Segment, SegmentKind
 from tests.plugins.text2sql.scripted_shop import (
-    BROKEN,
     EMPTY,
     OTHER,
     QUESTION,
@@ -101,81 +96,6 @@ async def test_without_retrieval_the_workflow_begins_with_linking(registry: Data
     answer, journal = await run(registry, scripted())
     assert journal.stages()[0] == "schema_linking"
     assert answer["retrieval"]["keywords"] == []
-
-
-@pytest.mark.parametrize(
-    "candidates",
-    [
-        [RIGHT, RIGHT_TOO, RIGHT],
-        [RIGHT, RIGHT_TOO, OTHER],
-        [RIGHT, EMPTY, BROKEN],
-        [EMPTY, EMPTY, BROKEN],
-    ],
-    ids=["all agree", "most agree", "one has rows", "none has rows"],
-)
-async def test_unit_tests_are_skipped_where_they_could_not_choose(
-    registry: DatabaseRegistry, candidates: list[str]
-) -> None:
-    """With a majority, or fewer than two different results with rows, no test is written."""
-    model = scripted(generate_candidate=candidates, revise=BROKEN)
-    answer, journal = await run(registry, model, max_revisions=1)
-    assert not {"unit_tester", "generate_unit_test", "evaluate"} & set(journal.stages())
-    assert answer["sql"] in (RIGHT, RIGHT_TOO, EMPTY)
-    assert answer["unit_tests"] == []
-
-
-async def test_without_early_ending_every_stage_runs_in_full(registry: DatabaseRegistry) -> None:
-    """Agreeing candidates are waited for and tested, as published, and no evaluation is left out."""
-    late = scripted(generate_candidate=[RIGHT, RIGHT_TOO, OTHER], evaluate="Candidate 1: passed")
-    answer, journal = await run(
-        registry,
-        late,
-        delay=lambda call: 0.2 if call.stage == "generate_candidate" and call.branches == (2,) else 0.0,
-        early_ending=False,
-    )
-    assert journal.cancelled == 0
-    assert len(answer["candidates"]) == 3
-    assert len(journal.of("unit_tester")) == 3
-    assert len(journal.of("evaluate")) == len(answer["unit_tests"]) == 2
-    assert answer["candidates"][0]["tests_passed"] == 2
-    _, journal = await run(registry, scripted(), candidates=1, early_ending=False)
-    assert len(journal.of("evaluate")) == 2
-    plan = Text2Sql(registry, Text2SqlOptions(early_ending=False)).plan(candidates=1)
-    assert stages.EVALUATE in [step.stage for step in plan]
-
-
-async def test_a_majority_cancels_the_candidates_still_running(registry: DatabaseRegistry) -> None:
-    """Two of three agree: the third call is cancelled and not waited for."""
-    started = time.monotonic()
-    slow = lambda call: 30.0 if call.branches == (2,) else 0.0  # noqa: E731
-    answer, journal = await run(registry, scripted(), delay=slow)
-    assert time.monotonic() - started < 5
-    assert journal.cancelled == 1
-    assert answer["sql"] == RIGHT
-
-
-async def test_a_winner_cancels_the_evaluations_still_running(registry: DatabaseRegistry) -> None:
-    """Three of four tests are for the second result: the fourth call is cancelled and not waited for."""
-    tests = "- First.\n- Second.\n- Third.\n- Fourth."
-    model = scripted(generate_candidate=[WRONG, RIGHT, OTHER], generate_unit_test=tests)
-    slow = lambda call: 30.0 if call.stage == "evaluate" and call.branches == (3,) else 0.0  # noqa: E731
-    started = time.monotonic()
-    answer, journal = await run(registry, model, delay=slow)
-    assert time.monotonic() - started < 5
-    assert (len(journal.of("evaluate")), journal.cancelled) == (4, 1)
-    assert answer["sql"] == RIGHT
-
-
-@given(
-    verdicts=st.lists(st.frozensets(st.integers(0, 2)), max_size=5),
-    rest=st.lists(st.frozensets(st.integers(0, 2)), max_size=3),
-)
-def test_a_winner_stays_the_winner(verdicts: list[frozenset[int]], rest: list[frozenset[int]]) -> None:
-    """Whatever the evaluations still out would say, once it is won the same result has the most passes."""
-    if is_won(verdicts, len(verdicts) + len(rest), 3):
-        so_far, all_in = passes(verdicts, 3), passes([*verdicts, *rest], 3)
-        winner = so_far.index(max(so_far))
-        assert all(all_in[winner] > other for n, other in enumerate(all_in) if n != winner)
 
 
 async def test_evaluations_run_side_by_side_on_a_shared_prefix(registry: DatabaseRegistry) -> None:

@@ -144,7 +144,8 @@ def test_what_is_held_out_is_not_trained(world: World, drawn: list[Task]) -> Non
 def test_broken_sql_is_broken(world: World) -> None:
     """Each repair task starts from SQL that fails or finds nothing, and ends with SQL that runs."""
     with closing(sqlite3.connect(world.path)) as connection:
-        for task, gold in exam.repairs(world, 40):
+        for repair in exam.repairs(world, 40):
+            task, gold = repair.task, repair.asked.sql
             wrong = task.prompt[-1].text.partition("\nfailed: ")[0]
             assert wrong != gold
             assert f"failed: {complaint(connection, wrong)}\n" in task.prompt[-1].text

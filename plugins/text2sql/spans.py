@@ -1,0 +1,31 @@
+"""The words of a question, alone and together, as they are written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+_MOST_NAME_WORDS = 6
+_WORD = re.compile(r"\w+")
+_MAX_WORDS = 40
+_MAX_CHARACTERS = 40
+
+
+def spans(question: str, most_words: int) -> list[str]:
+    """Return the runs of one to ``most_words`` neighbouring words, in their order, each once.
+
+    Only the first 40 words count, and no run is longer than 40 characters or goes over a line's end.
+    """
+    words = list(_WORD.finditer(question))[:_MAX_WORDS]
+    found = [
+        question[first.start() : last.end()]
+        for place, first in enumerate(words)
+        for last in words[place : place + most_words]
+    ]
+    return list(dict.fromkeys(span for span in found if len(span) <= _MAX_CHARACTERS and "\n" not in span))
+
+
+def longest(question: str, known: Callable[[str], bool]) -> list[str]:
+    """Return the runs of words that are ``known``; of two that overlap, one within the other, the longer."""
+    found = [span for span in spans(question, _MOST_NAME_WORDS) if known(span)]
+    return [s for s in found if not any(s != other and f" {s} " in f" {other} " for other in found)]

@@ -1,0 +1,191 @@
+"""Texts in SQL about one question: found values, choices and its words; names that it must use."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import xgrammar
+
+from plugins.text2sql.databases import DatabaseRegistry
+from plugins.text2sql.grammar import MAX_LENGTH, sql_grammar, sql_tree
+from plugins.text2sql.grammar_texts import texts_about
+from plugins.text2sql.grammar_tree import Node, max_length, sample, to_ebnf
+from plugins.text2sql.schema import DatabaseSchema
+from plugins.text2sql.shop import build_shop
+
+STOP = 256
+VOCABULARY = [*(bytes([byte]) for byte in range(256)), b"</s>"]
+QUESTION = "How many Orders did bruno O'Brian from Köln place?"
+FOUND = ("customers.first_name = 'Bruno'", "suppliers.name = 'O''Hara Goods'")
+
+
+def tree_about(schema: DatabaseSchema, question: str, *found: str) -> Node:
+    return sql_tree(schema, texts=texts_about(schema, question, found))
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
+    path = tmp_path_factory.mktemp("values") / "shop.sqlite"
+    build_shop(path)
+    with closing(DatabaseRegistry()) as registry:
+        registry.register("shop", path)
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def shop(registry: DatabaseRegistry) -> DatabaseSchema:
+    return registry.schema("shop")
+
+
+def compiled(tree: Node) -> xgrammar.CompiledGrammar:
+    info = xgrammar.TokenizerInfo(VOCABULARY, stop_token_ids=[STOP])
+    return xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(to_ebnf(tree))
+
+
+def accepts(grammar: xgrammar.CompiledGrammar, text: str) -> bool:
+    matcher = xgrammar.GrammarMatcher(grammar)
+    return bool(matcher.accept_string(text) and matcher.accept_token(STOP))
+
+
+@pytest.fixture(scope="module")
+def bound(shop: DatabaseSchema) -> xgrammar.CompiledGrammar:
+    return compiled(tree_about(shop, QUESTION, *FOUND))
+
+
+@pytest.mark.parametrize(
+    ("condition", "allowed"),
+    [
+        ("first_name = 'Bruno'", True),  # found, though the question has small letters
+        ("first_name = 'bruno'", False),
+        ("first_name = 'Anna'", False),
+        ("country = 'Germany'", True),  # a choice
+        ("country = 'Köln'", False),
+        ("city = 'Köln'", True),  # nothing is found: the question's words
+        ("last_name = 'O''Brian'", True),
+        ("last_name = 'bruno'", True),
+        ("last_name = 'Brian From Köln'", True),  # capitalised
+        ("last_name = 'Braun'", False),
+        ("city <> 'Berlin'", False),
+        ("country = 'Germany' AND city = 'Köln'", True),
+        ("city LIKE '%from Köln%'", True),
+        ("city LIKE '%Berlin%'", False),
+        ("city IS NULL", False),
+        ("signed_up_on LIKE '2024%'", True),  # dates are as free as ever
+        ("id > 12", True),
+    ],
+)
+def test_texts_are_bound(bound: xgrammar.CompiledGrammar, condition: str, allowed: bool) -> None:
+    """A name can't be misspelt, wherever it comes from; numbers and dates stay free."""
+    assert accepts(bound, f"SELECT id FROM customers WHERE {condition}") is allowed
+
+
+def test_joins_are_bound_as_well(bound: xgrammar.CompiledGrammar) -> None:
+    """A found value is quoted as SQL wants it, and only its own column has it."""
+    join = "SELECT count(*) FROM products JOIN suppliers ON products.supplier_id = suppliers.id WHERE "
+    assert accepts(bound, f"{join}suppliers.name = 'O''Hara Goods'")
+    assert not accepts(bound, f"{join}products.name = 'O''Hara Goods'")
+
+
+@pytest.mark.parametrize(
+    ("statement", "allowed"),
+    [
+        ("SELECT count(*) FROM customers WHERE city = 'Rome' AND last_name = 'Rossi'", True),
+        ("SELECT count(*) FROM customers WHERE last_name = 'Rossi' AND city = 'Rome'", True),
+        ("SELECT id FROM customers WHERE id > 1 AND city = 'Rome' AND last_name <> 'Rossi' AND id < 9", True),
+        ("SELECT id FROM customers WHERE first_name = 'has' AND city = 'Rome' AND last_name = 'Rossi'", True),
+        (
+            "SELECT id FROM customers WHERE first_name = 'rome' AND city = 'Rome' AND last_name = 'Rossi'",
+            False,
+        ),
+        ("SELECT count(*) FROM customers WHERE city = 'Rome'", False),
+        ("SELECT count(*) FROM customers WHERE city = 'Rome' AND city = 'Rome'", False),
+        ("SELECT count(*) FROM customers", False),
+        ("SELECT count(*) FROM suppliers WHERE city = 'Rome'", False),
+        ("SELECT count(*) FROM customers WHERE city = 'Rome' AND last_name = 'Rossini'", False),
+    ],
+)
+def test_names_are_not_forgotten(shop: DatabaseSchema, statement: str, allowed: bool) -> None:
+    """Each name of the question is used once, in any order and among other conditions."""
+    found = ("customers.last_name = 'Rossi'", "customers.city = 'Rome'", "suppliers.city = 'Rome'")
+    tree = tree_about(shop, "how many orders has rossi in rome", *found, "customers.last_name = 'Rossini'")
+    assert accepts(compiled(tree), statement) is allowed
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Which young customers live in Rome?", "customers.last_name = 'Young'"),
+        ("which orders are paid", "orders.status = 'paid'"),
+        ("Which orders are Paid?", "orders.status = 'paid'"),
+    ],
+)
+def test_common_words_need_not_be_names(shop: DatabaseSchema, question: str, found: str) -> None:
+    """A small word among capital ones, and a choice, may mean something else."""
+    assert not texts_about(shop, question, [found]).named
+
+
+def test_one_of_several_names_in_a_place_is_enough(shop: DatabaseSchema) -> None:
+    """A column has one value in a row, so both would find nothing; the longer of two names is meant."""
+    places = ("customers", "city")
+    found = [f"customers.city = '{city}'" for city in ("Rome", "Paris")]
+    texts = texts_about(shop, "Customers in Rome or Paris", found)
+    assert texts.named == [{places: ["'Rome'", "'Paris'"]}]
+    names = ("suppliers.name = 'Bauer GmbH'", "customers.last_name = 'Bauer'")
+    assert [list(name) for name in texts_about(shop, "all of Bauer GmbH", names).named] == [
+        [("suppliers", "name")]
+    ]
+
+
+def test_names_that_no_source_has_together_are_not_needed(shop: DatabaseSchema) -> None:
+    """Shipments tell nothing of suppliers' names: the statements are those without the need."""
+    tree = tree_about(shop, "All of Bauer GmbH", "suppliers.name = 'Bauer GmbH'")
+    assert all("Bauer" in sample(tree, random.Random(seed)) for seed in range(20))
+    alone = sql_tree(shop, ["reviews"], texts_about(shop, "Bauer GmbH", ["suppliers.name = 'Bauer GmbH'"]))
+    assert " FROM reviews" in sample(alone, random.Random(1))
+
+
+def test_no_statement_gets_too_long(shop: DatabaseSchema) -> None:
+    """Texts longer than a free one could be are left out, so that the length stays bounded."""
+    question = f"{'東' * 40} {'x' * 40} {'y' * 41} it's"
+    tree = tree_about(shop, question, f"customers.city = '{'z' * 90}'")
+    ebnf = to_ebnf(tree)
+    assert max_length(tree) <= MAX_LENGTH
+    assert "東" not in ebnf
+    assert "zzz" not in ebnf
+    assert "x" * 40 in ebnf
+    assert "y" * 41 not in ebnf
+
+
+@pytest.mark.parametrize("question", ["???", "", "x" * 500])
+def test_a_question_without_words_changes_nothing(shop: DatabaseSchema, question: str) -> None:
+    """There is nothing to choose from then."""
+    assert to_ebnf(tree_about(shop, question)) == sql_grammar(shop)
+
+
+async def test_what_is_bound_runs(registry: DatabaseRegistry, shop: DatabaseSchema) -> None:
+    """Whatever byte is taken of those allowed, an end comes within the limit and SQL that runs."""
+    tree = tree_about(shop, "Orders of Anna Rossi", "customers.first_name = 'Anna'", *FOUND)
+    grammar = compiled(tree)
+    rng = random.Random(4)
+    for _ in range(15):
+        statement = written(grammar, rng)
+        assert len(statement.encode()) <= max_length(tree)
+        assert "'Anna'" in statement
+        assert (await registry.execute("shop", statement, 10)).ok
+
+
+def written(grammar: xgrammar.CompiledGrammar, rng: random.Random) -> str:
+    matcher = xgrammar.GrammarMatcher(grammar)
+    mask = xgrammar.allocate_token_bitmask(1, len(VOCABULARY))
+    text = b""
+    while True:
+        matcher.fill_next_token_bitmask(mask)
+        words = [word & 0xFFFFFFFF for word in mask[0].tolist()]
+        token = rng.choice([i for i in range(STOP + 1) if words[i // 32] >> (i % 32) & 1])
+        assert matcher.accept_token(token)
+        if token == STOP:
+            return text.decode()
+        text += VOCABULARY[token]
