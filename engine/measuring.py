@@ -120,7 +120,7 @@ class Bench:
     async def _generate(
         self, prompt: Sequence[int], tokens: int, begun: asyncio.Semaphore | None = None
     ) -> float:
-        """Run a request; return its seconds.  ``begun`` is released when it decodes."""
+        """Run a request; return its seconds.  ``begun`` is released with its first token, or its end."""
         self._count += 1
         started = monotonic()
         request = Generate(
@@ -130,10 +130,13 @@ class Bench:
             key=0.0,
             sequence=self._count,
             remaining_seconds=self._grid.limit_seconds,
-            stream=begun is not None,
         )
-        async for _ in self._runtime.generate(request):
-            if begun is not None:
+        try:
+            async for _ in self._runtime.generate(request):
+                if begun is not None:
+                    begun.release()
+                    begun = None
+        finally:
+            if begun is not None:  # it failed: whoever waits for its start looks at its end
                 begun.release()
-                begun = None
         return monotonic() - started
