@@ -30,8 +30,8 @@ class Texts:
     """The quoted texts that a column may be compared with; any by default.
 
     ``known`` are those of a column, ``other`` those (if any) of all other columns, ``pattern`` those after
-    LIKE.  Each of ``named`` must be used, wherever it is stored: its places with their texts.  Nothing else is
-    asked of the places ``taken``.
+    LIKE.  Each of ``named`` must be used, wherever it is stored: its places with their texts.  Nothing else
+    is asked of the places ``taken``.
     """
 
     known: Mapping[Place, Sequence[str]] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
         for column in table.columns
         if column.kind == Kind.TEXT
     }
-    named = _named(question, stored, _words_of(schema))
+    named = _named(question, stored, _words_of(schema))[:_MOST_NAMED]
     exact: dict[Place, list[str]] = {}
     for place, texts in (item for name in named for item in name.items()):
         exact[place] = [*exact.get(place, ()), *texts]
@@ -80,7 +80,7 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     capital = (" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in said)
     other = _rule("said", [literal(text) for text in (*said, *capital)])
     pattern = _rule("pattern", [literal(f"%{text}%") for text in said])
-    return Texts(known, other, pattern, named[:_MOST_NAMED], taken)
+    return Texts(known, other, pattern, named, taken)
 
 
 def _rule(name: str, texts: Sequence[str]) -> Rule | None:
