@@ -34,9 +34,8 @@ class Conditions:
 
 def conditions(prefix: str, table: Table, schema: DatabaseSchema, texts: Texts) -> Conditions:
     """Return the conditions on ``table``; the names of their rules begin with ``prefix``."""
-    taken = {place for name in texts.named for place in name}
-    free = [_test(table, c, texts) for c in table.columns if (table.name, c.name) not in taken]
-    tests = [*free, *_missing(table, schema)]
+    free = [_test(table, c, texts) for c in table.columns if (table.name, c.name) not in texts.taken]
+    tests = [*(test for test in free if test is not None), *_missing(table, schema)]
     named = tuple(_named(table, places) for places in texts.named)
     return Conditions(Rule(f"{prefix}_test", alt(*tests)) if tests else None, named)
 
@@ -80,8 +79,8 @@ def _named(table: Table, places: Mapping[Place, Sequence[str]]) -> Node | None:
     return alt(*found) if found else None
 
 
-def _test(table: Table, column: Column, texts: Texts) -> Node:
-    """Return the conditions on one column."""
+def _test(table: Table, column: Column, texts: Texts) -> Node | None:
+    """Return the conditions on one column; ``None`` if it is known that no text can be meant."""
     values = [literal(value) for value in column.samples if len(str(value)) <= MAX_VALUE_CHARACTERS]
     options: list[Node | str] = []
     if column.kind == Kind.NUMBER:
@@ -94,10 +93,11 @@ def _test(table: Table, column: Column, texts: Texts) -> Node:
         options += [seq(COMPARISON, alt(*values, _DATE)), seq(" BETWEEN ", _DATE, " AND ", _DATE)]
         options.append(seq(" LIKE '", _YEAR, optional(seq("-", _MONTH)), "%'"))
     elif column.kind == Kind.TEXT:
-        options += [seq(_EQUALS, texts.of(table, column)), seq(" LIKE ", texts.pattern)]
-    if not options or (column.nullable and not column.primary_key):
+        options += [seq(_EQUALS, of)] if (of := texts.of(table, column)) is not None else []
+        options += [seq(" LIKE ", texts.pattern)] if texts.pattern is not None else []
+    if column.kind == Kind.OTHER or (column.nullable and not column.primary_key):
         options.append(alt(" IS NULL", " IS NOT NULL"))
-    return seq(identifier(column.name), alt(*options))
+    return seq(identifier(column.name), alt(*options)) if options else None
 
 
 def _missing(table: Table, schema: DatabaseSchema) -> list[Node]:

@@ -5,12 +5,12 @@ A tiny model can choose a name, but hardly copy one, and at times it forgets one
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from plugins.text2sql.grammar_tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
-from plugins.text2sql.spans import longest, spans
+from plugins.text2sql.spans import COMMON, longest, spans
 
 MAX_VALUE_CHARACTERS = 40
 _MOST_WORDS = 4
@@ -21,23 +21,27 @@ _MAX_BYTES = max_length(_ANY)
 
 Place = tuple[str, str]
 """The names of a table and of one of its columns."""
+_Name = Mapping[Place, Sequence[str]]
+_Stored = Mapping[Place, tuple[Column, Sequence[str]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Texts:
     """The quoted texts that a column may be compared with; any by default.
 
-    ``known`` are those of a column, ``other`` those of all other columns, ``pattern`` those after LIKE.  Each
-    of ``named`` must be used, wherever it is stored: its places with their texts.
+    ``known`` are those of a column, ``other`` those (if any) of all other columns, ``pattern`` those after
+    LIKE.  Each of ``named`` must be used, wherever it is stored: its places with their texts.  Nothing else
+    is asked of the places ``taken``.
     """
 
     known: Mapping[Place, Sequence[str]] = field(default_factory=dict)
-    other: Node = _ANY
-    pattern: Node = _ANY_PATTERN
-    named: Sequence[Mapping[Place, Sequence[str]]] = ()
+    other: Node | None = _ANY
+    pattern: Node | None = _ANY_PATTERN
+    named: Sequence[_Name] = ()
+    taken: Set[Place] = frozenset()
 
-    def of(self, table: Table, column: Column) -> Node:
-        """Return the texts of ``column`` of ``table``."""
+    def of(self, table: Table, column: Column) -> Node | None:
+        """Return the texts of ``column`` of ``table``, if there are any."""
         if known := self.known.get((table.name, column.name)):
             return alt(*known)
         if self.other is not _ANY:
@@ -50,72 +54,87 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     """Return the texts that may occur in SQL about ``question``.
 
     Those of a column are in the ``found`` conditions (as retrieval gives them), only what the question names
-    if it does, and the column's choices.  Where there is none of either, and after LIKE, they are some words
-    of the question, as they stand or capitalised.  Names of an open column or of several words must be used.
-    No text is longer than one of the free ones.
+    if it does, and the column's choices.  Where there is none of either, and after LIKE, they are other words
+    of the question, as they stand or capitalised.  What the question names must be used, unless it may be a
+    common word.  No text is longer than one of the free ones.
     """
+    if not spans(question, 1):
+        return Texts()
     stored = {
         (table.name, column.name): (column, _found(table, column, found))
         for table in schema.tables
         for column in table.columns
         if column.kind == Kind.TEXT
     }
-    named = _named(question, stored)
-    said = _said(question, named)
-    if not said:
-        return Texts()
+    named = _named(question, stored, _words_of(schema))[:_MOST_NAMED]
     exact: dict[Place, list[str]] = {}
-    for name in named:
-        for place, texts in name.items():
-            exact[place] = [*exact.get(place, ()), *texts]
+    for place, texts in (item for name in named for item in name.items()):
+        exact[place] = [*exact.get(place, ()), *texts]
     known = {
-        place: exact.get(place) or _short([*texts, *map(literal, column.choices)])
+        place: (() if column.choices else exact.get(place)) or _short([*texts, *map(literal, column.choices)])
         for place, (column, texts) in stored.items()
     }
-    patterns = _short([literal(f"%{text}%") for text in spans(question, _MOST_WORDS)])
-    return Texts(known, Rule("said", alt(*said)), Rule("pattern", alt(*patterns)), named[:_MOST_NAMED])
+    # A value in two tables may be meant in both, or beside another one (Dutch customers, Spanish suppliers).
+    taken = {p for n in named for p in n if len(n) == 1 or (len(n[p]) == 1 and not stored[p][0].choices)}
+    said = _said(question, named)
+    capital = (" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in said)
+    other = _rule("said", [literal(text) for text in (*said, *capital)])
+    pattern = _rule("pattern", [literal(f"%{text}%") for text in said])
+    return Texts(known, other, pattern, named, taken)
 
 
-def _said(question: str, named: Sequence[Mapping[Place, Sequence[str]]]) -> list[str]:
-    """Return words of the question, as they stand and capitalised, without those of stored names."""
+def _rule(name: str, texts: Sequence[str]) -> Rule | None:
+    short = _short(texts)
+    return Rule(name, alt(*short)) if short else None
+
+
+def _said(question: str, named: Sequence[_Name]) -> list[str]:
+    """Return the words of the question that may be values, though nothing like them was found.
+
+    Where it has capitals (not only at its beginning), a value begins with one.
+    """
     taken = {word for name in named for texts in name.values() for text in texts for word in _words(text)}
-    words = spans(question, _MOST_WORDS)
-    free = [span for span in words if taken.isdisjoint(_words(span))] or words
-    capital = (" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in free)
-    return _short([literal(text) for text in (*free, *capital)])
+    free = [span for span in spans(question, _MOST_WORDS) if taken.isdisjoint(_words(span))]
+    if question[1:].islower():
+        return free
+    return [span for span in free if not span.split()[0].islower() and not question.startswith(span)]
 
 
 def _words(text: str) -> list[str]:
     return text.casefold().strip("'").split()
 
 
-_Stored = Mapping[Place, tuple[Column, Sequence[str]]]
+def _named(question: str, stored: _Stored, common: Set[str]) -> list[_Name]:
+    """Return where each name of the question is stored; names in the same places come together.
 
-
-def _named(question: str, stored: _Stored) -> list[Mapping[Place, Sequence[str]]]:
-    """Return where each name of the question is stored; names in the same places come together."""
+    Those that are no choices come first.  A ``common`` word is no choice; of other columns a small word is no
+    value where the question has capitals.
+    """
+    small = question[1:].islower()
 
     def places(span: str) -> tuple[Place, ...]:
         text = literal(span).casefold()
         return tuple(
             place
             for place, (column, texts) in stored.items()
-            # A choice may be a common word, such as paid.
-            if (not column.choices or " " in span) and any(known.casefold() == text for known in texts)
+            if (span not in common if column.choices else small or " " in span or not span.islower())
+            and any(known.casefold() == text for known in texts)
         )
 
     together: dict[tuple[Place, ...], list[str]] = {}
-    for span in longest(question, lambda span: _is_name(span, question) and bool(places(span))):
+    for span in longest(question, lambda span: bool(places(span))):
         together.setdefault(places(span), []).append(literal(span).casefold())
-    return [
-        {place: [text for text in stored[place][1] if text.casefold() in names] for place in where}
-        for where, names in together.items()
+    names = [
+        {place: [text for text in stored[place][1] if text.casefold() in texts] for place in where}
+        for where, texts in together.items()
     ]
+    return sorted(names, key=lambda name: any(stored[place][0].choices for place in name))
 
 
-def _is_name(span: str, question: str) -> bool:
-    """Return whether a stored value is meant: one small word may be a common one, if names have capitals."""
-    return " " in span or not span.islower() or question[1:].islower()
+def _words_of(schema: DatabaseSchema) -> Set[str]:
+    """Return the words of column names, and others that may mean something else than a stored value."""
+    columns = (column.name for table in schema.tables for column in table.columns)
+    return COMMON.union(*(name.casefold().split("_") for name in columns))
 
 
 def _found(table: Table, column: Column, conditions: Sequence[str]) -> list[str]:

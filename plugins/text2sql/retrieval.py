@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Protocol
 
 from plugins.text2sql.schema import DatabaseSchema, identifier, literal
-from plugins.text2sql.spans import longest
+from plugins.text2sql.spans import COMMON, longest
 from plugins.text2sql.text_index import TextIndex
 from plugins.text2sql.value_scan import ScanLimits, ScanStoppedError, identity, scan_values
 
@@ -30,8 +30,6 @@ _PER_WORD = 5
 _MAX_WORDS = 24
 _MAX_CHARACTERS = 64
 _SHORTEST_WORD = 4
-# In small letters these words ask for a figure or an order, though they may be stored as values.
-_ASKING = frozenset({"average", "count", "first", "last", "mean", "most", "number", "order", "total"})
 # What is this much less alike than the best match of a word is left out.
 _BEHIND = 0.1
 _LOOKUP_SECONDS = 2.0
@@ -224,7 +222,7 @@ def similar(
 
 def _named(index: TextIndex, question: str) -> list[str]:
     """Return the labels of the texts that stand in ``question``; of two that overlap, the longer one's."""
-    named = longest(question, lambda span: span not in _ASKING and bool(index.exact(span)))
+    named = longest(question, lambda span: span not in COMMON and bool(index.exact(span)))
     return [label for span in named for label in index.exact(span)]
 
 
