@@ -23,11 +23,12 @@ class Progress(NamedTuple):
 @dataclass(slots=True)
 class _Work:
     """An iteration with ``batch`` (requests in prefill and their tokens), or a run of ``steps`` decode
-    iterations, or both in one (mixed)."""
+    iterations, or both in one (mixed); ``host`` seconds of it are outside the pass."""
 
     began: float
     end: float
     steps: int
+    host: float = 0.0
     batch: list[tuple[SimRequest, int]] = field(default_factory=list)
     run: DecodeRun | None = None
 
@@ -86,7 +87,7 @@ class EngineModel:
         calls = len(self.running) if work.steps else 0
         self.memory.decoded(work.steps * calls)
         context = (self.running.kv_tokens + work.steps * calls) if calls else 0
-        self.passes.note(work.batch, calls, context, work.steps, now - work.began)
+        self.passes.note(work.batch, calls, context, work.steps, now - work.began - work.host)
         progress = Progress([], self.running.decode(work.steps))
         for request, tokens in work.batch:
             self._prefilled(request, tokens, now, progress)
@@ -193,8 +194,9 @@ class EngineModel:
         for request, tokens in batch:
             flop += self.gpu.prefill_flop(tokens, request.computed)
             kv_tokens += request.computed + tokens
-        end = now + self.gpu.iteration_seconds(flop, kv_tokens, decodes)
-        return _Work(now, end, steps=1 if decodes else 0, batch=batch)
+        host = self.gpu.host_seconds * sum(tokens == request.missing_tokens for request, tokens in batch)
+        end = now + host + self.gpu.iteration_seconds(flop, kv_tokens, decodes)
+        return _Work(now, end, steps=1 if decodes else 0, host=host, batch=batch)
 
     def _make_room(self) -> bool:
         """Retract requests until one step fits; return whether any request is left to decode."""

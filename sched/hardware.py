@@ -32,6 +32,8 @@ class Gpu:
     A calibrated runtime counts in tokens of Llama-3.1-70B, too: F makes its prefill as fast as measured.
     ``attention_flop`` and ``padded_flop`` are per unit of a pass's ``reach`` and ``square``,
     ``batch_seconds`` what each further call adds to a step, ``hidden`` as in ``sched.speed.Speed``.
+    ``host_seconds``: what a new call takes of the runtime's time outside passes, where the server's other
+    processes share its core.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Gpu:
     padded_flop: float = 0.0
     batch_seconds: float = 0.0
     hidden: float = 1.0
+    host_seconds: float = 0.0
 
     @property
     def speed(self) -> Speed:
@@ -59,6 +62,7 @@ class Gpu:
             attention=self.attention_flop / self.flops,
             padded=self.padded_flop / self.flops,
             hidden=self.hidden,
+            request=self.host_seconds,
         )
 
     @property

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +21,17 @@ def test_a_lone_request_takes_its_chunks_and_then_its_tokens() -> None:
     first = prefill_seconds(512) + prefill_seconds(128, 512)
     assert log.first[1] == pytest.approx(first)
     assert log.finished[1] == pytest.approx(first + decode_seconds(640) + decode_seconds(641))
+
+
+def test_a_host_that_shares_the_core_takes_its_time_once_per_call() -> None:
+    """Outside passes: the first token comes so much later, and the passes that are reported don't show it."""
+    model = engine()
+    model.gpu = replace(A100, host_seconds=0.25)
+    log = run(model, [(0.0, request(1, 640, 3))])
+    first = prefill_seconds(512) + prefill_seconds(128, 512)
+    assert log.first[1] == pytest.approx(first + 0.25)
+    assert log.finished[1] == pytest.approx(first + 0.25 + decode_seconds(640) + decode_seconds(641))
+    assert sum(p.seconds for p in model.passes.take() if p.requests) == pytest.approx(first)
 
 
 def test_a_single_token_ends_with_the_prefill() -> None:

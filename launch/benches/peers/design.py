@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,9 @@ from sched.trace import TraceWorkflow, read_trace
 
 _KIND = "external"
 """Of workflows that agents outside the server run; what is learned is learned by kind."""
+_HOST_SHARE = 0.5
+"""Of what a call spends outside passes, the share that takes its runtime's time, on whose core a CPU server's
+other processes, routers and clients run as well.  Assumed: lone calls don't tell it from waiting."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,16 +118,21 @@ class Work:
         return priced(workflows, stage_seconds(workflows, self.gpus), self._design.slo_scale)
 
     def simulated(self, system: System, load: float, block: int) -> list[TraceWorkflow]:
-        """Return them as the simulator should run them: what a call spends outside forward passes is added
-        to its SQL, since simulated runtimes have nothing but passes."""
-        outside = self._outside[system.kind]
+        """Return them as the simulator should run them: what a call spends outside forward passes without
+        taking a runtime's time is added to its SQL."""
+        elsewhere = (1 - _HOST_SHARE) * self._outside[system.kind]
 
         def slower(item: Item) -> TraceWorkflow:
-            calls = [c.model_copy(update={"sql": c.sql + outside}) for c in item.workflow.calls]
+            calls = [c.model_copy(update={"sql": c.sql + elsewhere}) for c in item.workflow.calls]
             told = {"calls": tuple(calls), "slo_seconds": item.slo_seconds, "kind": _KIND}
             return item.workflow.model_copy(update=told)
 
         return [slower(item) for item in self.items(load, block)]
+
+    def hardware(self, system: System) -> tuple[Gpu, ...]:
+        """Return the runtimes as the simulator should have them behind ``system``."""
+        host = _HOST_SHARE * self._outside[system.kind]
+        return tuple(replace(gpu, host_seconds=host) for gpu in self.gpus)
 
     def _drawn(self, load: float, block: int) -> list[TraceWorkflow]:
         design = self._design

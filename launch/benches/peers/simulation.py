@@ -80,7 +80,7 @@ def simulated_seconds(measured: Measured, work: Work, system: System, load: floa
 def simulated(work: Work, system: System, load: float, block: int) -> list[WorkflowRecord]:
     """Return a run's workflows by arrival, on the calibrated runtimes configured as the real ones are."""
     simulator = Simulator(
-        work.gpus,
+        work.hardware(system),
         RuntimeConfig(max_running_requests=work.max_running_requests),
         placement_registry().load(system.placement),
         ordering_registry().load(system.ordering),

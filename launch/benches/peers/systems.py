@@ -15,6 +15,9 @@ _PARAMETERS = {
     "balance_rel_threshold": "balance_rel",
 }
 """Of the router's cache_aware, and what our re-implementation calls them."""
+_ACTS_LIKE = {"power_of_two": "random"}
+"""The router's ``power_of_two`` compares loads that it asks the servers for now and then; between two answers
+it knows nothing (sgl-router's ``policies/power_of_two.rs``, ``cached_loads``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class System:
         if not self.is_router:
             return self.policy.rpartition("+")[0]
         policy, _, given = self.policy.partition("?")
+        policy = _ACTS_LIKE.get(policy, policy)
         told = "&".join(f"{_PARAMETERS[name]}={value}" for name, value in parse_qsl(given))
         return f"{policy}?{told}" if told else policy
 
