@@ -77,9 +77,10 @@ def _gantt(measured: Measured, ours: System) -> Figure:
             call for workflow in measured.runs(system, load)[0] for call in workflow.calls if not call.error
         ]
         middle = float(np.median([call.ready for call in calls]))
-        window = [c for c in calls if middle <= c.ready + c.seconds and c.ready <= middle + _WINDOW_SECONDS]
-        _lanes(axes, window, stages)
-        axes.set(title=f"{system.name}, load {load:g}", xlabel="s", xlim=(middle, middle + _WINDOW_SECONDS))
+        begin = max(0.0, middle - _WINDOW_SECONDS / 2)
+        end = min(begin + _WINDOW_SECONDS, max(call.ready + call.seconds for call in calls))
+        _lanes(axes, [c for c in calls if begin <= c.ready + c.seconds and c.ready <= end], stages)
+        axes.set(title=f"{system.name}, load {load:g}", xlabel="s", xlim=(begin, end))
     handles = [axes.barh(0, 0, color=color, label=stage) for stage, color in stages.items()]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize="small")
     return figure
