@@ -1,4 +1,4 @@
-"""``python -m launch.demo``: start a server, ask the demo database three questions, show how it answers.
+"""``python -m launch.demo``: start a server, ask the demo database four questions, show how it answers.
 
 The workflow runs in full, as published: nothing ends early because results agree.  Everything is real: two
 SGLang runtimes, the scheduler, the workflow and SQLite.  The model is tiny and was trained for this database.
@@ -12,7 +12,7 @@ import sys
 import httpx
 from rich.console import Console
 
-from launch.examples import DEMO_QUESTIONS
+from launch.examples import DEMO_QUESTIONS, NO_ROWS_QUESTION
 from launch.local import local_server
 from launch.show import show_answer
 
@@ -25,7 +25,8 @@ def main() -> int:
     console = Console(highlight=False)
     try:
         with local_server(["--no-early-ending"], port=arguments.port) as url:
-            answers = [show_answer(console, url, question, "shop", steps=True) for question in DEMO_QUESTIONS]
+            questions = (*DEMO_QUESTIONS, NO_ROWS_QUESTION)
+            answers = [show_answer(console, url, question, "shop", steps=True) for question in questions]
     except (RuntimeError, httpx.HTTPError) as error:
         print(f"the demo failed: {error}", file=sys.stderr)
         return 1

@@ -9,6 +9,9 @@ DEMO_QUESTIONS = (
 )
 """Those of ``make demo``."""
 
+NO_ROWS_QUESTION = "Show the customers from Lisbon whose first name is Bruno"
+"""Asked after them: there are none, so its SQL is revised, and the answer says that nothing was found."""
+
 EXAMPLES = (
     *DEMO_QUESTIONS,
     "Show the 5 most expensive laptops",

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from launch import ask
-from launch.examples import DEMO_QUESTIONS, EXAMPLES
+from launch.examples import DEMO_QUESTIONS, EXAMPLES, NO_ROWS_QUESTION
 from launch.models import demo_database
 from tests.launch.real_server import RealServer
 
@@ -33,6 +33,17 @@ def test_the_demos_answers_are_right(pair: RealServer, question: str, sql: str) 
     assert answer["status"] == "ok"
     assert answer["rows"] == rows, answer["sql"]
     assert answer["unfamiliar"] == []
+
+
+def test_a_question_without_an_answer_is_revised_and_says_so(pair: RealServer) -> None:
+    """The demo's last question: nobody is, and nothing is invented."""
+    with pair.client() as client:
+        body = {"question": NO_ROWS_QUESTION, "database": "shop"}
+        answer = client.post("/v1/text2sql", json=body).json()
+    assert (answer["status"], answer["rows"]) == ("empty", [])
+    assert "'Lisbon'" in answer["sql"]
+    assert "'Bruno'" in answer["sql"]
+    assert "revise" in [step["stage"] for step in answer["timeline"]]
 
 
 def test_ask_answers_on_a_running_server(pair: RealServer, capsys: pytest.CaptureFixture[str]) -> None:
