@@ -12,6 +12,8 @@ from engine.timeline import RUN_OUTSIDE, SqlEntry, WorkflowRecord
 from sched.request import State, WorkflowSpec
 from sched.trace import TraceCall, TraceWorkflow
 
+MOST_CALLS = 256
+"""Of a longer workflow the first so many calls are kept: which waited for which is found by comparing all."""
 Texts = Callable[[bytes, Sequence[int]], tuple[str, ...]]
 """Returns the texts of the parts of a prompt (token ids, int32) that have so many tokens."""
 

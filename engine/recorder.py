@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.calls import PendingCall
-from engine.recorded import EndedCall, EndedWorkflow, Texts, trace_workflow
+from engine.recorded import MOST_CALLS, EndedCall, EndedWorkflow, Texts, trace_workflow
 from engine.sharing import Outline, Sharing
 from engine.timeline import WorkflowRecord
 from engine.tokens import Prompt
@@ -25,7 +25,6 @@ logger = logging.getLogger(__name__)
 
 _SOURCE = "recorded by a Sluice server"
 _WAITING_ITEMS = 10_000
-_MOST_CALLS = 256
 _MOST_TOKENS = 32_000_000
 _CLOSE_SECONDS = 10.0
 
@@ -120,7 +119,7 @@ class Recorder:
             return
         workflow_id, ended = item
         draft = self._drop(workflow_id)
-        if ended is None or draft is None or len(draft.calls) < min(ended.calls, _MOST_CALLS):
+        if ended is None or draft is None or len(draft.calls) < min(ended.calls, MOST_CALLS):
             return  # nothing to write, or something is missing
         made = trace_workflow(
             str(self._count + 1), ended, draft.calls, self._began, self._sharing, self._texts
@@ -131,7 +130,7 @@ class Recorder:
 
     def _add(self, item: _Call) -> None:
         draft = self._drafts.setdefault(item.workflow_id, _Draft())
-        if len(draft.calls) < _MOST_CALLS:
+        if len(draft.calls) < MOST_CALLS:
             draft.calls.append(item.end(Outline.of(item.prompt, keep_tokens=self._texts is not None)))
             draft.tokens += item.prompt.tokens
             self._tokens += item.prompt.tokens

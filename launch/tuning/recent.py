@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.calls import PendingCall
-from engine.recorded import EndedCall, EndedWorkflow, trace_workflow
+from engine.recorded import MOST_CALLS, EndedCall, EndedWorkflow, trace_workflow
 from engine.sharing import Outline, Sharing
 from engine.timeline import WorkflowRecord
 from sched.autotune import Recent
@@ -27,7 +27,7 @@ class RecentWorkflows:
     def call_settled(self, call: PendingCall) -> None:
         """Keep a call until its workflow ends."""
         calls = self._calls.get(call.record.spec.workflow_id)
-        if calls is not None:
+        if calls is not None and len(calls) < MOST_CALLS:
             calls.append(EndedCall.of(call)(Outline.of(call.request.prompt)))
 
     def workflow_settled(self, record: WorkflowRecord) -> None:
