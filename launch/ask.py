@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import httpx
 from rich.console import Console
 
-from launch.checks import check_folder
+from launch.checks import checked
 from launch.examples import EXAMPLES
 from launch.local import local_server
 from launch.models import DEMO_DATABASE
@@ -38,20 +37,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             "Questions about the demo database that the demo model can answer:", *EXAMPLES, sep="\n  "
         )
         return 0 if arguments.examples else _UNASKED
-    try:
-        check_folder(Path.cwd())
-        return _ask(console, arguments)
-    except ConfigError as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 2
-    except (RuntimeError, httpx.HTTPError) as error:
-        print(f"sluice: there is no answer: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
+    return checked(lambda: _ask(console, arguments))
 
 
 def _ask(console: Console, arguments: argparse.Namespace) -> int:
+    try:
+        return _asked(console, arguments)
+    except (RuntimeError, httpx.HTTPError) as error:
+        print(f"sluice: there is no answer: {error}", file=sys.stderr)
+        return 1
+
+
+def _asked(console: Console, arguments: argparse.Namespace) -> int:
     url = arguments.server or (_LOCAL if _serves(_LOCAL) else None)
     if url is not None:
         return _answered(console, url, arguments)

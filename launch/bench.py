@@ -5,11 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from launch.benches import compare, decide, learning, mixing, overhead, passes, questions, run, validate
-from launch.checks import check_folder
-from sched.errors import ConfigError
+from launch.checks import checked
 
 _BENCHES = {
     "run": run,
@@ -33,15 +31,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         described = subparsers.add_parser(name, help=bench.HELP, description=bench.__doc__)
         bench.add_arguments(described)
     arguments = parser.parse_args(argv)
-    try:
-        check_folder(Path.cwd())
-        code: int = _BENCHES[arguments.name].run(arguments)
-    except ConfigError as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return code
+    return checked(lambda: _BENCHES[arguments.name].run(arguments))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
-"""Checks of the place and the address a server is started on."""
+"""Checks of the place and the address a server is started on, and what failing them means for a command."""
 
 from __future__ import annotations
 
 import errno
 import socket
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from sched.errors import ConfigError
@@ -19,6 +21,23 @@ def check_folder(folder: Path) -> None:
     """
     if folder.resolve() != CHECKOUT.resolve():
         raise ConfigError(f"Sluice runs from its checkout: cd {CHECKOUT} and start it again")
+
+
+def checked(command: Callable[[], int], stopped: str | None = None) -> int:
+    """Run a command line's ``command`` in the checkout and return its exit code.
+
+    2 for wrong input and 130 if it is interrupted; why is told on standard error, ``stopped`` then.
+    """
+    try:
+        check_folder(Path.cwd())
+        return command()
+    except ConfigError as error:
+        print(f"sluice: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        if stopped is not None:
+            print(stopped, file=sys.stderr)
+        return 130
 
 
 def check_port(host: str, port: int) -> None:
@@ -49,6 +68,13 @@ def check_port(host: str, port: int) -> None:
             f"--host {host} can't be listened on ({error.strerror}): give an address of this machine",
             field="host",
         ) from error
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """Return a port of ``host`` that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,8 @@ from contextlib import contextmanager
 
 import httpx
 from rich.console import Console
+
+from launch.checks import free_port
 
 _START_SECONDS = 300.0
 _STOP_SECONDS = 60.0
@@ -28,7 +29,7 @@ def local_server(
     Raises:
         RuntimeError: it ended while starting, or wasn't ready in time.
     """
-    port = port or _free_port()
+    port = port or free_port()
     server = subprocess.Popen(
         [sys.executable, "-m", "launch.server", "--port", str(port), *arguments],
         stdout=subprocess.DEVNULL if progress else None,
@@ -43,12 +44,6 @@ def local_server(
         yield url
     finally:
         _stop(server)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _wait_until_ready(server: subprocess.Popen[bytes], url: str, tell: Callable[[float], None]) -> None:

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from launch.arguments import count, positive
-from launch.checks import check_folder
+from launch.checks import checked
 from launch.policies import placement_registry
 from launch.tuning.shifting import Shift, Shifted
 from sched.errors import ConfigError
@@ -35,24 +35,21 @@ _PHASES = "0.1:100,0.6:200,1.5:60,0.1:100"
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the comparison and return the exit code: 2 for wrong input."""
     arguments = _parser().parse_args(argv)
-    try:
-        check_folder(Path.cwd())
-        runs = _runs(arguments)
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(max_workers=arguments.jobs, mp_context=context) as pool:
-            results = list(pool.map(run, [shift for _, shift in runs]))
-        names = list(dict.fromkeys(name for name, _ in runs))
-        rows = {name: [r for (n, _), r in zip(runs, results, strict=True) if n == name] for name in names}
-        _show(rows, arguments.phases)
-        if arguments.json:
-            tails = {name: [result.tails for result in found] for name, found in rows.items()}
-            changes = [[asdict(c) for c in result.changes] for result in rows[LIVE]]
-            arguments.json.write_bytes(orjson.dumps({"tails": tails, "changes": changes}) + b"\n")
-    except ConfigError as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return checked(lambda: _shift(arguments))
+
+
+def _shift(arguments: argparse.Namespace) -> int:
+    runs = _runs(arguments)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=arguments.jobs, mp_context=context) as pool:
+        results = list(pool.map(run, [shift for _, shift in runs]))
+    names = list(dict.fromkeys(name for name, _ in runs))
+    rows = {name: [r for (n, _), r in zip(runs, results, strict=True) if n == name] for name in names}
+    _show(rows, arguments.phases)
+    if arguments.json:
+        tails = {name: [result.tails for result in found] for name, found in rows.items()}
+        changes = [[asdict(c) for c in result.changes] for result in rows[LIVE]]
+        arguments.json.write_bytes(orjson.dumps({"tails": tails, "changes": changes}) + b"\n")
     return 0
 
 

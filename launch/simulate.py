@@ -17,11 +17,10 @@ from rich.console import Console
 
 from launch.arguments import count, listed
 from launch.cells import Cell
-from launch.checks import check_folder
+from launch.checks import checked
 from launch.policies import ordering_registry, placement_registry
-from launch.sweep import sweep
+from launch.sweep import STOPPED, sweep
 from launch.sweep_report import grouped, plot, table, write_json
-from sched.errors import ConfigError
 from sched.trace import read_header
 
 _DEFAULT_LOAD = (0.4,)
@@ -31,26 +30,22 @@ _TABLE_WIDTH = 180
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the simulations and return the exit code: 2 for wrong input."""
     arguments = _parser().parse_args(argv)
-    try:
-        check_folder(Path.cwd())
-        cells = _cells(arguments)
-        for cell in cells:
-            cell.check()
-        results = sweep(cells, jobs=arguments.jobs, results=arguments.results)
-        groups = grouped(cells, results)
-        for trace in arguments.traces:
-            print(f"{trace}: {read_header(trace).source}")
-        Console(width=_TABLE_WIDTH, highlight=False).print(table(groups))
-        if arguments.json:
-            write_json(arguments.json, cells, results)
-        if arguments.plot:
-            plot(arguments.plot, groups)
-    except ConfigError as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; --results keeps what is done", file=sys.stderr)
-        return 130
+    return checked(lambda: _simulate(arguments), stopped=STOPPED)
+
+
+def _simulate(arguments: argparse.Namespace) -> int:
+    cells = _cells(arguments)
+    for cell in cells:
+        cell.check()
+    results = sweep(cells, jobs=arguments.jobs, results=arguments.results)
+    groups = grouped(cells, results)
+    for trace in arguments.traces:
+        print(f"{trace}: {read_header(trace).source}")
+    Console(width=_TABLE_WIDTH, highlight=False).print(table(groups))
+    if arguments.json:
+        write_json(arguments.json, cells, results)
+    if arguments.plot:
+        plot(arguments.plot, groups)
     return 0
 
 

@@ -16,12 +16,11 @@ from rich.console import Console
 
 from launch.arguments import count
 from launch.cells import Cell
-from launch.checks import check_folder
+from launch.checks import checked
 from launch.studies import ablation, lead, queue
 from launch.studies.base import CLUSTERS, Results, Setting
-from launch.sweep import sweep
+from launch.sweep import STOPPED, sweep
 from launch.sweep_report import write_json
-from sched.errors import ConfigError
 from sched.trace import read_header
 
 _STUDIES = {"lead": lead, "queue": queue, "ablation": ablation}
@@ -32,32 +31,28 @@ _WIDTH = 220
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a study and return the exit code: 2 for wrong input."""
     arguments = _parser().parse_args(argv)
+    return checked(lambda: _study(arguments), stopped=STOPPED)
+
+
+def _study(arguments: argparse.Namespace) -> int:
     study = _STUDIES[arguments.study]
-    try:
-        check_folder(Path.cwd())
-        setting = Setting(
-            tuple(map(str, arguments.traces)),
-            tuple(arguments.cluster or CLUSTERS),
-            arguments.seeds,
-            Cell(
-                trace="",
-                runtime_config=arguments.runtime_config,
-                workflows=arguments.workflows,
-                slo_scale=arguments.slo_scale,
-            ),
-        )
-        cells = study.cells(setting)
-        for cell in cells:
-            cell.check()
-        figures = sweep(cells, jobs=arguments.jobs, results=arguments.results)
-        if arguments.json:
-            write_json(arguments.json, cells, figures)
-    except ConfigError as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; --results keeps what is done", file=sys.stderr)
-        return 130
+    setting = Setting(
+        tuple(map(str, arguments.traces)),
+        tuple(arguments.cluster or CLUSTERS),
+        arguments.seeds,
+        Cell(
+            trace="",
+            runtime_config=arguments.runtime_config,
+            workflows=arguments.workflows,
+            slo_scale=arguments.slo_scale,
+        ),
+    )
+    cells = study.cells(setting)
+    for cell in cells:
+        cell.check()
+    figures = sweep(cells, jobs=arguments.jobs, results=arguments.results)
+    if arguments.json:
+        write_json(arguments.json, cells, figures)
     for trace in arguments.traces:
         print(f"{trace}: {read_header(trace).source}")
     console = Console(width=_WIDTH, highlight=False)

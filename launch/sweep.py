@@ -19,6 +19,9 @@ from sched.errors import ConfigError
 
 Result = dict[str, Any]
 
+STOPPED = "stopped; --results keeps what is done"
+"""What to say when a sweep is interrupted."""
+
 
 def sweep(cells: Sequence[Cell], *, jobs: int, results: Path | None) -> list[Result]:
     """Return the figures of ``cells``, in order.

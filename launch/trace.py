@@ -14,7 +14,7 @@ from statistics import mean, pstdev
 from rich.console import Console
 from rich.table import Table
 
-from launch.checks import check_folder
+from launch.checks import checked
 from sched.bounds import base_seconds, rate_bound, stage_seconds
 from sched.errors import ConfigError
 from sched.hardware import CLUSTERS, parse_cluster
@@ -29,13 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand and return its exit code: 2 for wrong input."""
     parser = _parser()
     arguments = parser.parse_args(argv)
-    try:
-        check_folder(Path.cwd())
-        arguments.run(arguments)
-    except ConfigError as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 2
-    return 0
+    return checked(lambda: arguments.run(arguments) or 0)
 
 
 def _parser() -> argparse.ArgumentParser:

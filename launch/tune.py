@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from launch.arguments import count, positive
-from launch.checks import check_folder
+from launch.checks import checked
 from launch.policies import ordering_registry, placement_registry
 from launch.tuning.curves import plot
 from launch.tuning.search import search
@@ -35,14 +35,7 @@ from sched.tuner import Outcome, Replay, Setting, knobs_of
 def main(argv: Sequence[str] | None = None) -> int:
     """Tune and return the exit code: 2 for wrong input."""
     arguments = _parser().parse_args(argv)
-    try:
-        check_folder(Path.cwd())
-        return _tune(arguments)
-    except ConfigError as error:
-        print(f"sluice: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    return checked(lambda: _tune(arguments))
 
 
 def _tune(arguments: argparse.Namespace) -> int:

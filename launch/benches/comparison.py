@@ -15,11 +15,11 @@ from dataclasses import replace
 from launch.benches.http import Connection
 from launch.benches.load import TAIL_TOKENS, BenchError
 from launch.benches.peers.pair import stock_spec, until_answered
-from launch.benches.stand import HOST, free_port, processes
+from launch.benches.stand import HOST, plan_here, processes
+from launch.checks import free_port
 from launch.config import ServerConfig
 from launch.devices import detect
-from launch.plan import Plan, prepare
-from launch.resolve import resolve
+from launch.plan import Plan
 
 _START_SECONDS = 300.0
 _CALL_SECONDS = 60.0
@@ -39,10 +39,9 @@ async def compare(model_path: str | None, prompt_tokens: int, calls: int) -> Map
         ChildError: a process of Sluice's doesn't start.
         ConfigError: the model can't be served.
     """
-    machine = detect(os.environ)
-    gpus = machine.gpus[:1] or None
+    gpus = detect(os.environ).gpus[:1] or None
     config = ServerConfig(model_path=model_path, gpus=gpus, cpu_slots=None if gpus else 1)
-    plan = prepare(replace(resolve(config, machine), databases={}), machine)
+    plan = plan_here(config)
     return {
         "bare": await _bare(plan, prompt_tokens, calls),
         "sluice": await _sluice(plan, prompt_tokens, calls),

@@ -14,7 +14,8 @@ from typing import Any
 import httpx
 
 from launch.benches.load import BenchError
-from launch.benches.stand import HOST, free_port, processes
+from launch.benches.stand import HOST, processes
+from launch.checks import free_port
 from launch.config import ServerConfig
 from launch.devices import detect
 from launch.plan import prepare

@@ -15,7 +15,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from launch.arguments import count, positive
+from launch.arguments import count, listed, positive
 from launch.benches.live import live_stand
 from launch.benches.load import BenchError
 from launch.children import ChildError
@@ -29,7 +29,13 @@ HELP = "what prefilling beside decoding (mixed chunks) gives"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of this measurement."""
     add = parser.add_argument
-    add("--budgets", type=_budgets, default=(None, 0, 64, 256), metavar="N,…", help="default: auto,0,64,256")
+    add(
+        "--budgets",
+        type=listed(_budget),
+        default=(None, 0, 64, 256),
+        metavar="N,…",
+        help="default: auto,0,64,256",
+    )
     add("--clients", type=count, default=6, help="questions in work at a time (default: 6)")
     add("--seconds", type=positive, default=60.0, help="how long they ask, per budget (default: 60)")
     add("--placement", default="sluice", help="the placement policy (default: sluice)")
@@ -83,5 +89,5 @@ def _ridge(described: Mapping[str, float]) -> str:
     )
 
 
-def _budgets(text: str) -> tuple[int | None, ...]:
-    return tuple(None if part.strip() == "auto" else int(part) for part in text.split(","))
+def _budget(text: str) -> int | None:
+    return None if text == "auto" else int(text)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import math
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
@@ -23,15 +22,11 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.spec import Grid, WorkerSpec
-from launch.arguments import count
+from launch.arguments import count, listed
 from launch.benches.load import BenchError
-from launch.benches.peers.pair import calibration_in
-from launch.benches.stand import processes
+from launch.benches.stand import calibration_in, plan_here, processes
 from launch.children import ChildError
 from launch.config import ServerConfig
-from launch.devices import detect
-from launch.plan import prepare
-from launch.resolve import resolve
 from launch.sources import read_config
 from sched.calibration import Calibration, fit, fit_error, read_calibration
 from sched.errors import ConfigError
@@ -53,13 +48,31 @@ _KINDS: dict[str, Callable[[Pass], bool]] = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of this measurement."""
-    add = parser.add_argument
+    add, counts = parser.add_argument, listed(count)
     add("--config", metavar="FILE.toml", help="a server's settings; its first runtime is measured")
     add("--model-path", metavar="FOLDER", help="the model (without GPU: the embedded one)")
-    add("--prefills", type=_counts, default=(32, 128, 512, 2048, 8192), metavar="N,…", help="lone prompts")
-    add("--batches", type=_counts, default=(1, 8, 16, 32, 64), metavar="N,…", help="calls that decode")
-    add("--contexts", type=_counts, default=(512, 2048, 8192), metavar="N,…", help="tokens of their prompts")
-    add("--riders", type=_counts, default=(32, 64, 128, 256, 512), metavar="N,…", help="tokens beside them")
+    add(
+        "--prefills",
+        type=counts,
+        default=(32, 128, 512, 2048, 8192),
+        metavar="N,…",
+        help="lone prompts",
+    )
+    add("--batches", type=counts, default=(1, 8, 16, 32, 64), metavar="N,…", help="calls that decode")
+    add(
+        "--contexts",
+        type=counts,
+        default=(512, 2048, 8192),
+        metavar="N,…",
+        help="tokens of their prompts",
+    )
+    add(
+        "--riders",
+        type=counts,
+        default=(32, 64, 128, 256, 512),
+        metavar="N,…",
+        help="tokens beside them",
+    )
     add("--rounds", type=count, default=3, help="how often each is measured (default: 3)")
     add("--seconds", type=float, default=480.0, help="limit of the measurement after the start (480)")
     add("--json", type=Path, metavar="FILE", help="write the passes and the speed to FILE")
@@ -87,13 +100,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def grid_of(arguments: argparse.Namespace) -> Grid:
     """Return what the flags ask for; all prompts are unlike, so that each call's KV is read from memory."""
-    behind = [(tokens, context) for context in arguments.contexts for tokens in _BEHIND]
+    batches, contexts = tuple(sorted(arguments.batches)), tuple(sorted(arguments.contexts))
+    behind = [(tokens, context) for context in contexts for tokens in _BEHIND]
     return Grid(
-        prefills=(*((tokens, 0) for tokens in arguments.prefills), *behind),
-        batches=arguments.batches,
-        contexts=arguments.contexts,
-        riders=arguments.riders,
-        carriers=arguments.batches,
+        prefills=(*((tokens, 0) for tokens in sorted(arguments.prefills)), *behind),
+        batches=batches,
+        contexts=contexts,
+        riders=tuple(sorted(arguments.riders)),
+        carriers=batches,
         rounds=arguments.rounds,
         rides=arguments.rounds,
         shared=False,
@@ -108,8 +122,7 @@ def _config(arguments: argparse.Namespace) -> ServerConfig:
 
 async def _measured(config: ServerConfig, grid: Grid) -> Calibration:
     """Start the first runtime of ``config`` alone and have it measure itself on ``grid``."""
-    machine = detect(os.environ)
-    plan = prepare(replace(resolve(config, machine), databases={}), machine)
+    plan = plan_here(config)
     async with processes() as stand:
         worker = plan.family_in(stand.folder).workers[0]
         spec = WorkerSpec.from_json(worker.line)
@@ -185,7 +198,3 @@ def _row(found: Calibration) -> str:
     told: dict[str, Any] = {f.name: getattr(gpu, f.name) for f in fields(gpu)}
     shown = (f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v!r}" for n, v in told.items())
     return f"Gpu({', '.join(shown)})"
-
-
-def _counts(text: str) -> tuple[int, ...]:
-    return tuple(sorted(count(part) for part in text.split(",")))

@@ -4,28 +4,53 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
+from launch.benches.load import BenchError
 from launch.benches.null_runtimes import NullSpec
+from launch.checks import free_port
 from launch.children import Child, ChildSpec
 from launch.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
-from launch.devices import Machine
+from launch.devices import Machine, detect
 from launch.models import demo_model
-from launch.plan import Plan
+from launch.plan import Plan, prepare
+from launch.resolve import resolve
+from sched.calibration import Calibration, read_calibration
 
 HOST = "127.0.0.1"
 RUNTIMES = ("null-0", "null-1")
 
 _END_SECONDS = 10.0
 _START_SECONDS = 60.0
+
+
+def plan_here(config: ServerConfig) -> Plan:
+    """Return the plan of ``config`` on this machine, without databases.
+
+    Raises:
+        ConfigError: the configuration doesn't fit the machine.
+    """
+    machine = detect(os.environ)
+    return prepare(replace(resolve(config, machine), databases={}), machine)
+
+
+def calibration_in(folder: Path) -> Calibration:
+    """Return what a worker with this ``calibration_folder`` found.
+
+    Raises:
+        BenchError: nothing.
+    """
+    files = list(folder.glob("*.json"))
+    if not files:
+        raise BenchError(f"the runtime of {folder.name} could not be calibrated: start it on an idle machine")
+    return read_calibration(files[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +141,3 @@ def _null_runtimes(controller: ChildSpec) -> ChildSpec:
     command = (sys.executable, "-m", "launch.benches.null_runtimes")
     spec = NullSpec(endpoint=told.endpoint, names=told.runtimes)
     return ChildSpec(label="null runtimes", command=command, line=spec.to_json())
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

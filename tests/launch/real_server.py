@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,18 +16,13 @@ from typing import Any
 import httpx
 import psutil
 
+from launch.checks import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
 CROWDED = ("--window-tokens", "100000", "--", "--max-running-requests", "2")
 """Few slots, so that calls wait inside SGLang; a wide window, so that none waits in the controller."""
 START_SECONDS = 240.0
 STOP_SECONDS = 60.0
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:

@@ -15,7 +15,8 @@ from launch.benches.peers.systems import SYSTEMS, System
 from launch.benches.replay.endpoint import Endpoint
 from launch.benches.replay.player import Item, Patience, play
 from launch.benches.replay.prompts import token_ids
-from launch.benches.stand import HOST, free_port, processes
+from launch.benches.stand import HOST, processes
+from launch.checks import free_port
 from tests.launch.replay_fakes import call, workflow
 
 

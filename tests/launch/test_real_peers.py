@@ -16,7 +16,8 @@ from engine import sglang_hook, sglang_slowdown
 from engine.spec import WorkerSpec
 from launch.benches.peers.pair import stock_spec, until_answered
 from launch.benches.replay.prompts import token_ids
-from launch.benches.stand import HOST, free_port, processes
+from launch.benches.stand import HOST, processes
+from launch.checks import free_port
 from launch.models import demo_model
 from tests.launch.real_server import RealServer
 from tests.launch.replay_fakes import call, workflow

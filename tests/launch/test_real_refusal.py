@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.launch.real_server import ROOT, START_SECONDS, free_port
+from launch.checks import free_port
+from tests.launch.real_server import ROOT, START_SECONDS
 
 BROKEN_PLUGIN = """
 from sglang.srt.plugins.hook_registry import HookRegistry, HookType

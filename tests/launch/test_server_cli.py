@@ -19,6 +19,7 @@ import httpx
 import psutil
 import pytest
 
+from launch.checks import free_port
 from tests.launch.stand_in import alive
 
 ROOT = Path(__file__).parents[2]
@@ -46,13 +47,6 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     (sentence,) = done.stderr.splitlines()
     assert sentence.startswith("sluice: ")
     return sentence
-
-
-def free_port() -> int:
-    """Return a port nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class SimulatedServer:

@@ -7,13 +7,11 @@ that isn't measured is idle.  A router, or a controller, is started anew for eac
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import httpx
 
@@ -22,14 +20,13 @@ from launch.benches.load import BenchError
 from launch.benches.peers.design import Design
 from launch.benches.peers.systems import System
 from launch.benches.replay.endpoint import CallError, Endpoint
-from launch.benches.stand import HOST, Processes, free_port, processes
+from launch.benches.stand import HOST, Processes, calibration_in, plan_here, processes
+from launch.checks import free_port
 from launch.children import Child, ChildSpec
 from launch.config import RuntimeConfig, ServerConfig
-from launch.devices import detect
-from launch.plan import Plan, prepare
-from launch.resolve import resolve
+from launch.plan import Plan
 from launch.sources import read_config
-from sched.calibration import Calibration, read_calibration
+from sched.calibration import Calibration
 
 _START_SECONDS = 300.0
 _SWITCH_SECONDS = 60.0
@@ -141,8 +138,7 @@ async def running_pair(config: ServerConfig) -> AsyncIterator[Pair]:
         ChildError: a worker doesn't start.
         ConfigError: ``config`` doesn't fit this machine.
     """
-    machine = detect(os.environ)
-    plan = prepare(replace(resolve(config, machine), databases={}), machine)
+    plan = plan_here(config)
     async with processes() as stand:
         family = plan.family_in(stand.folder)
         # First alone: they calibrate themselves.
@@ -170,18 +166,6 @@ async def _stock_servers(stand: Processes, specs: Sequence[WorkerSpec]) -> list[
         urls.append(f"http://{HOST}:{port}")
     await until_answered(children, [f"{url}/health" for url in urls], _START_SECONDS)
     return urls
-
-
-def calibration_in(folder: Path) -> Calibration:
-    """Return what a worker with this ``calibration_folder`` found.
-
-    Raises:
-        BenchError: nothing.
-    """
-    files = list(folder.glob("*.json"))
-    if not files:
-        raise BenchError(f"the runtime of {folder.name} could not be calibrated: start it on an idle machine")
-    return read_calibration(files[0])
 
 
 async def _end(child: Child) -> None:
