@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 
 import pytest
-import xgrammar
 
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Found
-from plugins.text2sql.shop import build_shop
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
+from tests.plugins.text2sql.grammar_machine import compiler, walk
 from tests.plugins.text2sql.scripted_steps import Call, ScriptedSteps
 
-STOP = 256
 QUESTION = 'Which customers from "Köln" bought an Alto Pro Camera?'
 
 
@@ -42,34 +39,14 @@ class RandomModel:
 
     def __init__(self, seed: int) -> None:
         self._rng = random.Random(seed)
-        self._vocabulary = [*(bytes([byte]) for byte in range(256)), b"</s>"]
-        info = xgrammar.TokenizerInfo(self._vocabulary, stop_token_ids=[STOP])
-        self._compiler = xgrammar.GrammarCompiler(info, max_threads=1)
+        self._compiler = compiler()
         self.calls: list[tuple[Call, int]] = []
 
     def __call__(self, call: Call, _: int) -> str:
-        matcher = xgrammar.GrammarMatcher(self._compiler.compile_grammar(call.params.sampling["ebnf"]))
-        mask = xgrammar.allocate_token_bitmask(1, len(self._vocabulary))
-        written = b""
-        while True:
-            matcher.fill_next_token_bitmask(mask)
-            words = [word & 0xFFFFFFFF for word in mask[0].tolist()]
-            allowed = [i for i in range(STOP + 1) if words[i // 32] >> (i % 32) & 1]
-            token = self._rng.choice(allowed)
-            assert matcher.accept_token(token)
-            if token == STOP:
-                self.calls.append((call, len(written) + 1))
-                return written.decode()
-            written += self._vocabulary[token]
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
-    path = tmp_path_factory.mktemp("constrained") / "shop.sqlite"
-    build_shop(path)
-    with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
-        yield registry
+        text = walk(self._compiler.compile_grammar(call.params.sampling["ebnf"]), self._rng)
+        # A token is a byte, and one more ends the text.
+        self.calls.append((call, len(text.encode()) + 1))
+        return text
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -12,19 +10,9 @@ from hypothesis import strategies as st
 
 from plugins.text2sql import stages
 from plugins.text2sql.databases import DatabaseRegistry
-from plugins.text2sql.shop import build_shop
 from plugins.text2sql.unit_tests import is_won, passes
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
 from tests.plugins.text2sql.scripted_shop import BROKEN, EMPTY, OTHER, RIGHT, RIGHT_TOO, WRONG, run, scripted
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
-    path = tmp_path_factory.mktemp("workflow") / "shop.sqlite"
-    build_shop(path)
-    with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
-        yield registry
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-import xgrammar
 
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.grammar import MAX_LENGTH, sql_grammar, sql_tree, table_list_grammar, table_list_tree
@@ -20,8 +19,9 @@ from plugins.text2sql.safety import check_select
 from plugins.text2sql.schema import DatabaseSchema
 from plugins.text2sql.shop import build_shop
 from sched.errors import NotFoundError
+from tests.plugins.text2sql.grammar_machine import accepts, compiled, walk
 
-STOP = 4095
+MOST_TOKENS = 4095
 
 ODD = """
 CREATE TABLE "Order" ("select" TEXT, "two words" INTEGER, "quo""te" REAL, "Größe" TEXT,
@@ -66,35 +66,10 @@ def vocabulary(registry: DatabaseRegistry) -> list[bytes]:
     tokens = dict.fromkeys(bytes([byte]) for byte in range(256))
     text = "".join(samples(sql_tree(registry.schema("shop")), 500)).encode()
     rng = random.Random(3)
-    while len(tokens) < STOP:
+    while len(tokens) < MOST_TOKENS:
         start = rng.randrange(len(text))
         tokens[text[start : start + rng.randint(2, 9)]] = None
-    return [*tokens, b"</s>"]
-
-
-def compiled(grammar: str, vocabulary: list[bytes]) -> xgrammar.CompiledGrammar:
-    info = xgrammar.TokenizerInfo(vocabulary, stop_token_ids=[STOP])
-    return xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(grammar)
-
-
-def accepts(grammar: xgrammar.CompiledGrammar, text: str) -> bool:
-    matcher = xgrammar.GrammarMatcher(grammar)
-    return bool(matcher.accept_string(text) and matcher.accept_token(STOP))
-
-
-def walk(grammar: xgrammar.CompiledGrammar, vocabulary: list[bytes], rng: random.Random) -> str:
-    """Return what a model that picks any allowed token writes."""
-    matcher = xgrammar.GrammarMatcher(grammar)
-    mask = xgrammar.allocate_token_bitmask(1, len(vocabulary))
-    written = b""
-    while True:
-        matcher.fill_next_token_bitmask(mask)
-        words = [word & 0xFFFFFFFF for word in mask[0].tolist()]
-        token = rng.choice([i for i in range(len(vocabulary)) if words[i // 32] >> (i % 32) & 1])
-        assert matcher.accept_token(token)
-        if token == STOP:
-            return written.decode()
-        written += vocabulary[token]
+    return [*tokens]
 
 
 @pytest.mark.parametrize("database", ["shop", "odd"])
@@ -226,7 +201,7 @@ async def test_a_random_model_writes_sql_that_runs(
     grammar = compiled(sql_grammar(registry.schema(database)), vocabulary)
     rng = random.Random(5)
     for _ in range(40):
-        statement = walk(grammar, vocabulary, rng)
+        statement = walk(grammar, rng)
         assert len(statement.encode()) <= max_length(tree)
         result = await registry.execute(database, statement, 10)
         assert result.ok, (statement, result.error)
@@ -240,7 +215,7 @@ def test_table_lists_are_json(registry: DatabaseRegistry, vocabulary: list[bytes
     grammar = compiled(table_list_grammar(schema), vocabulary)
     names = {table.name for table in schema.tables}
     rng = random.Random(2)
-    for text in [*samples(tree, 50), *(walk(grammar, vocabulary, rng) for _ in range(20))]:
+    for text in [*samples(tree, 50), *(walk(grammar, rng) for _ in range(20))]:
         assert len(text.encode()) <= max_length(tree)
         assert 1 <= len(json.loads(text)) <= MOST_TABLES
         assert names.issuperset(json.loads(text))

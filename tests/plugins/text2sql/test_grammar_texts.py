@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 import xgrammar
@@ -14,10 +12,8 @@ from plugins.text2sql.grammar import MAX_LENGTH, sql_grammar, sql_tree
 from plugins.text2sql.grammar_texts import texts_about
 from plugins.text2sql.grammar_tree import Node, max_length, sample, to_ebnf
 from plugins.text2sql.schema import DatabaseSchema
-from plugins.text2sql.shop import build_shop
+from tests.plugins.text2sql.grammar_machine import accepts, compiled, walk
 
-STOP = 256
-VOCABULARY = [*(bytes([byte]) for byte in range(256)), b"</s>"]
 QUESTION = "How many orders did bruno O'Brian from Köln place?"
 FOUND = ("customers.first_name = 'Bruno'", "suppliers.name = 'O''Hara Goods'")
 
@@ -27,32 +23,13 @@ def tree_about(schema: DatabaseSchema, question: str, *found: str) -> Node:
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
-    path = tmp_path_factory.mktemp("values") / "shop.sqlite"
-    build_shop(path)
-    with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
-        yield registry
-
-
-@pytest.fixture(scope="module")
 def shop(registry: DatabaseRegistry) -> DatabaseSchema:
     return registry.schema("shop")
 
 
-def compiled(tree: Node) -> xgrammar.CompiledGrammar:
-    info = xgrammar.TokenizerInfo(VOCABULARY, stop_token_ids=[STOP])
-    return xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(to_ebnf(tree))
-
-
-def accepts(grammar: xgrammar.CompiledGrammar, text: str) -> bool:
-    matcher = xgrammar.GrammarMatcher(grammar)
-    return bool(matcher.accept_string(text) and matcher.accept_token(STOP))
-
-
 @pytest.fixture(scope="module")
 def bound(shop: DatabaseSchema) -> xgrammar.CompiledGrammar:
-    return compiled(tree_about(shop, QUESTION, *FOUND))
+    return compiled(to_ebnf(tree_about(shop, QUESTION, *FOUND)))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +90,7 @@ def test_names_are_not_forgotten(shop: DatabaseSchema, statement: str, allowed: 
     """Each name of the question is used once, in any order and among other conditions."""
     found = ("customers.last_name = 'Rossi'", "customers.city = 'Rome'", "suppliers.city = 'Rome'")
     tree = tree_about(shop, "how many orders has rossi in rome", *found, "customers.last_name = 'Rossini'")
-    assert accepts(compiled(tree), statement) is allowed
+    assert accepts(compiled(to_ebnf(tree)), statement) is allowed
 
 
 @pytest.mark.parametrize(
@@ -132,7 +109,7 @@ def test_common_words_need_not_be_names(shop: DatabaseSchema, question: str, fou
 
 def test_without_other_words_nothing_else_is_asked(shop: DatabaseSchema) -> None:
     """Where the only word with a capital is a stored name, no other column can be compared with a text."""
-    grammar = compiled(tree_about(shop, "Which customers live in Rome?", "customers.city = 'Rome'"))
+    grammar = compiled(to_ebnf(tree_about(shop, "Which customers live in Rome?", "customers.city = 'Rome'")))
     start = "SELECT email FROM customers WHERE city = 'Rome'"
     assert accepts(grammar, f"{start} AND country = 'Italy' AND id > 3")
     for other in (
@@ -164,7 +141,7 @@ def test_one_of_several_names_in_a_place_is_enough(shop: DatabaseSchema) -> None
 def test_choices_are_used_as_well(shop: DatabaseSchema) -> None:
     """A named choice is no longer forgotten; in a column of one table nothing else is asked."""
     found = ["orders.payment_method = 'card'", "customers.country = 'Spain'", "suppliers.country = 'Spain'"]
-    grammar = compiled(tree_about(shop, "How many orders by card from Spain?", *found))
+    grammar = compiled(to_ebnf(tree_about(shop, "How many orders by card from Spain?", *found)))
     start = "SELECT count(*) FROM orders JOIN customers ON orders.customer_id = customers.id WHERE "
     both = "orders.payment_method = 'card' AND customers.country = 'Spain'"
     assert accepts(grammar, f"{start}{both}")
@@ -202,24 +179,10 @@ def test_a_question_without_words_changes_nothing(shop: DatabaseSchema, question
 async def test_what_is_bound_runs(registry: DatabaseRegistry, shop: DatabaseSchema) -> None:
     """Whatever byte is taken of those allowed, an end comes within the limit and SQL that runs."""
     tree = tree_about(shop, "Orders of Anna Rossi", "customers.first_name = 'Anna'", *FOUND)
-    grammar = compiled(tree)
+    grammar = compiled(to_ebnf(tree))
     rng = random.Random(4)
     for _ in range(15):
-        statement = written(grammar, rng)
+        statement = walk(grammar, rng)
         assert len(statement.encode()) <= max_length(tree)
         assert "'Anna'" in statement
         assert (await registry.execute("shop", statement, 10)).ok
-
-
-def written(grammar: xgrammar.CompiledGrammar, rng: random.Random) -> str:
-    matcher = xgrammar.GrammarMatcher(grammar)
-    mask = xgrammar.allocate_token_bitmask(1, len(VOCABULARY))
-    text = b""
-    while True:
-        matcher.fill_next_token_bitmask(mask)
-        words = [word & 0xFFFFFFFF for word in mask[0].tolist()]
-        token = rng.choice([i for i in range(STOP + 1) if words[i // 32] >> (i % 32) & 1])
-        assert matcher.accept_token(token)
-        if token == STOP:
-            return text.decode()
-        text += VOCABULARY[token]

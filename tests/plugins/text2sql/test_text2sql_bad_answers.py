@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
 
 import pytest
 
 from plugins.text2sql.databases import DatabaseRegistry
-from plugins.text2sql.shop import build_shop
 from plugins.text2sql.workflow import Text2SqlOptions
 from tests.plugins.text2sql.scripted_shop import (
     BROKEN,
@@ -22,15 +19,6 @@ from tests.plugins.text2sql.scripted_shop import (
     scripted,
 )
 from tests.plugins.text2sql.scripted_steps import CUT_OFF, Call
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
-    path = tmp_path_factory.mktemp("workflow") / "shop.sqlite"
-    build_shop(path)
-    with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
-        yield registry
 
 
 async def test_revision_ends_when_rows_come(registry: DatabaseRegistry) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import pytest
 
 from plugins.text2sql import stages
 from plugins.text2sql.databases import DatabaseRegistry
-from plugins.text2sql.shop import build_shop
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
 from sched.errors import ConfigError, NotFoundError
 from sched.profile import PUBLISHED
@@ -26,15 +23,6 @@ from tests.plugins.text2sql.scripted_shop import (
     run,
     scripted,
 )
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
-    path = tmp_path_factory.mktemp("workflow") / "shop.sqlite"
-    build_shop(path)
-    with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
-        yield registry
 
 
 async def test_all_stages_run_in_the_published_order(registry: DatabaseRegistry) -> None:

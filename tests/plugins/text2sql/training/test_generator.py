@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
-import xgrammar
 
 from plugins.text2sql import answers, stages
 from plugins.text2sql.grammar import sql_grammar
@@ -26,8 +25,7 @@ from plugins.text2sql.training.questions import Question, draw
 from plugins.text2sql.training.tasks import Task, tasks
 from plugins.text2sql.training.world import World, demo_world
 from sched.workflow import Generation, SqlResult
-
-END = 256
+from tests.plugins.text2sql.grammar_machine import accepts, compiled
 
 
 @pytest.fixture(scope="module")
@@ -47,22 +45,12 @@ def drawn(world: World) -> list[Task]:
     return list(itertools.islice(tasks(world, random.Random(5)), 1500))
 
 
-def accepts(grammar: xgrammar.CompiledGrammar, text: str) -> bool:
-    matcher = xgrammar.GrammarMatcher(grammar)
-    return bool(matcher.accept_string(text) and matcher.accept_token(END))
-
-
 def complaint(connection: sqlite3.Connection, sql: str) -> str:
     try:
         found = connection.execute(sql).fetchone()
     except sqlite3.Error as error:
         return str(error)
     return "it gave a row" if found else "the statement ran and returned no rows"
-
-
-def compiled(ebnf: str) -> xgrammar.CompiledGrammar:
-    info = xgrammar.TokenizerInfo([*(bytes([b]) for b in range(END)), b"</s>"], stop_token_ids=[END])
-    return xgrammar.GrammarCompiler(info, max_threads=1).compile_grammar(ebnf)
 
 
 def test_every_right_answer_runs_and_can_be_written_under_the_grammar(

@@ -1,0 +1,48 @@
+"""xgrammar as the tests use it: grammars compiled, texts accepted, texts written at random."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import xgrammar
+
+BYTES: Sequence[bytes] = tuple(bytes([byte]) for byte in range(256))
+
+
+def compiler(tokens: Sequence[bytes] = BYTES) -> xgrammar.GrammarCompiler:
+    """Return a compiler for a vocabulary of ``tokens`` and, last, one that ends a text."""
+    info = xgrammar.TokenizerInfo([*tokens, b"</s>"], stop_token_ids=[len(tokens)])
+    return xgrammar.GrammarCompiler(info, max_threads=1)
+
+
+def compiled(ebnf: str, tokens: Sequence[bytes] = BYTES) -> xgrammar.CompiledGrammar:
+    """Return the grammar ``ebnf`` for such a vocabulary."""
+    return compiler(tokens).compile_grammar(ebnf)
+
+
+def accepts(grammar: xgrammar.CompiledGrammar, text: str) -> bool:
+    """Return whether the grammar allows ``text``, and that it ends there."""
+    matcher = xgrammar.GrammarMatcher(grammar)
+    return bool(matcher.accept_string(text) and matcher.accept_token(_stop(grammar)))
+
+
+def walk(grammar: xgrammar.CompiledGrammar, rng: random.Random) -> str:
+    """Return what a model that picks any allowed token writes."""
+    matcher, stop = xgrammar.GrammarMatcher(grammar), _stop(grammar)
+    tokens = grammar.tokenizer_info.decoded_vocab
+    mask = xgrammar.allocate_token_bitmask(1, len(tokens))
+    written = b""
+    while True:
+        matcher.fill_next_token_bitmask(mask)
+        words = [word & 0xFFFFFFFF for word in mask[0].tolist()]
+        token = rng.choice([i for i in range(len(tokens)) if words[i // 32] >> (i % 32) & 1])
+        assert matcher.accept_token(token)
+        if token == stop:
+            return written.decode()
+        written += tokens[token]
+
+
+def _stop(grammar: xgrammar.CompiledGrammar) -> int:
+    (stop,) = grammar.tokenizer_info.stop_token_ids
+    return int(stop)
