@@ -12,9 +12,10 @@ import orjson
 
 from launch.policies import ordering_registry, placement_registry
 from sched.arrivals import draw
+from sched.batching import RuntimeConfig
 from sched.bounds import rate_bound
 from sched.errors import ConfigError
-from sched.hardware import RuntimeConfig, parse_cluster
+from sched.hardware import parse_cluster
 from sched.limits import PrewarmLimits
 from sched.metrics import ATTAINMENT, WARM_UP, Recording, WorkflowRecord, summarise
 from sched.simulator import SimOptions, Simulator

@@ -24,9 +24,10 @@ from launch.policies import ordering_registry, placement_registry
 from launch.tuning.curves import plot
 from launch.tuning.search import search
 from sched.arrivals import draw
+from sched.batching import RuntimeConfig
 from sched.bounds import rate_bound
 from sched.errors import ConfigError
-from sched.hardware import RuntimeConfig, parse_cluster
+from sched.hardware import parse_cluster
 from sched.simulator import SimOptions
 from sched.trace import read_trace
 from sched.tuner import Outcome, Replay, Setting, knobs_of

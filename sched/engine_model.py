@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from sched.batching import Batching
 from sched.decode_run import DecodeRun
-from sched.hardware import FLOP_PER_TOKEN, Batching, Gpu
+from sched.hardware import FLOP_PER_TOKEN, Gpu
 from sched.simbatch import PrefillBudget, RunningBatch, SimRequest, TokenRatio
 from sched.simcache import KvMemory
 from sched.simpasses import PassLog

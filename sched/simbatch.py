@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from sched.hardware import Batching
+from sched.batching import Batching
 
 _RETRACT_DECODE_STEPS = 20
 """Steps that SGLang wants room for after a retraction (``SGLANG_RETRACT_DECODE_STEPS``)."""

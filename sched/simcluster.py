@@ -8,9 +8,10 @@ from functools import partial
 
 from sched import events as ev
 from sched.agenda import Agenda, Turn
+from sched.batching import RuntimeConfig
 from sched.engine_model import EngineModel
 from sched.errors import Failure
-from sched.hardware import Gpu, RuntimeConfig
+from sched.hardware import Gpu
 from sched.latency import Chunks
 from sched.metrics import RuntimeRecord
 from sched.prewarm import PREWARM_ATTEMPT

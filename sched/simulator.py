@@ -10,10 +10,11 @@ from functools import partial
 
 from sched import events as ev
 from sched.agenda import Agenda, Turn
+from sched.batching import RuntimeConfig
 from sched.bounds import base_seconds, stage_seconds
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import Failure
-from sched.hardware import Gpu, RuntimeConfig
+from sched.hardware import Gpu
 from sched.limits import PrewarmLimits
 from sched.metrics import CallRecord, Recording, WorkflowRecord
 from sched.policy import OrderingPolicy, PlacementPolicy

@@ -11,7 +11,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sched.hardware import Gpu, RuntimeConfig
+from sched.batching import RuntimeConfig
+from sched.hardware import Gpu
 from sched.metrics import WARM_UP, Recording, WorkflowRecord, percentile
 from sched.policy import OrderingPolicy, PlacementPolicy
 from sched.simulator import SimOptions, Simulator

@@ -6,7 +6,7 @@ All policies have the same runtimes.  The last columns of the rates change these
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rich.table import Table
@@ -25,6 +25,8 @@ _BASELINES = {
     "cache_aware 8/1.2": ("cache_aware_small", "fcfs"),
     "least_outstanding": ("least_outstanding", "fcfs"),
 }
+_Figure = tuple[str, float | None]
+"""A figure as it is shown, and the ratio in it, if there is one."""
 
 
 def cells(setting: Setting) -> list[Cell]:
@@ -72,68 +74,57 @@ def _tuned(results: Results, cell: Cell) -> Cell:
 
 def _rates(setting: Setting, results: Results) -> Table:
     names = (*_BASELINES, "hexgen_flow tuned", "sluice", "bound")
-    shown = table(
-        f"Highest rate with 95 % within S = {setting.cell.slo_scale:g}, workflows/s, and sluice over it",
-        ("trace", "cluster"),
-        names,
-    )
-    ratios: dict[str, list[float]] = defaultdict(list)
-    for place in setting.places():
+
+    def row(place: Cell) -> list[_Figure]:
         ours = _with(place, _OURS)
-        rivals = {name: _with(place, policy) for name, policy in _BASELINES.items()}
-        rivals["hexgen_flow tuned"] = _tuned(results, place)
-        row = []
-        for name, rival in rivals.items():
-            ratio = results.mean(ours, "rate") / results.mean(rival, "rate")
-            ratios[name].append(ratio)
-            row.append(f"{results.shown(rival, 'rate', '.3f')} · {ratio:.2f}×")
-        bound = results.mean(ours, "rate_bound")
-        row += [
-            results.shown(ours, "rate", ".3f"),
-            f"{bound:.2f} · {bound / results.mean(ours, 'rate'):.2f}×",
-        ]
-        shown.add_row(*place_name(place), *row)
-    shown.add_row("geometric mean (smallest)", "", *(summary(r) for r in ratios.values()), "", "")
-    return shown
+        rivals = [*(_with(place, policy) for policy in _BASELINES.values()), _tuned(results, place)]
+        rate, bound = results.mean(ours, "rate"), results.mean(ours, "rate_bound")
+        compared = [_over(results, rival, rate / results.mean(rival, "rate")) for rival in rivals]
+        own = results.shown(ours, "rate", ".3f")
+        return [*compared, (own, None), (f"{bound:.2f} · {bound / rate:.2f}×", None)]
+
+    title = f"Highest rate with 95 % within S = {setting.cell.slo_scale:g}, workflows/s, and sluice over it"
+    return _compared(setting, title, names, row)
 
 
 def _configurations(setting: Setting, results: Results) -> Table:
-    shown = table(
-        "Highest rate of sluice by runtime configuration, and over SGLang's default",
-        ("trace", "cluster"),
-        tuple(_configured(setting.cell)),
-    )
-    ratios: dict[str, list[float]] = defaultdict(list)
-    for place in setting.places():
+    def row(place: Cell) -> list[_Figure]:
         configured = _configured(place)
         default = results.mean(configured["SGLang's default"], "rate")
-        row = []
-        for name, cell in configured.items():
-            ratios[name].append(results.mean(cell, "rate") / default)
-            row.append(f"{results.shown(cell, 'rate', '.3f')} · {ratios[name][-1]:.2f}×")
-        shown.add_row(*place_name(place), *row)
-    shown.add_row("geometric mean (smallest)", "", *map(summary, ratios.values()))
-    return shown
+        return [_over(results, cell, results.mean(cell, "rate") / default) for cell in configured.values()]
+
+    title = "Highest rate of sluice by runtime configuration, and over SGLang's default"
+    return _compared(setting, title, tuple(_configured(setting.cell)), row)
 
 
 def _latencies(setting: Setting, results: Results) -> Table:
-    shown = table(
-        "P95 by load, seconds: hexgen_flow tuned (its α) / sluice = ratio",
-        ("trace", "cluster"),
-        [f"{load:.0%}" for load in LOADS],
-    )
-    ratios: dict[float, list[float]] = defaultdict(list)
-    for place in setting.places():
-        row = []
-        for load in LOADS:
-            ours = replace(_with(place, _OURS), load=load)
-            tuned = _tuned(results, ours)
-            theirs, mine = results.mean(tuned, "p95"), results.mean(ours, "p95")
-            ratios[load].append(theirs / mine)
-            alpha = tuned.placement.partition("=")[2]
-            row.append(f"{theirs:.0f} ({alpha}) / {mine:.0f} = {theirs / mine:.2f}")
-        shown.add_row(*place_name(place), *row)
-    shown.add_row("geometric mean (smallest)", "", *map(summary, ratios.values()))
+    def figure(ours: Cell) -> _Figure:
+        tuned = _tuned(results, ours)
+        theirs, mine = results.mean(tuned, "p95"), results.mean(ours, "p95")
+        alpha = tuned.placement.partition("=")[2]
+        return f"{theirs:.0f} ({alpha}) / {mine:.0f} = {theirs / mine:.2f}", theirs / mine
+
+    def row(place: Cell) -> list[_Figure]:
+        return [figure(replace(_with(place, _OURS), load=load)) for load in LOADS]
+
+    title = "P95 by load, seconds: hexgen_flow tuned (its α) / sluice = ratio"
+    return _compared(setting, title, [f"{load:.0%}" for load in LOADS], row)
+
+
+def _over(results: Results, cell: Cell, ratio: float) -> _Figure:
+    return f"{results.shown(cell, 'rate', '.3f')} · {ratio:.2f}×", ratio
+
+
+def _compared(
+    setting: Setting, title: str, names: Sequence[str], row: Callable[[Cell], list[_Figure]]
+) -> Table:
+    """Return a table with a row of figures per place and, last, what their ratios are over all places."""
+    shown = table(title, ("trace", "cluster"), names)
+    rows = [row(place) for place in setting.places()]
+    for place, figures in zip(setting.places(), rows, strict=True):
+        shown.add_row(*place_name(place), *(text for text, _ in figures))
+    columns = ([ratio for _, ratio in column if ratio is not None] for column in zip(*rows, strict=True))
+    shown.add_row("geometric mean (smallest)", "", *(summary(r) if r else "" for r in columns))
     return shown
 
 

@@ -15,9 +15,10 @@ from launch.policies import placement_registry
 from launch.tuning.recent import RecentWorkflows
 from launch.tuning.round import Task, verdict_of
 from sched.autotune import AutotuneOptions, Autotuner, Recent
+from sched.batching import RuntimeConfig
 from sched.cluster import RuntimeState
 from sched.errors import ConflictError
-from sched.hardware import Gpu, RuntimeConfig, gpu_of
+from sched.hardware import Gpu, gpu_of
 from sched.tuner import Setting, Verdict, knobs_of
 
 logger = logging.getLogger(__name__)

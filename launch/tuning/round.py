@@ -14,7 +14,8 @@ import orjson
 
 from engine.children import die_with_parent
 from launch.policies import ordering_registry, placement_registry
-from sched.hardware import Gpu, RuntimeConfig
+from sched.batching import RuntimeConfig
+from sched.hardware import Gpu
 from sched.simulator import SimOptions
 from sched.trace import TraceWorkflow
 from sched.tuner import Outcome, Replay, Setting, Verdict, improve, knobs_of

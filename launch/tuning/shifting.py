@@ -10,8 +10,9 @@ from pathlib import Path
 from launch.policies import ordering_registry, placement_registry
 from sched.arrivals import draw
 from sched.autotune import AutotuneOptions, Autotuner, Change, Recent
+from sched.batching import RuntimeConfig
 from sched.bounds import rate_bound
-from sched.hardware import RuntimeConfig, parse_cluster
+from sched.hardware import parse_cluster
 from sched.metrics import WorkflowRecord
 from sched.simulator import SimOptions, Simulator
 from sched.trace import TraceWorkflow, read_trace

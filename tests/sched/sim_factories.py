@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from launch.policies import ordering_registry, placement_registry
+from sched.batching import Batching, RuntimeConfig
 from sched.engine_model import EngineModel
-from sched.hardware import ATTENTION_FLOP, FLOP_PER_TOKEN, GPUS, Batching, RuntimeConfig
+from sched.hardware import ATTENTION_FLOP, FLOP_PER_TOKEN, GPUS
 from sched.metrics import Recording
 from sched.order import queue_position
 from sched.simbatch import SimRequest

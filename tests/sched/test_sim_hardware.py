@@ -8,10 +8,11 @@ import pytest
 
 from launch.policies import ordering_registry, placement_registry
 from sched.arrivals import draw
+from sched.batching import RuntimeConfig
 from sched.bounds import base_seconds, rate_bound, stage_seconds
 from sched.calibration import read_calibration
 from sched.errors import ConfigError
-from sched.hardware import CLUSTERS, GPUS, RuntimeConfig, parse_cluster
+from sched.hardware import CLUSTERS, GPUS, parse_cluster
 from sched.simulator import SimOptions, Simulator
 from sched.speed import Pass
 from sched.trace import TraceWorkflow, read_trace

@@ -11,8 +11,9 @@ from statistics import mean
 import pytest
 
 from sched.arrivals import draw
+from sched.batching import RuntimeConfig
 from sched.bounds import rate_bound
-from sched.hardware import RuntimeConfig, parse_cluster
+from sched.hardware import parse_cluster
 from sched.metrics import CallRecord, Recording, summarise
 from sched.replay import Replay
 from sched.trace import TraceSegment, TraceWorkflow, read_trace

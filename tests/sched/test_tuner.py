@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from launch.policies import ordering_registry, placement_registry
 from sched.autotune import AutotuneOptions, Autotuner, Recent
-from sched.hardware import RuntimeConfig, parse_cluster
+from sched.batching import RuntimeConfig
+from sched.hardware import parse_cluster
 from sched.metrics import WorkflowRecord
 from sched.simulator import SimOptions
 from sched.tuner import (

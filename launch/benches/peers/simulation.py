@@ -15,7 +15,7 @@ from launch.benches.peers.intervals import Interval, Rows, interval
 from launch.benches.peers.systems import System
 from launch.config import ServerConfig
 from launch.policies import ordering_registry, placement_registry
-from sched.hardware import RuntimeConfig
+from sched.batching import RuntimeConfig
 from sched.metrics import WARM_UP, WorkflowRecord, percentile
 from sched.simulator import SimOptions, Simulator
 
