@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -88,7 +89,8 @@ class Text2Sql:
             if self._retrieval is not None:
                 information = await retrieve(steps, asked, database, self._retrieval)
             found = asked.prompts.evidence(information.values, information.columns)
-            job = asked.about(found, information.values)
+            # A grammar of its own takes tens of milliseconds, in which other workflows go on.
+            job = await asyncio.to_thread(asked.about, found, information.values)
             linked = await job.ask(
                 steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables_form(job.schema)
             )
