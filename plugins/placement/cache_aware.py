@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from plugins.placement.random import draw
 from sched.policy import CallView, Placement, RuntimeView
 
 
 @dataclass(frozen=True, kw_only=True)
 class CacheAware:
-    """The longest cached prefix while loads are balanced, else the shortest queue.
+    """The longest prefix that was sent before while loads are balanced, else the shortest queue.
 
-    As in sgl-router (``policies/cache_aware.rs``), with its defaults:
+    As ``sglang-router`` 0.3.2 does it, with its defaults:
 
     1. imbalanced, that is most − least outstanding calls > ``balance_abs`` and most > ``balance_rel`` ·
        least: the fewest outstanding calls;
-    2. else, if the best runtime has more than ``cache_threshold`` of the prompt: that one;
-    3. else the smallest tree: the runtime that was sent least text that was new to it.
+    2. else, if more than ``cache_threshold`` of the prompt was sent to some runtime before: the one with
+       the longest such prefix;
+    3. else the fewest outstanding calls.
 
-    The router's tree holds the text it sent, and forgets nothing; here matches are taken from the core's
-    belief about each cache, which is more exact, in the router's favour.  Blind to speed and lengths.
+    Who was sent the same prefix as others is chosen by chance, weighted by the text that was sent there:
+    the router compares texts to the letter, so the owner of any earlier prompt that goes on with the
+    same letter wins.  ``seed`` draws.  (``tests/launch/test_peers_cache_aware.py`` holds these rules
+    against the real router; its README still tells of the smallest tree instead of 3.)
+
+    The router's tree forgets nothing for long; here a prefix counts while the core believes it in the
+    cache or coming, which is more exact, in the router's favour.  Blind to speed and lengths.
 
     The defaults suit many runtimes with hundreds of calls: on a few, affinity runs on until one is
     ``balance_abs`` calls ahead; for these there is ``cache_aware_small`` (8 / 1.2).
 
-    Scores: outstanding calls, or the negated share of the prompt cached, or tokens.  No call is
-    held back, so none starves; a hot prefix crowds its runtime.
+    Scores: outstanding calls, or the negated share of the prompt sent before.  No call is held back, so
+    none starves; a hot prefix crowds its runtime.
     """
 
     cache_threshold: float = 0.3
     balance_abs: int = 64
     balance_rel: float = 1.5
+    seed: int = 0
 
     name: ClassVar[str] = "cache_aware"
 
@@ -41,16 +49,19 @@ class CacheAware:
             raise ValueError(f"cache_threshold must be between 0 and 1, not {self.cache_threshold:g}")
 
     def place(self, call: CallView, runtimes: Sequence[RuntimeView], now: float) -> Placement:
-        """Return the runtime that the rules name, the first on a tie."""
+        """Return the runtime that the rules name, the first of those with the fewest calls on a tie."""
         calls = {r.name: float(r.outstanding_calls) for r in runtimes}
         most, least = max(calls.values()), min(calls.values())
         if most - least > self.balance_abs and most > self.balance_rel * least:
-            return _smallest(calls, f"imbalanced ({least:g} to {most:g} calls): the shortest queue")
-        matched = {r.name: -r.cached_tokens(call) / max(1, call.prompt_tokens) for r in runtimes}
-        if -min(matched.values()) > self.cache_threshold:
-            return _smallest(matched, f"{-min(matched.values()):.0%} of the prompt is cached there")
-        sent = {r.name: float(r.new_tokens) for r in runtimes}
-        return _smallest(sent, "nothing much is cached anywhere: the smallest tree")
+            return _shortest(calls, f"imbalanced ({least:g} to {most:g} calls): the shortest queue")
+        sent = {r.name: -r.expected_tokens(call) / max(1, call.prompt_tokens) for r in runtimes}
+        share = -min(sent.values())
+        if share <= self.cache_threshold:
+            return _shortest(calls, "nothing much of it was sent before: the shortest queue")
+        equal = [r for r in runtimes if sent[r.name] == -share]
+        weights = [1 + r.new_tokens for r in equal]
+        (chosen,) = draw(call, self.seed).choices([r.name for r in equal], weights)
+        return Placement(chosen, f"{share:.0%} of the prompt was sent there before", sent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,5 +74,5 @@ class CacheAwareSmall(CacheAware):
     name: ClassVar[str] = "cache_aware_small"
 
 
-def _smallest(scores: dict[str, float], reason: str) -> Placement:
-    return Placement(min(scores, key=scores.__getitem__), reason, scores)
+def _shortest(calls: Mapping[str, float], reason: str) -> Placement:
+    return Placement(min(calls, key=calls.__getitem__), reason, calls)

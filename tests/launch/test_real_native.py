@@ -134,7 +134,8 @@ def test_priority_reorders_the_queue_inside_sglang(pair: RealServer) -> None:
         return str(answer["meta_info"]["sluice"]["runtime"])
 
     assert eventually(pair.idle, 20.0)
-    sampling = {"max_new_tokens": 128, "ignore_eos": True}
+    # Long enough that most still wait when the late one has come, on a fast machine, too.
+    sampling = {"max_new_tokens": 512, "ignore_eos": True}
     names = [f"plain-{number}" for number in range(12)]
     with ThreadPoolExecutor(len(names) + 1) as pool:
         plain = {name: pool.submit(call, name, sampling_params=sampling) for name in names}

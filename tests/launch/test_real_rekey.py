@@ -46,6 +46,7 @@ def _overtakes(server: RealServer, case: str, new_slo_seconds: float | None) -> 
 
     Return how many of the others it overtook, and its line in the timeline.
     """
+    assert eventually(server.idle, 20.0), server.workers()
     runtimes = len(server.workers())
     relaxed = [f"{case}-{number}" for number in range(RELAXED_PER_RUNTIME * runtimes)]
     last = f"{case}-last"
@@ -65,6 +66,8 @@ def _overtakes(server: RealServer, case: str, new_slo_seconds: float | None) -> 
     assert all(call["waited_seconds"] < 0.5 for call in calls.values()), "held by the controller"
     where = calls[last]["runtime"]
     overtaken = sum(times[name] > times[last] and calls[name]["runtime"] == where for name in relaxed)
+    for name in sorted(times, key=times.__getitem__):  # shown when a test fails
+        print(f"{times[name]:.3f}", name, calls[name]["runtime"], calls[name]["decision"])
     return overtaken, calls[last]
 
 
