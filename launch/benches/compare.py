@@ -47,11 +47,11 @@ HELP = "Sluice beside SGLang's router and other policies, on real runtimes"
 _TRACE = Path("traces/hexgen_flow_financial.jsonl")
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"loads": (0.6,), "blocks": 1, "workflows": 10},
-    "short": {"loads": (0.5, 0.8, 1.1), "blocks": 3, "workflows": 30},
-    "full": {"loads": (0.5, 0.8, 1.1), "blocks": 6, "workflows": 60},
+    "short": {"loads": (0.75, 1.0, 1.25), "blocks": 2, "workflows": 100},
+    "full": {"loads": (0.5, 0.75, 1.0, 1.25), "blocks": 4, "workflows": 100},
 }
-_MINUTES = {"short": 43.0}
-_TAIL_SECONDS = 20.0
+_MINUTES = {"short": 44.0}
+_TAIL_SECONDS = 8.0
 """What a run is expected to take beyond its last arrival, with the change of systems."""
 _WIDTH = 200
 
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the flags of this measurement."""
     add_design_arguments(parser)
     add = parser.add_argument
-    add("--minutes", type=float, help="begin no run that would end later (43, with --full no limit)")
+    add("--minutes", type=float, help="begin no run that would end later (44, with --full no limit)")
     add("--results", type=Path, help="JSONL file that keeps finished runs; a comparison resumes from it")
     add("--json", type=Path, metavar="FILE", help="write the figures to FILE, too")
     add("--plots", type=Path, metavar="FOLDER", help="draw SLO curves, latency and a Gantt chart there")
@@ -74,7 +74,7 @@ def add_design_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--quick", dest="preset", action="store_const", const="quick", help="a few minutes")
     size.add_argument("--full", dest="preset", action="store_const", const="full", help="hours, ≥ 300 a cell")
     add("--systems", type=listed(System), default=SYSTEMS, help="router:POLICY, sluice:PLACEMENT+ORDERING, …")
-    add("--loads", type=listed(float), help="over what runtimes do one call at a time (0.5,0.8,1.1)")
+    add("--loads", type=listed(float), help="over what runtimes do one call at a time (0.75,1.0,1.25)")
     add("--blocks", type=int, help="runs per system and load, each with other arrivals")
     add("--workflows", type=int, help="per run; the first tenth is not counted")
     add("--arrivals", default="poisson", help="poisson (default), gamma:CV, or trace: the trace's own")

@@ -17,7 +17,7 @@ from launch.studies.base import Results, Setting, place_name, summary, table
 HELP = "highest rates and P95 of sluice and of the baselines"
 
 ALPHAS = (0.3, 0.45, 0.6, 0.8)
-LOADS = (0.1, 0.25, 0.4, 0.8)
+LOADS = (0.1, 0.25, 0.4, 0.6, 0.8)
 _OURS = ("sluice", "adaptive")
 _HEXGEN = tuple((f"hexgen_flow?alpha={alpha:g}", "urgency") for alpha in ALPHAS)
 _BASELINES = {

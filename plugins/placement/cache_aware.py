@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,10 +22,11 @@ class CacheAware:
        the longest such prefix;
     3. else the fewest outstanding calls.
 
-    Who was sent the same prefix as others is chosen by chance, weighted by the text that was sent there:
-    the router compares texts to the letter, so the owner of any earlier prompt that goes on with the
-    same letter wins.  ``seed`` draws.  (``tests/launch/test_peers_cache_aware.py`` holds these rules
-    against the real router; its README still tells of the smallest tree instead of 3.)
+    Ties are chance, drawn by ``seed``.  Of equal queues the router takes the first in an order that each of
+    its processes has its own.  Of equal prefixes, it compares texts to the letter: the owner of any earlier
+    prompt that goes on with the same letter wins, so the draw is weighted by the text that was sent.
+    (``tests/launch/test_peers_cache_aware.py`` holds these rules against the real router, whose
+    documents still tell of the smallest tree instead of 3.)
 
     The router's tree forgets nothing for long; here a prefix counts while the core believes it in the
     cache or coming, which is more exact, in the router's favour.  Blind to speed and lengths.
@@ -49,18 +50,20 @@ class CacheAware:
             raise ValueError(f"cache_threshold must be between 0 and 1, not {self.cache_threshold:g}")
 
     def place(self, call: CallView, runtimes: Sequence[RuntimeView], now: float) -> Placement:
-        """Return the runtime that the rules name, the first of those with the fewest calls on a tie."""
+        """Return the runtime that the rules name."""
         calls = {r.name: float(r.outstanding_calls) for r in runtimes}
         most, least = max(calls.values()), min(calls.values())
+        chance = draw(call, self.seed)
+        shortest = chance.choice([name for name, count in calls.items() if count == least])
         if most - least > self.balance_abs and most > self.balance_rel * least:
-            return _shortest(calls, f"imbalanced ({least:g} to {most:g} calls): the shortest queue")
+            return Placement(shortest, f"imbalanced ({least:g} to {most:g} calls): the shortest queue", calls)
         sent = {r.name: -r.expected_tokens(call) / max(1, call.prompt_tokens) for r in runtimes}
         share = -min(sent.values())
         if share <= self.cache_threshold:
-            return _shortest(calls, "nothing much of it was sent before: the shortest queue")
+            return Placement(shortest, "nothing much of it was sent before: the shortest queue", calls)
         equal = [r for r in runtimes if sent[r.name] == -share]
         weights = [1 + r.new_tokens for r in equal]
-        (chosen,) = draw(call, self.seed).choices([r.name for r in equal], weights)
+        (chosen,) = chance.choices([r.name for r in equal], weights)
         return Placement(chosen, f"{share:.0%} of the prompt was sent there before", sent)
 
 
@@ -72,7 +75,3 @@ class CacheAwareSmall(CacheAware):
     balance_rel: float = 1.2
 
     name: ClassVar[str] = "cache_aware_small"
-
-
-def _shortest(calls: Mapping[str, float], reason: str) -> Placement:
-    return Placement(min(calls, key=calls.__getitem__), reason, calls)
