@@ -22,7 +22,12 @@ def calibration(slowdown: float) -> Calibration:
     """Return what a small CPU runtime might have measured of itself."""
     speed = Speed(2e-4 * slowdown, 0.01 * slowdown, 1e-7, 0.004 * slowdown, request=0.01)
     return Calibration(
-        key={}, speed=speed, max_total_tokens=65536, max_running_requests=16, chunk_tokens=2048, error=0.0
+        key={"slowdown": slowdown},
+        speed=speed,
+        max_total_tokens=65536,
+        max_running_requests=16,
+        chunk_tokens=2048,
+        error=0.0,
     )
 
 

@@ -107,6 +107,7 @@ class Work:
             gpu_of(name, found.speed, found.max_total_tokens, found.chunk_tokens)
             for name, found in calibrations.items()
         )
+        self._slowdowns = [float(found.key.get("slowdown", 1.0)) for found in calibrations.values()]
         self.max_running_requests = min(found.max_running_requests for found in calibrations.values())
         self._trace = scaled(read_trace(Path(design.trace)), design.token_scale)
         self.capacity = lone_rate(self._trace, self.gpus)
@@ -130,9 +131,13 @@ class Work:
         return [slower(item) for item in self.items(load, block)]
 
     def hardware(self, system: System) -> tuple[Gpu, ...]:
-        """Return the runtimes as the simulator should have them behind ``system``."""
+        """Return the runtimes as the simulator should have them behind ``system``.
+
+        A pass that others interrupt takes longer, and a slowdown multiplies all that a pass takes.
+        """
         host = _HOST_SHARE * self._outside[system.kind]
-        return tuple(replace(gpu, host_seconds=host) for gpu in self.gpus)
+        runtimes = zip(self.gpus, self._slowdowns, strict=True)
+        return tuple(replace(gpu, host_seconds=host * slowdown) for gpu, slowdown in runtimes)
 
     def _drawn(self, load: float, block: int) -> list[TraceWorkflow]:
         design = self._design
