@@ -120,8 +120,9 @@ class Outlook:
         """Return the seconds of an output token: between the present batch's step and the rate of late, since
         the batch will change on the way."""
         load, latency = self._load, self._latency
-        step = latency.step_seconds(load.running + load.waiting, load.running_context + load.waiting_context)
-        return math.sqrt(step * latency.decode_seconds_per_token)
+        calls = load.running + len(self._prompts)
+        context = load.running_context + sum(map(sum, self._prompts.values()))
+        return math.sqrt(latency.step_seconds(calls, context) * latency.decode_seconds_per_token)
 
     def first_token(self, call: Call, cached_tokens: int) -> None:
         """Note a first token, and how much of the prompt was cached."""

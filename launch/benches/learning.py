@@ -1,9 +1,10 @@
 """How well a server predicts its calls while it learns: real workflows on real runtimes, under load.
 
-Closed-loop clients ask questions of the demo database.  For every call the prediction at its sending is
-compared with what came: seconds from sending to end, cached tokens (as a share of the prompt), output tokens.
-The first half of the time is shown apart from the second, and what is left of the error of the seconds when
-outputs are as long as expected: output lengths are the model's own affair.
+Closed-loop clients ask questions of the demo database, or play the workflows of a trace, each with a question
+of its own; its calls end at their lengths, which the server isn't told.  For every call the prediction at its
+sending is compared with what came: seconds from sending to end, cached tokens (as a share of the prompt),
+output tokens.  The first half of the time is shown apart from the second, and what is left of the error of
+the seconds when outputs are as long as expected: output lengths are the model's own affair.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--clients", type=int, default=6, help="questions in work at a time (default: 6)")
     add("--seconds", type=float, default=120.0, help="how long they ask (default: 120)")
     add("--trace", type=Path, help="play its workflows instead (JSONL, traces/README.md)")
-    add("--token-scale", type=float, default=0.25, help="times every length of the trace (default: 0.25)")
+    add("--token-scale", type=float, default=0.125, help="times every length of the trace (default: 0.125)")
     add("--placement", default="sluice", help="the placement policy (default: sluice)")
     add("--slowdown", type=float, default=1.0, help="slows the second of two runtimes down (default: 1)")
     add("--model-path", metavar="FOLDER", help="the model (without GPU: the embedded one)")
