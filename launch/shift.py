@@ -1,7 +1,9 @@
 """``python -m launch.shift TRACE``: what live tuning gives when the load shifts, in simulation.
 
 The load goes through phases, by default 10 %, 60 %, a burst of 150 % and 10 % again.  Each value of a
-one-knob policy's grid runs unchanged; the live tuner, the same code as in a server, starts from the default.
+one-knob policy's grid runs unchanged, of a policy with more knobs the default (and its neighbours); the live
+tuner, the same code as in a server, starts from the default.  The best of each phase, which nobody knows in
+advance, shows how much could be gained at most.
 """
 
 from __future__ import annotations
@@ -26,9 +28,10 @@ from launch.checks import checked
 from launch.policies import placement_registry
 from launch.tuning.shifting import Shift, Shifted
 from sched.errors import ConfigError
-from sched.tuner import Setting, grid, knobs_of
+from sched.tuner import MOST_STEPS, Setting, grid, knobs_of, neighbours
 
 LIVE = "live tuning"
+BEST = "the best of each phase"
 _PHASES = "0.1:100,0.6:200,1.5:60,0.1:100"
 
 
@@ -67,10 +70,12 @@ def _runs(arguments: argparse.Namespace) -> list[tuple[str, Shift]]:
     if len(knobs) == 1:
         (name, knob), *_ = knobs.items()
         settings = [default.with_value(name, round(value, 6)) for value in grid(knob)]
+    elif arguments.neighbours:
+        settings += neighbours(default, knobs, steps=(-MOST_STEPS, MOST_STEPS))
     found = []
     for seed in range(arguments.seeds):
         common = {"trace": str(arguments.trace), "phases": arguments.phases, "cluster": arguments.cluster}
-        common |= {"runtime_config": arguments.runtime_config, "seed": seed}
+        common |= {"runtime_config": arguments.runtime_config, "ordering": arguments.ordering, "seed": seed}
         found += [(str(s), Shift(placement=str(s), tuned=False, **common)) for s in settings]
         found.append((LIVE, Shift(placement=str(default), tuned=True, **common)))
     return found
@@ -83,13 +88,20 @@ def _show(rows: dict[str, list[Shifted]], phases: Sequence[tuple[float, int]]) -
         table.add_column(f"{load:.0%}\n{workflows} workflows", justify="right")
     for name in ("geometric\nmean", "changes"):
         table.add_column(name, justify="right")
-    for name, results in rows.items():
-        tails = [mean(column) for column in zip(*(r.tails for r in results), strict=True)]
+    shown = {name: _means(results) for name, results in rows.items()}
+    fixed = [tails for name, tails in shown.items() if name != LIVE]
+    shown[BEST] = [min(column) for column in zip(*fixed, strict=True)]
+    for name, tails in shown.items():
         overall = math.exp(mean(map(math.log, tails)))
-        changes = mean(len(r.changes) for r in results)
-        shown = (*(f"{t:.2f}" for t in tails), f"{overall:.3f}", f"{changes:.1f}")
-        table.add_row(name, *shown, style="bold" if name == LIVE else None)
+        changes = f"{mean(len(r.changes) for r in rows[name]):.1f}" if name in rows else ""
+        figures = (*(f"{t:.2f}" for t in tails), f"{overall:.3f}", changes)
+        table.add_row(name, *figures, style="bold" if name == LIVE else None)
     Console(highlight=False, width=110 if not sys.stdout.isatty() else None).print(table)
+
+
+def _means(results: Sequence[Shifted]) -> list[float]:
+    """Return the tail of each phase, the mean over the seeds."""
+    return [mean(column) for column in zip(*(result.tails for result in results), strict=True)]
 
 
 def _phases(text: str) -> tuple[tuple[float, int], ...]:
@@ -102,9 +114,11 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("trace", type=Path, help="a JSONL trace (traces/README.md)")
     add("--placement", default="hexgen_flow", help="the policy that is tuned (hexgen_flow)")
+    add("--ordering", default="urgency", help="the ordering policy (urgency)")
     add("--cluster", default="hetero1", help="as for launch.simulate (hetero1)")
     add("--runtime-config", default="default", help="as for launch.simulate (default)")
     add("--phases", type=_phases, default=_phases(_PHASES), help=f"LOAD:WORKFLOWS,… ({_PHASES})")
+    add("--neighbours", action="store_true", help="with several knobs: each three grid steps off, too")
     add("--seeds", type=count, default=3, help="runs per setting (3)")
     add("--jobs", type=count, default=os.cpu_count() or 1, help="processes (one per core)")
     add("--json", type=Path, help="write all figures and the changes there")

@@ -28,9 +28,10 @@ from sched.batching import RuntimeConfig
 from sched.bounds import rate_bound
 from sched.errors import ConfigError
 from sched.hardware import parse_cluster
+from sched.metrics import WARM_UP
 from sched.simulator import SimOptions
 from sched.trace import read_trace
-from sched.tuner import Outcome, Replay, Setting, knobs_of
+from sched.tuner import Outcome, Replay, Sample, Setting, knobs_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,9 +67,9 @@ def _tune(arguments: argparse.Namespace) -> int:
 def _replay(arguments: argparse.Namespace, seeds: range) -> Replay:
     trace, gpus = read_trace(arguments.trace), parse_cluster(arguments.cluster)
     rate = arguments.load * rate_bound(trace, gpus)
-    samples = [draw(trace, arguments.workflows, rate, arguments.arrivals, seed) for seed in seeds]
+    drawn = [draw(trace, arguments.workflows, rate, arguments.arrivals, seed) for seed in seeds]
     return Replay(
-        samples=samples,
+        samples=[Sample(workflows, int(len(workflows) * WARM_UP)) for workflows in drawn],
         gpus=gpus,
         config=RuntimeConfig(name=arguments.runtime_config),
         ordering=ordering_registry().load(arguments.ordering),

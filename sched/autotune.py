@@ -5,27 +5,35 @@ The live controller and the simulation of a shifting load (``launch/shift.py``) 
 
 from __future__ import annotations
 
+import math
 import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sched.trace import TraceWorkflow
-from sched.tuner import Knobs, Outcome, Setting, Verdict, improve
+from sched.tuner import Knobs, Outcome, Sample, Setting, Verdict, improve
 
 _KEPT_CHANGES = 50
+_RING = 4
+"""Arrivals kept, as a multiple of those replayed."""
+_SHIFT = 1.8
+"""Another rate: so many times as high, or as low."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutotuneOptions:
-    """``period_seconds``: between rounds.  ``workflows``: how many of the latest are replayed (so the faster
-    they come, the shorter the time looked back on); fewer than ``least_workflows`` finished ones are too few
-    to go by.  ``samples``: replays per setting."""
+    """``period_seconds``: between rounds; ``least_seconds``: even if the load shifts.  ``workflows``: how
+    many to come a setting is judged by, after at most as many of the past; fewer than ``least_workflows``
+    finished ones are too few to go by.  ``late``: arrivals that tell the present rate.  ``samples``: one to
+    search with, the others to confirm what it finds."""
 
     period_seconds: float = 60.0
-    workflows: int = 100
+    least_seconds: float = 15.0
+    workflows: int = 80
     least_workflows: int = 40
-    samples: int = 2
+    late: int = 20
+    samples: int = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,8 +52,9 @@ class Recent:
 
     def __init__(self, options: AutotuneOptions) -> None:
         self._options = options
-        self._arrivals: deque[tuple[float, str]] = deque(maxlen=3 * options.workflows)
+        self._arrivals: deque[tuple[float, str]] = deque(maxlen=_RING * options.workflows)
         self._ended: dict[str, TraceWorkflow] = {}
+        self._judged = (-math.inf, math.inf)
 
     def arrived(self, workflow_id: str, at: float) -> None:
         """Note an arrival at ``at`` seconds."""
@@ -58,26 +67,52 @@ class Recent:
         if any(name == workflow.id for _, name in self._arrivals):
             self._ended[workflow.id] = workflow
 
-    def samples(self) -> list[list[TraceWorkflow]]:
-        """Return the latest workflows as samples to replay, from 0 seconds on; none if too few have ended.
+    def due(self, now: float) -> bool:
+        """Return whether it is time for a round: work came since the last one, and the period is over or it
+        comes at another rate."""
+        at, gap = self._judged
+        if not self._arrivals or self._arrivals[-1][0] <= at:
+            return False
+        if now - at >= self._options.period_seconds:
+            return True
+        change = self._gap(now) / gap
+        return now - at >= self._options.least_seconds and not 1 / _SHIFT < change < _SHIFT
 
-        In the first one every workflow stands where it arrived; one that hasn't ended yet is stood for by
-        another that has: left out, a rising load would look low.  In further ones all are, so that no
-        setting wins by the luck of one order.
+    def samples(self, now: float) -> list[Sample]:
+        """Return samples of what is to come, from 0 seconds on; none if too few workflows have ended.
+
+        First the latest arrivals as they were, from the oldest that hasn't ended on: they make the load that
+        is there, and aren't counted.  Then workflows at the rate of late.  Who hasn't ended, or is still to
+        come, is stood for by one that has ended, in each sample by another.
         """
-        window = list(self._arrivals)[-self._options.workflows :]
         known = [self._ended[name] for _, name in self._arrivals if name in self._ended]
         if len(known) < self._options.least_workflows:
             return []
-        known = known[-self._options.workflows :]
-        rng = random.Random(len(self._arrivals))
-        return [
-            [
-                _moved((None if again else self._ended.get(name)) or rng.choice(known), i, at - window[0][0])
-                for i, (at, name) in enumerate(window)
-            ]
-            for again in range(self._options.samples)
-        ]
+        self._judged = now, self._gap(now)
+        past = self._under_way()
+        begin = past[0][0] if past else now
+        rng = random.Random(len(known))
+        found = []
+        for _ in range(self._options.samples):
+            sample = [(self._ended.get(name) or rng.choice(known), at) for at, name in past]
+            at = now
+            for _ in range(self._options.workflows):
+                at += rng.expovariate(1 / self._judged[1])
+                sample.append((rng.choice(known), at))
+            moved = [_moved(w, i, at - begin) for i, (w, at) in enumerate(sample)]
+            found.append(Sample(moved, len(past)))
+        return found
+
+    def _gap(self, now: float) -> float:
+        """Return the mean seconds between the latest arrivals, the present silence included."""
+        late = list(self._arrivals)[-self._options.late :]
+        return max(1e-3, (now - late[0][0]) / len(late)) if late else math.inf
+
+    def _under_way(self) -> list[tuple[float, str]]:
+        """Return the latest arrivals from the oldest that hasn't ended on, a bounded number."""
+        latest = list(self._arrivals)[-self._options.workflows :]
+        oldest = next((i for i, (_, name) in enumerate(latest) if name not in self._ended), len(latest))
+        return latest[oldest:]
 
 
 def _moved(workflow: TraceWorkflow, number: int, arrival: float) -> TraceWorkflow:
@@ -88,7 +123,8 @@ class Autotuner:
     """Keeps a policy's setting fit for the workflows of late.
 
     A round replays them for the present setting, its neighbours, the one before and the first one; another
-    takes over if it promises a clear gain (``sched/tuner.py``).  So every change can be taken back.
+    takes over if it promises a clear gain, also on samples that it wasn't found with (``sched/tuner.py``).
+    So every change can be taken back.
     """
 
     def __init__(self, first: Setting, knobs: Knobs) -> None:
@@ -98,9 +134,11 @@ class Autotuner:
         self._knobs = knobs
         self._first = self._before = first
 
-    def search(self, evaluate: Callable[[Setting], Outcome]) -> Verdict:
+    def search(
+        self, evaluate: Callable[[Setting], Outcome], confirm: Callable[[Setting], Outcome] | None = None
+    ) -> Verdict:
         """Return what a round finds; changes nothing, so it may run in another process."""
-        return improve(self.present, self._knobs, evaluate, self.returns)
+        return improve(self.present, self._knobs, evaluate, self.returns, confirm)
 
     @property
     def returns(self) -> Sequence[Setting]:

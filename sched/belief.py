@@ -22,7 +22,8 @@ class CacheBelief:
     (``sched/prefill.py``).  A runtime that reports nothing is guessed to keep the latest prompts that fit
     into ``capacity_tokens``.
 
-    Since partial blocks don't count, a belief without fault is up to a block short.
+    Since partial blocks don't count, a belief without fault is up to a block short.  ``batches``: which
+    prompts are computed together.
     """
 
     def __init__(self, capacity_tokens: int, *, overlap: bool = False) -> None:
@@ -30,7 +31,7 @@ class CacheBelief:
         self._reported: set[int] | None = None
         self._known: Collection[int] = self._guess.blocks
         self._fresh: OrderedDict[int, float] = OrderedDict()  # those that expire first stand first
-        self._batches = PrefillBatches(overlap=overlap)
+        self.batches = PrefillBatches(overlap=overlap)
         self._on_the_way = OnTheWay()
 
     def describe(self) -> dict[str, str | int]:
@@ -42,7 +43,7 @@ class CacheBelief:
 
     def cached_tokens(self, blocks: Sequence[int], prompt_tokens: int) -> int:
         """Return how many leading tokens of a prompt are cached when its turn comes."""
-        count = _leading(blocks, self._known, self._fresh, self._batches.blocks)
+        count = _leading(blocks, self._known, self._fresh, self.batches.blocks)
         return reusable_tokens(count, prompt_tokens)
 
     def expected_tokens(self, blocks: Sequence[int], prompt_tokens: int) -> int:
@@ -64,7 +65,7 @@ class CacheBelief:
 
     def pass_time(self, now: float) -> None:
         """Bring the belief up to ``now`` (seconds)."""
-        self._batches.pass_time(now)
+        self.batches.pass_time(now)
         while self._fresh:
             block, until = next(iter(self._fresh.items()))
             if until > now:
@@ -79,12 +80,12 @@ class CacheBelief:
         self, call_id: int, blocks: Sequence[int], now: float, *, idle: bool, step_seconds: float
     ) -> None:
         """Note a call on its way; ``idle``: the runtime has no other.  ``step_seconds``: a decode step."""
-        self._batches.sent(call_id, blocks, now, idle=idle, step_seconds=step_seconds)
+        self.batches.sent(call_id, blocks, now, idle=idle, step_seconds=step_seconds)
 
     def first_token(self, call_id: int, now: float, *, step_seconds: float) -> None:
         """Note that a call's prompt is computed, and with it those of its batch."""
         self._on_the_way.remove(call_id)
-        for blocks in self._batches.first_token(call_id, now, step_seconds=step_seconds):
+        for blocks in self.batches.first_token(call_id, now, step_seconds=step_seconds):
             self.computed(blocks, now)
 
     def computed(self, blocks: Sequence[int], now: float) -> None:
@@ -99,7 +100,7 @@ class CacheBelief:
 
     def ended(self, call_id: int) -> None:
         """Note that a call is over; one without a first token leaves nothing."""
-        self._batches.ended(call_id)
+        self.batches.ended(call_id)
         self._on_the_way.remove(call_id)
 
     def report(self, event: CacheReported | CacheFlushed) -> None:

@@ -136,12 +136,12 @@ class RuntimeState:
             call.alone = self._sent_calls == 0
             if self._sent_tokens == 0 and not call.alone:
                 self._watch.sent(call.spec.call_id)
-            self.outlook.sent(call, self.stall_share(now), now)
             self._sent_calls += 1
             self._sent_tokens += call.uncached_tokens
             self.cache.sent(
                 call.spec.call_id, call.blocks, now, idle=call.alone, step_seconds=self._step_seconds
             )
+            self.outlook.sent(call, self.cache.batches.ahead(call.spec.call_id), now)
             yield call
 
     def _waits_for_prefix(self, call: Call) -> bool:
@@ -184,7 +184,7 @@ class RuntimeState:
         """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""
         self._sent_tokens -= call.uncached_tokens
         self.cache.first_token(call.spec.call_id, now, step_seconds=self._step_seconds)
-        self.outlook.first_token(call, cached_tokens, now)
+        self.outlook.first_token(call, cached_tokens)
         self.load.start(call)
         self._watch.first_token(call.spec.call_id, call.prompt_tokens - cached_tokens, now)
         self._held.look_again()

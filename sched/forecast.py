@@ -54,6 +54,10 @@ class Forecast:
     def ready(self, call: Call, runtimes: Collection[RuntimeState]) -> None:
         """Write what is expected of a call to be placed, and count it on its workflow's path."""
         workflow, spec = call.workflow, call.workflow.spec
+        call.likely_output_tokens = self.profile.likely_output(
+            *(spec.kind, spec.database, call.stage),
+            *(call.prompt_tokens, call.spec.max_new_tokens, _branch(call)),
+        )
         call.popular_tokens = self._popularity.observe(spec.workflow_id, call.blocks)
         rates = Rates(runtimes, alone=True)
         call.lone_seconds = rates.seconds(call.prompt_tokens, call.expected_output_tokens)
@@ -69,9 +73,8 @@ class Forecast:
 
     def call_finished(self, call: Call, event: CallFinished) -> None:
         """Learn from a call that ended well."""
-        spec, branch = call.workflow.spec, call.spec.branch if call.spec.join_id is not None else None
-        tokens = call.prompt_tokens, event.output_tokens
-        self.profile.observe_call(spec.kind, spec.database, call.stage, *tokens, branch)
+        spec, tokens = call.workflow.spec, (call.prompt_tokens, event.output_tokens)
+        self.profile.observe_call(spec.kind, spec.database, call.stage, *tokens, _branch(call))
         call.workflow.served_seconds += event.total_seconds
 
     def statement_ended(self, workflows: Mapping[str, Workflow], event: StatementEnded) -> None:
@@ -97,6 +100,11 @@ class Forecast:
             return rates.seconds(estimate.prompt_tokens, estimate.output_tokens)
 
         return rest_seconds(workflow.plan, workflow.visits, expected)
+
+
+def _branch(call: Call) -> int | None:
+    """Return a call's place in its fan-out."""
+    return call.spec.branch if call.spec.join_id is not None else None
 
 
 def _extend(path: list[PathStep], step: PathStep) -> None:

@@ -11,7 +11,7 @@ its calls, as far as these tell passes apart.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from sched.correction import blend, corrections
@@ -133,12 +133,16 @@ class LatencyModel:
         shown = (1 - self._hidden) * shorter if self._chunks.mixed else 0.0
         return longer + shown + steps * self._overhead
 
-    def prompt_seconds(self, uncached: float, cached: float) -> float:
-        """Return the seconds of a prompt's prefill with nothing beside it, its attention included."""
-        steps = max(1.0, uncached / self._chunks.tokens)
-        reach, square = uncached * (cached + uncached / 2), (cached + uncached) ** 2
-        work = uncached * self._rate + reach * self._attention + square * self._padded
-        return max(work, steps * (self._step - self._overhead)) + steps * self._overhead
+    def prompts_seconds(self, prompts: Iterable[tuple[float, float]]) -> float:
+        """Return the seconds of one prefill of ``prompts`` (uncached and cached tokens of each) with nothing
+        beside it, attention included."""
+        tokens = work = 0.0
+        for uncached, cached in prompts:
+            tokens += uncached
+            reach, square = uncached * (cached + uncached / 2), (cached + uncached) ** 2
+            work += uncached * self._rate + reach * self._attention + square * self._padded
+        passes = max(1.0, tokens / self._chunks.tokens)
+        return max(work, passes * (self._step - self._overhead)) + passes * self._overhead
 
     def stall_seconds(self, tokens: float, calls: float, context: float) -> float:
         """Return the seconds by which prefilling ``tokens`` delays each decoding call.

@@ -1,51 +1,69 @@
-"""What a call is expected to take from the moment it is sent, and how far off that was."""
+"""What a call is likely to take from the moment it is sent, and how far off that was."""
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections import OrderedDict, deque
+from collections.abc import Iterable
+from statistics import median
+from typing import Generic, NamedTuple, TypeVar
 
 from sched.accuracy import Errors
 from sched.events import CallFinished
 from sched.latency import LatencyModel
-from sched.load import Load, context_tokens
+from sched.load import Load
+from sched.prefill import Ahead
 from sched.request import Call
-from sched.speed import stretched
 
-_WEIGHT = 0.1
-_CLIP = math.log(3.0)
-"""A prediction that was off by more counts as off by so much, so that one stall doesn't spoil the next."""
-_MOST_STAGES = 256
+K = TypeVar("K")
+
+_MOST_KEYS = 512
+_SECONDS_LATEST = 51
+_CACHED_LATEST = 25
+_LEAST = 3
+_ANY = -1
+"""Stands for whatever was believed to be cached, as the stage "" does for all stages."""
 
 
 class _Expected(NamedTuple):
+    """Seconds until the first token and per further one, as the model has them."""
+
     first_token: float
     per_token: float
 
 
-class _Bias:
-    """A decayed mean of what the model misses, per stage; a stage unknown has that of all."""
+class _Medians(Generic[K]):
+    """Medians of the latest values per key, at least three; keys least in use are first out."""
 
-    def __init__(self) -> None:
-        self._all = 0.0
-        self._stages: dict[str, float] = {}
+    def __init__(self, latest: int) -> None:
+        self._most = latest
+        self._latest: OrderedDict[K, deque[float]] = OrderedDict()
 
-    def of(self, stage: str) -> float:
-        return self._stages.get(stage, self._all)
+    def of(self, *keys: K) -> float | None:
+        """Return the median of the first of ``keys`` that is known."""
+        for key in keys:
+            latest = self._latest.get(key, ())
+            if len(latest) >= _LEAST:
+                return median(latest)
+        return None
 
-    def learn(self, stage: str, error: float) -> None:
-        """Take ``error`` in, which is what was missed with the bias already counted in."""
-        if stage in self._stages or len(self._stages) < _MOST_STAGES:
-            self._stages[stage] = self.of(stage) + _WEIGHT * error
-        self._all += _WEIGHT * error
+    def learn(self, value: float, *keys: K) -> None:
+        """Take a value in, for all of ``keys``."""
+        for key in keys:
+            self._latest.setdefault(key, deque(maxlen=self._most)).append(value)
+            self._latest.move_to_end(key)
+            if len(self._latest) > _MOST_KEYS:
+                self._latest.popitem(last=False)
 
 
 class Outlook:
-    """Seconds of a call on one runtime: those sent before it, its prefill, its output beside the others.
+    """What one call on a runtime is likely to show: medians, where the policies need means of many.
 
-    What the latency model can't know (a stage's grammars, how many calls will still come, who shares the
-    machine) is learned from how far off the latest calls of the stage were: seconds before the first token,
-    and a factor on decoding; both forget.
+    *Cached tokens*: the belief counts whole blocks; added is what the stage's latest prompts, of which as
+    much was believed to be cached, had beyond that.  *Seconds*: the latency model's, with the prompts before
+    the call and in its batch, times a factor for the first token and one for the others: real over
+    predicted, of the stage's latest calls.  They hold what the model can't know: a stage's grammars, how many
+    calls will still come, who shares the machine.
 
     ``service`` (seconds), ``cached`` (tokens, as shares of the prompt) and ``output`` (tokens) compare
     predictions at the time of sending with what came.
@@ -58,10 +76,10 @@ class Outlook:
         self._latency = latency
         self._load = load
         self._sent: dict[int, _Expected] = {}
-        self._prefilling: dict[int, float] = {}
-        self._busy_until = 0.0
-        self._before = _Bias()
-        self._slower = _Bias()
+        self._prompts: dict[int, tuple[float, float]] = {}
+        self._remainder = _Medians[tuple[str, int]](_CACHED_LATEST)
+        self._prefill = _Medians[str](_SECONDS_LATEST)
+        self._decode = _Medians[str](_SECONDS_LATEST)
 
     def describe(self) -> dict[str, dict[str, float | None]]:
         """Return how far off predictions were: service in seconds, cached and output in tokens."""
@@ -71,31 +89,47 @@ class Outlook:
             "output_tokens": self.output.accuracy().as_dict(),
         }
 
-    def sent(self, call: Call, stall_share: float, now: float) -> None:
-        """Predict ``call``, which is being sent, and write its ``expected_seconds``.
+    def sent(self, call: Call, ahead: Ahead, now: float) -> None:
+        """Write the ``likely_cached_tokens`` and ``expected_seconds`` of ``call``, which is being sent."""
+        stage, believed = call.stage, call.predicted_cached_tokens
+        more = self._remainder.of((stage, believed), (stage, _ANY)) or 0.0
+        cached = round(min(max(0.0, believed + more), call.prompt_tokens - 1.0))
+        call.likely_cached_tokens = cached
+        self._prompts[call.spec.call_id] = call.prompt_tokens - cached, cached
+        seconds = _Expected(self._first_token(ahead, now), self._per_token())
+        self._sent[call.spec.call_id] = seconds
+        first = seconds.first_token * (self._prefill.of(stage, "") or 1.0)
+        per_token = seconds.per_token * (self._decode.of(stage, "") or 1.0)
+        call.expected_seconds = first + max(0.0, call.likely_output_tokens - 1) * per_token
 
-        ``stall_share``: the share of time that prefills took of late.
-        """
+    def _first_token(self, ahead: Ahead, now: float) -> float:
+        """Return the seconds until a prompt is computed: after those before it, with its companions."""
         latency, load = self._latency, self._load
-        prefill = latency.prompt_seconds(call.uncached_tokens, call.predicted_cached_tokens)
-        calls = load.running + len(self._prefilling) + 1
-        context = load.running_context + len(self._prefilling) * context_tokens(call)
-        step = latency.step_seconds(calls, context + context_tokens(call))
-        if not self._prefilling:
-            self._busy_until = now + (step / 2 if load.running else 0.0)
-        self._busy_until = max(self._busy_until, now) + prefill
-        first = latency.request_seconds + self._busy_until - now
-        first = max(prefill / 2, first + self._before.of(call.stage))
-        per_token = stretched(step, stall_share) * math.exp(self._slower.of(call.stage))
-        self._sent[call.spec.call_id] = _Expected(first, per_token)
-        self._prefilling[call.spec.call_id] = prefill
-        call.expected_seconds = first + max(0.0, call.expected_output_tokens - 1) * per_token
+        wait = 0.0
+        if ahead.before:
+            wait = max(0.0, ahead.began + self._prompts_seconds(ahead.before) - now)
+        elif load.running:  # the step in progress is half done, on average
+            wait = latency.step_seconds(load.running, load.running_context) / 2
+        return latency.request_seconds + wait + self._prompts_seconds(ahead.together)
 
-    def first_token(self, call: Call, cached_tokens: int, now: float) -> None:
+    def _prompts_seconds(self, calls: Iterable[int]) -> float:
+        prompts = self._prompts
+        return self._latency.prompts_seconds(prompts[call] for call in calls if call in prompts)
+
+    def _per_token(self) -> float:
+        """Return the seconds of an output token: between the present batch's step and the rate of late, since
+        the batch will change on the way."""
+        load, latency = self._load, self._latency
+        calls = load.running + len(self._prompts)
+        context = load.running_context + sum(map(sum, self._prompts.values()))
+        return math.sqrt(latency.step_seconds(calls, context) * latency.decode_seconds_per_token)
+
+    def first_token(self, call: Call, cached_tokens: int) -> None:
         """Note a first token, and how much of the prompt was cached."""
-        self._prefilling.pop(call.spec.call_id, None)
-        self._busy_until = now + sum(self._prefilling.values())
-        self.cached.add(call.predicted_cached_tokens, cached_tokens, call.prompt_tokens)
+        stage, believed = call.stage, call.predicted_cached_tokens
+        self._prompts.pop(call.spec.call_id, None)
+        self.cached.add(call.likely_cached_tokens, cached_tokens, call.prompt_tokens)
+        self._remainder.learn(cached_tokens - believed, (stage, believed), (stage, _ANY))
 
     def finished(self, call: Call, event: CallFinished) -> None:
         """Learn from a call that ended well."""
@@ -103,17 +137,15 @@ class Outlook:
         if expected is None:
             return
         self.service.add(call.expected_seconds, event.total_seconds)
-        self.output.add(call.expected_output_tokens, event.output_tokens)
-        first = max(1e-6, expected.first_token)
-        limit = first * math.exp(_CLIP)
-        self._before.learn(call.stage, max(-limit, min(limit, event.ttft_seconds - first)))
+        self.output.add(call.likely_output_tokens, event.output_tokens)
+        self._prefill.learn(event.ttft_seconds / max(1e-6, expected.first_token), call.stage, "")
         decoding = event.total_seconds - event.ttft_seconds
         if event.output_tokens > 1 and decoding > 0:
             # Per token: that another length was expected is not the runtime's fault.
-            error = math.log(decoding / (event.output_tokens - 1) / expected.per_token)
-            self._slower.learn(call.stage, max(-_CLIP, min(_CLIP, error)))
+            rate = decoding / (event.output_tokens - 1)
+            self._decode.learn(rate / max(1e-9, expected.per_token), call.stage, "")
 
     def forget(self, call_id: int) -> None:
         """Forget a call that is over."""
         self._sent.pop(call_id, None)
-        self._prefilling.pop(call_id, None)
+        self._prompts.pop(call_id, None)

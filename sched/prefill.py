@@ -4,6 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+
+class Ahead(NamedTuple):
+    """Calls whose prompts are computed ``before`` one, since ``began`` (seconds), or ``together`` with it
+    (itself included)."""
+
+    before: Collection[int]
+    together: Collection[int]
+    began: float
 
 
 class PrefillBatches:
@@ -24,6 +34,7 @@ class PrefillBatches:
         self._computing: dict[int, Sequence[int]] = {}
         self._waiting: dict[int, Sequence[int]] = {}
         self._closes_at = math.inf
+        self._began = -math.inf
         self.blocks: Collection[int] = frozenset()
         """Blocks of the prompts in computation: cached for whoever comes into the next batch."""
 
@@ -42,8 +53,14 @@ class PrefillBatches:
         """Close the batch whose time for company is over."""
         if self._waiting and now >= self._closes_at:
             self._computing, self._waiting = self._waiting, {}
-            self._closes_at = math.inf
+            self._began, self._closes_at = self._closes_at, math.inf
             self.blocks = frozenset().union(*self._computing.values())
+
+    def ahead(self, call_id: int) -> Ahead:
+        """Return what comes before the end of a prompt on its way."""
+        if call_id in self._computing:
+            return Ahead((), self._computing, self._began)
+        return Ahead(self._computing, self._waiting, self._began)
 
     def first_token(self, call_id: int, now: float, *, step_seconds: float) -> list[Sequence[int]]:
         """Return the prompts that a call's first token shows to be computed, which weren't known to be."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from sched.lengths import Key, OutputLengths
 from sched.workflow import PlanStep
 
 _WEIGHT = 0.1
@@ -32,8 +33,6 @@ PUBLISHED: dict[str, StageEstimate] = {
     "evaluate": StageEstimate(961, 22),
 }
 
-_Key = tuple[str | None, str | None, str, int | None]
-
 
 class StageProfile:
     """Decayed means of tokens and SQL seconds per (workflow kind, database, stage, branch), and of visits per
@@ -45,9 +44,10 @@ class StageProfile:
     """
 
     def __init__(self) -> None:
-        self.stages: dict[_Key, StageEstimate] = {}
-        self.sql: dict[_Key, float] = {}
+        self.stages: dict[Key, StageEstimate] = {}
+        self.sql: dict[Key, float] = {}
         self.visits: dict[str, dict[str, float]] = {}
+        self.lengths = OutputLengths()
 
     def estimate(
         self,
@@ -66,6 +66,24 @@ class StageProfile:
             return found
         return StageEstimate(found.prompt_tokens, float(max_new_tokens))
 
+    def likely_output(
+        self,
+        kind: str,
+        database: str | None,
+        stage: str,
+        prompt_tokens: int,
+        max_new_tokens: int,
+        branch: int | None = None,
+    ) -> float:
+        """Return how many tokens a call will most likely write.
+
+        Outputs are skewed: a mean (:meth:`estimate`) is right for many calls together, a median for one.
+        """
+        likely = self.lengths.likely(_keys(kind, database, stage, branch), prompt_tokens)
+        if likely is None:
+            return self.estimate(kind, database, stage, max_new_tokens, branch).output_tokens
+        return min(likely, float(max_new_tokens))
+
     def observe_call(
         self,
         kind: str,
@@ -77,6 +95,7 @@ class StageProfile:
     ) -> None:
         """Learn from a finished call; ``branch`` is its place in a fan-out."""
         for key in _keys(kind, database, stage, branch):
+            self.lengths.observe(key, prompt_tokens, output_tokens)
             old = self.stages.get(key)
             self.stages[key] = (
                 StageEstimate(prompt_tokens, output_tokens)
@@ -113,6 +132,6 @@ class StageProfile:
         return tuple(PlanStep(stage, n) for stage, n in self.visits.get(kind, {}).items())
 
 
-def _keys(kind: str, database: str | None, stage: str, branch: int | None) -> tuple[_Key, ...]:
+def _keys(kind: str, database: str | None, stage: str, branch: int | None) -> tuple[Key, ...]:
     known = (kind, database, stage, None), (kind, None, stage, None), (None, None, stage, None)
     return known if branch is None else ((kind, database, stage, branch), *known)

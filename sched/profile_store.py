@@ -15,6 +15,7 @@ def as_plain(profile: StageProfile) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "stages": [[*key, e.prompt_tokens, e.output_tokens] for key, e in profile.stages.items()],
+        "latest": [[*key, calls] for key, calls in profile.lengths.rows()],
         "sql_seconds": [[*key, seconds] for key, seconds in profile.sql.items()],
         "visits": {kind: dict(stages) for kind, stages in profile.visits.items()},
     }
@@ -32,6 +33,8 @@ def restored(data: Mapping[str, Any]) -> StageProfile:
         profile = StageProfile()
         for kind, database, stage, branch, prompt, output in data["stages"]:
             profile.stages[kind, database, stage, branch] = StageEstimate(float(prompt), float(output))
+        latest = data.get("latest", ())  # older files have none
+        profile.lengths.restore((tuple(key), ((int(p), int(o)) for p, o in calls)) for *key, calls in latest)
         for kind, database, stage, branch, seconds in data["sql_seconds"]:
             profile.sql[kind, database, stage, branch] = float(seconds)
         for kind, stages in data["visits"].items():

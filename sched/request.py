@@ -132,7 +132,9 @@ class Workflow:
 class Call:
     """A call in flight.  Times are seconds on the core's clock, ``key`` as in ``sched/order.py``.
 
-    ``avoid`` names the runtimes that failed it.  ``expected_seconds``: from its sending to its end.
+    ``avoid`` names the runtimes that failed it.  ``expected_output_tokens`` is the mean of calls like it,
+    ``likely_output_tokens`` their median.  What one call will show, as predicted when it is sent
+    (``sched/outlook.py``): ``likely_cached_tokens``, and ``expected_seconds`` from its sending to its end.
     ``predicted_*`` were predicted for the runtime it is placed on (``lone``: alone there, nothing cached),
     ``own_seconds`` for the average one, all at ``placed_at``.  ``popular_tokens``, ``lone_seconds``,
     ``lone_rest_seconds`` and ``pace`` as in ``CallView``.
@@ -162,6 +164,8 @@ class Call:
     predicted_cached_tokens: int = 0
     predicted_seconds: float = 0.0
     predicted_lone_seconds: float = 0.0
+    likely_output_tokens: float = 0.0
+    likely_cached_tokens: int = 0
     expected_seconds: float = 0.0
     alone: bool = False
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from sched.batching import RuntimeConfig
 from sched.hardware import Gpu
-from sched.metrics import WARM_UP, Recording, WorkflowRecord, percentile
+from sched.metrics import Recording, WorkflowRecord, percentile
 from sched.policy import OrderingPolicy, PlacementPolicy
 from sched.simulator import SimOptions, Simulator
 from sched.trace import TraceWorkflow
@@ -72,22 +73,33 @@ def tail(workflows: Sequence[WorkflowRecord]) -> float:
     return math.fsum(slowest) / len(slowest) if stretches else math.inf
 
 
+class Sample(NamedTuple):
+    """Workflows to replay, by arrival; the first ``warm_up`` of them make a load and aren't counted."""
+
+    workflows: Sequence[TraceWorkflow]
+    warm_up: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
     """What a setting is judged by: samples of workflows, each replayed on simulated runtimes of its own."""
 
-    samples: Sequence[Sequence[TraceWorkflow]]
+    samples: Sequence[Sample]
     gpus: Sequence[Gpu]
     config: RuntimeConfig
     ordering: OrderingPolicy
     options: SimOptions
     load: Loader
 
+    def parts(self) -> tuple[Replay, Replay]:
+        """Return the replay of the first sample, and that of the others."""
+        return replace(self, samples=self.samples[:1]), replace(self, samples=self.samples[1:])
+
     def __call__(self, setting: Setting) -> Outcome:
         """Return what ``setting`` brings, over all samples."""
         counted: list[WorkflowRecord] = []
         for sample in self.samples:
-            counted += self._run(setting, sample).workflows[int(len(sample) * WARM_UP) :]
+            counted += self._run(setting, sample.workflows).workflows[sample.warm_up :]
         seconds = [math.inf if w.failed else w.seconds for w in counted]
         return Outcome(setting, tail(counted), percentile(seconds, 0.95))
 
@@ -109,7 +121,7 @@ class Outcome:
 class Verdict:
     """What one round of tuning found.  ``chosen`` is the present setting unless ``gain`` is clear.
 
-    ``gain``: the share by which the best one's tail is shorter.
+    ``gain``: the share by which the best one's tail is shorter.  ``evaluated``: settings tried.
     """
 
     present: Outcome
@@ -123,13 +135,18 @@ class Verdict:
         return self.best.setting if self.gain >= LEAST_GAIN else self.present.setting
 
 
-def neighbours(present: Setting, knobs: Knobs, others: Sequence[Setting] = ()) -> list[Setting]:
-    """Return settings that differ in one knob, by one grid step or by ``MOST_STEPS``, and ``others``."""
+def neighbours(
+    present: Setting,
+    knobs: Knobs,
+    others: Sequence[Setting] = (),
+    steps: Sequence[int] = (-MOST_STEPS, -1, 1, MOST_STEPS),
+) -> list[Setting]:
+    """Return settings that differ in one knob by so many grid ``steps``, and ``others``."""
     found = [setting for setting in others if setting != present]
     for name, (low, high) in knobs.items():
         step = (high - low) / GRID_STEPS
-        for steps in (-MOST_STEPS, -1, 1, MOST_STEPS):
-            value = min(high, max(low, present.values[name] + steps * step))
+        for count in steps:
+            value = min(high, max(low, present.values[name] + count * step))
             candidate = present.with_value(name, round(value, 6))
             if candidate != present and candidate not in found:
                 found.append(candidate)
@@ -141,13 +158,20 @@ def improve(
     knobs: Knobs,
     evaluate: Callable[[Setting], Outcome],
     others: Sequence[Setting] = (),
+    confirm: Callable[[Setting], Outcome] | None = None,
 ) -> Verdict:
     """Return the best of ``present`` and its neighbours: one knob, a few steps at a time.
 
-    ``others`` may be gone (back) to, however far they are.
+    ``others`` may be gone (back) to, however far they are.  The best of many is partly lucky: what gains
+    clearly is evaluated again, by ``confirm``, whose outcomes count then.
     """
     now = evaluate(present)
     outcomes = [evaluate(candidate) for candidate in neighbours(present, knobs, others)]
     best = min([now, *outcomes], key=lambda outcome: outcome.tail)
-    gain = 1 - best.tail / now.tail if now.tail > 0 else 0.0
-    return Verdict(now, best, gain, len(outcomes) + 1)
+    if confirm is not None and _gain(now, best) >= LEAST_GAIN:
+        now, best = confirm(present), confirm(best.setting)
+    return Verdict(now, best, _gain(now, best), len(outcomes) + 1)
+
+
+def _gain(now: Outcome, best: Outcome) -> float:
+    return 1 - best.tail / now.tail if now.tail > 0 else 0.0

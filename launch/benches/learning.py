@@ -1,9 +1,10 @@
 """How well a server predicts its calls while it learns: real workflows on real runtimes, under load.
 
-Closed-loop clients ask questions of the demo database.  For every call the prediction at its sending is
-compared with what came: seconds from sending to end, cached tokens (as a share of the prompt), output tokens.
-The first half of the time is shown apart from the second, and what is left of the error of the seconds when
-outputs are as long as expected: output lengths are the model's own affair.
+Closed-loop clients ask questions of the demo database, or play the workflows of a trace, each with a question
+of its own; its calls end at their lengths, which the server isn't told.  For every call the prediction at its
+sending is compared with what came: seconds from sending to end, cached tokens (as a share of the prompt),
+output tokens.  The first half of the time is shown apart from the second, and what is left of the error of
+the seconds when outputs are as long as expected: output lengths are the model's own affair.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from rich.table import Table
 
 from launch.benches.live import calls_of, live_stand
 from launch.benches.load import BenchError
+from launch.benches.replay.prompts import scaled
 from launch.children import ChildError
 from launch.config import RuntimeConfig, ServerConfig
 from sched.accuracy import Accuracy, Errors
+from sched.trace import read_trace
 
 HELP = "how well service times, cached and output tokens are predicted under load"
 
@@ -36,6 +39,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--clients", type=int, default=6, help="questions in work at a time (default: 6)")
     add("--seconds", type=float, default=120.0, help="how long they ask (default: 120)")
+    add("--trace", type=Path, help="play its workflows instead (JSONL, traces/README.md)")
+    add("--token-scale", type=float, default=0.125, help="times every length of the trace (default: 0.125)")
     add("--placement", default="sluice", help="the placement policy (default: sluice)")
     add("--slowdown", type=float, default=1.0, help="slows the second of two runtimes down (default: 1)")
     add("--model-path", metavar="FOLDER", help="the model (without GPU: the embedded one)")
@@ -68,8 +73,12 @@ async def _measure(arguments: argparse.Namespace) -> tuple[list[Mapping[str, Any
     if arguments.slowdown > 1:
         runtimes = RuntimeConfig(name="plain"), RuntimeConfig(name="slow", slowdown=arguments.slowdown)
     config = ServerConfig(placement=arguments.placement, model_path=arguments.model_path, runtime=runtimes)
+    trace = scaled(read_trace(arguments.trace), arguments.token_scale) if arguments.trace else []
     async with live_stand(config) as stand:
-        workflows = await stand.ask(arguments.clients, arguments.seconds)
+        if trace:
+            workflows = await stand.replay(trace, arguments.clients, arguments.seconds)
+        else:
+            workflows = await stand.ask(arguments.clients, arguments.seconds)
         return calls_of(workflows), await stand.get("/workers")
 
 

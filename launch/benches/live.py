@@ -1,8 +1,9 @@
-"""Real questions to a real server: closed-loop clients before runtimes that run SGLang."""
+"""Real questions, or a trace's workflows, to a real server: closed-loop clients, runtimes that run SGLang."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import random
 import time
@@ -14,15 +15,19 @@ from typing import Any
 import httpx
 
 from launch.benches.load import BenchError
+from launch.benches.replay.endpoint import Endpoint
+from launch.benches.replay.player import Item, Patience, play
 from launch.benches.stand import HOST, processes
 from launch.checks import free_port
 from launch.config import ServerConfig
 from launch.devices import detect
 from launch.plan import prepare
 from launch.resolve import resolve
+from sched.trace import TraceWorkflow
 
 _START_SECONDS = 300.0
 _ANSWER_SECONDS = 300.0
+_SLO_SECONDS = 60.0
 _THINGS = ("customers", "orders", "products", "suppliers", "reviews")
 _PLACES = ("Germany", "France", "Italy", "Spain", "Turin", "Lyon", "Austria", "Poland")
 _FORMS = (
@@ -65,6 +70,37 @@ class LiveStand:
             async with asyncio.TaskGroup() as group:
                 for _ in range(clients):
                     group.create_task(questions())
+        return found
+
+    async def replay(
+        self, workflows: Sequence[TraceWorkflow], clients: int, seconds: float
+    ) -> list[Mapping[str, Any]]:
+        """Let ``clients`` play one of ``workflows`` after another for ``seconds``, no question twice; return
+        them as :meth:`ask` does.
+
+        Raises:
+            BenchError: one fails.
+        """
+        until, found, numbers = time.monotonic() + seconds, list[Mapping[str, Any]](), itertools.count()
+        endpoint = Endpoint(f"http://{HOST}:{self.port}", "sluice")
+
+        async def workflows_in_turn() -> None:
+            while time.monotonic() < until:
+                number = next(numbers)
+                told = {"id": f"replay-{number}", "arrival": 0.0}
+                workflow = workflows[number % len(workflows)].model_copy(update=told)
+                item = Item(workflow, 0.0, workflow.slo_seconds or _SLO_SECONDS)
+                (outcome,) = await play([item], endpoint, Patience(), hide_lengths=True)
+                if outcome.error is not None:
+                    raise BenchError(f"workflow {number} of the trace failed: {outcome.error}")
+                found.append(await self.get(f"/v1/workflows/{workflow.id}"))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(clients):
+                    group.create_task(workflows_in_turn())
+        finally:
+            await endpoint.close()
         return found
 
     async def get(self, path: str) -> Any:

@@ -23,8 +23,9 @@ from sched.tuner import Setting, Verdict, knobs_of
 
 logger = logging.getLogger(__name__)
 
-ROUND_SECONDS = 60.0
-"""Between two rounds, and for one of them at most."""
+_POLL_SECONDS = 5.0
+_MOST_SECONDS = 60.0
+"""For a round."""
 
 
 class LiveTuner:
@@ -34,12 +35,11 @@ class LiveTuner:
     ``observer`` is what it must be told of workflows.  :meth:`start` needs a running event loop.
     """
 
-    def __init__(self, spec: ControllerSpec, period_seconds: float = ROUND_SECONDS) -> None:
+    def __init__(self, spec: ControllerSpec) -> None:
         policy = placement_registry().load(spec.placement)
         knobs = knobs_of(policy)
         self.enabled = bool(knobs) and spec.autotune
         self._spec = spec
-        self._period = period_seconds
         self._recent = Recent(AutotuneOptions())
         self.observer = RecentWorkflows(self._recent)
         self._tuner = Autotuner(Setting.of(spec.placement, policy), knobs)
@@ -91,12 +91,14 @@ class LiveTuner:
 
     async def _rounds(self, exchange: Exchange) -> None:
         while True:  # close() cancels it
-            await asyncio.sleep(self._period)
+            await asyncio.sleep(_POLL_SECONDS)
+            if not self._recent.due(exchange.clock()):
+                continue
             try:
-                async with asyncio.timeout(ROUND_SECONDS):
+                async with asyncio.timeout(_MOST_SECONDS):
                     await self.round(exchange)
             except TimeoutError:
-                logger.warning("tuning took longer than %.0f s and was given up", ROUND_SECONDS)
+                logger.warning("tuning took longer than %.0f s and was given up", _MOST_SECONDS)
             except Exception:
                 logger.exception("a round of tuning failed")
 
@@ -106,7 +108,8 @@ class LiveTuner:
         Raises:
             RuntimeError: the process that replays failed.
         """
-        samples, runtimes = self._recent.samples(), list(exchange.dispatcher.runtimes.values())
+        samples = self._recent.samples(exchange.clock())
+        runtimes = list(exchange.dispatcher.runtimes.values())
         if not samples or not runtimes:
             return
         task = Task(

@@ -18,21 +18,22 @@ from sched.batching import RuntimeConfig
 from sched.hardware import Gpu
 from sched.simulator import SimOptions
 from sched.trace import TraceWorkflow
-from sched.tuner import Outcome, Replay, Setting, Verdict, improve, knobs_of
+from sched.tuner import Outcome, Replay, Sample, Setting, Verdict, improve, knobs_of
 
 _NICE = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What to replay: ``samples`` of workflows on ``gpus``, for ``present`` and what may take its place.
+    """What to replay: ``samples`` of workflows on ``gpus``, for ``present`` and what may take its place; the
+    first one finds a better setting, the others confirm it.
 
     ``others``: settings that may be gone back to.  ``policy_path``: where a user's policies are looked up.
     """
 
     present: Setting
     others: list[Setting]
-    samples: list[list[TraceWorkflow]]
+    samples: list[Sample]
     gpus: list[Gpu]
     runtime_config: RuntimeConfig
     ordering: str
@@ -41,7 +42,10 @@ class Task:
 
     def to_json(self) -> bytes:
         """Return the task as JSON."""
-        samples = [[workflow.model_dump(mode="json") for workflow in sample] for sample in self.samples]
+        samples = [
+            ([workflow.model_dump(mode="json") for workflow in sample.workflows], sample.warm_up)
+            for sample in self.samples
+        ]
         plain: dict[str, Any] = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return orjson.dumps(plain | {"samples": samples})
 
@@ -58,8 +62,8 @@ class Task:
         values["gpus"] = [Gpu(**gpu) for gpu in values["gpus"]]
         values["runtime_config"] = RuntimeConfig(**values["runtime_config"])
         values["samples"] = [
-            [TraceWorkflow.model_validate_json(orjson.dumps(workflow)) for workflow in sample]
-            for sample in values["samples"]
+            Sample([TraceWorkflow.model_validate_json(orjson.dumps(w)) for w in workflows], warm_up)
+            for workflows, warm_up in values["samples"]
         ]
         return cls(**values)
 
@@ -74,7 +78,8 @@ class Task:
             load=placement_registry().load,
         )
         knobs = knobs_of(placement_registry().load(str(self.present)))
-        return improve(self.present, knobs, replay, self.others)
+        search, confirm = replay.parts()
+        return improve(self.present, knobs, search, self.others, confirm)
 
 
 def verdict_of(data: bytes) -> Verdict:

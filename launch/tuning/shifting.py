@@ -81,9 +81,7 @@ class _Live:
         self._simulator = simulator
         self._workflows = {workflow.id: workflow for workflow in workflows}
         self._arrivals = [(workflow.arrival, workflow.id) for workflow in reversed(workflows)]
-        self._options = AutotuneOptions()
-        self._recent = Recent(self._options)
-        self._next = self._options.period_seconds
+        self._recent = Recent(AutotuneOptions())
         policy = placement_registry().load(shift.placement)
         self.tuner = Autotuner(Setting.of(shift.placement, policy), knobs_of(policy))
         self._replay = Replay(
@@ -102,15 +100,14 @@ class _Live:
             at, workflow_id = self._arrivals.pop()
             self._recent.arrived(workflow_id, at)
         self._recent.ended(self._workflows[record.id])
-        if now >= self._next:
-            self._next = now + self._options.period_seconds
+        if self._recent.due(now):
             self._round(now)
         return False
 
     def _round(self, now: float) -> None:
-        samples = self._recent.samples()
+        samples = self._recent.samples(now)
         if samples:
-            verdict = self.tuner.search(replace(self._replay, samples=samples))
+            verdict = self.tuner.search(*replace(self._replay, samples=samples).parts())
             if self.tuner.judge(verdict, now) is not None:
                 policy = placement_registry().load(str(self.tuner.present))
                 self._simulator.dispatcher.placer.use(policy)

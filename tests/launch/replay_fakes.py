@@ -50,9 +50,11 @@ class FakeServer:
         if request.url.path == "/v1/completions":
             usage = {"prompt_tokens": len(body["prompt"]), "completion_tokens": body["max_tokens"]}
             return httpx.Response(200, json={"usage": usage | told})
+        sampling = body["sampling_params"]
+        ended = sampling["min_new_tokens"] + 1 if "stop_token_ids" in sampling else sampling["max_new_tokens"]
         meta = {
             "prompt_tokens": len(body["input_ids"]),
-            "completion_tokens": body["sampling_params"]["max_new_tokens"],
+            "completion_tokens": ended,
             "cached_tokens": 7,
             "e2e_latency": 0.0,
             "queue_time": 0.5,

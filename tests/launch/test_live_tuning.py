@@ -139,7 +139,7 @@ class Server:
             cluster.feed(RuntimeUp(name, 100_000, 8, speed, Chunks(2048)))
 
     def clock(self) -> float:
-        return 7.0
+        return 30.0
 
 
 def busy_tuner(placement: str = "hexgen_flow") -> LiveTuner:
@@ -167,7 +167,7 @@ async def test_a_round_takes_a_better_setting_over() -> None:
     assert told["rounds"] == 1
     assert told["latest"]["gain"] > 0.05
     [change] = told["changes"]
-    assert (change["at"], change["before"]) == (7.0, "hexgen_flow?alpha=0.2")
+    assert (change["at"], change["before"]) == (30.0, "hexgen_flow?alpha=0.2")
     assert told["setting"] == change["after"] != change["before"]
     policy: Any = server.dispatcher.placer._placement
     assert policy.alpha > 0.2

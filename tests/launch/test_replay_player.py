@@ -101,6 +101,22 @@ async def test_every_system_gets_the_same_prompts_and_lengths() -> None:
     assert server.bodies[0]["model"] == "tiny"
 
 
+async def test_lengths_can_be_hidden() -> None:
+    """Then a server learns the limit; a token that no prompt has ends the output at its length."""
+    server = FakeServer()
+    played = workflow("a", call(0, output=6, max_new_tokens=64))
+    items = priced([played], {"step": 1.0}, 2.0)
+    [outcome] = await play(items, server.endpoint(), Patience(), hide_lengths=True)
+    assert outcome.error is None, "it had the right length"
+    [body] = server.bodies
+    sampling = body["sampling_params"]
+    assert (sampling["max_new_tokens"], sampling["min_new_tokens"]) == (64, 5)
+    assert "ignore_eos" not in sampling
+    [stop] = sampling["stop_token_ids"]
+    assert sampling["logit_bias"] == {str(stop): 100.0}
+    assert stop not in body["input_ids"]
+
+
 async def test_failures_are_counted_and_end_their_workflow() -> None:
     """A refused, a late and a too short answer each fail a workflow, in words; the others go on."""
 

@@ -19,6 +19,7 @@ from sched.tuner import (
     LEAST_GAIN,
     Outcome,
     Replay,
+    Sample,
     Setting,
     grid,
     improve,
@@ -104,6 +105,16 @@ def test_a_small_gain_changes_nothing() -> None:
     assert tuner.present == at(0.5)
 
 
+def test_what_won_by_luck_is_not_taken() -> None:
+    """A gain on the samples of the search must show on others, too."""
+    tuner = Autotuner(at(0.5), KNOBS)
+    verdict = tuner.search(valley(0.8), valley(0.5))
+    assert verdict.gain < 0
+    assert tuner.judge(verdict, 0.0) is None
+    assert tuner.judge(tuner.search(valley(0.8), valley(0.9)), 1.0) is not None
+    assert tuner.present == at(0.8)
+
+
 def test_the_first_setting_is_never_far() -> None:
     """When the load goes back, so does the tuner, in one round however far it had gone."""
     tuner = Autotuner(at(0.1), KNOBS)
@@ -132,7 +143,7 @@ def test_a_replay_compares_settings_on_the_same_workflows() -> None:
     call = trace_call(0, prompt=2000, output=200)
     sample = [trace_workflow(call, workflow_id=str(i), arrival=30.0 * i) for i in range(20)]
     replay = Replay(
-        samples=[sample],
+        samples=[Sample(sample, 2)],
         gpus=parse_cluster("a100,l40s"),
         config=RuntimeConfig(),
         ordering=ordering_registry().load("fcfs"),
@@ -145,22 +156,57 @@ def test_a_replay_compares_settings_on_the_same_workflows() -> None:
     assert replay(at(0.9)) == fast
 
 
-def test_samples_hold_the_arrivals_of_late() -> None:
-    """The window starts at 0; who hasn't ended is stood for by one who has, so the rate is the real one."""
+def arrived(recent: Recent, count: int, gap: float, begin: float = 0.0, ended: int = 0) -> None:
+    """Have ``count`` workflows arrive every ``gap`` seconds, of which the first ``ended`` end."""
+    for i in range(count):
+        name = f"{begin:g}/{i}"
+        recent.arrived(name, begin + gap * i)
+        if i < ended:
+            recent.ended(trace_workflow(trace_call(0, output=i + 1), workflow_id=name))
+
+
+def test_samples_begin_with_the_load_that_is_there() -> None:
+    """From the oldest open workflow on they are as they arrived, uncounted; those to come follow."""
     recent = Recent(AutotuneOptions(workflows=10, least_workflows=3, samples=2))
-    for i in range(14):
-        recent.arrived(f"w{i}", 100.0 + i)
-        if i < 2:
-            recent.ended(trace_workflow(trace_call(0), workflow_id=f"w{i}"))
-    assert recent.samples() == []
-    for i in range(2, 11):
-        recent.ended(trace_workflow(trace_call(0, output=i), workflow_id=f"w{i}"))
+    arrived(recent, 14, 1.0, begin=100.0, ended=2)
+    assert recent.samples(114.0) == []
+    for i in (2, 3, 4, 5, 6, 7, 8, 10):
+        recent.ended(trace_workflow(trace_call(0, output=i + 1), workflow_id=f"100/{i}"))
     recent.ended(trace_workflow(trace_call(0), workflow_id="stranger"))
-    first, second = recent.samples()
+    first, second = recent.samples(114.0)
     for sample in (first, second):
-        assert [w.arrival for w in sample] == [float(i) for i in range(10)]
-        assert len({w.id for w in sample}) == 10
-    assert [w.calls[0].output for w in first[:7]] == list(range(4, 11))
+        assert sample.warm_up == 5
+        assert [w.arrival for w in sample.workflows[:5]] == [0.0, 1.0, 2.0, 3.0, 4.0]
+        assert sample.workflows[1].calls[0].output == 11
+        assert len(sample.workflows) == 15
+        assert min(w.arrival for w in sample.workflows[5:]) >= 5.0
+        assert len({w.id for w in sample.workflows}) == 15
+    assert first != second
+
+
+def test_samples_have_the_rate_of_late() -> None:
+    """After a shift the workflows to come arrive at the new rate, while most of the ring had the old one."""
+    recent = Recent(AutotuneOptions(late=10))
+    arrived(recent, 100, 10.0, ended=100)
+    arrived(recent, 12, 0.5, begin=1000.0, ended=12)
+    sample, *_ = recent.samples(1006.0)
+    assert sample.warm_up == 0
+    assert 0.25 < sample.workflows[-1].arrival / 80 < 1.0
+
+
+def test_a_round_is_due_when_the_load_shifts() -> None:
+    """Once a period; sooner if the rate is another one, a silence included; never if nothing came since."""
+    recent = Recent(AutotuneOptions(period_seconds=60.0, least_seconds=15.0, late=10, least_workflows=5))
+    arrived(recent, 50, 1.0, ended=50)
+    assert recent.due(50.0)
+    assert recent.samples(50.0)
+    assert not recent.due(200.0)
+    arrived(recent, 20, 1.0, begin=51.0)
+    assert not recent.due(70.0)
+    assert recent.due(110.0)
+    assert recent.due(85.0), "nothing came for 15 s"
+    arrived(recent, 20, 0.1, begin=70.0)
+    assert recent.due(72.0)
 
 
 def test_the_ring_is_bounded() -> None:
@@ -169,4 +215,4 @@ def test_the_ring_is_bounded() -> None:
     for i in range(100):
         recent.arrived(f"w{i}", float(i))
         recent.ended(trace_workflow(trace_call(0), workflow_id=f"w{i}"))
-    assert len(recent._arrivals) == len(recent._ended) == 15
+    assert len(recent._arrivals) == len(recent._ended) == 20

@@ -13,6 +13,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from launch.benches.replay.prompts import STOP_ID
+
 Api = Literal["sluice", "sglang", "openai"]
 APIS: tuple[Api, ...] = ("sluice", "sglang", "openai")
 
@@ -67,18 +69,24 @@ class Endpoint:
         await self._client.aclose()
 
     async def generate(
-        self, ids: NDArray[np.int64], output_tokens: int, tag: Mapping[str, Any], seconds: float
+        self,
+        ids: NDArray[np.int64],
+        output_tokens: int,
+        tag: Mapping[str, Any],
+        seconds: float,
+        limit_tokens: int | None = None,
     ) -> Answer:
         """Send a prompt and return the answer; wait at most ``seconds``.
 
-        ``tag``: the call's workflow, for a server that takes it.
+        ``tag``: the call's workflow, for a server that takes it.  ``limit_tokens``: the limit to tell, so
+        that the server can't read the output's length off it (SGLang's own API only).
 
         Raises:
             CallError: no answer, an error, or other lengths than asked for.
         """
         try:
             async with asyncio.timeout(seconds):
-                path, body = await self._request(ids, output_tokens, tag)
+                path, body = await self._request(ids, output_tokens, tag, limit_tokens)
                 data = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
                 sent = time.perf_counter()
                 reply = await self._client.post(
@@ -113,7 +121,7 @@ class Endpoint:
             raise CallError(f"{path}: http {reply.status_code}: {reply.text[:200]}")
 
     async def _request(
-        self, ids: NDArray[np.int64], output_tokens: int, tag: Mapping[str, Any]
+        self, ids: NDArray[np.int64], output_tokens: int, tag: Mapping[str, Any], limit_tokens: int | None
     ) -> tuple[str, dict[str, Any]]:
         if self.api == "openai":
             if self._model is None:
@@ -121,6 +129,8 @@ class Endpoint:
             forced = {"max_tokens": output_tokens, "temperature": 0.0, "ignore_eos": True}
             return "/v1/completions", {"model": self._model, "prompt": ids, **forced}
         sampling = {"max_new_tokens": output_tokens, "temperature": 0.0, "ignore_eos": True}
+        if limit_tokens is not None:
+            sampling = _ended_by_itself(output_tokens, limit_tokens)
         body = {"input_ids": ids, "sampling_params": sampling}
         return "/generate", body | ({"workflow": tag} if self.api == "sluice" else {})
 
@@ -132,6 +142,18 @@ class Endpoint:
                 usage["prompt_tokens"], usage["completion_tokens"], details.get("cached_tokens") or 0
             )
         return _native(reply["meta_info"], elapsed)
+
+
+def _ended_by_itself(output_tokens: int, limit_tokens: int) -> dict[str, Any]:
+    """Return parameters under which a model ends after ``output_tokens``: a token that is forbidden before is
+    certain then."""
+    return {
+        "max_new_tokens": limit_tokens,
+        "min_new_tokens": output_tokens - 1,
+        "temperature": 0.0,
+        "stop_token_ids": [STOP_ID],
+        "logit_bias": {str(STOP_ID): 100.0},
+    }
 
 
 def _native(meta: Mapping[str, Any], elapsed: float) -> Answer:

@@ -66,15 +66,18 @@ async def play(
     patience: Patience,
     *,
     prefix: str = "",
+    hide_lengths: bool = False,
     ended: Callable[[], None] = lambda: None,
 ) -> list[WorkflowOutcome]:
     """Play ``items`` and return what became of them, in their order.
 
     ``prefix`` makes the workflows' names unlike those of other runs; ``ended`` is called at each one's end.
+    ``hide_lengths``: the server is told each call's limit, not its output's length (``Endpoint.generate``).
     """
     # Before the clock runs: making prompts takes time.
     flights = [_flight(item) for item in items]
-    player = _Player(endpoint, patience, prefix, asyncio.get_running_loop().time() + _LEAD_SECONDS)
+    begin = asyncio.get_running_loop().time() + _LEAD_SECONDS
+    player = _Player(endpoint, patience, prefix, begin, hide_lengths)
 
     async def played(flight: _Flight) -> WorkflowOutcome:
         outcome = await player.workflow(flight)
@@ -91,11 +94,14 @@ def _flight(item: Item) -> _Flight:
 
 
 class _Player:
-    def __init__(self, endpoint: Endpoint, patience: Patience, prefix: str, begin: float) -> None:
+    def __init__(
+        self, endpoint: Endpoint, patience: Patience, prefix: str, begin: float, hide_lengths: bool
+    ) -> None:
         self._endpoint = endpoint
         self._patience = patience
         self._prefix = prefix
         self._begin = begin
+        self._hide_lengths = hide_lengths
         self._clock = asyncio.get_running_loop().time
 
     async def workflow(self, flight: _Flight) -> WorkflowOutcome:
@@ -145,8 +151,9 @@ class _Player:
     async def _sent(self, flight: _Flight, call: TraceCall, ready: float, tag: dict[str, Any]) -> CallOutcome:
         sent, told = self._now(), dict[str, Any]()
         try:
+            prompt, limit = flight.prompts.pop(call.id), call.limit_tokens if self._hide_lengths else None
             answer = await self._endpoint.generate(
-                flight.prompts.pop(call.id), call.output, tag, self._patience.call_seconds
+                prompt, call.output, tag, self._patience.call_seconds, limit
             )
         except CallError as error:
             told["error"] = str(error)

@@ -15,6 +15,9 @@ from sched.trace import TraceCall, TraceWorkflow
 IDS = (300, 1700)
 """In every vocabulary, the demo model's 1,759 tokens included, and none of the special ones."""
 
+STOP_ID = IDS[1]
+"""A token that no prompt has."""
+
 
 def token_ids(workflow: TraceWorkflow, call: TraceCall) -> NDArray[np.int64]:
     """Return the prompt of a call: its segments one after another.
