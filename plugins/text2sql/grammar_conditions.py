@@ -19,6 +19,7 @@ _MONTH = Rule("month", alt(*(f"{month:02}" for month in range(1, 13))))
 _DATE = Rule("date", seq("'", _YEAR, "-", _MONTH, "-", alt(*(f"{day:02}" for day in range(1, 32))), "'"))
 COMPARISON = Rule("comparison", alt(" = ", " < ", " <= ", " > ", " >= "))
 _EQUALS = alt(" = ", " <> ")
+_MOST_TEXTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +73,19 @@ def _around(needed: Sequence[Node], test: Node | None, others: int) -> Node:
 
 def _named(table: Table, places: Mapping[Place, Sequence[str]]) -> Node | None:
     found = [
-        seq(identifier(column.name), _EQUALS, alt(*places[table.name, column.name]))
+        seq(identifier(column.name), _is_of(places[table.name, column.name]))
         for column in table.columns
         if (table.name, column.name) in places
     ]
     return alt(*found) if found else None
+
+
+def _is_of(texts: Sequence[str]) -> Node:
+    """Return what compares with one of ``texts`` or, if there are several, all of them."""
+    one = seq(_EQUALS, alt(*texts))
+    if len(texts) == 1:
+        return one
+    return alt(one, *(f" IN ({', '.join(order)})" for order in permutations(texts[:_MOST_TEXTS])))
 
 
 def _test(table: Table, column: Column, texts: Texts) -> Node | None:
@@ -93,7 +102,8 @@ def _test(table: Table, column: Column, texts: Texts) -> Node | None:
         options += [seq(COMPARISON, alt(*values, _DATE)), seq(" BETWEEN ", _DATE, " AND ", _DATE)]
         options.append(seq(" LIKE '", _YEAR, optional(seq("-", _MONTH)), "%'"))
     elif column.kind == Kind.TEXT:
-        options += [seq(_EQUALS, of)] if (of := texts.of(table, column)) is not None else []
+        if (of := texts.of(table, column)) is not None:
+            options += [seq(_EQUALS, of), seq(" IN (", of, ", ", of, ")")]
         options += [seq(" LIKE ", texts.pattern)] if texts.pattern is not None else []
     if column.kind == Kind.OTHER or (column.nullable and not column.primary_key):
         options.append(alt(" IS NULL", " IS NOT NULL"))
