@@ -38,12 +38,18 @@ _SPELT = slips((*_NAMES, *(word for word in _ORDINALS if word.isalpha()), "quart
 _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}) (quarter|half)\b")
 _SHORT_YEAR = re.compile(r"'(\d\d)\b")
 _TOKEN = re.compile(r"\d{4}-\d\d-\d\d|\d{4}-\d\d(?!\d)|[qh][1-4]\b|\d+|[^\W\d_]+")
-_BEFORE = frozenset(("in", "during", "since", "after", "before", "until", "through", "year", "course"))
+_LEADS = (
+    "in during since after before until through year course starting joined signed registered placed ordered"
+    " made shipped sent delivered launched released written"
+)
+_BEFORE = frozenset(_LEADS.split())
+"""Words before a year that is no number."""
 _LINKS = frozenset(("of", "st", "nd", "rd", "th"))
 """What may stand between a day, its month and its year."""
 # What is said of the calendar by today's date, or in a way that isn't worked out.
 _OTHER = re.compile(
-    r"\b(?:last|this|past|next|previous|current|recent|coming|few|\d+)\b[^.]{0,12}\b(?:year|month|week|day)"
+    r"\b(?:last|this|past|next|previous|current|recent|coming|few)\b[^.]{0,12}\b(?:year|month|week|day)"
+    r"|\d (?:year|month|week|day)"
     r"|\b(?:quarter|half|ago|yesterday|recently|lately|decade|season|spring|summer|autumn|winter|christmas)\b"
     r"|\d[./]\d{1,2}[./]\d|\b\d{1,2}/(?:19|20)\d\d"
 )

@@ -35,6 +35,13 @@ _LARGER = re.compile(
     r"\d\.\d{3}\b|\d ?(?:k|m)\b|\b(?:\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b"
     r"|hundred|thousand|million|dozens|%|percent"
 )
+# A count of rows stands first or behind one of these, before a noun, where something is the most.
+_LEADS = "top bottom first last the all our which what are show list give me find get name"
+_BEFORE = frozenset(_LEADS.split())
+_UNITS = frozenset(
+    ("euro", "euros", "eur", "star", "stars", "unit", "units", "piece", "pieces", "or", "and", "to")
+)
+_MOST = re.compile(r"\b(?:most|least|top|bottom|best|worst|\w{3,}est)\b")
 _DATE = re.compile(r"\b(?:19|20)\d\d-(?:0\d|1[0-2])(?:-\d\d)?\b")
 
 
@@ -70,13 +77,30 @@ def numbers_about(question: str) -> Numbers:
         return Numbers()
     found = [_WORDS.get(word) if word.isalpha() else _plain(word) for word in _NUMBER.findall(text)]
     said = [number for number in found if number and len(number) <= _MOST_CHARACTERS]
+    counts = _counted(text) or ["1", *filter(_counts, said)]
     ranges = [sorted(pair, key=float) for pair in pairwise(said)]
     return Numbers(
         compared=Rule("stated", _any(*said, *_ALWAYS, *(() if said else _USUAL))),
         ranges=Rule("stated_range", _any(*map(" AND ".join, ranges))) if ranges else None,
-        limit=Rule("limit", seq(" LIMIT ", _any("1", *filter(_counts, said)))),
+        limit=Rule("limit", seq(" LIMIT ", _any(*counts))),
         stated=True,
     )
+
+
+def _counted(text: str) -> list[str]:
+    """Return the number that can only be a count of rows, if there is one: the 5 best."""
+    words = _NUMBER.findall(text)
+    found = [
+        number
+        for before, word, after in zip(["the", *words], words, words[1:], strict=False)
+        if (number := _WORDS.get(word, word)).isdigit()
+        and number not in _ALWAYS
+        and _counts(number)
+        and before in _BEFORE
+        and after.isalpha()
+        and after not in _UNITS
+    ]
+    return found if len(found) == 1 and _MOST.search(text) else []
 
 
 def _counts(number: str) -> bool:

@@ -158,6 +158,13 @@ def test_two_names_said_together_are_in_one_place(
     assert condition == f"{'.'.join(place)} IN ({', '.join(texts)})"
 
 
+def test_a_common_word_before_its_table_is_a_name(shop: DatabaseSchema) -> None:
+    """What was shipped in May may be said of a date; shipped orders are in that state."""
+    found = ("orders.status = 'shipped'",)
+    assert texts_about(shop, "all shipped orders", found).named
+    assert not texts_about(shop, "all orders shipped", found).named
+
+
 def test_a_common_word_at_the_beginning_is_no_name(shop: DatabaseSchema) -> None:
     """There every word has a capital; elsewhere it tells a name from a word."""
     found = ("reviews.title = 'Average'",)

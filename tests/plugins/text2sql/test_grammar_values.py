@@ -58,6 +58,8 @@ def test_numbers_are_those_of_the_question(
         ("top products", " LIMIT 1", " LIMIT 3"),
         ("top 12 products", " LIMIT 12", " LIMIT 2"),
         ("the three cheapest products", " LIMIT 3", " LIMIT 5"),
+        ("Ten products with the largest stock", " LIMIT 10", " LIMIT 1"),
+        ("the cheapest products over 10 euros", " LIMIT 1", " LIMIT 5"),
         ("100 products with 2000 in stock", " LIMIT 100", " LIMIT 2000"),
         (
             "products with 30 orders",
@@ -88,6 +90,7 @@ def test_a_scale_is_known(shop: DatabaseSchema) -> None:
     [
         ("in 2023", "LIKE '2023%'", "LIKE '2022%'"),
         ("in 2023", "LIKE '2023%'", "LIKE '2023-03%'"),
+        ("before 2023 by day", "< '2023-01-01'", "< '2023-04-01'"),
         ("in '23", "LIKE '2023%'", "LIKE '2022%'"),
         ("after 2022", "> '2022-12-31'", "> '2022-01-01'"),
         ("since 2022", ">= '2022-01-01'", ">= '2023-01-01'"),
