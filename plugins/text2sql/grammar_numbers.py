@@ -42,6 +42,8 @@ _UNITS = frozenset(
     ("euro", "euros", "eur", "star", "stars", "unit", "units", "piece", "pieces", "or", "and", "to")
 )
 _MOST = re.compile(r"\b(?:most|least|top|bottom|best|worst|\w{3,}est)\b")
+# Where it is no three with two letters swapped.
+_THERE = re.compile(r"\b(?:is|are|r|was|were|many|any|do) there\b|\bthere (?:is|are|r|was|were)\b")
 _DATE = re.compile(r"\b(?:19|20)\d\d-(?:0\d|1[0-2])(?:-\d\d)?\b")
 
 
@@ -72,7 +74,7 @@ def numbers_about(question: str) -> Numbers:
     A year may be a number too, unless it is that of a whole date.  Where words like thousand make larger
     numbers, any may be meant.
     """
-    text = corrected(_DATE.sub(" ", question.casefold()), _SPELT)
+    text = corrected(_THERE.sub(" ", _DATE.sub(" ", question.casefold())), _SPELT)
     if _LARGER.search(text):
         return Numbers()
     found = [_WORDS.get(word) if word.isalpha() else _plain(word) for word in _NUMBER.findall(text)]

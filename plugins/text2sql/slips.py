@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable, Mapping
 
 _SHORTEST = 5
-_OTHERS = frozenset(("there", "even"))
 _WORD = re.compile(r"[^\W\d_]+")
 
 
 def slips(words: Iterable[str]) -> dict[str, str]:
-    """Return the words of five letters or more by each spelling with one slip that is no common word."""
+    """Return the words of five letters or more by each spelling with one slip."""
     return {
         spelt: word
         for word in words
@@ -21,7 +20,7 @@ def slips(words: Iterable[str]) -> dict[str, str]:
             word[:place] + word[place + 1 :],
             word[:place] + word[place + 1 : place + 2] + word[place] + word[place + 2 :],
         )
-        if spelt != word and spelt not in _OTHERS
+        if spelt != word
     }
 
 

@@ -58,6 +58,8 @@ def test_numbers_are_those_of_the_question(
         ("top products", " LIMIT 1", " LIMIT 3"),
         ("top 12 products", " LIMIT 12", " LIMIT 2"),
         ("the three cheapest products", " LIMIT 3", " LIMIT 5"),
+        ("the there cheapest products", " LIMIT 3", " LIMIT 1"),
+        ("the cheapest product, are there any?", " LIMIT 1", " LIMIT 3"),
         ("Ten products with the largest stock", " LIMIT 10", " LIMIT 1"),
         ("the cheapest products over 10 euros", " LIMIT 1", " LIMIT 5"),
         ("100 products with 2000 in stock", " LIMIT 100", " LIMIT 2000"),
