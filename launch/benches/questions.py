@@ -27,7 +27,7 @@ from launch.local import local_server
 from launch.models import demo_model
 from plugins.text2sql.candidates import REVISION_TEMPERATURE
 from plugins.text2sql.grammar import sql_tree
-from plugins.text2sql.grammar_texts import texts_about
+from plugins.text2sql.grammar_values import values_about
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.training import exam
 from plugins.text2sql.training.exam import ExamQuestion, Repair
@@ -135,8 +135,8 @@ def _repairer(client: httpx.Client, world: World) -> Callable[[Repair], Outcome]
     options = Text2SqlOptions(profile="demo", constrained=True)
 
     def repair(broken: Repair) -> Outcome:
-        texts = texts_about(world.schema, broken.asked.question, broken.values)
-        params = options.params(sql_tree(world.schema, texts=texts), 0)
+        about = values_about(world.schema, broken.asked.question, broken.values)
+        params = options.params(sql_tree(world.schema, values=about), 0)
         sampling: dict[str, Any] = {**params.sampling, "max_new_tokens": params.max_new_tokens}
         sampling["temperature"] = REVISION_TEMPERATURE
         prompt = broken.task.prompt

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from plugins.text2sql.grammar_conditions import COMPARISON, DECIMAL, DIGIT, Conditions, conditions, where
-from plugins.text2sql.grammar_texts import Texts
+from plugins.text2sql.grammar_conditions import Conditions, conditions, where
+from plugins.text2sql.grammar_numbers import COMPARISON
 from plugins.text2sql.grammar_tree import (
     Literal,
     Node,
@@ -23,15 +23,14 @@ from plugins.text2sql.grammar_tree import (
     seq,
     to_ebnf,
 )
+from plugins.text2sql.grammar_values import Values
 from plugins.text2sql.joins import MOST_TABLES, sources
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier
 
-MAX_LENGTH = 1200
+MAX_LENGTH = 1300
 """The longest statement in bytes; only if no table allows one so short, it is longer."""
 
 _MAX_SAFE_FACTOR = 2**31
-
-_LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(DIGIT)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +42,7 @@ class _Size:
 
 
 # Tried in this order until the longest statement over a table or join is short enough.
-_SIZES = (_Size(3, 3), _Size(3, 2), _Size(2, 1), _Size(1, 1), _Size(1, 0))
+_SIZES = (_Size(4, 3), _Size(3, 3), _Size(3, 2), _Size(2, 1), _Size(1, 1), _Size(1, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,19 @@ class _Words:
     number: Node | None
     ordered: Node | None
     date: Node | None
+    dated: Node | None
     conditions: Conditions
     summable: bool
 
 
-def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None, texts: Texts | None = None) -> Node:
+def sql_tree(
+    schema: DatabaseSchema, tables: Sequence[str] | None = None, values: Values | None = None
+) -> Node:
     """Return the SELECT statements over ``tables`` (all for ``None``) and joins along foreign keys.
 
     Covered are columns, DISTINCT, aggregates, joins (``joins.py``), conditions on numbers, dates, texts,
     means and missing rows, GROUP BY, HAVING, ORDER BY and LIMIT.  ``max_length`` is at most ``MAX_LENGTH``.
-    With ``texts`` a text is one of them, and their names are used unless no source has them all.
+    With ``values`` a value is one of them, and what of them is needed is used unless no source has it all.
 
     Raises:
         NotFoundError: one of ``tables`` is unknown.
@@ -72,8 +74,8 @@ def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None, texts:
     chosen = schema.select(tables)
     if not chosen:
         raise ValueError("a grammar needs at least one table")
-    texts = texts or Texts()
-    words = {table.name: _words(f"t{i}", table, schema, texts) for i, table in enumerate(chosen)}
+    values = values or Values()
+    words = {table.name: _words(f"t{i}", table, schema, values) for i, table in enumerate(chosen)}
     found = [
         (
             source.text,
@@ -84,10 +86,10 @@ def sql_tree(schema: DatabaseSchema, tables: Sequence[str] | None = None, texts:
     selects = [
         select
         for index, (text, sides) in enumerate(found)
-        if (select := _fitting(f"s{index}", text, sides)) is not None
+        if (select := _fitting(f"s{index}", text, sides, values)) is not None
     ]
-    if not selects and texts.named:
-        return sql_tree(schema, tables, replace(texts, named=()))
+    if not selects and all(values.ways):
+        return sql_tree(schema, tables, values.free)
     shortest = seq("count(*) FROM ", min((identifier(table.name) for table in chosen), key=len))
     return seq("SELECT ", alt(*(selects or [shortest])))
 
@@ -112,19 +114,21 @@ def table_list_grammar(schema: DatabaseSchema) -> str:
     return to_ebnf(table_list_tree(schema))
 
 
-def _words(prefix: str, table: Table, schema: DatabaseSchema, texts: Texts) -> _Words:
+def _words(prefix: str, table: Table, schema: DatabaseSchema, values: Values) -> _Words:
     measures = [column for column in table.columns if column.name not in table.key_columns]
     numbers = [column for column in measures if column.kind == Kind.NUMBER]
     ordered = [column for column in measures if column.kind in (Kind.NUMBER, Kind.DATE)]
     dates = [column for column in measures if column.kind == Kind.DATE]
-    largest = max((abs(value) for column in numbers for value in _numbers(column)), default=0)
+    largest = max((abs(value) for column in numbers for value in _samples(column)), default=0)
+    dated = Rule(f"{prefix}_date", _names(dates)) if dates else None
     most_rows = max(known.row_count for known in schema.tables)
     return _Words(
         column=Rule(f"{prefix}_column", _names(table.columns)),
         number=Rule(f"{prefix}_number", _names(numbers)) if numbers else None,
         ordered=Rule(f"{prefix}_ordered", _names(ordered)) if ordered else None,
-        date=Rule(f"{prefix}_date", _names(dates)) if len(dates) > 1 else None,
-        conditions=conditions(prefix, table, schema, texts),
+        date=dated if len(dates) > 1 else None,
+        dated=dated,
+        conditions=conditions(prefix, table, schema, values),
         # sum() over integers fails on overflow; a join has no more rows than its first table, and what is
         # summed is at most the product of two numbers.
         summable=max(largest, 2) * most_rows < _MAX_SAFE_FACTOR,
@@ -135,32 +139,41 @@ def _names(columns: Sequence[Column]) -> Node:
     return alt(*(identifier(column.name) for column in columns))
 
 
-def _numbers(column: Column) -> list[int | float]:
+def _samples(column: Column) -> list[int | float]:
     return [value for value in column.samples if not isinstance(value, str)]
 
 
-def _fitting(name: str, text: str, sides: Sequence[tuple[str, _Words]]) -> Node | None:
+def _fitting(name: str, text: str, sides: Sequence[tuple[str, _Words]], values: Values) -> Node | None:
     """Return the statements over one source (after SELECT), as rich as fits, or None if none does."""
     for size in _SIZES:
-        node = _select(name, text, sides, size)
+        node = _select(name, text, sides, size, values)
         if node is None or max_length(node) + len("SELECT ") <= MAX_LENGTH:
             return node
     return None
 
 
-def _select(name: str, text: str, sides: Sequence[tuple[str, _Words]], size: _Size) -> Node | None:
-    rows = where(name, [(side, words.conditions) for side, words in sides], size.conditions)
+def _select(
+    name: str, text: str, sides: Sequence[tuple[str, _Words]], size: _Size, values: Values
+) -> Node | None:
+    rows = where(name, [(side, words.conditions) for side, words in sides], size.conditions, values.ways)
     if rows is None:
         return None
-    column = Rule(f"{name}_column", alt(*(seq(side, words.column) for side, words in sides)))
-    aggregate = Rule(f"{name}_aggregate", _aggregates(column, sides))
-    having = seq(" HAVING ", aggregate, COMPARISON, DECIMAL)
+    columns = Rule(f"{name}_column", alt(*(seq(side, words.column) for side, words in sides)))
+    periods = [seq("substr(", side, of.dated, ", 1, ", alt("4", "7"), ")") for side, of in sides if of.dated]
+    column = Rule(f"{name}_shown", alt(columns, *periods)) if periods else columns
+    aggregate = Rule(f"{name}_aggregate", _aggregates(columns, sides))
+    having = seq(" HAVING ", aggregate, COMPARISON, values.numbers.compared)
     either = alt(column, aggregate)
     # Rows that aren't grouped can't be ordered by an aggregate.
     grouped = seq(" GROUP BY ", column, optional(having), optional(_order(either)))
     end = alt(grouped, optional(_order(column)))
     return seq(
-        optional("DISTINCT "), listed(either, size.items), f" FROM {text}", *rows, end, optional(_LIMIT)
+        optional("DISTINCT "),
+        listed(either, size.items),
+        f" FROM {text}",
+        *rows,
+        end,
+        optional(values.numbers.limit),
     )
 
 

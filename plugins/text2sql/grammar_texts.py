@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from itertools import permutations
 
 from plugins.text2sql.grammar_tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
@@ -15,6 +16,7 @@ from plugins.text2sql.spans import COMMON, longest, spans
 MAX_VALUE_CHARACTERS = 40
 _MOST_WORDS = 4
 _MOST_NAMED = 3
+_LINKS = (" or ", " and ", " & ", ", ")
 _ANY = Rule("text", seq("'", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "'"))
 _ANY_PATTERN = Rule("pattern", seq("'%", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "%'"))
 _MAX_BYTES = max_length(_ANY)
@@ -58,8 +60,6 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     of the question, as they stand or capitalised.  What the question names must be used, unless it may be a
     common word.  No text is longer than one of the free ones.
     """
-    if not spans(question, 1):
-        return Texts()
     stored = {
         (table.name, column.name): (column, _found(table, column, found))
         for table in schema.tables
@@ -108,22 +108,35 @@ def _named(question: str, stored: _Stored, common: Set[str]) -> list[_Name]:
     """Return where each name of the question is stored; names in the same places come together.
 
     Those that are no choices come first.  A ``common`` word is no choice; of other columns a small word is no
-    value where the question has capitals.
+    value where the question has capitals.  Of two names said together, as Rome or Paris, the places count
+    where both are stored, and a common word beside a name is one.
     """
     small = question[1:].islower()
 
-    def places(span: str) -> tuple[Place, ...]:
-        text = literal(span).casefold()
-        return tuple(
-            place
-            for place, (column, texts) in stored.items()
-            if (span not in common if column.choices else small or " " in span or not span.islower())
-            and any(known.casefold() == text for known in texts)
-        )
+    def is_said(span: str, table: str, column: Column) -> bool:
+        if column.choices:
+            if f"{span} {table}" in question:  # shipped orders
+                return True
+            return (span.casefold() if question.startswith(span) else span) not in common
+        return small or " " in span or not span.islower()
 
+    def places(span: str) -> dict[Place, bool]:
+        text = literal(span).casefold()
+        return {
+            place: is_said(span, place[0], column)
+            for place, (column, texts) in stored.items()
+            if any(known.casefold() == text for known in texts)
+        }
+
+    meant = {span: places(span) for span in longest(question, lambda span: bool(places(span)))}
+    for one, two in permutations(meant, 2):
+        both = {p: True for p in meant[one] if p in meant[two] and (meant[one][p] or meant[two][p])}
+        if both and any(f"{one}{link}{two}" in question for link in _LINKS):
+            meant[one] = meant[two] = both
     together: dict[tuple[Place, ...], list[str]] = {}
-    for span in longest(question, lambda span: bool(places(span))):
-        together.setdefault(places(span), []).append(literal(span).casefold())
+    for span, where in meant.items():
+        if said := tuple(place for place in where if where[place]):
+            together.setdefault(said, []).append(literal(span).casefold())
     names = [
         {place: [text for text in stored[place][1] if text.casefold() in texts] for place in where}
         for where, texts in together.items()

@@ -9,8 +9,8 @@ from typing import Any, Literal, TypeVar
 from plugins.text2sql.answers import Form
 from plugins.text2sql.few_shot import full_prompts
 from plugins.text2sql.grammar import sql_tree
-from plugins.text2sql.grammar_texts import texts_about
 from plugins.text2sql.grammar_tree import Node, max_length, to_ebnf
+from plugins.text2sql.grammar_values import values_about
 from plugins.text2sql.prompts import COMPACT, Prompts, Topic
 from plugins.text2sql.schema import DatabaseSchema
 from plugins.text2sql.terse import DEMO
@@ -97,7 +97,8 @@ class Job:
         """Return the job once retrieval has found ``values``; ``evidence`` tells the model of them."""
         sql = self.sql
         if self.options.knows_texts:
-            tree = sql_tree(self.schema, texts=texts_about(self.schema, self.topic.question, values))
+            about = values_about(self.schema, self.topic.question, values)
+            tree = sql_tree(self.schema, values=about)
             sql = self.options.params(tree, self.options.max_sql_tokens)
         return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
 

@@ -12,13 +12,15 @@ _BEFORE = (
     "please|hey|hi|hello,|ok,|so,|quick question:|can you tell me|could you tell me|"
     "can you show me|i need|i want to know|i would like to know|i'd like to know|do you know|"
     "tell me|please tell me|just wondering,|for my report:|we need to know|question:|"
-    "could you check|let me know|find out"
+    "could you check|let me know|find out|hey there,|yo,|morning!|any idea|would you mind telling me|"
+    "i was wondering|one more:|next:|help me out:|boss wants to know|i'm trying to find out|need"
     ")"
 )
 _AFTER = (
     "("
     "please|thanks|thank you|for me|right now|currently|in our shop|in the shop|"
-    "in the database|in total|overall|exactly|, please|again|, thanks|today"
+    "in the database|in total|overall|exactly|, please|again|, thanks|today|asap|, cheers|for the team|"
+    "pls|so far|in our system|on file"
     ")"
 )
 _ASIDE = frozenset(
@@ -68,13 +70,14 @@ _SHORT = {
 _FRONT = re.compile(
     r"^(.*?) ((?:in|during|since|after|before|between|on) [^,]*\b20\d\d(?:-\d\d-\d\d)?)[?.!]?$"
 )
+_YEAR = re.compile(r"\b20\d\d")
 _WORD = re.compile(r"[a-z]{5,}")
 
 
 def casual(question: str, rng: random.Random) -> str:
     """Return ``question`` as somebody may type it.  Values keep their letters, but for their case."""
     text = question
-    if rng.random() < 0.25 and (match := _FRONT.match(text)) and "(" not in text:
+    if rng.random() < 0.25 and len(_YEAR.findall(text)) == 1 and (match := _FRONT.match(text)):
         text = f"{match[2][0].upper()}{match[2][1:]}{rng.choice((',', ''))} {_small_start(match[1])}"
     register = rng.random()
     if register < 0.45:

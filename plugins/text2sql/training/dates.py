@@ -41,7 +41,21 @@ def _in_month(year: int, month: int, rng: random.Random) -> tuple[str, str]:
     return said, f" LIKE '{year}-{month:02}%'"
 
 
+def _some_day(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    """Return a day as it is said, and as it is stored."""
+    day = rng.randint(1, 28)
+    iso, name = f"{year}-{month:02}-{day:02}", _MONTHS[month - 1]
+    said = (
+        f"({iso}|{iso}|{day} {name} {year}|{name} {day}, {year}|{name} {day} {year}|{day}th of {name} {year})"
+    )
+    return expand(said, rng), iso
+
+
 def _after(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    if rng.random() < 0.12:
+        said, iso = _some_day(year, month, rng)
+        word, sign = rng.choice((("after", ">"), ("since", ">="), ("from", ">="), ("later than", ">")))
+        return f"{word} {said}{' on' if word == 'from' else ''}", f" {sign} '{iso}'"
     if rng.random() < 0.5:
         if rng.random() < 0.5:
             return expand(f"(since|from {year} on|starting [in]) {year}", rng).replace(
@@ -54,6 +68,12 @@ def _after(year: int, month: int, rng: random.Random) -> tuple[str, str]:
 
 
 def _before(year: int, month: int, rng: random.Random) -> tuple[str, str]:
+    if rng.random() < 0.12:
+        said, iso = _some_day(year, month, rng)
+        word, sign = rng.choice((("before", "<"), ("until", "<="), ("up to", "<="), ("earlier than", "<")))
+        return f"{word} {said}", f" {sign} '{iso}'"
+    if rng.random() < 0.12:
+        return expand(f"(until|up to|through|until the end of) {year}", rng), f" <= '{year}-12-31'"
     if rng.random() < 0.6:
         return expand(f"(before|before|earlier than|prior to) {year}", rng), f" < '{year}-01-01'"
     said = expand(f"(before|prior to|earlier than) {_month(month, rng)} {year}", rng)
@@ -63,12 +83,19 @@ def _before(year: int, month: int, rng: random.Random) -> tuple[str, str]:
 def _span(year: int, month: int, rng: random.Random) -> tuple[str, str]:
     if rng.random() < 0.5:
         other = year + rng.randint(1, 2)
-        said = expand(f"(between {year} and {other}|from {year} to {other}|in {year} and {other})", rng)
+        both = f"|in {year} and {other}" if other == year + 1 else ""
+        said = expand(
+            f"(between {year} and {other}|from {year} to {other}|from {year} until {other}{both})", rng
+        )
         return said, f" BETWEEN '{year}-01-01' AND '{other}-12-31'"
+    if rng.random() < 0.12:
+        (first, since), (last, until) = (_some_day(year, m, rng) for m in sorted(rng.sample(range(1, 13), 2)))
+        said = rng.choice((f"between {first} and {last}", f"from {first} to {last}"))
+        return said, f" BETWEEN '{since}' AND '{until}'"
     start = rng.randint(1, 11)
     end = rng.randint(start + 1, 12)
     one, two = _month(start, rng), _month(end, rng)
-    said = expand(f"(between {one} and {two} {year}|from {one} to {two} {year})", rng)
+    said = expand(f"(between {one} and {two} {year}|from {one} to {two} {year}|{one} to {two} {year})", rng)
     return said, f" BETWEEN '{year}-{start:02}-01' AND '{_last_day(year, end)}'"
 
 
@@ -85,11 +112,8 @@ def _quarter(year: int, month: int, rng: random.Random) -> tuple[str, str]:
 
 
 def _day(year: int, month: int, rng: random.Random) -> tuple[str, str]:
-    day = rng.randint(1, 28)
-    iso = f"{year}-{month:02}-{day:02}"
-    name = _MONTHS[month - 1]
-    said = expand(f"(on {iso}|on {day} {name} {year}|on {name} {day}, {year}|on {name} {day} {year})", rng)
-    return said, f" = '{iso}'"
+    said, iso = _some_day(year, month, rng)
+    return f"on {said}", f" = '{iso}'"
 
 
 def _relative(year: int, month: int, rng: random.Random) -> tuple[str, str]:

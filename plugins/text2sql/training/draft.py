@@ -42,6 +42,7 @@ class Draft:
         ).split(", ")
         first = columns[0].rpartition(".")[2]
         kind = "a number" if "(" in first or first.endswith(_NUMBERS) else "a text"
+        kind = "a text" if first == "substr()" else kind
         kind = "a date" if first.endswith(("_on", "_since")) else kind
         count = ("one column", "two columns", "three columns")[min(len(columns), 3) - 1]
         return "one row" if self.one_row else "several rows", count, kind

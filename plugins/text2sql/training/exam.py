@@ -56,7 +56,7 @@ def repairs(world: World, count: int) -> list[Repair]:
         while len(made) < count:
             question = draw(world, rng, "seen")
             if question.held_out and (task := revision_task(world, connection, question, rng)):
-                values = world.evidence(question.stored or question.keywords)
+                values = world.evidence(question.stored or question.keywords, question.text)
                 made.append(Repair(task, ExamQuestion(question.text, question.sql), values))
     return made
 

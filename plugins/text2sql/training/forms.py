@@ -21,6 +21,8 @@ _SUBJECTS = {
 }
 _TIED = {"orders": 4, "products": 4, "reviews": 3, "customers": 3, "suppliers": 1}
 _RELATIVE = re.compile(r"^(who|that) ")
+# It would be a sum.
+_REVENUE = re.compile(r"\b(total|amount of) sales\b")
 
 
 def _subject(speaker: Speaker, weights: dict[str, int]) -> str:
@@ -35,6 +37,8 @@ def counting(speaker: Speaker) -> Draft | None:
         return None
     noun = speaker.noun(subject)
     text = speaker.say({"np": phrase.text(noun), "w": which(phrase, noun)}, "counting")
+    if _REVENUE.search(text):
+        return None
     return Draft(text, phrase.root, phrase.count, what=subject, one_row=True).about(phrase)
 
 
@@ -49,7 +53,7 @@ def listing(speaker: Speaker) -> Draft | None:
     wordings = ["listing"]
     if subject in ("customers", "suppliers"):
         wordings.append("listing_people")
-        if len(phrase.post) == 1 and _RELATIVE.match(phrase.post[0]):
+        if not phrase.pre and len(phrase.post) == 1 and _RELATIVE.match(phrase.post[0]):
             slots["verb"] = _RELATIVE.sub("", phrase.post[0])
             wordings.append("listing_who")
     if subject in ("products", "categories"):
@@ -83,10 +87,12 @@ def attributes(speaker: Speaker) -> Draft | None:
     """What is written about a row or rows?"""
     rng, lexicon, subject = speaker.rng, speaker.world.lexicon, _subject(speaker, _SUBJECTS)
     names = [column for column in lexicon["attributes"] if column.startswith(f"{subject}.")]
-    chosen = rng.sample(names, min(len(names), rng.choices((1, 2, 3), (62, 32, 6))[0]))
+    chosen = rng.sample(names, min(len(names), rng.choices((1, 2, 3), (50, 32, 18))[0]))
     said = [expand(lexicon["attributes"][column], rng) for column in chosen]
     phrase = speaker.phrase(subject, 2)
     if not phrase.where and rng.random() < 0.5:
+        return None
+    if any(f"{column} = '" in condition for column in chosen for condition in phrase.where):
         return None
     joined = f"{', '.join(said[:-1])} and {said[-1]}" if len(said) > 1 else said[0]
     slots = {"a": joined, "np": phrase.text(speaker.noun(subject))}
@@ -100,12 +106,15 @@ def attributes(speaker: Speaker) -> Draft | None:
     else:
         text = speaker.say(slots, "attributes")
     what = " ".join([subject, *sorted(chosen)])
-    return Draft(text, phrase.root, phrase.distinct + select, what=what).about(phrase)
+    # Cities of customers are those that there are, as when one asks for the different ones.
+    kinds = not phrase.is_name and select in lexicon["dimensions"]
+    once = "DISTINCT " if kinds else phrase.distinct
+    return Draft(text, phrase.root, once + select, what=what).about(phrase)
 
 
 def _fits(subject: str, chosen: Sequence[str]) -> bool:
-    """Return whether ``chosen`` columns can stand beside those that show a row: there is room for three."""
-    return not set(SHOWN[subject]) & set(chosen) and len(SHOWN[subject]) + len(chosen) <= 3
+    """Return whether ``chosen`` columns can stand beside those that show a row: there is room for four."""
+    return not set(SHOWN[subject]) & set(chosen) and len(SHOWN[subject]) + len(chosen) <= 4
 
 
 def distinct(speaker: Speaker) -> Draft | None:
@@ -115,7 +124,7 @@ def distinct(speaker: Speaker) -> Draft | None:
     column, words = rng.choice([item for item in dimensions if not item[0].endswith(("name", ".id"))])
     base = column.partition(".")[0]
     phrase = speaker.phrase(base, 1) if base != "categories" else Phrase(base, base)
-    if phrase.whole:
+    if phrase.whole or column in phrase.conditions:
         return None
     slots = {"d": plural(expand(words, rng)), "np": phrase.text(speaker.noun(base))}
     counted = rng.random() < 0.4

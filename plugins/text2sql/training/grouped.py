@@ -21,15 +21,21 @@ def number(speaker: Speaker) -> Draft | None:
     phrase = _said_of(speaker, measure, slots)
     if phrase is None or not measure.fits(*phrase.conditions):
         return None
-    wordings = ["number"]
-    if measure.sql.startswith("sum(orders.total") or "unit_price" in measure.sql:
+    select, wordings = measure.sql, ["number"]
+    if speaker.rng.random() < 0.08:
+        other = draw_measure(speaker, measure.base)
+        if other.sql == measure.sql or not other.fits(*phrase.conditions):
+            return None
+        slots["m"] = f"{slots['m']} and {expand(other.name, speaker.rng)}"
+        select = f"{select}, {other.sql}"
+    elif measure.sql.startswith("sum(orders.total") or "unit_price" in measure.sql:
         wordings.append("number_revenue")
-    if measure.sql == "sum(order_items.quantity)":
+    elif measure.sql == "sum(order_items.quantity)":
         wordings.append("number_units")
-    if measure.sql.startswith("avg") and "price)" in measure.sql:
+    elif measure.sql.startswith("avg") and "price)" in measure.sql:
         wordings.append("number_price")
     text = speaker.say(slots, *wordings)
-    return Draft(text, measure.base, measure.sql, what=measure.sql, one_row=True).about(phrase)
+    return Draft(text, measure.base, select, what=select, one_row=True).about(phrase)
 
 
 def _said_of(speaker: Speaker, measure: Measure, slots: dict[str, str]) -> Phrase | None:
@@ -62,7 +68,7 @@ def spending(speaker: Speaker) -> Draft | None:
 def grouping(speaker: Speaker) -> Draft | None:
     """A number for each group."""
     rng, measure = speaker.rng, draw_measure(speaker)
-    by = draw_dimension(speaker, measure.base)
+    by = draw_dimension(speaker, measure)
     if by is None:
         return None
     tail = speaker.tail(measure.base, 2)

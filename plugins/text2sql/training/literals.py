@@ -72,10 +72,10 @@ _RANGES = {
 _MONEY = ("products.price", "products.cost", "orders.total", "orders.shipping_fee")
 _COMPARISONS = {
     ">": "(over|above|more than|more than|greater than|higher than|exceeding|larger than|of more than"
-    "|of over|>)",
-    ">=": "(at least|of at least|no less than|not less than|a minimum of|>=)",
+    "|of over|>|upwards of|north of|beyond)",
+    ">=": "(at least|of at least|no less than|not less than|a minimum of|>=|minimum)",
     "<": "(under|below|less than|less than|lower than|smaller than|of less than|fewer than|of under|<)",
-    "<=": "(at most|of at most|up to|no more than|not more than|a maximum of|<=)",
+    "<=": "(at most|of at most|up to|no more than|not more than|a maximum of|<=|max)",
     "=": "(of|exactly|of exactly|equal to|)",
 }
 
@@ -140,7 +140,9 @@ def said_number(column: str, rng: random.Random) -> Said:
     if sign == "=":
         number = rng.randint(low, high)
     shown = f"{number:,}" if number >= 1000 and rng.random() < 0.15 else str(number)
-    trailing = {">=": "or more", "<=": "or less"}.get(sign)
+    trailing = expand(
+        {">=": "or (more|more|higher|above|better)", "<=": "or (less|less|lower|below)"}.get(sign, ""), rng
+    )
     if trailing and rng.random() < 0.4:
         return Said(f"{shown}{_unit(money, rng)} {trailing}", f" {sign} {number}")
     if money and rng.random() < 0.12:

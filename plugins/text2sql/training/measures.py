@@ -21,6 +21,7 @@ _SHOWN = {"customers.id": "customers.first_name, customers.last_name"}
 # Names that aren't unique are grouped by the row they belong to.
 _KEYS = {"products.name": "products.id", "suppliers.name": "suppliers.id"}
 _OWNERS = {"customers.id": "customers", "products.name": "products", "suppliers.name": "suppliers"}
+_THEIRS = ("suppliers.country", "suppliers.city")
 _OF_ITEMS = ("products", "categories", "suppliers")
 
 
@@ -71,22 +72,29 @@ class Dimension:
         return speaker.phrase(owner, 1, links=False)
 
 
-def draw_measure(speaker: Speaker) -> Measure:
-    """Return a measure; a table's count, its most common one, twice as often as another."""
-    base = speaker.rng.choices(list(_BASES), list(_BASES.values()))[0]
+def draw_measure(speaker: Speaker, base: str = "") -> Measure:
+    """Return a measure (of ``base``); a table's count, its most common one, twice as often as another."""
+    base = base or speaker.rng.choices(list(_BASES), list(_BASES.values()))[0]
     measures = [Measure(**m) for m in speaker.world.lexicon["measures"] if m["base"] == base]
     return speaker.rng.choices(measures, [2.0] + [1.0] * (len(measures) - 1))[0]
 
 
-def draw_dimension(speaker: Speaker, base: str) -> Dimension | None:
-    """Return something by which rows of ``base`` can be grouped, if there is anything."""
+def draw_dimension(speaker: Speaker, measure: Measure) -> Dimension | None:
+    """Return something by which ``measure`` can be grouped, if there is anything."""
+    base = measure.base
     reach = {base, *speaker.world.above(base)}
+    if base in speaker.world.lexicon["periods"] and speaker.rng.random() < 0.07:
+        name, letters = speaker.rng.choice((("month", 7), ("year", 4)))
+        return Dimension(f"substr({speaker.world.lexicon['periods'][base]}, 1, {letters})", name)
     options = [
         (column, words)
         for column, words in speaker.world.lexicon["dimensions"].items()
-        if column.partition(".")[0] in reach and _OWNERS.get(column) != base
+        if column.partition(".")[0] in reach and _OWNERS.get(column) != base and column not in measure.sql
     ]
     if not options:
         return None
     column, words = speaker.rng.choice(options)
+    # Where customers could be meant too, the country or city of suppliers is named as theirs.
+    if column in _THEIRS and base in ("products", "suppliers") and speaker.rng.random() < 0.4:
+        words = column.rpartition(".")[2]
     return Dimension(column, expand(words, speaker.rng))

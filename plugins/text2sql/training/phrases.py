@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Mapping
 
+from plugins.text2sql.training import turned
 from plugins.text2sql.training.dates import said_date
 from plugins.text2sql.training.expand import expand
 from plugins.text2sql.training.literals import Said, said_number, said_text
@@ -73,7 +74,7 @@ class Speaker:
         elif count and subject == "products" and self.rng.random() < 0.1:
             self._noun_category(phrase)
         elif count and self.rng.random() < 0.07:
-            self._missing(phrase)
+            turned.missing(self, phrase)
         for _ in range(count - len(phrase.where) if not phrase.whole else 0):
             self._condition(phrase)
         return phrase
@@ -115,6 +116,10 @@ class Speaker:
 
     def _say(self, phrase: Phrase, column: str, behind: bool) -> None:
         rng, forms = self.rng, self._lexicon["filters"][column]
+        if column in self._lexicon["negated"] and rng.random() < 0.11:
+            made = rng.random() < 0.45
+            turned.negate(self, phrase, column) if made else turned.either(self, phrase, column, behind)
+            return
         slot, said = self._value(column)
         word = said.text
         slots = {slot: word, "v": word, "adjective": self._lexicon["adjectives"].get(word, ""), "stars": ""}
@@ -128,7 +133,10 @@ class Speaker:
             if column in _COUNTRIES:
                 said = Said(pre, said.sql, pre, unseen=said.unseen)
         else:
-            phrase.post.append(expand(forms["post"], rng, slots))
+            words = expand(forms["post"], rng, slots)
+            # A mere number or date would be said of the thing before it.
+            nearest = words == word or rng.random() < 0.3
+            phrase.post.insert(0 if nearest else len(phrase.post), words)
         phrase.where.append(column + said.sql)
         phrase.conditions.append(column)
         phrase.values.append(said)
@@ -175,18 +183,6 @@ class Speaker:
         phrase.conditions.append(key)
         words = expand(self._lexicon["inverted"][key], self.rng, {"np": inner.text(self.noun(other))})
         return phrase, words
-
-    def _missing(self, phrase: Phrase) -> None:
-        """Say that no row of another table refers to the subject."""
-        keys = [key for key in self._lexicon["missing"] if key.startswith(f"{phrase.subject}<")]
-        if not keys:
-            return
-        key = self.rng.choice(keys)
-        other = key.partition("<")[2]
-        column = f"{phrase.subject.removesuffix('s')}_id"
-        phrase.post.append(expand(self._lexicon["missing"][key], self.rng))
-        phrase.where.append(f"{phrase.subject}.id NOT IN (SELECT {column} FROM {other})")  # noqa: S608
-        phrase.conditions.append(f"no {key}")
 
     def _noun_category(self, phrase: Phrase) -> None:
         category = self.rng.choice(_NOUNS)

@@ -15,13 +15,21 @@ _LIMITS = (
     (">", "(more than|over)"),
     (">=", "(at least|no less than)"),
     ("<", "(less than|fewer than|under)"),
+    ("=", "exactly"),
 )
+
+
+_TIMES = {">1": "more than once", ">2": "more than twice", ">=2": "at least twice", "=1": "only once"}
+_FEW = {
+    ">": ("more than one", "more than two", "more than three"),
+    ">=": ("one or more", "at least two", "three or more"),
+}
 
 
 def ranking(speaker: Speaker) -> Draft | None:
     """The groups with the highest or lowest number."""
     rng, measure = speaker.rng, draw_measure(speaker)
-    by = draw_dimension(speaker, measure.base)
+    by = draw_dimension(speaker, measure)
     low = bool(measure.least) and rng.random() < 0.25
     if by is None or not (measure.least if low else measure.most):
         return None
@@ -38,6 +46,8 @@ def ranking(speaker: Speaker) -> Draft | None:
     slots = {"n": word, "c": " ".join(tail.post), "np": phrase.text(noun) if phrase else noun}
     slots["v"] = _agreed(expand(measure.least if low else measure.most, rng), several)
     text, with_number = _ranked(speaker, measure, slots, low, by.column == "customers.id")
+    if phrase and phrase.where and slots["np"] not in text:
+        return None
     order = f"{by.grouped} ORDER BY {measure.sql}{'' if low else ' DESC'} LIMIT {count}"
     select = f"{by.shown}, {measure.sql}" if with_number else by.shown
     what = f"{measure.sql} {by.column}{low}"
@@ -77,7 +87,7 @@ def _ranked(
 def having(speaker: Speaker) -> Draft | None:
     """The groups whose number is above or below a limit."""
     rng, measure = speaker.rng, draw_measure(speaker)
-    by = draw_dimension(speaker, measure.base)
+    by = draw_dimension(speaker, measure)
     if by is None or not measure.fits(by.column):
         return None
     phrase = by.phrase(speaker, 0.3)
@@ -87,17 +97,23 @@ def having(speaker: Speaker) -> Draft | None:
         limit = rng.choice(_COUNTS)
     else:
         limit = rng.randint(2, 4) if "rating" in measure.sql else rng.choice(_AMOUNTS)
-    sign, said = rng.choice(_LIMITS)
+    sign, said = rng.choice(_LIMITS if measure.counts else _LIMITS[:-1])
     noun = plural(by.name)
     slots = {"np": phrase.text(noun) if phrase else noun, "x": f"{expand(said, rng)} {limit}"}
     slots |= {"b": "units", "m": expand(measure.name, rng)}
+    if measure.counts and sign in (">", ">=") and limit <= 3 and rng.random() < 0.5:
+        slots["x"] = _FEW[sign][limit - 1]
     wordings = ["having"]
     if measure.counts:
         slots["b"] = speaker.noun(measure.base)
         wordings = ["having_count"]
         if by.column == "customers.id" and measure.base == "orders":
             wordings.append("having_orders")
+            slots["t"] = _TIMES.get(f"{sign}{limit}", f"{slots['x']} times")
     tail = f"{by.grouped} HAVING {measure.sql} {sign} {limit}"
     what = f"{measure.sql} {by.column}{sign}"
-    draft = Draft(speaker.say(slots, *wordings), measure.base, by.shown, tail=tail, what=what)
+    text = speaker.say(slots, *wordings)
+    if phrase and phrase.where and slots["np"] not in text:
+        return None
+    draft = Draft(text, measure.base, by.shown, tail=tail, what=what)
     return draft.about(phrase) if phrase else draft

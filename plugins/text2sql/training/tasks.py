@@ -27,6 +27,8 @@ _SHARES = {
     stages.EVALUATE: 2,
     stages.INFORMATION_RETRIEVAL: 1,
 }
+# How often the linked tables in a prompt are wrong, for each style.
+_WRONG_TABLES = (0.06, 0.4)
 _AGENTS = {
     stages.INFORMATION_RETRIEVAL: (
         stages.EXTRACT_KEYWORDS,
@@ -84,7 +86,7 @@ def topic_of(world: World, question: Question, rng: random.Random | None = None)
     if rng is not None and rng.random() < 0.12:
         words = question.text.split()
         keywords.append(rng.choice(words).strip("?.,"))
-    found = [*question.evidence, *world.evidence(keywords)]
+    found = [*question.evidence, *world.evidence(keywords, question.text)]
     if rng is not None:
         if rng.random() < 0.05:
             found = []
@@ -119,11 +121,21 @@ def _task(
     if stage == stages.REVISE:
         return _revision(connection, topic, question, rng)
     style = rng.choice(DEMO.styles)
-    linked = list(question.tables)
     # One style learns to do with tables that are wrong, so that the candidates don't share every mistake.
-    if style is DEMO.styles[1] and rng.random() < 0.3:
-        linked = rng.sample(list(world.parents), rng.randint(1, 3))
+    wrong = rng.random() < _WRONG_TABLES[style is DEMO.styles[1]]
+    linked = _other_tables(world, question, rng) if wrong else list(question.tables)
     return Task(stage, DEMO.candidate(style, topic, linked), question.sql)
+
+
+def _other_tables(world: World, question: Question, rng: random.Random) -> list[str]:
+    """Return tables as bad schema linking gives them: one more or one less, or any."""
+    others = [table for table in world.parents if table not in question.tables]
+    if rng.random() < 0.4:
+        return rng.sample(list(world.parents), rng.randint(1, 3))
+    dropped = rng.choice(question.tables)
+    if len(question.tables) > 1 and rng.random() < 0.5:
+        return [table for table in question.tables if table != dropped]
+    return [*question.tables, rng.choice(others)]
 
 
 def _revision(

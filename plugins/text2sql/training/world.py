@@ -77,9 +77,9 @@ class World:
     parents: Mapping[str, Sequence[str]]
     _index: TextIndex = field(repr=False)
 
-    def evidence(self, keywords: Sequence[str]) -> list[str]:
-        """Return what retrieval finds for ``keywords``, as the workflow's own retrieval does."""
-        return list(similar(self._index, keywords, MAX_VALUES))
+    def evidence(self, keywords: Sequence[str], question: str) -> list[str]:
+        """Return what retrieval finds for ``keywords`` and in ``question``, as the workflow's own does."""
+        return list(similar(self._index, keywords, MAX_VALUES, question))
 
     def above(self, table: str) -> list[str]:
         """Return the tables that ``table`` refers to, directly or not."""

@@ -182,7 +182,7 @@ def test_xgrammar_accepts_the_same_statements(
         "SELECT id  FROM orders",
         "SELECT id FROM orders LIMIT 1000",
         "SELECT id FROM orders WHERE",
-        "SELECT id, id, id, id FROM orders",
+        "SELECT id, id, id, id, id FROM orders",
         "SELECT id FROM orders JOIN customers ON orders.customer_id = customers.id",
         "SELECT id FROM orders WHERE status = 'x'; DROP TABLE orders",
     ],

@@ -13,8 +13,9 @@ from contextlib import closing
 import pytest
 
 from plugins.text2sql import answers, stages
-from plugins.text2sql.grammar import sql_grammar
+from plugins.text2sql.grammar import sql_grammar, sql_tree
 from plugins.text2sql.grammar_tree import to_ebnf
+from plugins.text2sql.grammar_values import values_about
 from plugins.text2sql.joins import MOST_TABLES
 from plugins.text2sql.safety import check_select
 from plugins.text2sql.terse import DEMO
@@ -65,6 +66,17 @@ def test_every_right_answer_runs_and_can_be_written_under_the_grammar(
             assert accepts(grammar, question.sql), question.sql
             assert 1 <= len(question.tables) <= MOST_TABLES
             assert all(table in question.sql for table in question.tables)
+
+
+@pytest.mark.parametrize("mode", ["seen", "unseen"])
+def test_a_questions_own_grammar_allows_its_right_answer(world: World, mode: str) -> None:
+    """What is bound by a question's values and numbers, or needed, never excludes what is meant."""
+    rng = random.Random(7)
+    for _ in range(25):
+        question = draw(world, rng, mode)
+        found = world.evidence(question.stored or question.keywords, question.text)
+        tree = sql_tree(world.schema, values=values_about(world.schema, question.text, found))
+        assert accepts(compiled(to_ebnf(tree)), question.sql), question
 
 
 def test_the_questions_are_many(questions: list[Question]) -> None:

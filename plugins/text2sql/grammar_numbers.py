@@ -1,0 +1,128 @@
+"""Which numbers SQL may compare with: any, or what is known about one question.
+
+A tiny model miscopies digits.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import pairwise
+
+from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, optional, seq
+from plugins.text2sql.schema import Column, Table, identifier, literal
+from plugins.text2sql.slips import corrected, slips
+
+COMPARISON = Rule("comparison", alt(" = ", " < ", " <= ", " > ", " >= "))
+DIGIT = Rule("digit", alt(*"0123456789"))
+_INTEGER = Rule("integer", alt("0", seq(alt(*"123456789"), Repeat(DIGIT, 0, 5))))
+_DECIMAL = Rule("decimal", seq(_INTEGER, optional(seq(".", Repeat(DIGIT, 1, 2)))))
+_RANGE = seq(_INTEGER, " AND ", _INTEGER)
+_LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(DIGIT)))
+_MAX_SAMPLE_CHARACTERS = 40
+_MOST_CHARACTERS = 9
+_LONGEST_SCALE = 10
+_MOST_ROWS = 1000
+# What goes unsaid: no stock, repeatedly; where no number is said also several, or well rated.
+_ALWAYS, _USUAL = ("0", "1"), ("2", "3", "4", "5")
+_NAMES = "zero one two three four five six seven eight nine ten eleven twelve"
+_WORDS = {name: str(number) for number, name in enumerate(_NAMES.split())}
+_WORDS |= {"once": "1", "twice": "2", "couple": "2", "pair": "2", "dozen": "12"}
+_SPELT = slips((*_WORDS, "hundred", "thousand"))
+_NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:[.,]\d+)?|[^\W\d_]+")
+# What larger numbers are made of: their meaning isn't worked out.
+_LARGER = re.compile(
+    r"\d\.\d{3}\b|\d ?(?:k|m)\b|\b(?:\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety)\b"
+    r"|hundred|thousand|million|dozens|%|percent"
+)
+# A count of rows stands first or behind one of these, before a noun, where something is the most.
+_LEADS = "top bottom first last the all our which what are show list give me find get name"
+_BEFORE = frozenset(_LEADS.split())
+_UNITS = frozenset(
+    ("euro", "euros", "eur", "star", "stars", "unit", "units", "piece", "pieces", "or", "and", "to")
+)
+_MOST = re.compile(r"\b(?:most|least|top|bottom|best|worst|\w{3,}est)\b")
+# Where it is no three with two letters swapped.
+_THERE = re.compile(r"\b(?:is|are|r|was|were|many|any|do) there\b|\bthere (?:is|are|r|was|were)\b")
+_DATE = re.compile(r"\b(?:19|20)\d\d-(?:0\d|1[0-2])(?:-\d\d)?\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What numbers may be ``compared`` with, the ranges they may be in, and LIMIT; any by default.
+
+    ``stated``: they are those of a question.
+    """
+
+    compared: Node = _DECIMAL
+    ranges: Node | None = _RANGE
+    limit: Node = _LIMIT
+    stated: bool = False
+
+    def tests(self, table: Table, column: Column) -> list[Node]:
+        """Return what may stand behind ``column`` of ``table``."""
+        known = _scale(column) if self.stated else [literal(value) for value in column.samples]
+        short = [value for value in known if len(value) <= _MAX_SAMPLE_CHARACTERS]
+        mean = f"(SELECT avg({identifier(column.name)}) FROM {identifier(table.name)})"  # noqa: S608
+        compared = seq(COMPARISON, alt(*short, self.compared, mean))
+        return [compared, seq(" BETWEEN ", self.ranges)] if self.ranges is not None else [compared]
+
+
+def numbers_about(question: str) -> Numbers:
+    """Return the numbers that may occur in SQL about ``question``: what it states and what goes unsaid.
+
+    A year may be a number too, unless it is that of a whole date.  Where words like thousand make larger
+    numbers, any may be meant.
+    """
+    text = corrected(_THERE.sub(" ", _DATE.sub(" ", question.casefold())), _SPELT)
+    if _LARGER.search(text):
+        return Numbers()
+    found = [_WORDS.get(word) if word.isalpha() else _plain(word) for word in _NUMBER.findall(text)]
+    said = [number for number in found if number and len(number) <= _MOST_CHARACTERS]
+    counts = _counted(text) or ["1", *filter(_counts, said)]
+    ranges = [sorted(pair, key=float) for pair in pairwise(said)]
+    return Numbers(
+        compared=Rule("stated", _any(*said, *_ALWAYS, *(() if said else _USUAL))),
+        ranges=Rule("stated_range", _any(*map(" AND ".join, ranges))) if ranges else None,
+        limit=Rule("limit", seq(" LIMIT ", _any(*counts))),
+        stated=True,
+    )
+
+
+def _counted(text: str) -> list[str]:
+    """Return the number that can only be a count of rows, if there is one: the 5 best."""
+    words = _NUMBER.findall(text)
+    found = [
+        number
+        for before, word, after in zip(["the", *words], words, words[1:], strict=False)
+        if (number := _WORDS.get(word, word)).isdigit()
+        and number not in _ALWAYS
+        and _counts(number)
+        and before in _BEFORE
+        and after.isalpha()
+        and after not in _UNITS
+    ]
+    return found if len(found) == 1 and _MOST.search(text) else []
+
+
+def _counts(number: str) -> bool:
+    return number.isdigit() and 0 < int(number) <= _MOST_ROWS
+
+
+def _plain(number: str) -> str:
+    """Return ``number`` as SQL writes it: 1,500.50 as 1500.5 and 9,99 as 9.99."""
+    thousands = re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number)
+    value = float(number.replace(",", "" if thousands else "."))
+    return str(int(value)) if value.is_integer() else str(value)
+
+
+def _scale(column: Column) -> list[str]:
+    """Return all values of a column of few integers: who speaks of good ones thinks of some."""
+    low, *_, high = column.samples or (0, 0)
+    if isinstance(low, int) and isinstance(high, int) and 0 <= low <= high <= low + _LONGEST_SCALE:
+        return [str(number) for number in range(low, high + 1)]
+    return []
+
+
+def _any(*texts: str) -> Node:
+    return alt(*dict.fromkeys(texts))
