@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DEMO_QUESTIONS = (
     "How many orders were placed in March 2024?",
-    "Which customers from Germany placed the most orders last year?",
+    "Which customers from Germany placed the most orders in 2024?",
     "What is the average price of products in the Books category?",
 )
 """Those of ``make demo``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sched.belief import CacheBelief
-from sched.events import CallFinished, RuntimeUp
+from sched.events import CacheFlushed, CacheReported, CallFinished, RuntimeUp
 from sched.held import HeldCalls
 from sched.latency import Chunks, LatencyModel, Speed
 from sched.load import Load
@@ -179,6 +179,12 @@ class RuntimeState:
         call.predicted_seconds = self.service_seconds(call)
         self.outstanding_seconds += call.predicted_seconds
         self.load.predicted(call, before)
+
+    def cache_reported(self, event: CacheFlushed | CacheReported) -> None:
+        """Note what the runtime says of its prefix cache."""
+        self.cache.report(event)
+        if isinstance(event, CacheFlushed):
+            self.outlook.flushed()
 
     def first_token(self, call: Call, cached_tokens: int, now: float) -> None:
         """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""

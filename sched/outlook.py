@@ -131,6 +131,10 @@ class Outlook:
         self.cached.add(call.likely_cached_tokens, cached_tokens, call.prompt_tokens)
         self._remainder.learn(cached_tokens - believed, (stage, believed), (stage, _ANY))
 
+    def flushed(self) -> None:
+        """Forget what prompts found in the cache: it is empty."""
+        self._remainder = _Medians[tuple[str, int]](_CACHED_LATEST)
+
     def finished(self, call: Call, event: CallFinished) -> None:
         """Learn from a call that ended well."""
         expected = self._sent.get(call.spec.call_id)

@@ -55,7 +55,7 @@ class Queues:
     def cache_reported(self, event: CacheFlushed | CacheReported, _now: float) -> None:
         """Note what a runtime says of its prefix cache."""
         if event.name in self.runtimes:
-            self.runtimes[event.name].cache.report(event)
+            self.runtimes[event.name].cache_reported(event)
 
     def passes_reported(self, event: PassesReported, _now: float) -> None:
         """Learn from a runtime's forward passes."""
