@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import string
 import threading
@@ -11,9 +10,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import httpx
 
@@ -24,6 +22,7 @@ from launch.checks import free_port
 from plugins.placement.cache_aware import CacheAwareSmall
 from sched.policy import Placement
 from tests.factories import RuntimeStub, call_spec, make_call
+from tests.launch.noting_server import NotingServer, serving
 
 LETTERS = string.ascii_lowercase
 BLOCK = 16
@@ -32,22 +31,28 @@ ROUNDS, CALLS = 3, 30
 SMALL = next(system for system in SYSTEMS if "balance_abs_threshold=8" in system.name)
 
 
-class _Worker(ThreadingHTTPServer):
-    """Stands for a stock server: notes prompts, and answers once it is told to."""
+class _Worker(NotingServer):
+    """Notes prompts, and answers once it is told to."""
 
     def __init__(self) -> None:
-        super().__init__((HOST, 0), _Handler)
+        super().__init__()
         self.prompts: list[str] = []
         self.held = 0
         self.open = threading.Event()
-        self.name = f"http://{HOST}:{self.server_port}"
+
+    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Note the prompt, and hold the call."""
+        self.held += 1
+        self.prompts.append(body["text"])
+        self.open.wait(60.0)
+        return {"text": "", "meta_info": {}}
 
     def view(self, prompt: str) -> RuntimeStub:
         """Return what the router knows of this server, in letters for tokens."""
         known = max((_shared(prompt, old) for old in self.prompts), default=0)
         sent = sum(map(len, self.prompts))
         return RuntimeStub(
-            name=self.name, outstanding_calls=self.held, cached=known // BLOCK * BLOCK, new_tokens=sent
+            name=self.url, outstanding_calls=self.held, cached=known // BLOCK * BLOCK, new_tokens=sent
         )
 
 
@@ -56,46 +61,6 @@ def _shared(one: str, other: str) -> int:
     return next(
         (place for place, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1), len(one)
     )
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Worker
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-    def do_GET(self) -> None:
-        self._reply({"status": "ok", "model_path": "m", "is_generation": True, "version": "0.5.21"})
-
-    def do_POST(self) -> None:
-        prompt = json.loads(self.rfile.read(int(self.headers["content-length"])))["text"]
-        self.server.held += 1
-        self.server.prompts.append(prompt)
-        self.server.open.wait(60.0)
-        self._reply({"text": "", "meta_info": {}})
-
-    def _reply(self, told: dict[str, object]) -> None:
-        body = json.dumps(told).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-@contextmanager
-def _workers(count: int) -> Iterator[list[_Worker]]:
-    servers = [_Worker() for _ in range(count)]
-    for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield servers
-    finally:
-        for server in servers:
-            server.open.set()
-            server.shutdown()
-            server.server_close()
 
 
 @dataclass(slots=True)
@@ -127,14 +92,14 @@ def _prompts(rng: random.Random) -> Iterator[str]:
 
 def _sent(pool: ThreadPoolExecutor, url: str, workers: list[_Worker], prompt: str) -> tuple[str, Future[int]]:
     """Send ``prompt`` through the router; return who got it, and the answer to come."""
-    before = {worker.name: len(worker.prompts) for worker in workers}
+    before = {worker.url: len(worker.prompts) for worker in workers}
     body = {"text": prompt, "sampling_params": {"max_new_tokens": 1}}
     answer = pool.submit(lambda: httpx.post(f"{url}/generate", json=body, timeout=60.0).status_code)
     deadline = time.monotonic() + 20.0
     while time.monotonic() < deadline:
         for worker in workers:
-            if len(worker.prompts) > before[worker.name]:
-                return worker.name, answer
+            if len(worker.prompts) > before[worker.url]:
+                return worker.url, answer
         time.sleep(0.002)
     raise AssertionError(f"nobody got the call: {answer}")
 
@@ -164,10 +129,11 @@ def _compare(url: str, workers: list[_Worker]) -> _Compared:
 
 async def test_each_decision_is_one_that_the_real_router_takes() -> None:
     """Imbalance, affinity and the shortest queue, at 8/1.2: no decision of the router's is another one."""
-    with _workers(3) as workers:
+    workers = [_Worker() for _ in range(3)]
+    with serving(workers):
         port = free_port()
         async with processes() as stand:
-            child = await stand.start(router_spec("router", SMALL, port, [w.name for w in workers]))
+            child = await stand.start(router_spec("router", SMALL, port, [w.url for w in workers]))
             url = f"http://{HOST}:{port}"
             await until_answered([child], [f"{url}/readiness"], 30.0)
             compared = await asyncio.to_thread(_compare, url, workers)

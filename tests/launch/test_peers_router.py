@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -17,55 +14,29 @@ from launch.benches.replay.player import Item, Patience, play
 from launch.benches.replay.prompts import token_ids
 from launch.benches.stand import HOST, processes
 from launch.checks import free_port
+from tests.launch.noting_server import NotingServer, serving
 from tests.launch.replay_fakes import call, workflow
 
 
-class _Worker(ThreadingHTTPServer):
-    """Stands for a stock SGLang server and notes the prompts that it gets."""
-
+class _Worker(NotingServer):
     def __init__(self) -> None:
-        super().__init__((HOST, 0), _Handler)
+        super().__init__()
         self.prompts: list[list[int]] = []
-        self.url = f"http://{HOST}:{self.server_port}"
 
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: _Worker
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-    def do_GET(self) -> None:
-        self._reply({"status": "ok", "model_path": "m", "is_generation": True, "version": "0.5.21"})
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.prompts.append(body["input_ids"])
+    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Note the prompt, and answer without a text."""
+        self.prompts.append(body["input_ids"])
         lengths = len(body["input_ids"]), body["sampling_params"]["max_new_tokens"]
         told = dict(zip(("prompt_tokens", "completion_tokens"), lengths, strict=True))
-        meta = told | {"cached_tokens": 0, "e2e_latency": 0.0, "weight_version": self.server.url}
-        self._reply({"text": "", "output_ids": [], "meta_info": meta})
-
-    def _reply(self, told: dict[str, Any]) -> None:
-        body = json.dumps(told).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        meta = told | {"cached_tokens": 0, "e2e_latency": 0.0, "weight_version": self.url}
+        return {"text": "", "output_ids": [], "meta_info": meta}
 
 
 @pytest.fixture
 def workers() -> Iterator[list[_Worker]]:
     servers = [_Worker(), _Worker()]
-    threads = [threading.Thread(target=server.serve_forever, daemon=True) for server in servers]
-    for thread in threads:
-        thread.start()
-    yield servers
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with serving(servers):
+        yield servers
 
 
 @pytest.mark.parametrize("system", [s for s in SYSTEMS if s.is_router], ids=lambda s: s.name)
