@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from plugins.text2sql.grammar_numbers import COMPARISON, DIGIT
+from plugins.text2sql.grammar_texts import MAX_VALUE_CHARACTERS
 from plugins.text2sql.grammar_tree import Node, Rule, alt, optional, seq
 from plugins.text2sql.schema import Column, literal
 from plugins.text2sql.slips import corrected, slips
@@ -20,7 +21,6 @@ _YEAR = Rule("year", seq(alt("19", "20"), DIGIT, DIGIT))
 _MONTH = Rule("month", alt(*(f"{month:02}" for month in range(1, 13))))
 _DAY = alt(*(f"{day:02}" for day in range(1, 32)))
 _DATE = Rule("date", seq("'", _YEAR, "-", _MONTH, "-", _DAY, "'"))
-_MAX_SAMPLE_CHARACTERS = 40
 _MOST_SPANS = 8
 _MOST_NEEDED = 2
 
@@ -81,7 +81,7 @@ class Dates:
         """Return what may stand behind ``column``."""
         if self.stated:
             return [self.test] if self.test is not None else []
-        values = [literal(v) for v in column.samples if len(str(v)) <= _MAX_SAMPLE_CHARACTERS]
+        values = [literal(v) for v in column.samples if len(str(v)) <= MAX_VALUE_CHARACTERS]
         month = optional(seq("-", _MONTH))
         return [
             seq(COMPARISON, alt(*values, _DATE)),

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from plugins.text2sql.grammar_texts import MAX_VALUE_CHARACTERS
 from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, optional, seq
 from plugins.text2sql.schema import Column, Table, identifier, literal
 from plugins.text2sql.slips import corrected, slips
@@ -19,7 +20,6 @@ _INTEGER = Rule("integer", alt("0", seq(alt(*"123456789"), Repeat(DIGIT, 0, 5)))
 _DECIMAL = Rule("decimal", seq(_INTEGER, optional(seq(".", Repeat(DIGIT, 1, 2)))))
 _RANGE = seq(_INTEGER, " AND ", _INTEGER)
 _LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(DIGIT)))
-_MAX_SAMPLE_CHARACTERS = 40
 _MOST_CHARACTERS = 9
 _LONGEST_SCALE = 10
 _MOST_ROWS = 1000
@@ -62,7 +62,7 @@ class Numbers:
     def tests(self, table: Table, column: Column) -> list[Node]:
         """Return what may stand behind ``column`` of ``table``."""
         known = _scale(column) if self.stated else [literal(value) for value in column.samples]
-        short = [value for value in known if len(value) <= _MAX_SAMPLE_CHARACTERS]
+        short = [value for value in known if len(value) <= MAX_VALUE_CHARACTERS]
         mean = f"(SELECT avg({identifier(column.name)}) FROM {identifier(table.name)})"  # noqa: S608
         compared = seq(COMPARISON, alt(*short, self.compared, mean))
         return [compared, seq(" BETWEEN ", self.ranges)] if self.ranges is not None else [compared]
