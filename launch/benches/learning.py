@@ -63,7 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     _show(rows, len(calls), arguments)
     if arguments.json:
         figures = {name: {what: a.as_dict() for what, a in row.items()} for name, row in rows.items()}
-        report = {"bench": "learning", "errors": figures, "workers": workers, "calls": calls}
+        speeds = {worker["name"]: worker["speed"] for worker in workers["workers"]}
+        report = {"bench": "learning", "errors": figures, "speeds": speeds, "calls": calls}
         arguments.json.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     return 0
 
