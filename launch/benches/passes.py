@@ -51,28 +51,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add, counts = parser.add_argument, listed(count)
     add("--config", metavar="FILE.toml", help="a server's settings; its first runtime is measured")
     add("--model-path", metavar="FOLDER", help="the model (without GPU: the embedded one)")
-    add(
-        "--prefills",
-        type=counts,
-        default=(32, 128, 512, 2048, 8192),
-        metavar="N,…",
-        help="lone prompts",
-    )
+    add("--prefills", type=counts, default=(32, 128, 512, 2048, 8192), metavar="N,…", help="lone prompts")
     add("--batches", type=counts, default=(1, 8, 16, 32, 64), metavar="N,…", help="calls that decode")
-    add(
-        "--contexts",
-        type=counts,
-        default=(512, 2048, 8192),
-        metavar="N,…",
-        help="tokens of their prompts",
-    )
-    add(
-        "--riders",
-        type=counts,
-        default=(32, 64, 128, 256, 512),
-        metavar="N,…",
-        help="tokens beside them",
-    )
+    add("--contexts", type=counts, default=(512, 2048, 8192), metavar="N,…", help="tokens of their prompts")
+    add("--riders", type=counts, default=(32, 64, 128, 256, 512), metavar="N,…", help="tokens beside them")
     add("--rounds", type=count, default=3, help="how often each is measured (default: 3)")
     add("--seconds", type=float, default=480.0, help="limit of the measurement after the start (480)")
     add("--json", type=Path, metavar="FILE", help="write the passes and the speed to FILE")

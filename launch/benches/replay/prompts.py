@@ -13,7 +13,7 @@ from sched.simprompt import identity
 from sched.trace import TraceCall, TraceWorkflow
 
 IDS = (300, 1700)
-"""In every vocabulary, the demo model's 1,759 tokens included, and none of the special ones."""
+"""In every vocabulary, the demo model's included, and none of the special ones."""
 
 STOP_ID = IDS[1]
 """A token that no prompt has."""
