@@ -192,5 +192,5 @@ def _aggregates(column: Node, sides: Sequence[tuple[str, _Words]]) -> Node:
             options.append(seq(alt("min(", "max("), side, words.ordered, ")"))
         if words.date is not None:
             day = seq("julianday(", side, words.date, ")")
-            options.append(seq("avg(", day, " - ", day, ")"))
+            options.append(seq(alt("avg(", "max(", "min("), day, " - ", day, ")"))
     return alt(*options)

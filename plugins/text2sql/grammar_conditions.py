@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
+from plugins.text2sql.grammar_numbers import COMPARISON
 from plugins.text2sql.grammar_texts import Place
 from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, listed, optional, seq
 from plugins.text2sql.grammar_values import Values
 from plugins.text2sql.joins import holds
-from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier
+from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
 
 _EQUALS = alt(" = ", " <> ")
 _MOST_TEXTS = 3
@@ -31,11 +32,12 @@ class Conditions:
 def conditions(prefix: str, table: Table, schema: DatabaseSchema, values: Values) -> Conditions:
     """Return the conditions on ``table``; the names of their rules begin with ``prefix``."""
     free = [_test(table, c, values) for c in table.columns if (table.name, c.name) not in values.texts.taken]
-    tests = [*(test for test in free if test is not None), *_missing(table, schema)]
-    dates = [identifier(column.name) for column in table.columns if column.kind == Kind.DATE]
+    others = list(_referring(table, schema))
+    tests = [test for test in free if test is not None]
+    tests += [test for other in others for test in other.tests(values)]
     needed = [
         *(_named(table, places) for places in values.texts.named),
-        *(seq(alt(*dates), node) if dates else None for node in values.dates.needed),
+        *(_dated(table, others, node) for node in values.dates.needed),
     ]
     return Conditions(Rule(f"{prefix}_test", alt(*tests)) if tests else None, tuple(needed))
 
@@ -91,7 +93,8 @@ def _is_of(texts: Sequence[str]) -> Node:
     one = seq(_EQUALS, alt(*texts))
     if len(texts) == 1:
         return one
-    return alt(one, *(f" IN ({', '.join(order)})" for order in permutations(texts[:_MOST_TEXTS])))
+    orders = (f" IN ({', '.join(order)})" for order in permutations(texts[:_MOST_TEXTS]))
+    return alt(one, seq(optional(" NOT"), alt(*orders)))
 
 
 def _test(table: Table, column: Column, values: Values) -> Node | None:
@@ -104,21 +107,58 @@ def _test(table: Table, column: Column, values: Values) -> Node | None:
         options += values.dates.tests(column)
     elif column.kind == Kind.TEXT:
         if (of := texts.of(table, column)) is not None:
-            options += [seq(_EQUALS, of), seq(" IN (", of, ", ", of, ")")]
+            third = optional(seq(", ", alt(*map(literal, column.choices)))) if column.choices else ""
+            options += [seq(_EQUALS, of), seq(optional(" NOT"), " IN (", of, ", ", of, third, ")")]
         options += [seq(" LIKE ", texts.pattern)] if texts.pattern is not None else []
     if column.kind == Kind.OTHER or (column.nullable and not column.primary_key):
         options.append(alt(" IS NULL", " IS NOT NULL"))
     return seq(identifier(column.name), alt(*options)) if options else None
 
 
-def _missing(table: Table, schema: DatabaseSchema) -> list[Node]:
-    """Return the conditions that no row of another table refers to a row of this one."""
-    return [
-        seq(
-            f"{identifier(key.target_columns[0])} NOT IN ",
-            f"(SELECT {identifier(key.columns[0])} FROM {identifier(other.name)})",  # noqa: S608
-        )
-        for other in schema.tables
-        for key in other.foreign_keys
-        if key.target == table.name and len(key.columns) == 1 and holds(key, table)
-    ]
+def _dated(table: Table, others: Sequence[_Referring], node: Node) -> Node | None:
+    """Return that one of the dates of ``table``, if it has any, or of what it is missing fits ``node``."""
+    own = [seq(identifier(date.name), node) for date in _dates(table)]
+    return alt(*own, *(test for other in others for test in other.none_at([node]))) if own else None
+
+
+def _dates(table: Table) -> list[Column]:
+    return [column for column in table.columns if column.kind == Kind.DATE]
+
+
+@dataclass(frozen=True, slots=True)
+class _Referring:
+    """A ``table`` whose column ``key`` refers to the column ``target`` of the one that is asked about."""
+
+    table: Table
+    key: str
+    target: str
+
+    @property
+    def _rows(self) -> str:
+        return f"(SELECT {self.key} FROM {identifier(self.table.name)}"  # noqa: S608
+
+    def none_at(self, times: Sequence[Node]) -> list[Node]:
+        """Return the conditions that no row at one of the ``times`` refers to a row, if it has dates."""
+        return [
+            seq(f"{self.target} NOT IN {self._rows} WHERE {identifier(date.name)}", alt(*times), ")")
+            for date in _dates(self.table)
+            if times
+        ]
+
+    def tests(self, values: Values) -> list[Node]:
+        """Return the conditions that no row refers to a row, none at some time, or so many."""
+        dates = values.dates
+        times = list(dict.fromkeys(test for date in _dates(self.table) for test in dates.tests(date)))
+        counted = f"{self.target} IN {self._rows} GROUP BY {self.key} HAVING count(*)"
+        return [
+            seq(f"{self.target} NOT IN {self._rows})"),
+            *self.none_at(times),
+            seq(counted, COMPARISON, values.numbers.compared, ")"),
+        ]
+
+
+def _referring(table: Table, schema: DatabaseSchema) -> Iterator[_Referring]:
+    for other in schema.tables:
+        for key in other.foreign_keys:
+            if key.target == table.name and len(key.columns) == 1 and holds(key, table):
+                yield _Referring(other, identifier(key.columns[0]), identifier(key.target_columns[0]))

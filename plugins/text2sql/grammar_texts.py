@@ -16,6 +16,7 @@ from plugins.text2sql.spans import COMMON, longest, spans
 MAX_VALUE_CHARACTERS = 40
 _MOST_WORDS = 4
 _MOST_NAMED = 3
+_SHORTEST_PLURAL = 3
 _LINKS = (" or ", " and ", " & ", ", ")
 _ANY = Rule("text", seq("'", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "'"))
 _ANY_PATTERN = Rule("pattern", seq("'%", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "%'"))
@@ -77,9 +78,10 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     # A value in two tables may be meant in both, or beside another one (Dutch customers, Spanish suppliers).
     taken = {p for n in named for p in n if len(n) == 1 or (len(n[p]) == 1 and not stored[p][0].choices)}
     said = _said(question, named)
-    capital = (" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in said)
-    other = _rule("said", [literal(text) for text in (*said, *capital)])
-    pattern = _rule("pattern", [literal(f"%{text}%") for text in said])
+    said += [" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in said]
+    other = _rule("said", [literal(text) for text in said])
+    parts = [*said, *_singulars(question, named)]
+    pattern = _rule("pattern", [literal(f"%{text}%") for text in parts])
     return Texts(known, other, pattern, named, taken)
 
 
@@ -98,6 +100,17 @@ def _said(question: str, named: Sequence[_Name]) -> list[str]:
     if question[1:].islower():
         return free
     return [span for span in free if not span.split()[0].islower() and not question.startswith(span)]
+
+
+def _singulars(question: str, named: Sequence[_Name]) -> list[str]:
+    """Return what the plurals of a question may be in the singular: a part of names, as tent of tents."""
+    taken = {word for name in named for texts in name.values() for text in texts for word in _words(text)}
+    found = []
+    for word in spans(question.casefold(), 1):
+        if word.endswith("s") and len(word) > _SHORTEST_PLURAL and word not in taken:
+            found += [word[:-1], *([word[:-2]] if word.endswith("es") else [])]
+            found += [f"{word[:-3]}f"] if word.endswith("ves") else []
+    return found
 
 
 def _words(text: str) -> list[str]:

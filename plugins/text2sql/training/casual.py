@@ -13,14 +13,19 @@ _BEFORE = (
     "can you show me|i need|i want to know|i would like to know|i'd like to know|do you know|"
     "tell me|please tell me|just wondering,|for my report:|we need to know|question:|"
     "could you check|let me know|find out|hey there,|yo,|morning!|any idea|would you mind telling me|"
-    "i was wondering|one more:|next:|help me out:|boss wants to know|i'm trying to find out|need"
+    "i was wondering|one more:|next:|help me out:|boss wants to know|i'm trying to find out|need|"
+    "my boss asks|i'm curious,|good morning,|hi there!|hello!|could you please tell me|can you give me|"
+    "i want,|i'd love to see|i would like to see|be so kind and tell me|for the meeting:|dear team,|"
+    "what i need:|we want to know|please check|pls tell me|can you find|may i know|i have to know|show us"
     ")"
 )
 _AFTER = (
     "("
     "please|thanks|thank you|for me|right now|currently|in our shop|in the shop|"
     "in the database|in total|overall|exactly|, please|again|, thanks|today|asap|, cheers|for the team|"
-    "pls|so far|in our system|on file"
+    "pls|so far|in our system|on file|these days|at the moment|altogether|all together|if possible|"
+    ", please and thanks|would be great|(roughly)|as a list|in a table|at all|for my report|of all time|"
+    "right away|, that's all"
     ")"
 )
 _ASIDE = frozenset(
@@ -67,6 +72,27 @@ _SHORT = {
     "orders": "order",
     "with": "w/",
 }
+# As somebody writes whose language is another one.
+_FOREIGN = {
+    "are": "is",
+    "is": "are",
+    "have": "has",
+    "has": "have",
+    "were": "was",
+    "than": "then",
+    "did": "has",
+    "does": "do",
+    "who": "which",
+    "bought": "buyed",
+    "sold": "selled",
+    "paid": "payed",
+    "spent": "spended",
+    "most": "the most",
+    "least": "the least",
+    "in": "at",
+    "for": "of",
+    "by": "from",
+}
 _FRONT = re.compile(
     r"^(.*?) ((?:in|during|since|after|before|between|on) [^,]*\b20\d\d(?:-\d\d-\d\d)?)[?.!]?$"
 )
@@ -88,6 +114,8 @@ def casual(question: str, rng: random.Random) -> str:
         words = [word for word in words if word.lower() not in _ASIDE or rng.random() > rate] or words
     if rng.random() < 0.12:
         words = [_SHORT.get(word, word) if rng.random() < 0.5 else word for word in words]
+    if rng.random() < 0.08:
+        words = [_FOREIGN.get(word, word) if rng.random() < 0.3 else word for word in words]
     if rng.random() < 0.1:
         words = [_slipped(word, rng) if rng.random() < 0.15 else word for word in words]
     text = " ".join(words)

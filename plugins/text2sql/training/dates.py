@@ -9,6 +9,10 @@ from plugins.text2sql.training.expand import expand
 from plugins.text2sql.training.literals import Said
 
 _MONTHS = tuple(calendar.month_name)[1:]
+_IN_YEAR = (
+    "(in|in|in|in|in|during|in the year|over the course of|for|for the year|throughout|within|back in|year||)"
+)
+_ONLY = ("",) * 24 + (" only", " alone")
 
 
 def said_date(column: str, rng: random.Random) -> Said:
@@ -33,11 +37,11 @@ def _last_day(year: int, month: int) -> str:
 
 
 def _in_year(year: int, _: int, rng: random.Random) -> tuple[str, str]:
-    return expand(f"(in|in|in|during|in the year|over the course of) {year}", rng), f" LIKE '{year}%'"
+    return f"{expand(_IN_YEAR, rng)} {year}".strip() + rng.choice(_ONLY), f" LIKE '{year}%'"
 
 
 def _in_month(year: int, month: int, rng: random.Random) -> tuple[str, str]:
-    said = expand(f"(in|in|during|in the month of) {_month(month, rng)} [of] {year}", rng)
+    said = expand(f"(in|in|in|during|in the month of|for|) {_month(month, rng)} [of] {year}", rng)
     return said, f" LIKE '{year}-{month:02}%'"
 
 

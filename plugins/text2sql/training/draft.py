@@ -17,6 +17,7 @@ SHOWN = {
     "reviews": ("reviews.title",),
     "shipments": ("shipments.id",),
 }
+_DATED = ("max(orders.ordered_on)", "min(orders.ordered_on)")
 _NUMBERS = ("price", "cost", "stock", "total", "fee", "id", "rating", "quantity")
 
 
@@ -43,7 +44,8 @@ class Draft:
         first = columns[0].rpartition(".")[2]
         kind = "a number" if "(" in first or first.endswith(_NUMBERS) else "a text"
         kind = "a text" if first == "substr()" else kind
-        kind = "a date" if first.endswith(("_on", "_since")) else kind
+        dated = first.endswith(("_on", "_since")) or self.select.startswith(_DATED)
+        kind = "a date" if dated else kind
         count = ("one column", "two columns", "three columns")[min(len(columns), 3) - 1]
         return "one row" if self.one_row else "several rows", count, kind
 

@@ -26,6 +26,11 @@ def expand(pattern: str, rng: random.Random, slots: Mapping[str, str] | None = N
     return _SPACES.sub(" ", text).strip()
 
 
+def added(text: str, words: str) -> str:
+    """Return ``text`` with further ``words``, which may begin with a comma."""
+    return f"{text} {words}".replace(" ,", ",").strip()
+
+
 def _draw(parts: tuple[_Part, ...], rng: random.Random) -> str:
     drawn = []
     for part in parts:

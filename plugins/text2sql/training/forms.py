@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from plugins.text2sql.training import turned
 from plugins.text2sql.training.draft import SHOWN, Draft, plural, shown, which
-from plugins.text2sql.training.expand import expand
+from plugins.text2sql.training.expand import added, expand
+from plugins.text2sql.training.literals import said_limit
+from plugins.text2sql.training.ordered import first_of
 from plugins.text2sql.training.phrase import Phrase
 from plugins.text2sql.training.phrases import Speaker
 
@@ -19,7 +22,8 @@ _SUBJECTS = {
     "reviews": 7,
     "shipments": 6,
 }
-_TIED = {"orders": 4, "products": 4, "reviews": 3, "customers": 3, "suppliers": 1}
+_TIED = {"orders": 5, "products": 5, "reviews": 3, "customers": 4, "suppliers": 2}
+_NUMEROUS = ("customers", "products", "suppliers", "categories")
 _RELATIVE = re.compile(r"^(who|that) ")
 # It would be a sum.
 _REVENUE = re.compile(r"\b(total|amount of) sales\b")
@@ -35,6 +39,8 @@ def counting(speaker: Speaker) -> Draft | None:
     phrase = speaker.phrase(subject, 3)
     if phrase.is_name:
         return None
+    if subject in _NUMEROUS and phrase.root == subject and speaker.rng.random() < 0.12:
+        turned.counted(speaker, phrase, *said_limit(speaker.rng))
     noun = speaker.noun(subject)
     text = speaker.say({"np": phrase.text(noun), "w": which(phrase, noun)}, "counting")
     if _REVENUE.search(text):
@@ -100,7 +106,7 @@ def attributes(speaker: Speaker) -> Draft | None:
     asks = lexicon["asks"].get(chosen[0]) if len(chosen) == 1 else None
     if asks and rng.random() < 0.4:
         text = expand(asks, rng, slots)
-    elif rng.random() < 0.25 and _fits(subject, chosen) and not phrase.whole:
+    elif rng.random() < 0.35 and _fits(subject, chosen) and not phrase.whole:
         select = f"{shown(subject)}, {select}"
         text = speaker.say(slots, "attributes_too")
     else:
@@ -109,7 +115,10 @@ def attributes(speaker: Speaker) -> Draft | None:
     # Cities of customers are those that there are, as when one asks for the different ones.
     kinds = not phrase.is_name and select in lexicon["dimensions"]
     once = "DISTINCT " if kinds else phrase.distinct
-    return Draft(text, phrase.root, once + select, what=what).about(phrase)
+    first, tail = "", ""
+    if len(chosen) == 1 and not phrase.is_name and rng.random() < 0.15:
+        first, tail = first_of(speaker, chosen[0])
+    return Draft(added(text, first), phrase.root, once + select, tail=tail, what=what).about(phrase)
 
 
 def _fits(subject: str, chosen: Sequence[str]) -> bool:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from plugins.text2sql.training.draft import Draft, plural
-from plugins.text2sql.training.expand import expand
+from plugins.text2sql.training.expand import added, expand
 from plugins.text2sql.training.measures import Measure, draw_dimension, draw_measure
 from plugins.text2sql.training.phrase import Phrase
 from plugins.text2sql.training.phrases import Speaker
 
 _LEADS = ("of", "of", "for", "of all", "across", "over all", "among")
-_PER = ("per", "per", "by", "for each", "for every", "for each", "in each", "grouped by", "of each")
+# What a period makes of "per month": monthly, month by month.
+_EVERY = {"month": ("monthly", "month"), "year": ("(yearly|annual)", "year")}
+_USED = ("orders.payment_method", "shipments.carrier")
+_PER = (
+    *("per", "per", "by", "for each", "for every", "for each", "in each", "grouped by", "of each"),
+    *("in every", "across each", "split by", "- by"),
+)
 
 
 def number(speaker: Speaker) -> Draft | None:
@@ -71,20 +77,66 @@ def grouping(speaker: Speaker) -> Draft | None:
     by = draw_dimension(speaker, measure)
     if by is None:
         return None
-    tail = speaker.tail(measure.base, 2)
-    if by.column in tail.conditions or not measure.fits(by.column, *tail.conditions):
+    slots = {"m": expand(measure.name, rng), "d": by.name, "ds": plural(by.name), "per": rng.choice(_PER)}
+    tail = _rows(speaker, measure, slots)
+    if tail is None or by.column in tail.conditions or not measure.fits(by.column, *tail.conditions):
         return None
-    slots = {"m": expand(measure.name, rng), "d": by.name, "ds": plural(by.name), "c": " ".join(tail.post)}
-    slots["per"] = rng.choice(_PER)
-    wordings = ["grouping"]
+    wordings, select = ["grouping"], f"{by.shown}, {measure.sql}"
     if measure.counts:
-        slots["b"] = speaker.noun(measure.base)
         wordings.append("grouping_count")
+        if by.column in _USED:
+            wordings.append("grouping_used")
+    elif rng.random() < 0.1:
+        other = draw_measure(speaker, measure.base)
+        if other.sql == measure.sql:
+            return None
+        slots["m"] = f"{slots['m']} and {expand(other.name, rng)}"
+        select += f", {other.sql}"
+    if by.name in _EVERY and rng.random() < 0.5:
+        slots |= dict(zip(("ly", "dd"), _EVERY[by.name], strict=True))
+        wordings = ["grouping_time"]
     text, order = speaker.say(slots, *wordings), ""
-    if rng.random() < 0.22:
+    if tail.where and (slots["c"] or slots["b"]) not in text:
+        return None
+    if by.name in _EVERY and rng.random() < 0.2:
+        text = added(text, expand(speaker.world.patterns["in_time"], rng))
+        order = f" ORDER BY {by.column}"
+    elif rng.random() < 0.22:
         down = rng.random() < 0.75
-        text += expand(speaker.world.patterns["highest_first" if down else "lowest_first"], rng)
+        text = added(text, expand(speaker.world.patterns["highest_first" if down else "lowest_first"], rng))
         order = f" ORDER BY {measure.sql}{' DESC' if down else ''}"
     what = f"{measure.sql} {by.column}{order[:3]}"
-    draft = Draft(text, measure.base, f"{by.shown}, {measure.sql}", tail=by.grouped + order, what=what)
-    return draft.about(tail)
+    return Draft(text, measure.base, select, tail=by.grouped + order, what=what).about(tail)
+
+
+def _rows(speaker: Speaker, measure: Measure, slots: dict[str, str]) -> Phrase | None:
+    """Return what a number is to be about, and put its words into ``slots``: rows as such, or conditions."""
+    base, rng = measure.base, speaker.rng
+    noun = speaker.noun(base) if base != "order_items" else "units"
+    if base == "order_items" or rng.random() < 0.55:
+        phrase = speaker.tail(base, 2)
+        slots |= {"b": noun, "c": " ".join(phrase.post)}
+        return phrase
+    phrase = speaker.phrase(base, 2, links=False)
+    if phrase.is_name or not phrase.where:
+        return None
+    slots |= {"b": phrase.text(noun), "c": ""}
+    if measure.counts:
+        slots["m"] = expand("(number of {b}|number of {b}|count of {b}|{b}|how many {b})", rng, slots)
+    else:
+        slots["m"] = expand("{m} (of|for|of|across) {b}", rng, slots)
+    return phrase
+
+
+def sold(speaker: Speaker) -> Draft | None:
+    """How much of something was sold, or what it brought in."""
+    phrase = speaker.named_or("products", 0.4, 2)
+    tail = speaker.tail("orders", int(speaker.rng.random() < 0.4))
+    if not phrase.where or set(phrase.conditions) & set(tail.conditions):
+        return None
+    units = speaker.rng.random() < 0.6
+    slots = {"np": phrase.text(speaker.noun("products")), "c": " ".join(tail.post)}
+    text = speaker.say(slots, "sold_units" if units else "sold_money")
+    measure = "sum(order_items.quantity)" if units else "sum(order_items.quantity * order_items.unit_price)"
+    draft = Draft(text, "order_items", measure, what=measure, one_row=True)
+    return draft.about(phrase).about(tail)

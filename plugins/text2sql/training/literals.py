@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql.schema import literal
@@ -69,10 +70,22 @@ _RANGES = {
     "orders.shipping_fee": (1, 9),
     "reviews.rating": (1, 5),
 }
+_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 50, 100, 150, 200)
+_LIMITS = (
+    (">", "(more than|over|above)"),
+    (">", "(more than|over)"),
+    (">=", "(at least|no less than)"),
+    ("<", "(less than|fewer than|under)"),
+    ("=", "(exactly|exactly|just)"),
+)
+_FEW = {
+    ">": ("more than one", "more than two", "more than three"),
+    ">=": ("one or more", "at least two", "three or more"),
+}
 _MONEY = ("products.price", "products.cost", "orders.total", "orders.shipping_fee")
 _COMPARISONS = {
     ">": "(over|above|more than|more than|greater than|higher than|exceeding|larger than|of more than"
-    "|of over|>|upwards of|north of|beyond)",
+    "|of over|>|upwards of|north of|beyond|that exceeds)",
     ">=": "(at least|of at least|no less than|not less than|a minimum of|>=|minimum)",
     "<": "(under|below|less than|less than|lower than|smaller than|of less than|fewer than|of under|<)",
     "<=": "(at most|of at most|up to|no more than|not more than|a maximum of|<=|max)",
@@ -162,7 +175,7 @@ def _number(low: int, high: int, rng: random.Random) -> int:
 
 
 def _unit(money: bool, rng: random.Random) -> str:
-    return rng.choice(("", "", "", " euros", " euro", " €", " eur")) if money else ""
+    return rng.choice(("", "", "", " euros", " euros", " euro", " €", " eur")) if money else ""
 
 
 def said_count(rng: random.Random) -> tuple[str, int]:
@@ -170,3 +183,13 @@ def said_count(rng: random.Random) -> tuple[str, int]:
     number = rng.choice((2, 3, 3, 4, 5, 5, 5, 6, 7, 8, 9, 10, 10, 12, 15, 20))
     word = _SMALL[number - 2] if number <= 10 and rng.random() < 0.45 else str(number)
     return word, number
+
+
+def said_limit(rng: random.Random, numbers: Sequence[int] = ()) -> tuple[str, str]:
+    """Return a comparison in words and in SQL, with one of ``numbers`` or, if there are none, a count."""
+    limit = rng.choice(numbers or _COUNTS)
+    sign, said = rng.choice(_LIMITS if not numbers else _LIMITS[:-1])
+    if not numbers and sign in _FEW and limit <= 3 and rng.random() < 0.5:
+        return _FEW[sign][limit - 1], f"{sign} {limit}"
+    shown = f"{limit:,}" if limit >= 1000 and rng.random() < 0.3 else str(limit)
+    return f"{expand(said, rng)} {shown}", f"{sign} {limit}"

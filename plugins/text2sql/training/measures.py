@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from plugins.text2sql.training.expand import expand
+from plugins.text2sql.training.literals import Said
 from plugins.text2sql.training.phrase import Phrase
 from plugins.text2sql.training.phrases import Speaker
 
@@ -66,10 +67,22 @@ class Dimension:
 
     def phrase(self, speaker: Speaker, chance: float) -> Phrase | None:
         """Return conditions on the groups themselves, where they are rows, with a ``chance``."""
+        if self.column == "customers.city" and speaker.rng.random() < 0.3:
+            return _cities(speaker)
         owner = _OWNERS.get(self.column)
         if owner is None or speaker.rng.random() >= chance:
             return None
         return speaker.phrase(owner, 1, links=False)
+
+
+def _cities(speaker: Speaker) -> Phrase:
+    """Return the cities of one country."""
+    country, adjective = speaker.rng.choice(list(speaker.world.lexicon["adjectives"].items()))
+    said = Said(adjective, f" = '{country}'", adjective)
+    phrase = Phrase("customers", "customers", pre=[adjective], values=[said])
+    phrase.where.append(f"customers.country{said.sql}")
+    phrase.conditions.append("customers.country")
+    return phrase
 
 
 def draw_measure(speaker: Speaker, base: str = "") -> Measure:
@@ -83,7 +96,7 @@ def draw_dimension(speaker: Speaker, measure: Measure) -> Dimension | None:
     """Return something by which ``measure`` can be grouped, if there is anything."""
     base = measure.base
     reach = {base, *speaker.world.above(base)}
-    if base in speaker.world.lexicon["periods"] and speaker.rng.random() < 0.07:
+    if base in speaker.world.lexicon["periods"] and speaker.rng.random() < 0.1:
         name, letters = speaker.rng.choice((("month", 7), ("year", 4)))
         return Dimension(f"substr({speaker.world.lexicon['periods'][base]}, 1, {letters})", name)
     options = [

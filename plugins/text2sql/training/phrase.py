@@ -11,7 +11,8 @@ from plugins.text2sql.training.literals import Said
 class Phrase:
     """What is said of ``subject`` and means ``where``; statements about it start at ``root``.
 
-    ``pre`` and ``post`` stand around the noun, ``whole`` instead of it; ``conditions`` name what was said.
+    ``pre`` and ``post`` stand around the noun, ``heads`` (many, one) instead of it, ``whole``, a name,
+    instead of all; ``conditions`` name what was said.
     """
 
     subject: str
@@ -19,6 +20,7 @@ class Phrase:
     pre: list[str] = field(default_factory=list)
     post: list[str] = field(default_factory=list)
     whole: str = ""
+    heads: tuple[str, str] = ("", "")
     where: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
     values: list[Said] = field(default_factory=list)
@@ -26,7 +28,7 @@ class Phrase:
     @property
     def is_name(self) -> bool:
         """Whether it names one person or thing, rather than a kind."""
-        return self.whole != self.whole.lower()
+        return bool(self.whole)
 
     @property
     def distinct(self) -> str:
@@ -38,9 +40,9 @@ class Phrase:
         """The SQL that counts it."""
         return f"count(DISTINCT {self.subject}.id)" if self.distinct else "count(*)"
 
-    def text(self, noun: str) -> str:
-        """Return the phrase with ``noun`` as its head."""
-        return self.whole or " ".join([*self.pre, noun, *self.post])
+    def text(self, noun: str, one: bool = False) -> str:
+        """Return the phrase with ``noun`` as its head; ``one``: in the singular."""
+        return self.whole or " ".join([*self.pre, self.heads[one] or noun, *self.post])
 
     def take(self, other: Phrase) -> None:
         """Add what ``other`` means, not its words."""

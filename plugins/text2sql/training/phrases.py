@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Mapping
 
-from plugins.text2sql.training import turned
+from plugins.text2sql.training import goods, turned
 from plugins.text2sql.training.dates import said_date
 from plugins.text2sql.training.expand import expand
 from plugins.text2sql.training.literals import Said, said_number, said_text
@@ -16,9 +16,8 @@ from plugins.text2sql.training.world import World
 _DATES = ("_on", "_since")
 _STARS = ("one", "two", "three", "four", "five")
 _COUNTRIES = ("customers.country", "suppliers.country")
-# Categories whose name, in small letters, is a noun for their products.
-_NOUNS = ("Laptops", "Phones", "Cameras", "Books", "Toys", "Furniture", "Cookware")
-_NAMED = {"customers": "people", "products": "products.name", "suppliers": "suppliers.name"}
+_NAMED = {"customers": 0.6, "products": 0.6, "suppliers": 0.6, "orders": 0.3}
+"""Tables whose rows have names (of orders, numbers), and how often what is tied to them is tied to one."""
 # Conditions on a table that are said of another one without naming the first.
 _DIRECT = {
     "products": ("categories",),
@@ -71,8 +70,8 @@ class Speaker:
             self._link(phrase, count)
         elif count and subject in _NAMED and self.rng.random() < 0.1:
             self._name(phrase)
-        elif count and subject == "products" and self.rng.random() < 0.1:
-            self._noun_category(phrase)
+        elif count and subject == "products" and self.rng.random() < 0.2:
+            goods.kind(self, phrase)
         elif count and self.rng.random() < 0.07:
             turned.missing(self, phrase)
         for _ in range(count - len(phrase.where) if not phrase.whole else 0):
@@ -121,22 +120,27 @@ class Speaker:
             turned.negate(self, phrase, column) if made else turned.either(self, phrase, column, behind)
             return
         slot, said = self._value(column)
-        word = said.text
-        slots = {slot: word, "v": word, "adjective": self._lexicon["adjectives"].get(word, ""), "stars": ""}
+        word = f"the {said.text}" if said.text == "Netherlands" and rng.random() < 0.6 else said.text
+        adjective = self._lexicon["adjectives"].get(said.text, "")
+        slots = {slot: word, "v": word, "adjective": adjective, "stars": ""}
         if column == "reviews.rating" and (match := re.fullmatch(r" = (\d)", said.sql)):
             stars = _STARS[int(match[1]) - 1]
             slots["stars"] = f"{match[1]}-star" if rng.random() < 0.6 else f"{stars} star"
         before = "pre" in forms and not behind and rng.random() < 0.45
         pre = expand(forms["pre"], rng, slots) if before else ""
-        if pre:
+        lead, noun = turned.whose(self, phrase, column) if behind else ("", "")
+        if lead and "pre" in forms and rng.random() < 0.5:
+            pre = expand(forms["pre"], rng, slots)
+            phrase.post.append(f"{lead} {pre} {noun}")
+        elif pre:
             phrase.pre.append(pre)
-            if column in _COUNTRIES:
-                said = Said(pre, said.sql, pre, unseen=said.unseen)
         else:
-            words = expand(forms["post"], rng, slots)
+            words = " ".join(filter(None, (lead, noun, expand(forms["post"], rng, slots))))
             # A mere number or date would be said of the thing before it.
             nearest = words == word or rng.random() < 0.3
             phrase.post.insert(0 if nearest else len(phrase.post), words)
+        if pre and column in _COUNTRIES:
+            said = Said(pre, said.sql, pre, unseen=said.unseen)
         phrase.where.append(column + said.sql)
         phrase.conditions.append(column)
         phrase.values.append(said)
@@ -151,10 +155,12 @@ class Speaker:
     def _name(self, phrase: Phrase) -> None:
         """Say a person, a product or a supplier by name alone."""
         rng, subject = self.rng, phrase.subject
+        if subject == "orders":
+            goods.numbered(self, phrase)
+            return
+        columns = [f"{subject}.name"]
         if subject == "customers":
             columns = ["customers.first_name", "customers.last_name"]
-        else:
-            columns = [_NAMED[subject]]
         said = [said_text(self.world, column, rng, self.mode) for column in columns]
         name = "\N{NO-BREAK SPACE}".join(value.text for value in said)
         lead = rng.choice(("", "", f"{self.noun(subject, 'one')} ", f"the {self.noun(subject, 'one')} "))
@@ -172,7 +178,7 @@ class Speaker:
         key = self.rng.choice(keys)
         other = re.split("[<>]", key)[1]
         inner = Phrase(other, other)
-        if other in _NAMED and self.rng.random() < 0.6:
+        if other in _NAMED and self.rng.random() < _NAMED[other]:
             self._name(inner)
         else:
             inner = self.phrase(other, 2, links=False)
@@ -184,12 +190,33 @@ class Speaker:
         words = expand(self._lexicon["inverted"][key], self.rng, {"np": inner.text(self.noun(other))})
         return phrase, words
 
-    def _noun_category(self, phrase: Phrase) -> None:
-        category = self.rng.choice(_NOUNS)
-        phrase.whole = category.lower()
-        phrase.where.append(f"categories.name = '{category}'")
-        phrase.conditions.append("categories.name")
-        phrase.values.append(Said(category.lower(), f" = '{category}'", category.lower()))
+    def named_or(self, subject: str, chance: float, most: int) -> Phrase:
+        """Return a phrase about one row of ``subject``, with a ``chance``, or else one with conditions."""
+        if self.rng.random() >= chance:
+            return self.phrase(subject, most, links=False)
+        phrase = Phrase(subject, subject)
+        self._name(phrase)
+        return phrase
+
+    def _tie(self, phrase: Phrase, inner: Phrase, key: str, count: int) -> bool:
+        """Say that ``phrase`` is tied to what ``inner`` is made to be; return whether that could be said."""
+        rng, other = self.rng, inner.subject
+        drawn = self.phrase(other, max(1, count - 1), links=False)
+        if not drawn.where:
+            if other == "products" and rng.random() < 0.7:
+                goods.kind(self, drawn)
+            else:
+                self._condition(drawn)
+        if not drawn.where:
+            return False
+        noun = drawn.text(self.noun(other))
+        if "<" in key and not drawn.whole and rng.random() < 0.2:
+            noun = drawn.text(self.noun(other, "one"), one=True)
+            article = "an" if noun[0].lower() in "aeio" else "a"
+            noun = f"{rng.choice((article, article, 'at least one', 'any'))} {noun}"
+        phrase.post.append(expand(self._lexicon["links"][key], rng, {"np": noun}))
+        inner.take(drawn)
+        return True
 
     def _link(self, phrase: Phrase, count: int) -> None:
         subject, rng = phrase.subject, self.rng
@@ -198,16 +225,12 @@ class Speaker:
             return
         key = rng.choice(keys)
         other = re.split("[<>]", key)[1]
-        inner = self.phrase(other, max(1, count - 1), links=False)
-        if not inner.where:
-            if other == "products" and rng.random() < 0.7:
-                self._noun_category(inner)
-            else:
-                self._condition(inner)
-        if not inner.where:
+        inner = Phrase(other, other)
+        if key in self._lexicon["acts"] and rng.random() < 0.25:
+            said = goods.when(self, inner)
+            phrase.post.append(expand(self._lexicon["acts"][key], rng, {"d": said.text}))
+        elif not self._tie(phrase, inner, key, count):
             return
-        noun = inner.text(self.noun(other))
-        phrase.post.append(expand(self._lexicon["links"][key], rng, {"np": noun}))
         phrase.take(inner)
         phrase.conditions.append(key)
         if "<" in key:

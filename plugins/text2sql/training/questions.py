@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from plugins.text2sql.training import forms, grouped, ordered, ranked
+from plugins.text2sql.training import forms, grouped, ordered, ranked, related
 from plugins.text2sql.training.casual import casual
 from plugins.text2sql.training.draft import Draft
 from plugins.text2sql.training.literals import GLUE, Said
@@ -21,14 +21,17 @@ _FORMS: tuple[tuple[int, Callable[[Speaker], Draft | None]], ...] = (
     (18, forms.counting),
     (17, forms.listing),
     (9, forms.attributes),
-    (8, forms.tied),
+    (10, forms.tied),
     (2, grouped.spending),
-    (12, grouped.number),
-    (13, grouped.grouping),
-    (14, ranked.ranking),
-    (6, ranked.having),
+    (4, grouped.sold),
+    (5, related.related),
+    (1, related.when),
+    (11, grouped.number),
+    (18, grouped.grouping),
+    (16, ranked.ranking),
+    (8, ranked.having),
     (9, ordered.extremes),
-    (4, ordered.sorting),
+    (6, ordered.sorting),
     (5, forms.distinct),
 )
 

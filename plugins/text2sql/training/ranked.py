@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 from plugins.text2sql.training.draft import Draft, plural
-from plugins.text2sql.training.expand import expand
-from plugins.text2sql.training.literals import said_count
+from plugins.text2sql.training.expand import added, expand
+from plugins.text2sql.training.literals import said_count, said_limit
 from plugins.text2sql.training.measures import Measure, draw_dimension, draw_measure
+from plugins.text2sql.training.phrase import Phrase
 from plugins.text2sql.training.phrases import Speaker
 
-_COUNTS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 20, 30, 50, 100)
-_AMOUNTS = (50, 100, 200, 300, 500, 800, 1000, 2000, 5000)
-_LIMITS = (
-    (">", "(more than|over|above)"),
-    (">", "(more than|over)"),
-    (">=", "(at least|no less than)"),
-    ("<", "(less than|fewer than|under)"),
-    ("=", "exactly"),
-)
-
-
+_AMOUNTS = (50, 100, 200, 300, 500, 800, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 200_000)
+_DAYS = (2, 3, 4, 5, 6, 7, 10)
 _TIMES = {">1": "more than once", ">2": "more than twice", ">=2": "at least twice", "=1": "only once"}
-_FEW = {
-    ">": ("more than one", "more than two", "more than three"),
-    ">=": ("one or more", "at least two", "three or more"),
-}
+# What is counted most often is liked most.
+_LIKED = ("orders.payment_method", "shipments.carrier", "orders.status", "reviews.rating")
+_POPULAR = "(most popular|most used|most common|most frequent|most often used|preferred|favourite)"
+_UNPOPULAR = "(least popular|least used|least common|rarest|least frequent)"
 
 
 def ranking(speaker: Speaker) -> Draft | None:
@@ -37,6 +29,9 @@ def ranking(speaker: Speaker) -> Draft | None:
     if phrase and phrase.whole:
         return None
     tail = speaker.tail(measure.base, int(rng.random() < (0.25 if phrase and phrase.where else 0.45)))
+    rows = _counted(speaker, measure) if rng.random() < 0.3 else None
+    if rows:
+        tail = rows
     if by.column in tail.conditions or not measure.fits(by.column, *tail.conditions):
         return None
     many = rng.random() < 0.4
@@ -44,9 +39,15 @@ def ranking(speaker: Speaker) -> Draft | None:
     several = many or rng.random() < 0.2
     noun = plural(by.name) if several else by.name
     slots = {"n": word, "c": " ".join(tail.post), "np": phrase.text(noun) if phrase else noun}
-    slots["v"] = _agreed(expand(measure.least if low else measure.most, rng), several)
-    text, with_number = _ranked(speaker, measure, slots, low, by.column == "customers.id")
-    if phrase and phrase.where and slots["np"] not in text:
+    verb = expand(measure.least if low else measure.most, rng)
+    if rows:
+        most = "(fewest|least|lowest number of)" if low else "(most|most|highest number of|largest number of)"
+        slots |= {"c": "", "b": rows.text(speaker.noun(measure.base))}
+        verb = expand(f"(has|has|has|got|received) [the] {most} {{b}}", rng, slots)
+    slots["v"] = _agreed(verb, several)
+    text, with_number = _ranked(speaker, measure, slots, low, by.column)
+    unsaid = phrase and phrase.where and slots["np"] not in text
+    if unsaid or (rows and slots["b"] not in text):
         return None
     order = f"{by.grouped} ORDER BY {measure.sql}{'' if low else ' DESC'} LIMIT {count}"
     select = f"{by.shown}, {measure.sql}" if with_number else by.shown
@@ -58,6 +59,14 @@ def ranking(speaker: Speaker) -> Draft | None:
     return draft
 
 
+def _counted(speaker: Speaker, measure: Measure) -> Phrase | None:
+    """Return a phrase of what ``measure`` counts, if it counts and there is anything to say of it."""
+    if not measure.counts:
+        return None
+    rows = speaker.phrase(measure.base, 2, links=False)
+    return rows if rows.where and not rows.is_name else None
+
+
 def _agreed(verb: str, many: bool) -> str:
     for one, several in (("has ", "have "), ("is ", "are "), ("was ", "were ")):
         verb = verb.replace(one, several) if many else verb.replace(several, one)
@@ -65,7 +74,7 @@ def _agreed(verb: str, many: bool) -> str:
 
 
 def _ranked(
-    speaker: Speaker, measure: Measure, slots: dict[str, str], low: bool, people: bool
+    speaker: Speaker, measure: Measure, slots: dict[str, str], low: bool, column: str
 ) -> tuple[str, bool]:
     """Return the question, and whether it asks for the number too."""
     rng, many = speaker.rng, bool(slots["n"])
@@ -73,15 +82,20 @@ def _ranked(
     slots["most"] = "lowest" if low else rng.choice(("highest", "highest", "largest", "biggest"))
     slots["top"] = "bottom" if low else "top"
     praise = measure.worst if low else measure.best
+    if measure.counts and column in _LIKED:
+        praise = _UNPOPULAR if low else _POPULAR
+    told = expand(speaker.world.patterns["told"], rng, slots) if rng.random() < 0.16 else ""
     if praise and rng.random() < 0.4:
         slots["best"] = expand(praise, rng)
-        return speaker.say(slots, "praised", *(["praised_top"] if many else [])), False
+        return added(speaker.say(slots, "praised", *(["praised_top"] if many else [])), told), bool(told)
     bare = slots["v"].removeprefix("has ").removeprefix("have ")
     slots["with"] = f"with {bare}" if bare != slots["v"] else f"that {slots['v']}"
     if not many:
-        return speaker.say(slots, "first", *(["first_who"] if people else [])), False
-    with_number = rng.random() < 0.5
-    return speaker.say(slots, "several_with_number" if with_number else "several"), with_number
+        wordings = ["first", *(["first_who"] if column == "customers.id" else [])]
+        return added(speaker.say(slots, *wordings), told), bool(told)
+    if rng.random() < 0.5:
+        return speaker.say(slots, "several_with_number"), True
+    return added(speaker.say(slots, "several"), told), bool(told)
 
 
 def having(speaker: Speaker) -> Draft | None:
@@ -93,27 +107,36 @@ def having(speaker: Speaker) -> Draft | None:
     phrase = by.phrase(speaker, 0.3)
     if phrase and phrase.whole:
         return None
-    if measure.counts:
-        limit = rng.choice(_COUNTS)
-    else:
-        limit = rng.randint(2, 4) if "rating" in measure.sql else rng.choice(_AMOUNTS)
-    sign, said = rng.choice(_LIMITS if measure.counts else _LIMITS[:-1])
+    words, compared = said_limit(rng, () if measure.counts else _limits(measure))
     noun = plural(by.name)
-    slots = {"np": phrase.text(noun) if phrase else noun, "x": f"{expand(said, rng)} {limit}"}
-    slots |= {"b": "units", "m": expand(measure.name, rng)}
-    if measure.counts and sign in (">", ">=") and limit <= 3 and rng.random() < 0.5:
-        slots["x"] = _FEW[sign][limit - 1]
-    wordings = ["having"]
+    slots = {"np": phrase.text(noun) if phrase else noun, "x": words, "m": expand(measure.name, rng)}
+    rows, wordings = None, ["having"]
     if measure.counts:
-        slots["b"] = speaker.noun(measure.base)
+        rows = _counted(speaker, measure) if rng.random() < 0.3 else None
+        slots["b"] = rows.text(speaker.noun(measure.base)) if rows else speaker.noun(measure.base)
         wordings = ["having_count"]
-        if by.column == "customers.id" and measure.base == "orders":
+        if by.column == "customers.id" and measure.base == "orders" and not rows:
             wordings.append("having_orders")
-            slots["t"] = _TIMES.get(f"{sign}{limit}", f"{slots['x']} times")
-    tail = f"{by.grouped} HAVING {measure.sql} {sign} {limit}"
-    what = f"{measure.sql} {by.column}{sign}"
-    text = speaker.say(slots, *wordings)
-    if phrase and phrase.where and slots["np"] not in text:
+            slots["t"] = _TIMES.get(compared.replace(" ", ""), f"{words} times")
+    elif measure.sql == "sum(order_items.quantity)":
+        wordings.append("having_units")
+    text, select = speaker.say(slots, *wordings), by.shown
+    if rng.random() < 0.18:
+        told = speaker.world.patterns["told_many" if measure.counts else "told"]
+        text = added(text, expand(told, rng, slots))
+        select = f"{by.shown}, {measure.sql}"
+    if any(said and said.where and slots[slot] not in text for slot, said in (("np", phrase), ("b", rows))):
         return None
-    draft = Draft(text, measure.base, by.shown, tail=tail, what=what)
-    return draft.about(phrase) if phrase else draft
+    tail = f"{by.grouped} HAVING {measure.sql} {compared}"
+    draft = Draft(text, measure.base, select, tail=tail, what=f"{measure.sql} {by.column}{compared[:2]}")
+    for said in (phrase, rows):
+        if said:
+            draft.about(said)
+    return draft
+
+
+def _limits(measure: Measure) -> tuple[int, ...]:
+    """Return the numbers that ``measure``, which is no count, is compared with."""
+    if "rating" in measure.sql:
+        return (2, 3, 4)
+    return _DAYS if "julianday" in measure.sql else _AMOUNTS

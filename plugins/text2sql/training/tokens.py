@@ -13,7 +13,7 @@ from plugins.text2sql.training.tasks import Task
 
 END, PAD, SYSTEM, USER, ASSISTANT = "<|end|>", "<|pad|>", "<|system|>", "<|user|>", "<|assistant|>"
 SPECIAL = (END, PAD, SYSTEM, USER, ASSISTANT)
-VOCABULARY = 1920
+VOCABULARY = 2304
 _MERGES = 480
 _LEAST = 25
 """How often a word must occur to be a token."""
@@ -25,8 +25,8 @@ _PIECES = "|".join(
         r" JOIN [a-z_]+ ON [a-z_.]+ = [a-z_.]+",
         r" FROM [a-z_]+",
         r" (?:GROUP BY|ORDER BY|HAVING|WHERE|AND|BETWEEN|LIMIT|DESC|LIKE|IS NOT NULL|IS NULL)(?![A-Za-z])",
-        r" IN \((?!SELECT)",
-        r" NOT IN \(SELECT [a-z_]+(?= FROM)",
+        r"(?: NOT)? IN \((?!SELECT)",
+        r"(?: NOT)? IN \(SELECT [a-z_]+(?= FROM)",
         r"SELECT(?: DISTINCT)?(?![A-Za-z])",
         r" ?[a-z]+_?[a-z]*\.[a-z_]+",
         r" ?count\((?:\*\)|DISTINCT)?",
