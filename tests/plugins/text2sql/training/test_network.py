@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from plugins.text2sql.training import train
 from plugins.text2sql.training.train import Trainer
 
 
@@ -23,3 +24,18 @@ def test_training_learns_and_resumes(tmp_path: Path) -> None:
     assert again.resume(tmp_path / "missing.pt") == 0
     assert again.resume(tmp_path / "checkpoint.pt") == 30
     assert again.step(examples, 0.5) == pytest.approx(trainer.step(examples, 0.5))
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tokenizer and weights are the same to the last bit, whatever was drawn in the process before."""
+    monkeypatch.setattr(train, "_VOCABULARY_TASKS", 1500)
+    monkeypatch.setattr(train, "_CHECKED", 8)
+    monkeypatch.setattr(train, "_POOL_BATCHES", 4)
+    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+        train.train(tmp_path / name, seed, 3, torch.device("cpu"))
+    files = {
+        name: [(tmp_path / name / file).read_bytes() for file in ("tokenizer.json", "model.safetensors")]
+        for name in ("one", "again", "other")
+    }
+    assert files["one"] == files["again"]
+    assert files["one"] != files["other"]
