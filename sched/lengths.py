@@ -59,9 +59,9 @@ class OutputLengths:
         for key in keys:
             latest = self._latest.get(key, ())
             if len(latest) >= _LEAST:
-                # The newest first: of prompts equally near they count.
-                nearest = sorted(reversed(latest), key=lambda call: abs(call[0] - prompt_tokens))[:_NEAREST]
-                return float(median(output for _, output in nearest))
+                newest = list(reversed(latest))  # of prompts equally near these count
+                newest.sort(key=lambda call: abs(call[0] - prompt_tokens))
+                return float(median(output for _, output in newest[:_NEAREST]))
         return None
 
     def rows(self) -> list[tuple[Key, list[tuple[int, int]]]]:
