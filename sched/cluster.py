@@ -205,7 +205,7 @@ class RuntimeState:
             alone=call.alone,
         )
         self._watch.finished(call.spec.call_id, call.prompt_tokens, event)
-        self.outlook.finished(call, event)
+        self.outlook.finished(call, event, now)
         self.cache.computed((*call.blocks, *event.output_blocks), now)
         self.release(call)
 

@@ -56,7 +56,9 @@ class Forecast:
         workflow, spec = call.workflow, call.workflow.spec
         call.likely_output_tokens = self.profile.likely_output(
             *(spec.kind, spec.database, call.stage),
-            *(call.prompt_tokens, call.spec.max_new_tokens, _branch(call)),
+            *(call.prompt_tokens, call.spec.max_new_tokens),
+            branch=_branch(call),
+            last_block=_last_block(call),
         )
         call.popular_tokens = self._popularity.observe(spec.workflow_id, call.blocks)
         rates = Rates(runtimes, alone=True)
@@ -74,7 +76,11 @@ class Forecast:
     def call_finished(self, call: Call, event: CallFinished) -> None:
         """Learn from a call that ended well."""
         spec, tokens = call.workflow.spec, (call.prompt_tokens, event.output_tokens)
-        self.profile.observe_call(spec.kind, spec.database, call.stage, *tokens, _branch(call))
+        self.profile.observe_call(
+            *(spec.kind, spec.database, call.stage, *tokens),
+            branch=_branch(call),
+            last_block=_last_block(call),
+        )
         call.workflow.served_seconds += event.total_seconds
 
     def statement_ended(self, workflows: Mapping[str, Workflow], event: StatementEnded) -> None:
@@ -105,6 +111,11 @@ class Forecast:
 def _branch(call: Call) -> int | None:
     """Return a call's place in its fan-out."""
     return call.spec.branch if call.spec.join_id is not None else None
+
+
+def _last_block(call: Call) -> int | None:
+    """Return the hash of a prompt up to its last full block; ``None`` for one shorter than a block."""
+    return call.blocks[-1] if call.blocks else None
 
 
 def _extend(path: list[PathStep], step: PathStep) -> None:

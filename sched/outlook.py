@@ -18,16 +18,19 @@ from sched.request import Call
 K = TypeVar("K")
 
 _MOST_KEYS = 512
-_SECONDS_LATEST = 51
+_SECONDS_LATEST = 101
 _CACHED_LATEST = 25
 _LEAST = 3
+_SHORTEST = 0.3
+"""Share of the modelled seconds to a first token that are left, whatever was learned."""
 _ANY = -1
 """Stands for whatever was believed to be cached, as the stage "" does for all stages."""
 
 
 class _Expected(NamedTuple):
-    """Seconds until the first token and per further one, as the model has them."""
+    """Seconds from the sending, ``at``, until the first token and per further one, as the model has them."""
 
+    at: float
     first_token: float
     per_token: float
 
@@ -61,12 +64,13 @@ class Outlook:
 
     *Cached tokens*: the belief counts whole blocks; added is what the stage's latest prompts, of which as
     much was believed to be cached, had beyond that.  *Seconds*: the latency model's, with the prompts before
-    the call and in its batch, times a factor for the first token and one for the others: real over
-    predicted, of the stage's latest calls.  They hold what the model can't know: a stage's grammars, how many
+    the call and in its batch.  To the first token is added what the stage's latest calls took beyond it, the
+    ways to the runtime and back included: these cost a long prompt no more than a short one.  What follows is
+    multiplied by real over predicted.  Both hold what the model can't know: a stage's grammars, how many
     calls will still come, who shares the machine.
 
     ``service`` (seconds), ``cached`` (tokens, as shares of the prompt) and ``output`` (tokens) compare
-    predictions at the time of sending with what came.
+    predictions at the time of sending with what came, as the core saw it.
     """
 
     def __init__(self, latency: LatencyModel, load: Load) -> None:
@@ -78,7 +82,7 @@ class Outlook:
         self._sent: dict[int, _Expected] = {}
         self._prompts: dict[int, tuple[float, float]] = {}
         self._remainder = _Medians[tuple[str, int]](_CACHED_LATEST)
-        self._prefill = _Medians[str](_SECONDS_LATEST)
+        self._beyond = _Medians[str](_SECONDS_LATEST)
         self._decode = _Medians[str](_SECONDS_LATEST)
 
     def describe(self) -> dict[str, dict[str, float | None]]:
@@ -96,9 +100,10 @@ class Outlook:
         cached = round(min(max(0.0, believed + more), call.prompt_tokens - 1.0))
         call.likely_cached_tokens = cached
         self._prompts[call.spec.call_id] = call.prompt_tokens - cached, cached
-        seconds = _Expected(self._first_token(ahead, now), self._per_token())
+        seconds = _Expected(now, self._first_token(ahead, now), self._per_token())
         self._sent[call.spec.call_id] = seconds
-        first = seconds.first_token * (self._prefill.of(stage, "") or 1.0)
+        beyond = self._beyond.of(stage, "") or 0.0
+        first = max(_SHORTEST * seconds.first_token, seconds.first_token + beyond)
         per_token = seconds.per_token * (self._decode.of(stage, "") or 1.0)
         call.expected_seconds = first + max(0.0, call.likely_output_tokens - 1) * per_token
 
@@ -135,15 +140,16 @@ class Outlook:
         """Forget what prompts found in the cache: it is empty."""
         self._remainder = _Medians[tuple[str, int]](_CACHED_LATEST)
 
-    def finished(self, call: Call, event: CallFinished) -> None:
+    def finished(self, call: Call, event: CallFinished, now: float) -> None:
         """Learn from a call that ended well."""
         expected = self._sent.get(call.spec.call_id)
         if expected is None:
             return
-        self.service.add(call.expected_seconds, event.total_seconds)
+        seconds = now - expected.at
+        self.service.add(call.expected_seconds, seconds)
         self.output.add(call.likely_output_tokens, event.output_tokens)
-        self._prefill.learn(event.ttft_seconds / max(1e-6, expected.first_token), call.stage, "")
         decoding = event.total_seconds - event.ttft_seconds
+        self._beyond.learn(seconds - decoding - expected.first_token, call.stage, "")
         if event.output_tokens > 1 and decoding > 0:
             # Per token: that another length was expected is not the runtime's fault.
             rate = decoding / (event.output_tokens - 1)

@@ -74,12 +74,14 @@ class StageProfile:
         prompt_tokens: int,
         max_new_tokens: int,
         branch: int | None = None,
+        last_block: int | None = None,
     ) -> float:
         """Return how many tokens a call will most likely write.
 
         Outputs are skewed: a mean (:meth:`estimate`) is right for many calls together, a median for one.
+        ``last_block``: of its prompt, as in ``sched/lengths.py``.
         """
-        likely = self.lengths.likely(_keys(kind, database, stage, branch), prompt_tokens)
+        likely = self.lengths.likely(_keys(kind, database, stage, branch), prompt_tokens, last_block)
         if likely is None:
             return self.estimate(kind, database, stage, max_new_tokens, branch).output_tokens
         return min(likely, float(max_new_tokens))
@@ -92,10 +94,11 @@ class StageProfile:
         prompt_tokens: int,
         output_tokens: int,
         branch: int | None = None,
+        last_block: int | None = None,
     ) -> None:
-        """Learn from a finished call; ``branch`` is its place in a fan-out."""
+        """Learn from a finished call; ``branch`` is its place in a fan-out, ``last_block`` its prompt's."""
         for key in _keys(kind, database, stage, branch):
-            self.lengths.observe(key, prompt_tokens, output_tokens)
+            self.lengths.observe(key, prompt_tokens, output_tokens, last_block)
             old = self.stages.get(key)
             self.stages[key] = (
                 StageEstimate(prompt_tokens, output_tokens)

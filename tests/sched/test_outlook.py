@@ -67,7 +67,7 @@ def test_it_learns_what_the_model_cannot_know() -> None:
         call = sent(view, load, call_id)
         load.start(call)
         view.first_token(call, 0)
-        view.finished(call, CallFinished(call_id, 1, 0, 10, 0.22, 0.22 + 0.36))
+        view.finished(call, CallFinished(call_id, 1, 0, 10, 0.22, 0.22 + 0.36), 0.22 + 0.36)
         view.forget(call_id)
         load.remove(call, started=True)
     assert sent(view, load, 200).expected_seconds == pytest.approx(0.58, rel=1e-3)
@@ -75,6 +75,52 @@ def test_it_learns_what_the_model_cannot_know() -> None:
     assert errors["service_seconds"]["predictions"] == 119
     assert errors["service_seconds"]["median"] == pytest.approx(0, abs=1e-6)
     assert errors["output_tokens"]["p90"] == 0
+
+
+def served(
+    to: Outlook, load: Load, call_id: int, ttft: float, decode: float, ways: float, output: int = 10
+) -> None:
+    """Serve a call; ``ways``: seconds to the runtime and back, which the runtime doesn't see."""
+    call = sent(to, load, call_id, output=output)
+    load.start(call)
+    to.first_token(call, 0)
+    total = ttft + decode
+    to.finished(call, CallFinished(call_id, 1, 0, output, ttft, total), total + ways)
+    to.forget(call_id)
+    load.remove(call, started=True)
+
+
+def test_the_ways_to_the_runtime_and_back_count() -> None:
+    """Seconds run from sending until the core knows the end, not only while the runtime has the call."""
+    view, load = outlook()
+    for call_id in range(1, 60):
+        served(view, load, call_id, ttft=0.11, decode=0.18, ways=0.05)
+    assert sent(view, load, 200).expected_seconds == pytest.approx(0.34, rel=1e-3)
+    assert (view.describe()["service_seconds"]["p90"] or 0.0) < 0.001
+
+
+def test_what_comes_on_top_is_no_more_for_a_long_prompt() -> None:
+    """Short prompts of the stage took 50 ms more than modelled: so will a long one, not five times that."""
+    view, load = outlook()
+    for call_id in range(1, 60):
+        served(view, load, call_id, ttft=0.16, decode=0.18, ways=0.0)
+    call = make_call(200, spec=call_spec(200, prompt_tokens=500))
+    call.likely_output_tokens = 1.0
+    load.add(call)
+    view.sent(call, Ahead((), {200}, 0.0), 0.0)
+    assert call.expected_seconds == pytest.approx(0.01 + 0.5 + 0.05, rel=1e-3)
+
+
+def test_no_prompt_is_expected_before_it_is_sent() -> None:
+    """Prompts that took far less than modelled leave a share of it, never less than nothing."""
+    view, load = outlook()
+    for call_id in range(1, 60):
+        served(view, load, call_id, ttft=0.001, decode=0.0, ways=0.0, output=1)
+    short = make_call(200, spec=call_spec(200, prompt_tokens=20))
+    short.likely_output_tokens = 1.0
+    load.add(short)
+    view.sent(short, Ahead((), {200}, 0.0), 0.0)
+    assert short.expected_seconds == pytest.approx(0.3 * 0.03, rel=1e-3)
 
 
 def test_it_learns_what_is_cached_beyond_whole_blocks() -> None:
