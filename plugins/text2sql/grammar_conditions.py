@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 from plugins.text2sql.grammar_numbers import COMPARISON
-from plugins.text2sql.grammar_texts import Place
+from plugins.text2sql.grammar_texts import MOST_TEXTS, Name
 from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, listed, optional, seq
 from plugins.text2sql.grammar_values import Values
 from plugins.text2sql.joins import holds
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
 
 _EQUALS = alt(" = ", " <> ")
-_MOST_TEXTS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +35,7 @@ def conditions(prefix: str, table: Table, schema: DatabaseSchema, values: Values
     tests = [test for test in free if test is not None]
     tests += [test for other in others for test in other.tests(values)]
     needed = [
-        *(_named(table, places) for places in values.texts.named),
+        *(_named(table, name) for name in values.texts.named),
         *(_dated(table, others, node) for node in values.dates.needed),
     ]
     return Conditions(Rule(f"{prefix}_test", alt(*tests)) if tests else None, tuple(needed))
@@ -79,22 +78,23 @@ def _around(needed: Sequence[Node], test: Node | None, others: int) -> Node:
     return seq(Repeat(seq(test, " AND "), 0, most), *parts, Repeat(seq(" AND ", test), 0, most))
 
 
-def _named(table: Table, places: Mapping[Place, Sequence[str]]) -> Node | None:
+def _named(table: Table, name: Name) -> Node | None:
     found = [
-        seq(identifier(column.name), _is_of(places[table.name, column.name]))
+        seq(identifier(column.name), _is_of(name.places[table.name, column.name], name.joined))
         for column in table.columns
-        if (table.name, column.name) in places
+        if (table.name, column.name) in name.places
     ]
     return alt(*found) if found else None
 
 
-def _is_of(texts: Sequence[str]) -> Node:
-    """Return what compares with one of ``texts`` or, if there are several, all of them."""
+def _is_of(texts: Sequence[str], joined: bool) -> Node:
+    """Return what compares with one of ``texts`` or all of them; ``joined``: only so."""
     one = seq(_EQUALS, alt(*texts))
     if len(texts) == 1:
         return one
-    orders = (f" IN ({', '.join(order)})" for order in permutations(texts[:_MOST_TEXTS]))
-    return alt(one, seq(optional(" NOT"), alt(*orders)))
+    orders = (f" IN ({', '.join(order)})" for order in permutations(texts[:MOST_TEXTS]))
+    all_ = seq(optional(" NOT"), alt(*orders))
+    return all_ if joined else alt(one, all_)
 
 
 def _test(table: Table, column: Column, values: Values) -> Node | None:

@@ -5,6 +5,7 @@ A tiny model can choose a name, but hardly copy one, and at times it forgets one
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import permutations
@@ -17,15 +18,28 @@ MAX_VALUE_CHARACTERS = 40
 _MOST_WORDS = 4
 _MOST_NAMED = 3
 _SHORTEST_PLURAL = 3
+MOST_TEXTS = 3
+"""What one comparison names at the most."""
 _LINKS = (" or ", " and ", " & ", ", ")
+_LINK = re.compile(r"(?:,|,? (?:or|and|&|nor))(?: (?:the|from|in|by|with))* ")
 _ANY = Rule("text", seq("'", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "'"))
 _ANY_PATTERN = Rule("pattern", seq("'%", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "%'"))
 _MAX_BYTES = max_length(_ANY)
 
 Place = tuple[str, str]
 """The names of a table and of one of its columns."""
-_Name = Mapping[Place, Sequence[str]]
 _Stored = Mapping[Place, tuple[Column, Sequence[str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a question names: the ``places`` where it is stored, with its texts there.
+
+    ``joined``: they are several and the question joins them all, as in Rome or Paris.
+    """
+
+    places: Mapping[Place, Sequence[str]]
+    joined: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +47,13 @@ class Texts:
     """The quoted texts that a column may be compared with; any by default.
 
     ``known`` are those of a column, ``other`` those (if any) of all other columns, ``pattern`` those after
-    LIKE.  Each of ``named`` must be used, wherever it is stored: its places with their texts.  Nothing else
-    is asked of the places ``taken``.
+    LIKE.  Each of ``named`` must be used, in one of its places.  Nothing else is asked of those ``taken``.
     """
 
     known: Mapping[Place, Sequence[str]] = field(default_factory=dict)
     other: Node | None = _ANY
     pattern: Node | None = _ANY_PATTERN
-    named: Sequence[_Name] = ()
+    named: Sequence[Name] = ()
     taken: Set[Place] = frozenset()
 
     def of(self, table: Table, column: Column) -> Node | None:
@@ -69,14 +82,19 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     }
     named = _named(question, stored, _words_of(schema))[:_MOST_NAMED]
     exact: dict[Place, list[str]] = {}
-    for place, texts in (item for name in named for item in name.items()):
+    for place, texts in (item for name in named for item in name.places.items()):
         exact[place] = [*exact.get(place, ()), *texts]
     known = {
         place: (() if column.choices else exact.get(place)) or _short([*texts, *map(literal, column.choices)])
         for place, (column, texts) in stored.items()
     }
     # A value in two tables may be meant in both, or beside another one (Dutch customers, Spanish suppliers).
-    taken = {p for n in named for p in n if len(n) == 1 or (len(n[p]) == 1 and not stored[p][0].choices)}
+    taken = {
+        place
+        for name in named
+        for place, texts in name.places.items()
+        if name.joined or len(name.places) == 1 or (len(texts) == 1 and not stored[place][0].choices)
+    }
     said = _said(question, named)
     said += [" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in said]
     other = _rule("said", [literal(text) for text in said])
@@ -90,21 +108,21 @@ def _rule(name: str, texts: Sequence[str]) -> Rule | None:
     return Rule(name, alt(*short)) if short else None
 
 
-def _said(question: str, named: Sequence[_Name]) -> list[str]:
+def _said(question: str, named: Sequence[Name]) -> list[str]:
     """Return the words of the question that may be values, though nothing like them was found.
 
     Where it has capitals (not only at its beginning), a value begins with one.
     """
-    taken = {word for name in named for texts in name.values() for text in texts for word in _words(text)}
+    taken = _taken_words(named)
     free = [span for span in spans(question, _MOST_WORDS) if taken.isdisjoint(_words(span))]
     if question[1:].islower():
         return free
     return [span for span in free if not span.split()[0].islower() and not question.startswith(span)]
 
 
-def _singulars(question: str, named: Sequence[_Name]) -> list[str]:
+def _singulars(question: str, named: Sequence[Name]) -> list[str]:
     """Return what the plurals of a question may be in the singular: a part of names, as tent of tents."""
-    taken = {word for name in named for texts in name.values() for text in texts for word in _words(text)}
+    taken = _taken_words(named)
     found = []
     for word in spans(question.casefold(), 1):
         if word.endswith("s") and len(word) > _SHORTEST_PLURAL and word not in taken:
@@ -113,11 +131,16 @@ def _singulars(question: str, named: Sequence[_Name]) -> list[str]:
     return found
 
 
+def _taken_words(named: Sequence[Name]) -> set[str]:
+    texts = (text for name in named for texts in name.places.values() for text in texts)
+    return {word for text in texts for word in _words(text)}
+
+
 def _words(text: str) -> list[str]:
     return text.casefold().strip("'").split()
 
 
-def _named(question: str, stored: _Stored, common: Set[str]) -> list[_Name]:
+def _named(question: str, stored: _Stored, common: Set[str]) -> list[Name]:
     """Return where each name of the question is stored; names in the same places come together.
 
     Those that are no choices come first.  A ``common`` word is no choice; of other columns a small word is no
@@ -149,12 +172,24 @@ def _named(question: str, stored: _Stored, common: Set[str]) -> list[_Name]:
     together: dict[tuple[Place, ...], list[str]] = {}
     for span, where in meant.items():
         if said := tuple(place for place in where if where[place]):
-            together.setdefault(said, []).append(literal(span).casefold())
+            together.setdefault(said, []).append(span)
     names = [
-        {place: [text for text in stored[place][1] if text.casefold() in texts] for place in where}
-        for where, texts in together.items()
+        Name(_texts_at(stored, where, them), _joined(question, them)) for where, them in together.items()
     ]
-    return sorted(names, key=lambda name: any(stored[place][0].choices for place in name))
+    return sorted(names, key=lambda name: any(stored[place][0].choices for place in name.places))
+
+
+def _texts_at(stored: _Stored, where: Sequence[Place], named: Sequence[str]) -> Mapping[Place, Sequence[str]]:
+    small = {literal(span).casefold() for span in named}
+    return {place: [text for text in stored[place][1] if text.casefold() in small] for place in where}
+
+
+def _joined(question: str, named: Sequence[str]) -> bool:
+    """Return whether ``named`` are some texts between which the question has nothing but a link."""
+    order = sorted(named, key=question.find)
+    ends = [question.find(span) + len(span) for span in order]
+    between = [question[end : question.find(span)] for end, span in zip(ends, order[1:], strict=False)]
+    return 1 < len(named) <= MOST_TEXTS and all(_LINK.fullmatch(words.casefold()) for words in between)
 
 
 def _words_of(schema: DatabaseSchema) -> Set[str]:

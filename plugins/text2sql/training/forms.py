@@ -23,6 +23,8 @@ _SUBJECTS = {
     "shipments": 6,
 }
 _TIED = {"orders": 5, "products": 5, "reviews": 3, "customers": 4, "suppliers": 2}
+_MOST_CONDITIONS = 3
+"""As many as the grammar has room for."""
 _NUMEROUS = ("customers", "products", "suppliers", "categories")
 _RELATIVE = re.compile(r"^(who|that) ")
 # It would be a sum.
@@ -39,7 +41,8 @@ def counting(speaker: Speaker) -> Draft | None:
     phrase = speaker.phrase(subject, 3)
     if phrase.is_name:
         return None
-    if subject in _NUMEROUS and phrase.root == subject and speaker.rng.random() < 0.12:
+    free = phrase.root == subject and len(phrase.where) < _MOST_CONDITIONS
+    if subject in _NUMEROUS and free and speaker.rng.random() < 0.12:
         turned.counted(speaker, phrase, *said_limit(speaker.rng))
     noun = speaker.noun(subject)
     text = speaker.say({"np": phrase.text(noun), "w": which(phrase, noun)}, "counting")

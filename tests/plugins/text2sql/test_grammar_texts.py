@@ -9,7 +9,7 @@ import xgrammar
 
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.grammar import MAX_LENGTH, sql_grammar, sql_tree
-from plugins.text2sql.grammar_texts import texts_about
+from plugins.text2sql.grammar_texts import Name, texts_about
 from plugins.text2sql.grammar_tree import Node, max_length, sample, to_ebnf
 from plugins.text2sql.grammar_values import values_about
 from plugins.text2sql.schema import DatabaseSchema
@@ -126,14 +126,14 @@ def test_one_of_several_names_in_a_place_is_enough(shop: DatabaseSchema) -> None
     places = ("customers", "city")
     found = [f"customers.city = '{city}'" for city in ("Rome", "Paris")]
     texts = texts_about(shop, "Customers in Rome or Paris", found)
-    assert texts.named == [{places: ["'Rome'", "'Paris'"]}]
+    assert texts.named == [Name({places: ["'Rome'", "'Paris'"]}, joined=True)]
     assert texts.taken == {places}
-    texts = texts_about(
-        shop, "Customers in Rome or Paris", [*found, *(f.replace("customers", "suppliers") for f in found)]
-    )
+    found += [f.replace("customers", "suppliers") for f in found]
+    texts = texts_about(shop, "Customers in Rome who buy from Paris", found)
+    assert not texts.named[0].joined
     assert not texts.taken  # one may be the supplier's
     names = ("suppliers.name = 'Bauer GmbH'", "customers.last_name = 'Bauer'")
-    assert [list(name) for name in texts_about(shop, "all of Bauer GmbH", names).named] == [
+    assert [list(name.places) for name in texts_about(shop, "all of Bauer GmbH", names).named] == [
         [("suppliers", "name")]
     ]
 
@@ -154,8 +154,31 @@ def test_two_names_said_together_are_in_one_place(
     found += [f"categories.department = '{name}'" for name in ("Electronics", "Home")]
     found += ["customers.city = 'Köln'", "suppliers.city = 'Köln'", "customers.city = 'Rome'"]
     (named,) = texts_about(shop, question, found).named
-    ((place, texts),) = named.items()
+    ((place, texts),) = named.places.items()
     assert condition == f"{'.'.join(place)} IN ({', '.join(texts)})"
+
+
+@pytest.mark.parametrize(
+    ("question", "joined"),
+    [
+        ("customers from Sweden or the Netherlands", True),
+        ("customers from Sweden, Netherlands and Italy", True),
+        ("customers neither in Sweden nor in Italy", True),
+        ("customers from Sweden, suppliers of Italy", False),
+        ("customers from Sweden with orders", False),
+    ],
+)
+def test_joined_names_are_all_in_one_comparison(shop: DatabaseSchema, question: str, joined: bool) -> None:
+    """Of names with only a link between them none is left out, and nothing else is asked of their column."""
+    found = [f"customers.country = '{name}'" for name in ("Sweden", "Netherlands", "Italy")]
+    (named,) = texts_about(shop, question, found).named
+    assert named.joined == joined
+    grammar = compiled(to_ebnf(sql_tree(shop, ["customers"], values_about(shop, question, found))))
+    start = "SELECT email FROM customers WHERE country"
+    assert accepts(grammar, f"{start} = 'Sweden'") != joined
+    all_ = ", ".join(named.places["customers", "country"])
+    assert accepts(grammar, f"{start} NOT IN ({all_})") == (joined or "," in all_)
+    assert not accepts(grammar, f"{start} IN ({all_}) AND country = 'Sweden'")
 
 
 def test_a_common_word_before_its_table_is_a_name(shop: DatabaseSchema) -> None:
