@@ -98,7 +98,7 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     said = _said(question, named)
     said += [" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in said]
     other = _rule("said", [literal(text) for text in said])
-    parts = [*said, *_singulars(question, named)]
+    parts = [*said, *_singulars(question, named, schema)]
     pattern = _rule("pattern", [literal(f"%{text}%") for text in parts])
     return Texts(known, other, pattern, named, taken)
 
@@ -120,9 +120,14 @@ def _said(question: str, named: Sequence[Name]) -> list[str]:
     return [span for span in free if not span.split()[0].islower() and not question.startswith(span)]
 
 
-def _singulars(question: str, named: Sequence[Name]) -> list[str]:
-    """Return what the plurals of a question may be in the singular: a part of names, as tent of tents."""
-    taken = _taken_words(named)
+def _singulars(question: str, named: Sequence[Name], schema: DatabaseSchema) -> list[str]:
+    """Return what the plurals of a question may be in the singular: a part of names, as tent of tents.
+
+    The words of the schema are no such parts.  (Left in, they would make each question's grammar another.)
+    """
+    tables = {word for table in schema.tables for word in table.name.casefold().split("_")}
+    columns = _words_of(schema)
+    taken = _taken_words(named) | tables | columns | {f"{word}s" for word in columns}
     found = []
     for word in spans(question.casefold(), 1):
         if word.endswith("s") and len(word) > _SHORTEST_PLURAL and word not in taken:
