@@ -83,7 +83,7 @@ def _overtakes(server: RealServer) -> int:
     runtimes = len(server.workers())
     relaxed = [f"relaxed-{number}" for number in range(8 * runtimes)]
     with ThreadPoolExecutor(len(relaxed) + 1) as pool:
-        answers = [pool.submit(generate, name, 600.0, 128) for name in relaxed]
+        answers = [pool.submit(generate, name, 600.0, 512) for name in relaxed]
 
         def all_in_sglang() -> bool:
             return sum(worker["waiting"] or 0 for worker in server.workers()) >= 4 * runtimes
