@@ -23,7 +23,7 @@ _WHOSE = {
     "categories": ("(of|for|with|on|from)", ("order_items", "reviews")),
     "orders": ("(in|from|of|for|with)", ("order_items", "shipments")),
 }
-_MADE_BY = ("customers", "orders", "reviews")
+_MADE_BY = ("orders", "reviews")
 
 
 def whose(speaker: Speaker, phrase: Phrase, column: str) -> tuple[str, str]:
