@@ -40,8 +40,8 @@ check: setup ## lint, format, types, import rule
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: check ## check, then all tests but the slow ones
-	$(BIN)/pytest -m "not slow"
+test: check ## check, then all tests but the slow ones, and fewer examples of properties
+	$(BIN)/pytest -m "not slow" --hypothesis-profile=quick
 
 test-all: check ## every test, the slow ones included
 	$(BIN)/pytest

@@ -26,6 +26,7 @@ def register():
 
 
 @pytest.mark.real
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_hook_that_raises_makes_the_server_refuse_to_start(tmp_path: Path) -> None:
     """SGLang itself would go on without it: the missing proof ends the start with one clear sentence."""

@@ -12,7 +12,7 @@ from tests.launch.real_server import RealServer, eventually
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
 
-RELAXED_PER_RUNTIME = 8
+RELAXED_PER_RUNTIME = 10
 RELAXED_TOKENS = 640
 """Long enough that most still wait when the news of the last one has come back, on a fast machine, too."""
 
@@ -75,7 +75,8 @@ def test_a_call_in_sglangs_queue_takes_the_place_of_its_new_deadline(pair: RealS
     """The last one in the queue, given the nearest deadline by PATCH, runs before those ahead of it."""
     overtaken, call = _overtakes(pair, "patched", 1.0)
     assert (call["rekeys"], call["attempts"]) == (1, 1)
-    assert overtaken >= 3
+    # Its runtime may be the slower one, with few of the calls; without PATCH it overtakes one at the most.
+    assert overtaken >= 2
 
 
 def test_without_another_deadline_it_keeps_its_place(pair: RealServer) -> None:

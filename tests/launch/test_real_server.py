@@ -59,10 +59,12 @@ def test_twelve_concurrent_workflows(pair: RealServer) -> None:
     assert len(shared) > len(finished) / 3
 
 
-def _overtakes(server: RealServer) -> int:
-    """Send relaxed calls, then an urgent one, and return how many of the relaxed ones it overtook.
+def _overtakes(server: RealServer) -> tuple[int, int]:
+    """Send relaxed calls, then an urgent one.
 
-    All of them are on their runtime before the urgent one is sent: what it overtakes waited in SGLang.
+    Return how many of the relaxed ones on its runtime it overtook, and how many of them had yet to end when
+    it was sent: a runtime that is measured as faster has more.  All of them are on their runtime before: what
+    it overtakes waited in SGLang.
     """
     ended: dict[str, float] = {}
     lock = threading.Lock()
@@ -81,14 +83,15 @@ def _overtakes(server: RealServer) -> int:
         return dict(answer.json())
 
     runtimes = len(server.workers())
-    relaxed = [f"relaxed-{number}" for number in range(8 * runtimes)]
+    relaxed = [f"relaxed-{number}" for number in range(12 * runtimes)]
     with ThreadPoolExecutor(len(relaxed) + 1) as pool:
-        answers = [pool.submit(generate, name, 600.0, 512) for name in relaxed]
+        answers = [pool.submit(generate, name, 600.0, 384) for name in relaxed]
 
         def all_in_sglang() -> bool:
             return sum(worker["waiting"] or 0 for worker in server.workers()) >= 4 * runtimes
 
         assert eventually(all_in_sglang, 20.0), server.workers()
+        sent = time.monotonic()
         urgent = pool.submit(generate, "urgent", 1.0, 4).result()
         for answer in answers:
             answer.result()
@@ -99,17 +102,22 @@ def _overtakes(server: RealServer) -> int:
             for name in relaxed
         }
     assert all(place["waited_seconds"] < 0.5 for place in places.values()), "held by the controller"
-    return sum(ended[name] > ended["urgent"] for name, place in places.items() if place["runtime"] == where)
+    beside = [ended[name] for name, place in places.items() if place["runtime"] == where]
+    return sum(end > ended["urgent"] for end in beside), sum(end > sent for end in beside)
 
 
 def test_urgency_reorders_the_queue_inside_sglang(pair: RealServer) -> None:
     """A late urgent call overtakes calls that already wait in the runtime's own queue."""
-    assert _overtakes(pair) >= 3
+    overtaken, pending = _overtakes(pair)
+    # Two run and two more may have begun before it came.
+    assert overtaken >= max(2, pending - 4)
 
 
 def test_fcfs_keeps_the_order_inside_sglang(fcfs: RealServer) -> None:
     """With ``fcfs`` the same late call overtakes no more than the ones that were running beside it."""
-    assert _overtakes(fcfs) <= 1
+    overtaken, pending = _overtakes(fcfs)
+    assert pending >= 6
+    assert overtaken <= 1
 
 
 def test_hook_is_shown_to_be_live(pair: RealServer) -> None:

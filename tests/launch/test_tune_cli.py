@@ -73,7 +73,7 @@ def test_wrong_numbers_are_refused(flag: str, value: str, capsys: pytest.Capture
 def test_a_shifting_load_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every phase has its figure for the default and for live tuning."""
     out = tmp_path / "shift.json"
-    phases = ["--phases", "0.1:50,0.6:20", "--seeds", "1", "--jobs", "1"]
+    phases = ["--phases", "0.1:40,0.6:8", "--seeds", "1", "--jobs", "1"]
     assert shift.main([TRACE, "--placement", "sluice", *phases, "--json", str(out)]) == 0
     tails = json.loads(out.read_bytes())["tails"]
     assert len(tails) == 2

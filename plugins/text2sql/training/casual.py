@@ -25,7 +25,7 @@ _AFTER = (
     "in the database|in total|overall|exactly|, please|again|, thanks|today|asap|, cheers|for the team|"
     "pls|so far|in our system|on file|these days|at the moment|altogether|all together|if possible|"
     ", please and thanks|would be great|(roughly)|as a list|in a table|at all|for my report|of all time|"
-    "right away|, that's all"
+    "right away|, that's all|in the catalog|in our range"
     ")"
 )
 _ASIDE = frozenset(

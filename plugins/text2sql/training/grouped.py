@@ -13,7 +13,7 @@ _LEADS = ("of", "of", "for", "of all", "across", "over all", "among")
 _EVERY = {"month": ("monthly", "month"), "year": ("(yearly|annual)", "year")}
 _USED = ("orders.payment_method", "shipments.carrier")
 _PER = (
-    *("per", "per", "by", "for each", "for every", "for each", "in each", "grouped by", "of each"),
+    *("per", "per", "per", "by", "by", "by", "by", "for each", "for every", "for each", "in each", "grouped by", "of each"),
     *("in every", "across each", "split by", "- by"),
 )
 
@@ -28,7 +28,7 @@ def number(speaker: Speaker) -> Draft | None:
     if phrase is None or not measure.fits(*phrase.conditions):
         return None
     select, wordings = measure.sql, ["number"]
-    if speaker.rng.random() < 0.08:
+    if speaker.rng.random() < 0.12:
         other = draw_measure(speaker, measure.base)
         if other.sql == measure.sql or not other.fits(*phrase.conditions):
             return None
@@ -86,7 +86,7 @@ def grouping(speaker: Speaker) -> Draft | None:
         wordings.append("grouping_count")
         if by.column in _USED:
             wordings.append("grouping_used")
-    elif rng.random() < 0.1:
+    elif rng.random() < 0.14:
         other = draw_measure(speaker, measure.base)
         if other.sql == measure.sql:
             return None

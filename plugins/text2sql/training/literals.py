@@ -61,7 +61,7 @@ _SYLLABLES = (
     "ur",
     "es",
 )
-_SMALL = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _RANGES = {
     "products.price": (5, 2000),
     "products.cost": (5, 1500),
@@ -181,7 +181,7 @@ def _unit(money: bool, rng: random.Random) -> str:
 def said_count(rng: random.Random) -> tuple[str, int]:
     """Return a small number in words or figures, for limits."""
     number = rng.choice((2, 3, 3, 4, 5, 5, 5, 6, 7, 8, 9, 10, 10, 12, 15, 20))
-    word = _SMALL[number - 2] if number <= 10 and rng.random() < 0.45 else str(number)
+    word = _WORDS[number - 1] if number <= 10 and rng.random() < 0.45 else str(number)
     return word, number
 
 
@@ -192,4 +192,6 @@ def said_limit(rng: random.Random, numbers: Sequence[int] = ()) -> tuple[str, st
     if not numbers and sign in _FEW and limit <= 3 and rng.random() < 0.5:
         return _FEW[sign][limit - 1], f"{sign} {limit}"
     shown = f"{limit:,}" if limit >= 1000 and rng.random() < 0.3 else str(limit)
+    if limit <= len(_WORDS) and rng.random() < 0.3:
+        shown = _WORDS[limit - 1]
     return f"{expand(said, rng)} {shown}", f"{sign} {limit}"

@@ -20,7 +20,7 @@ _HELD_OUT_SHARE = 0.06
 _FORMS: tuple[tuple[int, Callable[[Speaker], Draft | None]], ...] = (
     (18, forms.counting),
     (17, forms.listing),
-    (9, forms.attributes),
+    (11, forms.attributes),
     (10, forms.tied),
     (2, grouped.spending),
     (4, grouped.sold),

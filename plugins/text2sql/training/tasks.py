@@ -20,11 +20,11 @@ from sched.workflow import Segment, SqlResult
 _EMPTY = "the statement ran and returned no rows"
 _SHARES = {
     stages.GENERATE_CANDIDATE: 66,
-    stages.SCHEMA_LINKING: 10,
-    stages.EXTRACT_KEYWORDS: 9,
-    stages.REVISE: 9,
+    stages.SCHEMA_LINKING: 8,
+    stages.EXTRACT_KEYWORDS: 8,
+    stages.REVISE: 8,
     stages.GENERATE_UNIT_TEST: 3,
-    stages.EVALUATE: 2,
+    stages.EVALUATE: 6,
     stages.INFORMATION_RETRIEVAL: 1,
 }
 # How often the linked tables in a prompt are wrong, for each style.

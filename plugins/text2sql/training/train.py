@@ -168,7 +168,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the model goes, and its checkpoints until then")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model")
-    parser.add_argument("--steps", type=int, default=6000, help=f"batches of {_BATCH_TASKS} examples")
+    parser.add_argument("--steps", type=int, default=7000, help=f"batches of {_BATCH_TASKS} examples")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()

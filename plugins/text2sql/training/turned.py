@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from plugins.text2sql.training.phrases import Speaker
 
 _PAIR = "({one} or {two}|either {one} or {two}|{one} or {two}|{one} and {two})"
-_NEITHER = "({one} or {two}|{one} and {two}|{one} or {two}|either {one} or {two})"
 _TRIPLE = "({one}, {two} (or|and) {three}|{one} or {two} or {three})"
 # What customers and goods are to numbers about orders, their items and others.
 _WHOSE = {
@@ -40,10 +39,10 @@ def whose(speaker: Speaker, phrase: Phrase, column: str) -> tuple[str, str]:
 
 def negate(speaker: Speaker, phrase: Phrase, column: str) -> None:
     """Say that ``column`` has another value than the one named."""
-    said = said_text(speaker.world, column, speaker.rng, speaker.mode)
     if speaker.rng.random() < 0.3:
         _neither(speaker, phrase, column)
         return
+    said = said_text(speaker.world, column, speaker.rng, speaker.mode)
     phrase.post.append(expand(speaker.world.lexicon["negated"][column], speaker.rng, {"v": said.text}))
     phrase.where.append(column + said.sql.replace("=", "<>", 1))
     phrase.conditions += [column, "not"]
@@ -59,7 +58,7 @@ def _neither(speaker: Speaker, phrase: Phrase, column: str) -> None:
     if column == "orders.status" and rng.random() < 0.5:
         words = expand("that (are|were) neither {one} nor {two}", rng, slots)
     else:
-        pair = expand(_NEITHER, rng, slots)
+        pair = expand(_PAIR, rng, slots)
         words = expand(speaker.world.lexicon["negated"][column], rng, {"v": pair})
     phrase.post.append(words)
     _one_of(phrase, column, values, "NOT IN")

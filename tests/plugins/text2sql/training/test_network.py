@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import torch
 
 from plugins.text2sql.training import train
 from plugins.text2sql.training.train import Trainer
+from plugins.text2sql.training.world import demo_world
 
 
 def test_training_learns_and_resumes(tmp_path: Path) -> None:
@@ -30,9 +32,12 @@ def test_the_same_seed_gives_the_same_weights(tmp_path: Path, monkeypatch: pytes
     """Tokenizer and weights are the same to the last bit, whatever was drawn in the process before."""
     monkeypatch.setattr(train, "_VOCABULARY_TASKS", 1500)
     monkeypatch.setattr(train, "_CHECKED", 8)
-    monkeypatch.setattr(train, "_POOL_BATCHES", 4)
-    for name, seed in (("one", 1), ("again", 1), ("other", 2)):
-        train.train(tmp_path / name, seed, 3, torch.device("cpu"))
+    monkeypatch.setattr(train, "_POOL_BATCHES", 3)
+    monkeypatch.setattr(train, "_BATCH_TASKS", 32)
+    with demo_world() as world:
+        monkeypatch.setattr(train, "demo_world", lambda: nullcontext(world))
+        for name, seed in (("one", 1), ("again", 1), ("other", 2)):
+            train.train(tmp_path / name, seed, 3, torch.device("cpu"))
     files = {
         name: [(tmp_path / name / file).read_bytes() for file in ("tokenizer.json", "model.safetensors")]
         for name in ("one", "again", "other")
