@@ -36,6 +36,8 @@ _PARTS = {
 }
 _SPELT = slips((*_NAMES, *(word for word in _ORDINALS if word.isalpha()), "quarter", "month"))
 _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}) (quarter|half)\b")
+# 3rd of March: a day for sure, as in March 3.
+_DAY_BEFORE = re.compile(rf"\b(\d\d?)(?:(?:st|nd|rd|th)(?: of)?| of) ({'|'.join(_PARTS)})\b")
 _SHORT_YEAR = re.compile(r"'(\d\d)\b")
 _TOKEN = re.compile(r"\d{4}-\d\d-\d\d|\d{4}-\d\d(?!\d)|[qh][1-4]\b|\d+|[^\W\d_]+")
 _LEADS = (
@@ -97,6 +99,7 @@ def dates_about(question: str) -> Dates:
     """
     text = corrected(_SHORT_YEAR.sub(r"20\1", question.casefold()), _SPELT)
     text = _ORDINAL.sub(lambda match: f"{match[2][0]}{_ORDINALS[match[1]]}", text)
+    text = _DAY_BEFORE.sub(r"\2 \1", text)
     if _OTHER.search(text):
         return Dates()
     tokens = [token for token in _TOKEN.findall(text) if token not in _LINKS]
@@ -139,7 +142,12 @@ def _spans(tokens: Sequence[str], place: int, years: Sequence[str]) -> Iterator[
     """Yield what the token at ``place`` names."""
     token = tokens[place]
     if token in _PARTS:
-        yield from _within(_PARTS[token], *_around(tokens, place, years))
+        of, days = _around(tokens, place, years)
+        if not _has_day(tokens, place):
+            yield from (_months(year, *_PARTS[token]) for year in of)
+        for year, day in product(of, days):
+            iso = f"{year}-{_PARTS[token][0]:02}-{int(day):02}"
+            yield Span(iso, iso)
     elif _is_year(token) and not _belongs(tokens, place):
         yield Span(f"{token}-01-01", f"{token}-12-31", token)
     elif re.fullmatch(r"\d{4}-(?:0[1-9]|1[0-2])", token):
@@ -151,9 +159,17 @@ def _spans(tokens: Sequence[str], place: int, years: Sequence[str]) -> Iterator[
 def _around(tokens: Sequence[str], place: int, years: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """Return the years that the month at ``place`` may be of, and the days of it that may be meant."""
     before, after = tokens[max(0, place - 1) : place], tokens[place + 1 : place + 3]
+    if _has_day(tokens, place):
+        return after[1:], after[:1]
     days = [token for token in (*before, *after[:1]) if _is_day(token)]
     near = after[1:] if after and _is_day(after[0]) else after[:1]
     return ([token for token in near if _is_year(token)] or years), days
+
+
+def _has_day(tokens: Sequence[str], place: int) -> bool:
+    """Return whether a day and a year follow the month at ``place``, as in March 3, 2024."""
+    after = tokens[place + 1 : place + 3]
+    return len(after) > 1 and _is_day(after[0]) and _is_year(after[1])
 
 
 def _is_sure(tokens: Sequence[str], place: int) -> bool:
@@ -166,14 +182,6 @@ def _is_sure(tokens: Sequence[str], place: int) -> bool:
             if year < len(tokens) and _is_year(tokens[year])
         )
     return "-" in token or before in _BEFORE
-
-
-def _within(months: tuple[int, int], years: Sequence[str], days: Sequence[str]) -> Iterator[Span]:
-    for year in years:
-        yield _months(year, *months)
-        for day in days:
-            iso = f"{year}-{months[0]:02}-{int(day):02}"
-            yield Span(iso, iso)
 
 
 def _months(year: str, first: int, last: int) -> Span:
