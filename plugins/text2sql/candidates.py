@@ -11,13 +11,15 @@ from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 
 _OTHER_TEMPERATURE = 0.7
+_DOUBTED_ROUNDS = 3
 REVISION_TEMPERATURE = 0.5
 
 
 def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[Steps], Awaitable[Candidate]]:
     """Return the branch of candidate ``index``; the styles alternate.
 
-    It ends when the SQL runs and returns rows, or after ``max_revisions`` rounds.
+    It ends when the SQL runs, returns rows and nothing speaks against it, or after ``max_revisions`` rounds;
+    what is only doubtful has a few.
     """
     styles = job.prompts.styles
     style = styles[index % len(styles)]
@@ -27,13 +29,17 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
     async def run(steps: Steps) -> Candidate:
         prompt = job.prompts.candidate(style, job.topic, tables)
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
-        candidate = Candidate(index, style.name, 0, await _try(steps, generation))
+        result = await _try(steps, generation)
+        candidate = Candidate(index, style.name, 0, result, job.doubt(result.statement))
         for round_ in range(1, job.options.max_revisions + 1):
-            if candidate.settled:
+            if candidate.settled or (candidate.has_rows and round_ > _DOUBTED_ROUNDS):
                 break
             prompt = job.prompts.revision(job.topic, candidate.result.statement, candidate.complaint)
-            generation = await steps.generate(stages.REVISE, prompt, job.sql_at(REVISION_TEMPERATURE))
-            candidate = candidate.revised(round_, await _try(steps, generation))
+            # What runs is near the model's best guess: another one is wanted.
+            sql = job.sql_at(_OTHER_TEMPERATURE if candidate.has_rows else REVISION_TEMPERATURE)
+            generation = await steps.generate(stages.REVISE, prompt, sql)
+            result = await _try(steps, generation)
+            candidate = candidate.revised(round_, result, job.doubt(result.statement))
         return candidate
 
     return run

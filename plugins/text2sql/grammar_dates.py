@@ -36,8 +36,11 @@ _PARTS = {
 }
 _SPELT = slips((*_NAMES, *(word for word in _ORDINALS if word.isalpha()), "quarter", "month"))
 _ORDINAL = re.compile(rf"\b({'|'.join(_ORDINALS)}) (quarter|half)\b")
-# 3rd of March: a day for sure, as in March 3.
-_DAY_BEFORE = re.compile(rf"\b(\d\d?)(?:(?:st|nd|rd|th)(?: of)?| of) ({'|'.join(_PARTS)})\b")
+# 3rd of March, or after 3 March: a day for sure, as in March 3.
+_DAY_BEFORE = re.compile(
+    r"\b(?:(?P<word>(?:on|after|before|since|until|till|from|to|between|and|than|by) )(?P<plain>\d\d?)"
+    rf"|(?P<day>\d\d?)(?:(?:st|nd|rd|th)(?: of)?| of)) (?P<month>{'|'.join(_PARTS)})\b"
+)
 _SHORT_YEAR = re.compile(r"'(\d\d)\b")
 _TOKEN = re.compile(r"\d{4}-\d\d-\d\d|\d{4}-\d\d(?!\d)|[qh][1-4]\b|\d+|[^\W\d_]+")
 _LEADS = (
@@ -99,7 +102,9 @@ def dates_about(question: str) -> Dates:
     """
     text = corrected(_SHORT_YEAR.sub(r"20\1", question.casefold()), _SPELT)
     text = _ORDINAL.sub(lambda match: f"{match[2][0]}{_ORDINALS[match[1]]}", text)
-    text = _DAY_BEFORE.sub(r"\2 \1", text)
+    text = _DAY_BEFORE.sub(
+        lambda match: f"{match['word'] or ''}{match['month']} {match['plain'] or match['day']}", text
+    )
     if _OTHER.search(text):
         return Dates()
     tokens = [token for token in _TOKEN.findall(text) if token not in _LINKS]

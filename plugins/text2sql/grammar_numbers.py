@@ -20,6 +20,11 @@ _INTEGER = Rule("integer", alt("0", seq(alt(*"123456789"), Repeat(DIGIT, 0, 5)))
 _DECIMAL = Rule("decimal", seq(_INTEGER, optional(seq(".", Repeat(DIGIT, 1, 2)))))
 _RANGE = seq(_INTEGER, " AND ", _INTEGER)
 _LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(DIGIT)))
+# A number on its own, unlike those in Q2 or 3rd; one says other things, too.
+_CLEAR = re.compile(
+    r"(?<![\w.,'])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)(?!\w)"
+    r"|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
+)
 _MOST_CHARACTERS = 9
 _LONGEST_SCALE = 10
 _MOST_ROWS = 1000
@@ -87,6 +92,17 @@ def numbers_about(question: str) -> Numbers:
         limit=Rule("limit", seq(" LIMIT ", _any(*counts))),
         stated=True,
     )
+
+
+def clear_numbers(question: str) -> list[float]:
+    """Return the numbers that ``question`` can't do without, years and days among them.
+
+    There are none where words like thousand make larger numbers.
+    """
+    text = question.casefold()
+    if _LARGER.search(text):
+        return []
+    return [float(_WORDS.get(number) or _plain(number)) for number in _CLEAR.findall(text)]
 
 
 def _counted(text: str) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from plugins.text2sql.answers import Form
+from plugins.text2sql.doubts import doubt
 from plugins.text2sql.few_shot import full_prompts
 from plugins.text2sql.grammar import sql_tree
 from plugins.text2sql.grammar_tree import Node, max_length, to_ebnf
@@ -101,6 +102,12 @@ class Job:
             tree = sql_tree(self.schema, values=about)
             sql = self.options.params(tree, self.options.max_sql_tokens)
         return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
+
+    def doubt(self, statement: str) -> str | None:
+        """Return what speaks against SQL of the demo model though it may run, as :func:`doubts.doubt`."""
+        if self.options.profile != "demo":
+            return None
+        return doubt(self.schema, self.topic, statement)
 
     def sql_at(self, temperature: float) -> GenerateParams:
         """Return the sampling of statements at ``temperature``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sched.workflow import SqlResult
@@ -14,27 +14,45 @@ Fingerprint = tuple[int, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A candidate after ``rounds`` revisions.  Its result is the best so far, rows before none."""
+    """A candidate after ``rounds`` revisions.  Its result is the best so far, rows before none.
+
+    ``doubt`` says what speaks against it though it may have rows.
+    """
 
     index: int
     style: str
     rounds: int
     result: SqlResult
+    doubt: str | None = None
 
     @property
-    def settled(self) -> bool:
+    def has_rows(self) -> bool:
         """Whether its SQL ran and returned rows."""
         return self.result.ok and bool(self.result.rows)
 
     @property
+    def settled(self) -> bool:
+        """Whether it has rows, and nothing speaks against it."""
+        return self.has_rows and self.doubt is None
+
+    @property
     def complaint(self) -> str:
         """What is wrong with it, for the prompt of a revision."""
+        if self.has_rows and self.doubt:
+            return self.doubt
         return self.result.error or "the statement ran and returned no rows"
 
-    def revised(self, round_: int, result: SqlResult) -> Candidate:
-        """Return the candidate after revision ``round_``; a failing revision doesn't replace SQL that ran."""
+    def revised(self, round_: int, result: SqlResult, doubt: str | None = None) -> Candidate:
+        """Return the candidate after revision ``round_``.
+
+        One that fails doesn't replace SQL that ran; one that is doubtful or without rows, none that has some.
+        """
         keep = self.result.ok and not result.ok
-        return Candidate(self.index, self.style, round_, self.result if keep else result)
+        if self.has_rows:
+            keep = keep or not result.rows or doubt is not None
+        if keep:
+            return replace(self, rounds=round_)
+        return Candidate(self.index, self.style, round_, result, doubt)
 
     def fingerprint(self) -> Fingerprint:
         """Return what makes two results the same: width and rows, whatever their order and column names."""
@@ -67,22 +85,24 @@ def select(
 
     ``status`` is ``"ok"``, ``"empty"`` (the SQL ran and returned nothing) or ``"no_sql_ran"`` (then
     ``sql`` is ``None`` and ``error`` says what the first candidate failed with).  Candidates with rows go
-    before empty ones, then the most tests passed, then the most agreed result, then the first candidate.
+    before empty ones, before them those that nothing speaks against, then the most tests passed, then the
+    most agreed result, then the first candidate.
     """
     votes = _votes(candidates)
     tests = passed or {}
     ran = [candidate for candidate in candidates if candidate.result.ok]
 
-    def rank(candidate: Candidate) -> tuple[bool, int, int, int]:
+    def rank(candidate: Candidate) -> tuple[bool, bool, int, int, int]:
         key = candidate.fingerprint()
-        return candidate.settled, tests.get(key, 0), votes.get(key, 0), -candidate.index
+        good = candidate.settled, candidate.has_rows
+        return *good, tests.get(key, 0), votes.get(key, 0), -candidate.index
 
     best = max(ran, key=rank, default=None)
     described = [_describe(candidate, votes, tests) for candidate in candidates]
     if best is None:
         error = candidates[0].result.error if candidates else "no candidate was written"
         return _answer("no_sql_ran", None, error, described)
-    return _answer("ok" if best.settled else "empty", best.result, None, described)
+    return _answer("ok" if best.has_rows else "empty", best.result, None, described)
 
 
 def _votes(candidates: Sequence[Candidate]) -> Counter[Fingerprint]:
@@ -115,5 +135,6 @@ def _describe(
         "row_count": len(result.rows) if result.ok else None,
         "agreed": votes.get(candidate.fingerprint(), 0) if candidate.settled else 0,
         "tests_passed": tests.get(candidate.fingerprint()) if candidate.settled else None,
+        "doubt": candidate.doubt if candidate.has_rows else None,
         "error": result.error,
     }

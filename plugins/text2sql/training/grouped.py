@@ -13,7 +13,21 @@ _LEADS = ("of", "of", "for", "of all", "across", "over all", "among")
 _EVERY = {"month": ("monthly", "month"), "year": ("(yearly|annual)", "year")}
 _USED = ("orders.payment_method", "shipments.carrier")
 _PER = (
-    *("per", "per", "per", "by", "by", "by", "by", "for each", "for every", "for each", "in each", "grouped by", "of each"),
+    *(
+        "per",
+        "per",
+        "per",
+        "by",
+        "by",
+        "by",
+        "by",
+        "for each",
+        "for every",
+        "for each",
+        "in each",
+        "grouped by",
+        "of each",
+    ),
     *("in every", "across each", "split by", "- by"),
 )
 

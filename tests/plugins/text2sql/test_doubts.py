@@ -1,0 +1,98 @@
+"""What speaks against the demo model's SQL, and what becomes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugins.text2sql.databases import DatabaseRegistry
+from plugins.text2sql.doubts import doubt
+from plugins.text2sql.prompts import Topic
+from tests.plugins.text2sql.scripted_shop import RIGHT, run, scripted
+from tests.plugins.text2sql.scripted_steps import Call
+
+TWICE = "SELECT city, city FROM customers WHERE country = 'Germany'"
+ELSEWHERE = "SELECT count(*) FROM customers WHERE country = 'Spain'"
+
+
+@pytest.mark.parametrize(
+    ("question", "sql", "said"),
+    [
+        ("cost and price of the lens", "SELECT cost, cost FROM products", "twice"),
+        ("customers from Lyon or Rome", "SELECT id FROM customers WHERE city IN ('Lyon', 'Lyon')", "twice"),
+        ("reviews with their ratings", "SELECT title FROM reviews", "rating"),
+        ("which countries", "SELECT city FROM customers", "country"),
+        ("orders and payment methods", "SELECT status FROM orders", "payment_method"),
+        ("orders over 1,500.50 euros", "SELECT id FROM orders", "1500.5"),
+        ("the five best customers", "SELECT id FROM customers LIMIT 4", "5"),
+        ("customers' emails", "SELECT email FROM customers WHERE country = 'Portugal'", "Portugal"),
+        ("cost and price of the lens", "SELECT cost, price FROM products", None),
+        ("customers' cities", "SELECT city FROM customers", None),
+        ("orders over 1,500 euros", "SELECT id FROM orders WHERE total > 1500", None),
+        ("orders over 3 thousand", "SELECT id FROM orders WHERE total > 3000", None),
+        ("orders in Q2 2023", "SELECT id FROM orders WHERE ordered_on > '2023-04-01'", None),
+        ("on March 5, 2023", "SELECT id FROM orders WHERE ordered_on = '2023-03-05'", None),
+        ("total number of customers, names of all", "SELECT first_name FROM customers", None),
+        ("Spanish customers", "SELECT id FROM customers WHERE country = 'Spain'", None),
+        ("Dutch customers", "SELECT id FROM customers WHERE country = 'Netherlands'", None),
+        ("anything", "no SQL at all (", None),
+    ],
+)
+def test_what_is_left_out_or_made_up_is_doubtful(
+    registry: DatabaseRegistry, question: str, sql: str, said: str | None
+) -> None:
+    """Columns, numbers and values of the question are compared with those of the statement."""
+    found = doubt(registry.schema("shop"), Topic("", question), sql)
+    assert (said in found) if said and found else found is said
+
+
+def test_what_retrieval_found_is_not_made_up(registry: DatabaseRegistry) -> None:
+    """A name may be spelt quite otherwise in the question."""
+    topic = Topic("", "who lives in Koeln", "values: customers.city = 'Cologne'")
+    sql = "SELECT id FROM customers WHERE city = 'Cologne'"
+    assert doubt(registry.schema("shop"), topic, sql) is None
+    assert doubt(registry.schema("shop"), Topic("", "who lives in Muenster"), sql) == "Cologne is not named"
+
+
+async def test_a_doubtful_candidate_is_revised(registry: DatabaseRegistry) -> None:
+    """The model is told why; the revision takes its place."""
+    answer, journal = await run(
+        registry, scripted(generate_candidate=ELSEWHERE, revise=RIGHT), candidates=1, profile="demo"
+    )
+    assert "Spain is not named" in journal.of("revise")[0].context()
+    assert answer["sql"] == RIGHT
+    assert answer["candidates"][0]["doubt"] is None
+
+
+async def test_what_stays_doubtful_is_an_answer_after_all(registry: DatabaseRegistry) -> None:
+    """After three rounds, and nothing doubtful or empty has taken its place."""
+    empty = "SELECT id FROM customers WHERE country = 'Germny'"
+    rounds = [empty, TWICE, "SELECT no_such_column FROM customers"]
+
+    def model(call: Call, number: int) -> str:
+        return rounds[number] if call.stage == "revise" else script(call, number)
+
+    script = scripted(generate_candidate=ELSEWHERE)
+    answer, journal = await run(registry, model, candidates=1, profile="demo")
+    assert journal.stages().count("revise") == 3
+    assert (answer["status"], answer["sql"]) == ("ok", ELSEWHERE)
+    assert answer["candidates"][0]["doubt"] == "Spain is not named"
+
+
+async def test_one_without_doubts_goes_before_two_that_agree(registry: DatabaseRegistry) -> None:
+    """What is doubtful has no vote."""
+
+    def model(call: Call, number: int) -> str:
+        if call.stage == "generate_candidate":
+            return RIGHT if call.branches[0] == 2 else ELSEWHERE
+        return script(call, number)
+
+    script = scripted(revise=ELSEWHERE)
+    answer, _ = await run(registry, model, profile="demo")
+    assert answer["sql"] == RIGHT
+
+
+async def test_larger_models_are_not_doubted(registry: DatabaseRegistry) -> None:
+    """They know what is meant without being named."""
+    answer, journal = await run(registry, scripted(generate_candidate=ELSEWHERE), candidates=1)
+    assert "revise" not in journal.stages()
+    assert answer["sql"] == ELSEWHERE
