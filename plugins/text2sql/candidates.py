@@ -30,7 +30,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
         prompt = job.prompts.candidate(style, job.topic, tables)
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
         result = await _try(steps, generation)
-        candidate = Candidate(index, style.name, 0, result, job.doubt(result.statement))
+        candidate = Candidate(index, style.name, 0, result, job.doubt(result))
         for round_ in range(1, job.options.max_revisions + 1):
             if candidate.settled or (candidate.has_rows and round_ > _DOUBTED_ROUNDS):
                 break
@@ -39,7 +39,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
             sql = job.sql_at(_OTHER_TEMPERATURE if candidate.has_rows else REVISION_TEMPERATURE)
             generation = await steps.generate(stages.REVISE, prompt, sql)
             result = await _try(steps, generation)
-            candidate = candidate.revised(round_, result, job.doubt(result.statement))
+            candidate = candidate.revised(round_, result, job.doubt(result))
         return candidate
 
     return run

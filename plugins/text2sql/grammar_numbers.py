@@ -20,17 +20,17 @@ _INTEGER = Rule("integer", alt("0", seq(alt(*"123456789"), Repeat(DIGIT, 0, 5)))
 _DECIMAL = Rule("decimal", seq(_INTEGER, optional(seq(".", Repeat(DIGIT, 1, 2)))))
 _RANGE = seq(_INTEGER, " AND ", _INTEGER)
 _LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(DIGIT)))
-# A number on its own, unlike those in Q2 or 3rd; one says other things, too.
-_CLEAR = re.compile(
-    r"(?<![\w.,'])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)(?!\w)"
-    r"|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b"
-)
 _MOST_CHARACTERS = 9
 _LONGEST_SCALE = 10
 _MOST_ROWS = 1000
 # What goes unsaid: no stock, repeatedly; where no number is said also several, or well rated.
 _ALWAYS, _USUAL = ("0", "1"), ("2", "3", "4", "5")
 _NAMES = "zero one two three four five six seven eight nine ten eleven twelve"
+# A number on its own, unlike those in Q2 or 3rd; one says other things, too.
+_CLEAR = re.compile(
+    r"(?<![\w.,'])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)(?!\w)"
+    rf"|\b(?:{'|'.join(_NAMES.split()[2:])})\b"
+)
 _WORDS = {name: str(number) for number, name in enumerate(_NAMES.split())}
 _WORDS |= {"once": "1", "twice": "2", "couple": "2", "pair": "2", "dozen": "12"}
 _SPELT = slips((*_WORDS, "hundred", "thousand"))

@@ -15,7 +15,7 @@ from plugins.text2sql.grammar_values import values_about
 from plugins.text2sql.prompts import COMPACT, Prompts, Topic
 from plugins.text2sql.schema import DatabaseSchema
 from plugins.text2sql.terse import DEMO
-from sched.workflow import GenerateParams, Segment, Steps
+from sched.workflow import GenerateParams, Segment, SqlResult, Steps
 
 T = TypeVar("T")
 
@@ -103,11 +103,11 @@ class Job:
             sql = self.options.params(tree, self.options.max_sql_tokens)
         return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
 
-    def doubt(self, statement: str) -> str | None:
-        """Return what speaks against SQL of the demo model though it may run, as :func:`doubts.doubt`."""
-        if self.options.profile != "demo":
+    def doubt(self, result: SqlResult) -> str | None:
+        """Return what speaks against SQL of the demo model though it gave rows, as :func:`doubts.doubt`."""
+        if self.options.profile != "demo" or not result.rows:
             return None
-        return doubt(self.schema, self.topic, statement)
+        return doubt(self.schema, self.topic, result.statement)
 
     def sql_at(self, temperature: float) -> GenerateParams:
         """Return the sampling of statements at ``temperature``."""

@@ -16,7 +16,7 @@ Fingerprint = tuple[int, tuple[str, ...]]
 class Candidate:
     """A candidate after ``rounds`` revisions.  Its result is the best so far, rows before none.
 
-    ``doubt`` says what speaks against it though it may have rows.
+    ``doubt`` says what speaks against it though it has rows.
     """
 
     index: int
@@ -38,9 +38,7 @@ class Candidate:
     @property
     def complaint(self) -> str:
         """What is wrong with it, for the prompt of a revision."""
-        if self.has_rows and self.doubt:
-            return self.doubt
-        return self.result.error or "the statement ran and returned no rows"
+        return self.doubt or self.result.error or "the statement ran and returned no rows"
 
     def revised(self, round_: int, result: SqlResult, doubt: str | None = None) -> Candidate:
         """Return the candidate after revision ``round_``.
@@ -135,6 +133,6 @@ def _describe(
         "row_count": len(result.rows) if result.ok else None,
         "agreed": votes.get(candidate.fingerprint(), 0) if candidate.settled else 0,
         "tests_passed": tests.get(candidate.fingerprint()) if candidate.settled else None,
-        "doubt": candidate.doubt if candidate.has_rows else None,
+        "doubt": candidate.doubt,
         "error": result.error,
     }
