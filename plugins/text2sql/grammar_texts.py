@@ -12,14 +12,16 @@ from itertools import permutations
 
 from plugins.text2sql.grammar_tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
-from plugins.text2sql.spans import COMMON, longest, spans
+from plugins.text2sql.spans import COMMON, longest, singulars, spans
 
 MAX_VALUE_CHARACTERS = 40
 _MOST_WORDS = 4
 _MOST_NAMED = 3
-_SHORTEST_PLURAL = 3
 MOST_TEXTS = 3
 """What one comparison names at the most."""
+# No value begins so, unless retrieval finds it.
+_ASKING = frozenset("all eur euro euros how many much that what when where which who whose".split())  # noqa: SIM905
+_PART = re.compile(r"(?<= LIKE )'%.*%'$")
 _LINKS = (" or ", " and ", " & ", ", ")
 _LINK = re.compile(r"(?:,|,? (?:or|and|&|nor))(?: (?:the|from|in|by|with))* ")
 _ANY = Rule("text", seq("'", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "'"))
@@ -70,9 +72,9 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     """Return the texts that may occur in SQL about ``question``.
 
     Those of a column are in the ``found`` conditions (as retrieval gives them), only what the question names
-    if it does, and the column's choices.  Where there is none of either, and after LIKE, they are other words
-    of the question, as they stand or capitalised.  What the question names must be used, unless it may be a
-    common word.  No text is longer than one of the free ones.
+    if it does, and the column's choices.  Where there is none of either, they are other words of the
+    question, as they stand or capitalised; after LIKE these and what was found.  What the question names must
+    be used, unless it may be a common word.  No text is longer than one of the free ones.
     """
     stored = {
         (table.name, column.name): (column, _found(table, column, found))
@@ -98,8 +100,9 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     said = _said(question, named)
     said += [" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in said]
     other = _rule("said", [literal(text) for text in said])
-    parts = [*said, *_singulars(question, named, schema)]
-    pattern = _rule("pattern", [literal(f"%{text}%") for text in parts])
+    parts = [literal(f"%{text}%") for text in (*said, *_singulars(question, named, schema))]
+    stored_parts = [match[0] for line in found if (match := _PART.search(line))]
+    pattern = _rule("pattern", [*stored_parts, *parts])
     return Texts(known, other, pattern, named, taken)
 
 
@@ -114,7 +117,11 @@ def _said(question: str, named: Sequence[Name]) -> list[str]:
     Where it has capitals (not only at its beginning), a value begins with one.
     """
     taken = _taken_words(named)
-    free = [span for span in spans(question, _MOST_WORDS) if taken.isdisjoint(_words(span))]
+    free = [
+        span
+        for span in spans(question, _MOST_WORDS)
+        if taken.isdisjoint(_words(span)) and _words(span)[0] not in _ASKING
+    ]
     if question[1:].islower():
         return free
     return [span for span in free if not span.split()[0].islower() and not question.startswith(span)]
@@ -130,9 +137,8 @@ def _singulars(question: str, named: Sequence[Name], schema: DatabaseSchema) -> 
     taken = _taken_words(named) | tables | columns | {f"{word}s" for word in columns}
     found = []
     for word in spans(question.casefold(), 1):
-        if word.endswith("s") and len(word) > _SHORTEST_PLURAL and word not in taken:
-            found += [word[:-1], *([word[:-2]] if word.endswith("es") else [])]
-            found += [f"{word[:-3]}f"] if word.endswith("ves") else []
+        if word not in taken:
+            found += singulars(word)
     return found
 
 

@@ -11,6 +11,7 @@ COMMON = frozenset("average count first home last mean most number order paid to
 _WORD = re.compile(r"\w+")
 _MAX_WORDS = 40
 _MAX_CHARACTERS = 40
+_SHORTEST_PLURAL = 3
 
 
 def spans(question: str, most_words: int) -> list[str]:
@@ -25,6 +26,14 @@ def spans(question: str, most_words: int) -> list[str]:
         for last in words[place : place + most_words]
     ]
     return list(dict.fromkeys(span for span in found if len(span) <= _MAX_CHARACTERS and "\n" not in span))
+
+
+def singulars(word: str) -> list[str]:
+    """Return what ``word`` may be the plural of: tent of tents, lens of lenses, shelf of shelves."""
+    if not word.endswith("s") or len(word) <= _SHORTEST_PLURAL:
+        return []
+    forms = [word[:-1], *([word[:-2]] if word.endswith("es") else [])]
+    return forms + ([f"{word[:-3]}f"] if word.endswith("ves") else [])
 
 
 def longest(question: str, known: Callable[[str], bool]) -> list[str]:

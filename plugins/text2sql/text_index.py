@@ -50,6 +50,12 @@ class TextIndex:
         self._places: dict[str, list[int]] = {}
         for position, text in enumerate(self._texts):
             self._places.setdefault(text.casefold(), []).append(position)
+        self._parts: dict[str, list[tuple[int, str]]] = {}
+        for position, text in enumerate(self._texts):
+            words = text.split()
+            is_name = len(words) > 1 and not any(word[0].islower() for word in words)
+            for part in dict.fromkeys(words) if is_name else ():
+                self._parts.setdefault(part.casefold(), []).append((position, part))
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -57,6 +63,10 @@ class TextIndex:
     def exact(self, text: str) -> list[str]:
         """Return the labels of the texts that are ``text``, in small or capital letters."""
         return [self._labels[position] for position in self._places.get(text.casefold(), ())]
+
+    def containing(self, word: str) -> list[tuple[str, str]]:
+        """Return the labels of the names of several words of which one is ``word``, and how they spell it."""
+        return [(self._labels[position], part) for position, part in self._parts.get(word.casefold(), ())]
 
     def find(self, word: str, limit: int) -> list[tuple[str, float]]:
         """Return up to ``limit`` labels of texts like ``word``, with their likeness (0.75–1), best first."""

@@ -84,6 +84,11 @@ def test_joins_are_bound_as_well(bound: xgrammar.CompiledGrammar) -> None:
         ("SELECT count(*) FROM customers", False),
         ("SELECT count(*) FROM suppliers WHERE city = 'Rome'", False),
         ("SELECT count(*) FROM customers WHERE city = 'Rome' AND last_name = 'Rossini'", False),
+        # What asks is no value.
+        (
+            "SELECT id FROM customers WHERE first_name = 'many' AND city = 'Rome' AND last_name = 'Rossi'",
+            False,
+        ),
     ],
 )
 def test_names_are_not_forgotten(shop: DatabaseSchema, statement: str, allowed: bool) -> None:
@@ -119,6 +124,14 @@ def test_without_other_words_nothing_else_is_asked(shop: DatabaseSchema) -> None
         "last_name IS NULL",
     ):
         assert not accepts(grammar, f"{start} AND {other}")
+
+
+def test_a_found_part_of_names_can_be_compared_with(shop: DatabaseSchema) -> None:
+    """It is spelt as it is stored, which the question need not do."""
+    found = "customers.last_name LIKE '%Berg%'"
+    grammar = compiled(to_ebnf(tree_about(shop, "Which customers are called bergs?", found)))
+    assert accepts(grammar, f"SELECT email FROM customers WHERE {found.removeprefix('customers.')}")
+    assert not accepts(grammar, "SELECT email FROM customers WHERE last_name LIKE '%Burg%'")
 
 
 def test_one_of_several_names_in_a_place_is_enough(shop: DatabaseSchema) -> None:

@@ -93,6 +93,24 @@ async def test_what_the_question_names_is_found_without_keywords(retriever: Retr
     assert (await retriever.values("shop", [], "how many customers are there?")).lines == ()
 
 
+async def test_goods_are_found_by_a_part_of_their_names(retriever: Retriever) -> None:
+    """A word of several names, in the singular or plural, is a condition; one of a single name isn't."""
+    made(retriever)
+    found = await retriever.values("shop", [], "Which customers bought tents or a shelf from granit?")
+    assert found.lines == (
+        "products.name LIKE '%Tent%'",
+        "products.name LIKE '%Shelf%'",
+        "products.name LIKE '%Granit%'",
+    )
+    assert (await retriever.values("shop", [], "what did o'hara deliver")).lines == ()
+
+
+async def test_a_value_is_found_in_its_other_number(retriever: Retriever) -> None:
+    """The category is stored as Phones."""
+    found = await made(retriever).values("shop", [], "Who bought a phone or Tablets?")
+    assert "categories.name = 'Phones'" in found.lines
+
+
 async def test_what_is_found_is_bounded(retriever: Retriever) -> None:
     """Many keywords, or endless ones, give the best few matches."""
     words = [

@@ -111,3 +111,10 @@ def test_labels_and_texts_must_match() -> None:
     """A mistake of the caller is told at once."""
     with pytest.raises(ValueError, match="2 texts have 1 labels"):
         TextIndex(["a", "b"], ["c"])
+
+
+def test_a_part_of_names_gives_them() -> None:
+    """Of sentences, and of texts of one word, no word is a part."""
+    texts = ("Granit Max Tent", "Alto Tent", "Tent", "My tent is wet")
+    assert index(texts).containing("tent") == [("<Granit Max Tent>", "Tent"), ("<Alto Tent>", "Tent")]
+    assert not index(texts).containing("ten")
