@@ -110,7 +110,7 @@ def casual(question: str, rng: random.Random) -> str:
         return _finished(text, rng)
     words = text.split(" ")
     if rng.random() < 0.5:
-        rate = rng.choice((0.1, 0.25, 0.6))
+        rate = rng.choice((0.1, 0.2, 0.4))
         words = [word for word in words if word.lower() not in _ASIDE or rng.random() > rate] or words
     if rng.random() < 0.12:
         words = [_SHORT.get(word, word) if rng.random() < 0.5 else word for word in words]

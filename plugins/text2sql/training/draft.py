@@ -18,6 +18,7 @@ SHOWN = {
     "shipments": ("shipments.id",),
 }
 _DATED = ("max(orders.ordered_on)", "min(orders.ordered_on)")
+_ARGUMENTS = re.compile(r"\([^()]*(?:\([^()]*\)[^()]*)*\)")
 _NUMBERS = ("price", "cost", "stock", "total", "fee", "id", "rating", "quantity")
 
 
@@ -36,11 +37,15 @@ class Draft:
     one_row: bool = False
 
     @property
+    def columns(self) -> list[str]:
+        """What is shown; of functions only the name."""
+        items = _ARGUMENTS.sub("()", self.select.removeprefix("DISTINCT "))
+        return items.split(", ")
+
+    @property
     def shape(self) -> tuple[str, str, str]:
         """How many rows and columns the result has, and what its first column holds."""
-        columns = re.sub(
-            r"\([^()]*(?:\([^()]*\)[^()]*)*\)", "()", self.select.removeprefix("DISTINCT ")
-        ).split(", ")
+        columns = self.columns
         first = columns[0].rpartition(".")[2]
         kind = "a number" if "(" in first or first.endswith(_NUMBERS) else "a text"
         kind = "a text" if first == "substr()" else kind

@@ -44,7 +44,9 @@ def counting(speaker: Speaker) -> Draft | None:
     free = phrase.root == subject and len(phrase.where) < _MOST_CONDITIONS
     if subject in _NUMEROUS and free and speaker.rng.random() < 0.12:
         turned.counted(speaker, phrase, *said_limit(speaker.rng))
-    noun = speaker.noun(subject)
+    # Where sales are listed or summed up, the word could mean revenue as well.
+    sales = subject == "orders" and speaker.rng.random() < 0.1
+    noun = "sales" if sales else speaker.noun(subject)
     text = speaker.say({"np": phrase.text(noun), "w": which(phrase, noun)}, "counting")
     if _REVENUE.search(text):
         return None

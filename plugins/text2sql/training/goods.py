@@ -26,7 +26,7 @@ def kind(speaker: Speaker, phrase: Phrase) -> None:
         return
     if chance < 0.85:
         stem, heads = rng.choice(list(lexicon["kinds"].items()))
-        _named(phrase, (heads["many"], heads["one"]), "products.name", f" LIKE '%{stem}%'")
+        _named(phrase, (heads["many"], heads["one"]), "products.name", f" LIKE '%{stem.capitalize()}%'")
     if chance >= 0.78:
         brand = rng.choice(lexicon["brands"])
         said = Said(brand, f" LIKE '%{brand}%'", brand)

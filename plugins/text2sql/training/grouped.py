@@ -10,7 +10,7 @@ from plugins.text2sql.training.phrases import Speaker
 
 _LEADS = ("of", "of", "for", "of all", "across", "over all", "among")
 # What a period makes of "per month": monthly, month by month.
-_EVERY = {"month": ("monthly", "month"), "year": ("(yearly|annual)", "year")}
+_EVERY = {"month": ("monthly", "month"), "year": ("yearly", "year")}
 _USED = ("orders.payment_method", "shipments.carrier")
 _PER = (
     *(
@@ -42,7 +42,7 @@ def number(speaker: Speaker) -> Draft | None:
     if phrase is None or not measure.fits(*phrase.conditions):
         return None
     select, wordings = measure.sql, ["number"]
-    if speaker.rng.random() < 0.12:
+    if speaker.rng.random() < 0.16:
         other = draw_measure(speaker, measure.base)
         if other.sql == measure.sql or not other.fits(*phrase.conditions):
             return None
@@ -81,7 +81,7 @@ def spending(speaker: Speaker) -> Draft | None:
         return None
     slots = {"np": phrase.text(speaker.noun("customers")), "c": " ".join(tail.post)}
     text = speaker.say(slots, "spending")
-    draft = Draft(text, "orders", "sum(orders.total)", what="sum(orders.total)", one_row=True)
+    draft = Draft(text, "orders", "sum(orders.total)", what="customers sum(orders.total)", one_row=True)
     return draft.about(phrase).about(tail)
 
 
@@ -93,14 +93,15 @@ def grouping(speaker: Speaker) -> Draft | None:
         return None
     slots = {"m": expand(measure.name, rng), "d": by.name, "ds": plural(by.name), "per": rng.choice(_PER)}
     tail = _rows(speaker, measure, slots)
-    if tail is None or by.column in tail.conditions or not measure.fits(by.column, *tail.conditions):
+    if tail is None or by.settled(tail) or not measure.fits(by.column, *tail.conditions):
         return None
     wordings, select = ["grouping"], f"{by.shown}, {measure.sql}"
     if measure.counts:
         wordings.append("grouping_count")
         if by.column in _USED:
             wordings.append("grouping_used")
-    elif rng.random() < 0.14:
+    # Over the longest joins there is room for three columns.
+    elif by.column != "customers.id" and rng.random() < 0.18:
         other = draw_measure(speaker, measure.base)
         if other.sql == measure.sql:
             return None
@@ -146,11 +147,12 @@ def sold(speaker: Speaker) -> Draft | None:
     """How much of something was sold, or what it brought in."""
     phrase = speaker.named_or("products", 0.4, 2)
     tail = speaker.tail("orders", int(speaker.rng.random() < 0.4))
-    if not phrase.where or set(phrase.conditions) & set(tail.conditions):
+    # What the orders cost would be said of the goods.
+    if not phrase.where or {"orders.total", *phrase.conditions} & set(tail.conditions):
         return None
     units = speaker.rng.random() < 0.6
     slots = {"np": phrase.text(speaker.noun("products")), "c": " ".join(tail.post)}
     text = speaker.say(slots, "sold_units" if units else "sold_money")
     measure = "sum(order_items.quantity)" if units else "sum(order_items.quantity * order_items.unit_price)"
-    draft = Draft(text, "order_items", measure, what=measure, one_row=True)
+    draft = Draft(text, "order_items", measure, what=f"products {measure}", one_row=True)
     return draft.about(phrase).about(tail)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from plugins.text2sql.training.expand import expand
@@ -23,6 +24,7 @@ _SHOWN = {"customers.id": "customers.first_name, customers.last_name"}
 _KEYS = {"products.name": "products.id", "suppliers.name": "suppliers.id"}
 _OWNERS = {"customers.id": "customers", "products.name": "products", "suppliers.name": "suppliers"}
 _THEIRS = ("suppliers.country", "suppliers.city")
+_SPAN = re.compile(r"substr\((.*), 1, (\d)\)")
 _OF_ITEMS = ("products", "categories", "suppliers")
 
 
@@ -64,6 +66,14 @@ class Dimension:
     def grouped(self) -> str:
         """The clause that groups by it."""
         return f" GROUP BY {_KEYS.get(self.column, self.column)}"
+
+    def settled(self, phrase: Phrase) -> bool:
+        """Whether ``phrase`` leaves no choice of groups, as a year does where they are years."""
+        if match := _SPAN.fullmatch(self.column):
+            alike = f"{match[1]} LIKE '"
+            within = [len(said) - len(alike) - 2 for said in phrase.where if said.startswith(alike)]
+            return any(letters >= int(match[2]) for letters in within)
+        return self.column in phrase.conditions
 
     def phrase(self, speaker: Speaker, chance: float) -> Phrase | None:
         """Return conditions on the groups themselves, where they are rows, with a ``chance``."""

@@ -43,7 +43,9 @@ class _Layer(nn.Module):
         self.input_layernorm = nn.RMSNorm(size.width, eps=_EPSILON)
         self.post_attention_layernorm = nn.RMSNorm(size.width, eps=_EPSILON)
 
-    def forward(self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, cosine: Tensor, sine: Tensor, mask: Tensor, chosen: Tensor | None = None
+    ) -> Tensor:
         batch, length, width = x.shape
         normed = self.input_layernorm(x)
 
@@ -55,7 +57,10 @@ class _Layer(nn.Module):
         # Written out: on a CPU the fused attention's backward pass takes several times as long.
         scores = q @ k.transpose(-1, -2) * (width // self.heads) ** -0.5 + mask
         mixed = scores.softmax(-1).to(q.dtype) @ split(self.v_proj(normed))
-        x = x + self.o_proj(mixed.transpose(1, 2).reshape(batch, length, width))
+        mixed = mixed.transpose(1, 2).reshape(batch, length, width)
+        if chosen is not None:  # of the last layer nothing else is looked at
+            x, mixed = x[chosen], mixed[chosen]
+        x = x + self.o_proj(mixed)
         normed = self.post_attention_layernorm(x)
         gated = functional.silu(self.gate_proj(normed)) * self.up_proj(normed)
         hidden: Tensor = x + self.down_proj(gated)
@@ -83,9 +88,11 @@ class Network(nn.Module):
         angles = torch.outer(torch.arange(length, device=ids.device), frequencies).repeat(1, 2)
         mask = torch.full((length, length), float("-inf"), device=ids.device).triu(1)
         x = self.embed_tokens(ids)
-        for layer in self.layers:
+        *first, last = self.layers
+        for layer in first:
             x = layer(x, angles.cos(), angles.sin(), mask)
-        return functional.linear(self.norm(x[chosen]), self.embed_tokens.weight)
+        x = last(x, angles.cos(), angles.sin(), mask, chosen)
+        return functional.linear(self.norm(x), self.embed_tokens.weight)
 
     def state(self) -> Mapping[str, Tensor]:
         """Return the weights under transformers' names."""

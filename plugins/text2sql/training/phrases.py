@@ -27,6 +27,8 @@ _DIRECT = {
     "order_items": ("categories", "orders", "customers"),
 }
 _DIRECT_COLUMNS = {"customers": ("country", "city", "segment"), "orders": ("ordered_on", "status", "total")}
+# These would be said of the subject: when a shipment was ordered, what the items sold cost.
+_SAID_OF_IT = {("shipments", "orders.ordered_on"), ("order_items", "orders.total")}
 # The table that holds both ends of a link that isn't a foreign key.
 _BETWEEN = {
     ("customers", "products"): "order_items",
@@ -70,7 +72,7 @@ class Speaker:
             self._link(phrase, count)
         elif count and subject in _NAMED and self.rng.random() < 0.1:
             self._name(phrase)
-        elif count and subject == "products" and self.rng.random() < 0.2:
+        elif count and subject == "products" and self.rng.random() < 0.25:
             goods.kind(self, phrase)
         elif count and self.rng.random() < 0.07:
             turned.missing(self, phrase)
@@ -103,6 +105,8 @@ class Speaker:
     def _allowed(self, phrase: Phrase, table: str, column: str) -> bool:
         if table == phrase.subject or table not in _DIRECT_COLUMNS:
             return True
+        if (phrase.subject, column) in _SAID_OF_IT:
+            return False
         return column.rpartition(".")[2] in _DIRECT_COLUMNS[table]
 
     def _fixed_condition(self, phrase: Phrase, fixed: dict[str, str], behind: bool) -> None:
@@ -115,7 +119,7 @@ class Speaker:
 
     def _say(self, phrase: Phrase, column: str, behind: bool) -> None:
         rng, forms = self.rng, self._lexicon["filters"][column]
-        if column in self._lexicon["negated"] and rng.random() < 0.11:
+        if column in self._lexicon["negated"] and rng.random() < 0.14:
             made = rng.random() < 0.45
             turned.negate(self, phrase, column) if made else turned.either(self, phrase, column, behind)
             return
@@ -135,7 +139,11 @@ class Speaker:
         elif pre:
             phrase.pre.append(pre)
         else:
-            words = " ".join(filter(None, (lead, noun, expand(forms["post"], rng, slots))))
+            said_of_it = expand(forms["post"], rng, slots)
+            # "Average price under 50" would be a limit to the average.
+            while behind and slot == "n" and said_of_it == word:
+                said_of_it = expand(forms["post"], rng, slots)
+            words = " ".join(filter(None, (lead, noun, said_of_it)))
             # A mere number or date would be said of the thing before it.
             nearest = words == word or rng.random() < 0.3
             phrase.post.insert(0 if nearest else len(phrase.post), words)

@@ -15,6 +15,12 @@ from plugins.text2sql.training.literals import GLUE, Said
 from plugins.text2sql.training.phrases import Speaker
 from plugins.text2sql.training.world import World
 
+_GROUPED = ("grouping", "ranking", "having")
+_LEAST_PARTS = 2
+_SECOND = "customers.last_name"
+"""It says no more than the first name before it does."""
+_LONG, _COLUMNS_THERE = 5, 3
+"""Over joins of so many tables the grammar has room for so many columns."""
 _TABLE = re.compile(r"\b([a-z_]+)\.[a-z_]+")
 _HELD_OUT_SHARE = 0.06
 _FORMS: tuple[tuple[int, Callable[[Speaker], Draft | None]], ...] = (
@@ -42,8 +48,8 @@ class Question:
 
     ``tables`` are those of ``sql`` in its order.  ``keywords`` are to be looked up, ``stored`` those that are
     not made up; ``evidence`` is what retrieval is to find of the others.  ``combination`` names what was
-    put together, whatever the words and values.  ``unseen``: a value is held out.  ``shape`` says what the
-    result looks like.
+    put together, whatever the words and values: ``parts`` beside what is asked for, which are ``columns``.
+    ``unseen``: a value is held out.  ``shape`` says what the result looks like.
     """
 
     text: str
@@ -53,12 +59,24 @@ class Question:
     stored: tuple[str, ...]
     evidence: tuple[str, ...]
     combination: str
+    parts: int
+    columns: int
     unseen: bool
     shape: tuple[str, str, str]
 
     @property
+    def difficulty(self) -> int:
+        """How many parts there are, and columns to show besides the first."""
+        return self.parts + self.columns - 1
+
+    @property
     def held_out(self) -> bool:
-        """Whether the combination is kept from training."""
+        """Whether the combination is kept from training.
+
+        Only of what puts together things that training has apart: it has every simple question.
+        """
+        if self.parts < _LEAST_PARTS:
+            return False
         digest = hashlib.sha256(self.combination.encode()).digest()
         return digest[0] < 256 * _HELD_OUT_SHARE
 
@@ -81,7 +99,10 @@ def _finished(world: World, draft: Draft, form: str, rng: random.Random) -> Ques
         source = world.source(draft.root, tables)
     except KeyError:  # nothing joins these tables
         return None
-    where = f" WHERE {' AND '.join(draft.where)}" if draft.where else ""
+    if len(source.tables) >= _LONG and len(draft.columns) > _COLUMNS_THERE:
+        return None
+    # In one order, whatever that of the question: it would only be one thing more to learn.
+    where = f" WHERE {' AND '.join(sorted(draft.where))}" if draft.where else ""
     sql = f"SELECT {draft.select} FROM {source.text}{where}{draft.tail}"  # noqa: S608
     if len(source.tables) == 1:
         sql = sql.replace(f"{draft.root}.", "")
@@ -95,9 +116,18 @@ def _finished(world: World, draft: Draft, form: str, rng: random.Random) -> Ques
         stored=tuple(_keywords([value for value in draft.values if not value.made_up], text)),
         evidence=tuple(value.invented for value in draft.values if value.invented),
         combination=f"{form} {draft.what} {' '.join(sorted(draft.conditions))}",
+        parts=_parts(draft, form),
+        columns=len(draft.columns),
         unseen=any(value.unseen for value in draft.values),
         shape=draft.shape,
     )
+
+
+def _parts(draft: Draft, form: str) -> int:
+    """Return how many things are said beside what is asked for: conditions, a group, a link to others."""
+    said = [condition for condition in draft.conditions if "." in condition and condition != _SECOND]
+    linked = any(condition.partition(".")[0] not in draft.what for condition in said)
+    return len(said) + (form in _GROUPED or linked)
 
 
 def _keywords(values: Sequence[Said], text: str) -> list[str]:

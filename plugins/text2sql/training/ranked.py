@@ -32,7 +32,7 @@ def ranking(speaker: Speaker) -> Draft | None:
     rows = _counted(speaker, measure) if rng.random() < 0.3 else None
     if rows:
         tail = rows
-    if by.column in tail.conditions or not measure.fits(by.column, *tail.conditions):
+    if by.settled(tail) or not measure.fits(by.column, *tail.conditions):
         return None
     many = rng.random() < 0.4
     word, count = said_count(rng) if many else ("", 1)
@@ -47,7 +47,7 @@ def ranking(speaker: Speaker) -> Draft | None:
     slots["v"] = _agreed(verb, several)
     text, with_number = _ranked(speaker, measure, slots, low, by.column)
     unsaid = phrase and phrase.where and slots["np"] not in text
-    if unsaid or (rows and slots["b"] not in text):
+    if unsaid or word not in text or (rows and slots["b"] not in text):
         return None
     order = f"{by.grouped} ORDER BY {measure.sql}{'' if low else ' DESC'} LIMIT {count}"
     select = f"{by.shown}, {measure.sql}" if with_number else by.shown
@@ -113,6 +113,8 @@ def having(speaker: Speaker) -> Draft | None:
     rows, wordings = None, ["having"]
     if measure.counts:
         rows = _counted(speaker, measure) if rng.random() < 0.3 else None
+        if rows and by.settled(rows):
+            return None
         slots["b"] = rows.text(speaker.noun(measure.base)) if rows else speaker.noun(measure.base)
         wordings = ["having_count"]
         if by.column == "customers.id" and measure.base == "orders" and not rows:

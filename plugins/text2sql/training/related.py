@@ -37,4 +37,4 @@ def when(speaker: Speaker) -> Draft | None:
     slots = {"np": phrase.text(speaker.noun("customers"))}
     text = speaker.say(slots, "last_order" if last else "first_order")
     select = _LAST if last else _FIRST
-    return Draft(text, "orders", select, what=select, one_row=True).about(phrase)
+    return Draft(text, "orders", select, what=f"customers {select}", one_row=True).about(phrase)

@@ -10,25 +10,31 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from plugins.text2sql import stages, templates
+from plugins.text2sql.doubts import doubt
 from plugins.text2sql.prompts import Topic
 from plugins.text2sql.terse import DEMO, TESTS
 from plugins.text2sql.training.breaking import broken
+from plugins.text2sql.training.misreading import misread
 from plugins.text2sql.training.questions import Question, draw
 from plugins.text2sql.training.world import World
 from sched.workflow import Segment, SqlResult
 
 _EMPTY = "the statement ran and returned no rows"
 _SHARES = {
-    stages.GENERATE_CANDIDATE: 66,
+    stages.GENERATE_CANDIDATE: 70,
     stages.SCHEMA_LINKING: 8,
-    stages.EXTRACT_KEYWORDS: 8,
-    stages.REVISE: 8,
+    stages.EXTRACT_KEYWORDS: 5,
+    stages.REVISE: 10,
     stages.GENERATE_UNIT_TEST: 3,
-    stages.EVALUATE: 6,
+    stages.EVALUATE: 3,
     stages.INFORMATION_RETRIEVAL: 1,
 }
+# How many of the questions are learned from by their difficulty: simple ones are soon known.
+_KEPT = (0.4, 0.7, 1.0)
+# So often something is to be repaired that runs, if a part that is wrong speaks against it.
+_DOUBTED = 0.8
 # How often the linked tables in a prompt are wrong, for each style.
-_WRONG_TABLES = (0.06, 0.4)
+_WRONG_TABLES = (0.06, 0.3)
 _AGENTS = {
     stages.INFORMATION_RETRIEVAL: (
         stages.EXTRACT_KEYWORDS,
@@ -55,7 +61,7 @@ def tasks(world: World, rng: random.Random) -> Iterator[Task]:
         while True:
             question = draw(world, rng)
             stage = rng.choices(names, weights)[0]
-            if question.held_out or question.unseen:
+            if question.held_out or question.unseen or rng.random() >= _KEPT[min(question.difficulty, 2)]:
                 continue
             made = _task(world, connection, stage, question, rng)
             if made is not None:
@@ -119,7 +125,8 @@ def _task(
         answer = json.dumps(question.tables, separators=(",", ":"))
         return Task(stage, DEMO.linking(topic), answer)
     if stage == stages.REVISE:
-        return _revision(connection, topic, question, rng)
+        doubted = _doubted(world, topic, question, rng) if rng.random() < _DOUBTED else None
+        return doubted or _revision(connection, topic, question, rng)
     style = rng.choice(DEMO.styles)
     # One style learns to do with tables that are wrong, so that the candidates don't share every mistake.
     wrong = rng.random() < _WRONG_TABLES[style is DEMO.styles[1]]
@@ -147,6 +154,15 @@ def _revision(
     except sqlite3.Error as error:
         return Task(stages.REVISE, DEMO.revision(topic, wrong, str(error)), question.sql)
     return Task(stages.REVISE, DEMO.revision(topic, wrong, _EMPTY), question.sql) if empty else None
+
+
+def _doubted(world: World, topic: Topic, question: Question, rng: random.Random) -> Task | None:
+    """Return the task to repair a statement that runs and answers another question, if that can be seen."""
+    wrong = misread(question.sql, rng)
+    complaint = doubt(world.schema, topic, wrong) if wrong != question.sql else None
+    if complaint is None:
+        return None
+    return Task(stages.REVISE, DEMO.revision(topic, wrong, complaint), question.sql)
 
 
 def _evaluation(rng: random.Random) -> Task:

@@ -18,11 +18,12 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
+from torch.utils.data import DataLoader, IterableDataset
 
 from plugins.text2sql.training.network import CONTEXT, Network, Size
 from plugins.text2sql.training.tasks import held_out_tasks, tasks
 from plugins.text2sql.training.tokens import END, PAD, encode, save_tokenizer, train_tokenizer
-from plugins.text2sql.training.world import World, demo_world
+from plugins.text2sql.training.world import demo_world
 
 _VOCABULARY_TASKS = 40_000
 _POOL_BATCHES = 48
@@ -116,16 +117,25 @@ class Trainer:
         return int(state["step"])
 
 
-def batches(world: World, tokenizer: Tokenizer, seed: int, first: int) -> Iterator[list[Example]]:
-    """Yield batches of examples of like lengths from batch ``first`` on, the same ones for a ``seed``."""
-    for pool in itertools.count(first // _POOL_BATCHES):
-        rng = random.Random(f"{seed}/{pool}")
-        drawn = itertools.islice(tasks(world, rng), _POOL_BATCHES * _BATCH_TASKS)
-        examples = sorted((encode(tokenizer, task) for task in drawn), key=lambda example: len(example[0]))
-        order = list(range(_POOL_BATCHES))
-        rng.shuffle(order)
-        for place in order[first % _POOL_BATCHES if pool == first // _POOL_BATCHES else 0 :]:
-            yield examples[place * _BATCH_TASKS : (place + 1) * _BATCH_TASKS]
+@dataclass(slots=True)
+class Batches(IterableDataset[list[Example]]):
+    """Batches of examples of like lengths from batch ``first`` on, the same ones for a ``seed``."""
+
+    tokenizer: Tokenizer
+    seed: int
+    first: int
+
+    def __iter__(self) -> Iterator[list[Example]]:
+        with demo_world() as world:
+            for pool in itertools.count(self.first // _POOL_BATCHES):
+                rng = random.Random(f"{self.seed}/{pool}")
+                drawn = itertools.islice(tasks(world, rng), _POOL_BATCHES * _BATCH_TASKS)
+                examples = [encode(self.tokenizer, task) for task in drawn]
+                examples.sort(key=lambda example: len(example[0]))
+                order = list(range(_POOL_BATCHES))
+                rng.shuffle(order)
+                for place in order[max(0, self.first - pool * _POOL_BATCHES) :]:
+                    yield examples[place * _BATCH_TASKS : (place + 1) * _BATCH_TASKS]
 
 
 def train(folder: Path, seed: int, steps: int, device: torch.device) -> None:
@@ -145,7 +155,8 @@ def train(folder: Path, seed: int, steps: int, device: torch.device) -> None:
             f"{size:,} parameters, {tokenizer.get_vocab_size()} tokens, step {first} of {steps}", flush=True
         )
         losses: list[float] = []
-        made = batches(world, tokenizer, seed, first)
+        # In a process of its own, so that no core waits for it.
+        made = DataLoader(Batches(tokenizer, seed, first), batch_size=None, num_workers=1, prefetch_factor=8)
         for step, batch in zip(range(first, steps), made, strict=False):
             share = min((step + 1) / _WARM_UP, (steps - step) / steps)
             losses.append(trainer.step(batch, share))
@@ -168,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the model goes, and its checkpoints until then")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same model")
-    parser.add_argument("--steps", type=int, default=7000, help=f"batches of {_BATCH_TASKS} examples")
+    parser.add_argument("--steps", type=int, default=6500, help=f"batches of {_BATCH_TASKS} examples")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     arguments = parser.parse_args()

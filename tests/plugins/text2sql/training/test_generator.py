@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -13,15 +14,19 @@ from contextlib import closing
 import pytest
 
 from plugins.text2sql import answers, stages
+from plugins.text2sql.doubts import doubt
 from plugins.text2sql.grammar import sql_grammar, sql_tree
 from plugins.text2sql.grammar_tree import to_ebnf
 from plugins.text2sql.grammar_values import values_about
 from plugins.text2sql.joins import MOST_TABLES
+from plugins.text2sql.prompts import Topic
 from plugins.text2sql.safety import check_select
 from plugins.text2sql.terse import DEMO
 from plugins.text2sql.training import exam
 from plugins.text2sql.training.breaking import broken
 from plugins.text2sql.training.expand import expand
+from plugins.text2sql.training.measures import Dimension
+from plugins.text2sql.training.phrase import Phrase
 from plugins.text2sql.training.questions import Question, draw
 from plugins.text2sql.training.tasks import Task, tasks
 from plugins.text2sql.training.world import World, demo_world
@@ -44,6 +49,10 @@ def questions(world: World) -> list[Question]:
 @pytest.fixture(scope="module")
 def drawn(world: World) -> list[Task]:
     return list(itertools.islice(tasks(world, random.Random(5)), 1500))
+
+
+def parts(question: Question) -> list[str]:
+    return question.combination.replace(",", " ").split()
 
 
 def complaint(connection: sqlite3.Connection, sql: str) -> str:
@@ -152,6 +161,65 @@ def test_broken_sql_is_broken(world: World) -> None:
             connection.execute(gold)
     rng = random.Random(1)
     assert len({broken("SELECT name FROM products WHERE name = 'Alto'", rng) for _ in range(50)}) > 20
+
+
+def test_what_is_seen_to_be_wrong_is_repaired(world: World, drawn: list[Task]) -> None:
+    """Revision is learned from the workflow's doubts as well, about SQL that runs."""
+    doubted = still = 0
+    with closing(sqlite3.connect(world.path)) as connection:
+        for task in drawn:
+            if task.stage != stages.REVISE:
+                continue
+            wrong, _, rest = task.prompt[-1].text.partition("\nfailed: ")
+            why = rest.partition("\n")[0]
+            topic = Topic("", task.prompt[0].text, "".join(segment.text for segment in task.prompt[1:-1]))
+            if doubt(world.schema, topic, wrong) == why:
+                doubted += 1
+                connection.execute(wrong).fetchone()
+                still += doubt(world.schema, topic, task.answer) == why
+    assert doubted > 30
+    # "Shipped on file" is no column.
+    assert still <= doubted // 20
+
+
+def test_what_simple_questions_ask_is_not_held_out(world: World, questions: list[Question]) -> None:
+    """Only what puts several things together is, and of such things each is trained elsewhere."""
+    kept = [question for question in questions if question.held_out]
+    assert 15 < len(kept) < 90
+    assert all(question.parts >= 2 for question in kept)
+    rng = random.Random(7)
+    trained = {part for _ in range(6000) if not (other := draw(world, rng)).held_out for part in parts(other)}
+    assert {part for question in kept for part in parts(question)} <= trained
+
+
+def test_conditions_come_in_one_order(questions: list[Question]) -> None:
+    """What a question says first makes no difference."""
+    several = 0
+    for question in questions:
+        where = re.search(r" WHERE (.*?)(?: GROUP BY | ORDER BY | LIMIT |$)", question.sql)
+        if where and "(SELECT" not in where[1]:
+            conditions = re.sub(r"(BETWEEN \S+) AND", r"\1 to", where[1]).split(" AND ")
+            assert conditions == sorted(conditions), question.sql
+            several += len(conditions) > 1
+    assert several > 300
+
+
+@pytest.mark.parametrize(
+    ("column", "condition", "settled"),
+    [
+        ("substr(orders.ordered_on, 1, 4)", "orders.ordered_on LIKE '2024%'", True),
+        ("substr(orders.ordered_on, 1, 4)", "orders.ordered_on LIKE '2024-05%'", True),
+        ("substr(orders.ordered_on, 1, 7)", "orders.ordered_on LIKE '2024%'", False),
+        ("substr(orders.ordered_on, 1, 7)", "orders.ordered_on LIKE '2024-05%'", True),
+        ("substr(orders.ordered_on, 1, 4)", "orders.ordered_on >= '2024-01-01'", False),
+        ("substr(orders.ordered_on, 1, 4)", "orders.status = 'paid'", False),
+        ("orders.status", "orders.status = 'paid'", True),
+    ],
+)
+def test_nobody_asks_for_groups_where_only_one_is_left(column: str, condition: str, settled: bool) -> None:
+    """Years are no groups within a year; its months are."""
+    phrase = Phrase("orders", "orders", where=[condition], conditions=[condition.split()[0]])
+    assert Dimension(column, "group").settled(phrase) is settled
 
 
 def test_shapes_are_those_of_results() -> None:
