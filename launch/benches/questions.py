@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def _measure(arguments: argparse.Namespace, url: str) -> Mapping[str, list[Outco
     wanted = arguments.sets.split(",")
     found: dict[str, list[Outcome]] = {}
     timeout = httpx.Timeout(_TIMEOUT_SECONDS)
-    with demo_world() as world, httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client:
+    with demo_world() as world:
         asked: dict[str, Callable[[], list[ExamQuestion]]] = {
             "combinations": lambda: exam.combinations(world, arguments.count),
             "values": lambda: exam.unseen_values(world, arguments.count),
@@ -113,13 +114,17 @@ def _measure(arguments: argparse.Namespace, url: str) -> Mapping[str, list[Outco
             "alone": lambda: exam.combinations(world, _ALONE),
         }
         for name in wanted:
-            with ThreadPoolExecutor(1 if name == "alone" else arguments.clients) as pool:
+            repairs = exam.repairs(world, arguments.count) if name == "repairs" else []
+            questions = asked[name]() if name in asked else []
+            # Drawing takes seconds, after which the server may just be closing an idle connection.
+            with (
+                httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client,
+                ThreadPoolExecutor(1 if name == "alone" else arguments.clients) as pool,
+            ):
                 if name == "repairs":
-                    repair = _repairer(client, world)
-                    found[name] = list(pool.map(repair, exam.repairs(world, arguments.count)))
+                    found[name] = list(pool.map(_repairer(client, world), repairs))
                 else:
-                    questions = asked[name]()
-                    found[name] = list(pool.map(lambda question: _asked(client, world, question), questions))
+                    found[name] = list(pool.map(partial(_asked, client, world), questions))
     return found
 
 
