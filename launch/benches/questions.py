@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 from rich.console import Console
@@ -40,6 +40,7 @@ HELP = "the demo model's accuracy and speed"
 _FREE = Path(__file__).parents[2] / "tests" / "plugins" / "text2sql" / "free_questions.jsonl"
 _TIMEOUT_SECONDS = 300.0
 _ALONE = 20
+_Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,43 +104,45 @@ def _summary(outcomes: Sequence[Outcome]) -> dict[str, float]:
 
 
 def _measure(arguments: argparse.Namespace, url: str) -> Mapping[str, list[Outcome]]:
-    wanted = arguments.sets.split(",")
     found: dict[str, list[Outcome]] = {}
-    timeout = httpx.Timeout(_TIMEOUT_SECONDS)
     with demo_world() as world:
-        asked: dict[str, Callable[[], list[ExamQuestion]]] = {
+        drawn: dict[str, Callable[[], list[ExamQuestion]]] = {
             "combinations": lambda: exam.combinations(world, arguments.count),
             "values": lambda: exam.unseen_values(world, arguments.count),
             "free": lambda: exam.read_questions(arguments.free),
             "alone": lambda: exam.combinations(world, _ALONE),
         }
-        for name in wanted:
-            repairs = exam.repairs(world, arguments.count) if name == "repairs" else []
-            questions = asked[name]() if name in asked else []
-            # Drawing takes seconds, after which the server may just be closing an idle connection.
-            with (
-                httpx.Client(base_url=url, timeout=timeout, trust_env=False) as client,
-                ThreadPoolExecutor(1 if name == "alone" else arguments.clients) as pool,
-            ):
-                if name == "repairs":
-                    found[name] = list(pool.map(_repairer(client, world), repairs))
-                else:
-                    found[name] = list(pool.map(partial(_asked, client, world), questions))
+        for name in arguments.sets.split(","):
+            clients = 1 if name == "alone" else arguments.clients
+            if name == "repairs":
+                found[name] = _all(url, clients, exam.repairs(world, arguments.count), _repairer(world))
+            else:
+                found[name] = _all(url, clients, drawn[name](), partial(_asked, world))
     return found
 
 
-def _asked(client: httpx.Client, world: World, asked: ExamQuestion) -> Outcome:
+def _all(
+    url: str, clients: int, items: Sequence[_Item], ask: Callable[[httpx.Client, _Item], Outcome]
+) -> list[Outcome]:
+    """Return the outcomes of ``items``, so many ``clients`` at a time."""
+    # New connections for each set: while one was drawn, the server may have begun to close idle ones.
+    client = httpx.Client(base_url=url, timeout=httpx.Timeout(_TIMEOUT_SECONDS), trust_env=False)
+    with client, ThreadPoolExecutor(clients) as pool:
+        return list(pool.map(partial(ask, client), items))
+
+
+def _asked(world: World, client: httpx.Client, asked: ExamQuestion) -> Outcome:
     body = {"question": asked.question, "database": "shop", "slo_seconds": _TIMEOUT_SECONDS}
     answer = client.post("/v1/text2sql", json=body).raise_for_status().json()
     return _outcome(world, asked.question, asked.sql, answer["sql"], answer["seconds"])
 
 
-def _repairer(client: httpx.Client, world: World) -> Callable[[Repair], Outcome]:
+def _repairer(world: World) -> Callable[[httpx.Client, Repair], Outcome]:
     """Return what runs the revision stage as the workflow does."""
     tokenizer = Tokenizer.from_file(f"{demo_model()}/tokenizer.json")
     options = Text2SqlOptions(profile="demo", constrained=True)
 
-    def repair(broken: Repair) -> Outcome:
+    def repair(client: httpx.Client, broken: Repair) -> Outcome:
         about = values_about(world.schema, broken.asked.question, broken.values)
         params = options.params(sql_tree(world.schema, values=about), 0)
         sampling: dict[str, Any] = {**params.sampling, "max_new_tokens": params.max_new_tokens}

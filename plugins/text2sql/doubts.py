@@ -104,7 +104,7 @@ def _unsaid_texts(schema: DatabaseSchema, topic: Topic, root: exp.Select) -> Ite
 
 
 def _unsaid_not(schema: DatabaseSchema, topic: Topic, root: exp.Select) -> Iterator[str]:
-    excludes = any(root.find_all(exp.Not, exp.NEQ, exp.Null, exp.Distinct))
+    excludes = root.find(exp.Not, exp.NEQ, exp.Null, exp.Distinct)
     none = any(node.right.name == "0" for node in root.find_all(exp.EQ))
     text = _without_values(topic.question, root)
     if _NOT.search(text) and not (excludes or none):

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from plugins.text2sql.matches import SHORTEST_WORD, similar
 from plugins.text2sql.schema import DatabaseSchema, identifier, literal
-from plugins.text2sql.spans import COMMON, longest, singulars, spans
 from plugins.text2sql.text_index import TextIndex
 from plugins.text2sql.value_scan import ScanLimits, ScanStoppedError, identity, scan_values
 
@@ -26,19 +26,10 @@ logger = logging.getLogger(__name__)
 
 MAX_VALUES = 10
 MAX_COLUMNS = 8
-_PER_WORD = 5
-_MAX_WORDS = 24
-_MAX_CHARACTERS = 64
-_SHORTEST_WORD = 4
-# What is this much less alike than the best match of a word is left out.
-_BEHIND = 0.1
-# How like a word are texts in the plural or singular, and conditions on a part of a text.
-_OTHER_NUMBER, _PART_OF_NAMES = 0.95, 0.9
 _LOOKUP_SECONDS = 2.0
 _MISSING = "the index of values is still being made; the question went on without it"
 _STALE = "the database's file has changed and its index is being made anew; the old one was used"
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
-_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,52 +192,10 @@ def _column_index(schema: DatabaseSchema) -> TextIndex:
             label = f"{identifier(table.name)}.{identifier(column.name)}"
             parts = _PART.findall(column.name)
             name = " ".join(parts) or column.name
-            words = [part for part in parts if len(part) >= _SHORTEST_WORD]
+            words = [part for part in parts if len(part) >= SHORTEST_WORD]
             for text in (name, f"{table.name.removesuffix('s')} {name}", *words):
                 texts[text, label] = None
     return TextIndex([text for text, _ in texts], [label for _, label in texts])
-
-
-def similar(
-    index: TextIndex | None, keywords: Sequence[str], limit: int, question: str = ""
-) -> tuple[str, ...]:
-    """Return the labels of what ``question`` names or resembles ``keywords`` or their words, best first."""
-    best = _said(index, question) if index else {}
-    for word in _queries(keywords) if index else ():
-        assert index is not None
-        found = index.find(word, _PER_WORD)
-        for label, likeness in found:
-            if likeness >= found[0][1] - _BEHIND:
-                best[label] = max(likeness, best.get(label, 0.0))
-    # Sorting is stable: equals stay in the order of the keywords.
-    return tuple(sorted(best, key=lambda label: -best[label])[:limit])
-
-
-def _said(index: TextIndex, question: str) -> dict[str, float]:
-    """Return labels of what stands in ``question``: texts (the longer of two that overlap), then parts."""
-    named = longest(question, lambda span: span not in COMMON and bool(index.exact(span)))
-    found = {label: 1.0 for span in named for label in index.exact(span)}
-    taken = {word for span in named for word in span.split()}
-    for word in spans(question, 1):
-        if len(word) >= _SHORTEST_WORD and word not in taken and word not in COMMON:
-            said = [label for form in (f"{word}s", *singulars(word)) for label in index.exact(form)]
-            found |= dict.fromkeys(said, _OTHER_NUMBER) | dict.fromkeys(_parts(index, word), _PART_OF_NAMES)
-    return found
-
-
-def _parts(index: TextIndex, word: str) -> list[str]:
-    """Return a condition for each column of which several texts have ``word`` as a part, as tents."""
-    spelt: dict[str, list[str]] = {}
-    for form in (word, *singulars(word)):
-        for label, part in index.containing(form):
-            spelt.setdefault(label.partition(" = ")[0], []).append(part)
-    return [f"{column} LIKE {literal(f'%{parts[0]}%')}" for column, parts in spelt.items() if len(parts) > 1]
-
-
-def _queries(keywords: Sequence[str]) -> list[str]:
-    phrases = [" ".join(keyword.split())[:_MAX_CHARACTERS] for keyword in keywords[:_MAX_WORDS]]
-    words = [word for phrase in phrases for word in _WORD.findall(phrase) if len(word) >= _SHORTEST_WORD]
-    return list(dict.fromkeys([*phrases, *words]))[:_MAX_WORDS]
 
 
 async def _in_time(look_up: Callable[[], Found]) -> Found:

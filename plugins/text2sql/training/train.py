@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from plugins.text2sql.training.network import CONTEXT, Network, Size
 from plugins.text2sql.training.tasks import held_out_tasks, tasks
 from plugins.text2sql.training.tokens import END, PAD, encode, save_tokenizer, train_tokenizer
-from plugins.text2sql.training.world import demo_world
+from plugins.text2sql.training.world import World, demo_world
 
 _VOCABULARY_TASKS = 40_000
 _POOL_BATCHES = 48
@@ -121,21 +121,21 @@ class Trainer:
 class Batches(IterableDataset[list[Example]]):
     """Batches of examples of like lengths from batch ``first`` on, the same ones for a ``seed``."""
 
+    world: World
     tokenizer: Tokenizer
     seed: int
     first: int
 
     def __iter__(self) -> Iterator[list[Example]]:
-        with demo_world() as world:
-            for pool in itertools.count(self.first // _POOL_BATCHES):
-                rng = random.Random(f"{self.seed}/{pool}")
-                drawn = itertools.islice(tasks(world, rng), _POOL_BATCHES * _BATCH_TASKS)
-                examples = [encode(self.tokenizer, task) for task in drawn]
-                examples.sort(key=lambda example: len(example[0]))
-                order = list(range(_POOL_BATCHES))
-                rng.shuffle(order)
-                for place in order[max(0, self.first - pool * _POOL_BATCHES) :]:
-                    yield examples[place * _BATCH_TASKS : (place + 1) * _BATCH_TASKS]
+        for pool in itertools.count(self.first // _POOL_BATCHES):
+            rng = random.Random(f"{self.seed}/{pool}")
+            drawn = itertools.islice(tasks(self.world, rng), _POOL_BATCHES * _BATCH_TASKS)
+            examples = [encode(self.tokenizer, task) for task in drawn]
+            examples.sort(key=lambda example: len(example[0]))
+            order = list(range(_POOL_BATCHES))
+            rng.shuffle(order)
+            for place in order[max(0, self.first - pool * _POOL_BATCHES) :]:
+                yield examples[place * _BATCH_TASKS : (place + 1) * _BATCH_TASKS]
 
 
 def train(folder: Path, seed: int, steps: int, device: torch.device) -> None:
@@ -156,7 +156,8 @@ def train(folder: Path, seed: int, steps: int, device: torch.device) -> None:
         )
         losses: list[float] = []
         # In a process of its own, so that no core waits for it.
-        made = DataLoader(Batches(tokenizer, seed, first), batch_size=None, num_workers=1, prefetch_factor=8)
+        drawn = Batches(world, tokenizer, seed, first)
+        made = DataLoader(drawn, batch_size=None, num_workers=1, prefetch_factor=8)
         for step, batch in zip(range(first, steps), made, strict=False):
             share = min((step + 1) / _WARM_UP, (steps - step) / steps)
             losses.append(trainer.step(batch, share))

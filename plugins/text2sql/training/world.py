@@ -14,7 +14,8 @@ from typing import Any
 
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.joins import Source, sources
-from plugins.text2sql.retrieval import MAX_VALUES, similar
+from plugins.text2sql.matches import similar
+from plugins.text2sql.retrieval import MAX_VALUES
 from plugins.text2sql.schema import DatabaseSchema, literal
 from plugins.text2sql.shop import build_shop
 from plugins.text2sql.text_index import TextIndex
