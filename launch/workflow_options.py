@@ -8,7 +8,7 @@ from launch.config import ControllerSpec
 from plugins.text2sql.familiar import known_words
 from plugins.text2sql.options import Text2SqlOptions
 
-_DEMO_REVISIONS = 2
+_DEMO_REVISIONS = 3
 """The demo model finds at once what it finds at all."""
 
 

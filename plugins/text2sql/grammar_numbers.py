@@ -31,9 +31,9 @@ _CLEAR = re.compile(
     r"(?<![\w.,'])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)(?!\w)"
     rf"|\b(?:{'|'.join(_NAMES.split()[2:])})\b"
 )
-_WORDS = {name: str(number) for number, name in enumerate(_NAMES.split())}
-_WORDS |= {"once": "1", "twice": "2", "couple": "2", "pair": "2", "dozen": "12"}
-_SPELT = slips((*_WORDS, "hundred", "thousand"))
+WORDS = {name: str(number) for number, name in enumerate(_NAMES.split())}
+WORDS |= {"once": "1", "twice": "2", "couple": "2", "pair": "2", "dozen": "12"}
+_SPELT = slips((*WORDS, "hundred", "thousand"))
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:[.,]\d+)?|[^\W\d_]+")
 # What larger numbers are made of: their meaning isn't worked out.
 _LARGER = re.compile(
@@ -82,7 +82,7 @@ def numbers_about(question: str) -> Numbers:
     text = corrected(_THERE.sub(" ", _DATE.sub(" ", question.casefold())), _SPELT)
     if _LARGER.search(text):
         return Numbers()
-    found = [_WORDS.get(word) if word.isalpha() else _plain(word) for word in _NUMBER.findall(text)]
+    found = [WORDS.get(word) if word.isalpha() else plain(word) for word in _NUMBER.findall(text)]
     said = [number for number in found if number and len(number) <= _MOST_CHARACTERS]
     counts = _counted(text) or ["1", *filter(_counts, said)]
     ranges = [sorted(pair, key=float) for pair in pairwise(said)]
@@ -102,7 +102,7 @@ def clear_numbers(question: str) -> list[float]:
     text = question.casefold()
     if _LARGER.search(text):
         return []
-    return [float(_WORDS.get(number) or _plain(number)) for number in _CLEAR.findall(text)]
+    return [float(WORDS.get(number) or plain(number)) for number in _CLEAR.findall(text)]
 
 
 def _counted(text: str) -> list[str]:
@@ -111,7 +111,7 @@ def _counted(text: str) -> list[str]:
     found = [
         number
         for before, word, after in zip(["the", *words], words, words[1:], strict=False)
-        if (number := _WORDS.get(word, word)).isdigit()
+        if (number := WORDS.get(word, word)).isdigit()
         and number not in _ALWAYS
         and _counts(number)
         and before in _BEFORE
@@ -125,7 +125,7 @@ def _counts(number: str) -> bool:
     return number.isdigit() and 0 < int(number) <= _MOST_ROWS
 
 
-def _plain(number: str) -> str:
+def plain(number: str) -> str:
     """Return ``number`` as SQL writes it: 1,500.50 as 1500.5 and 9,99 as 9.99."""
     thousands = re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number)
     value = float(number.replace(",", "" if thousands else "."))

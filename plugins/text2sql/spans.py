@@ -6,7 +6,9 @@ import re
 from collections.abc import Callable
 
 _MOST_NAME_WORDS = 6
-COMMON = frozenset("average count first home last mean most number order paid total".split())  # noqa: SIM905
+COMMON = frozenset(
+    "average count first goods home last mean most number order paid plus supply table total".split()  # noqa: SIM905
+)
 """In small letters these words hardly mean the stored value that is spelt like them."""
 _WORD = re.compile(r"\w+")
 _MAX_WORDS = 40

@@ -98,7 +98,7 @@ def attributes(speaker: Speaker) -> Draft | None:
     """What is written about a row or rows?"""
     rng, lexicon, subject = speaker.rng, speaker.world.lexicon, _subject(speaker, _SUBJECTS)
     names = [column for column in lexicon["attributes"] if column.startswith(f"{subject}.")]
-    chosen = rng.sample(names, min(len(names), rng.choices((1, 2, 3), (50, 32, 18))[0]))
+    chosen = rng.sample(names, min(len(names), rng.choices((1, 2, 3), (44, 32, 24))[0]))
     said = [expand(lexicon["attributes"][column], rng) for column in chosen]
     phrase = speaker.phrase(subject, 2)
     if not phrase.where and rng.random() < 0.5:

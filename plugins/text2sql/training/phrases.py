@@ -14,6 +14,10 @@ from plugins.text2sql.training.phrase import Phrase
 from plugins.text2sql.training.world import World
 
 _DATES = ("_on", "_since")
+# What costs more, not "of more".
+_VERB_OF = re.compile(
+    r"\b(costing|cost|us|worth|for|priced|totalling|valued|to|is) of (?=more|over|less|under|at)"
+)
 _STARS = ("one", "two", "three", "four", "five")
 _COUNTRIES = ("customers.country", "suppliers.country")
 _NAMED = {"customers": 0.6, "products": 0.6, "suppliers": 0.6, "orders": 0.3}
@@ -139,7 +143,7 @@ class Speaker:
         elif pre:
             phrase.pre.append(pre)
         else:
-            said_of_it = expand(forms["post"], rng, slots)
+            said_of_it = _VERB_OF.sub(r"\1", expand(forms["post"], rng, slots))
             # "Average price under 50" would be a limit to the average.
             while behind and slot == "n" and said_of_it == word:
                 said_of_it = expand(forms["post"], rng, slots)

@@ -26,11 +26,11 @@ _HELD_OUT_SHARE = 0.06
 _FORMS: tuple[tuple[int, Callable[[Speaker], Draft | None]], ...] = (
     (18, forms.counting),
     (17, forms.listing),
-    (11, forms.attributes),
+    (15, forms.attributes),
     (10, forms.tied),
     (2, grouped.spending),
     (4, grouped.sold),
-    (5, related.related),
+    (6, related.related),
     (1, related.when),
     (11, grouped.number),
     (18, grouped.grouping),
@@ -94,6 +94,8 @@ def draw(world: World, rng: random.Random, mode: str = "train") -> Question:
 
 
 def _finished(world: World, draft: Draft, form: str, rng: random.Random) -> Question | None:
+    if len(set(draft.where)) < len(draft.where):
+        return None
     tables = set(_TABLE.findall(" ".join((draft.select, *draft.where, draft.tail))))
     try:
         source = world.source(draft.root, tables)

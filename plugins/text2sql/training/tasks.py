@@ -21,18 +21,20 @@ from sched.workflow import Segment, SqlResult
 
 _EMPTY = "the statement ran and returned no rows"
 _SHARES = {
-    stages.GENERATE_CANDIDATE: 70,
-    stages.SCHEMA_LINKING: 8,
-    stages.EXTRACT_KEYWORDS: 5,
-    stages.REVISE: 10,
+    stages.GENERATE_CANDIDATE: 69,
+    stages.SCHEMA_LINKING: 7,
+    stages.EXTRACT_KEYWORDS: 4,
+    stages.REVISE: 13,
     stages.GENERATE_UNIT_TEST: 3,
     stages.EVALUATE: 3,
     stages.INFORMATION_RETRIEVAL: 1,
 }
 # How many of the questions are learned from by their difficulty: simple ones are soon known.
-_KEPT = (0.4, 0.7, 1.0)
+_KEPT = (0.35, 0.6, 1.0)
 # So often something is to be repaired that runs, if a part that is wrong speaks against it.
 _DOUBTED = 0.8
+_MISREADINGS = 6
+"""So many are tried at the most, until one is doubtful."""
 # How often the linked tables in a prompt are wrong, for each style.
 _WRONG_TABLES = (0.06, 0.3)
 _AGENTS = {
@@ -158,11 +160,12 @@ def _revision(
 
 def _doubted(world: World, topic: Topic, question: Question, rng: random.Random) -> Task | None:
     """Return the task to repair a statement that runs and answers another question, if that can be seen."""
-    wrong = misread(question.sql, rng)
-    complaint = doubt(world.schema, topic, wrong) if wrong != question.sql else None
-    if complaint is None:
-        return None
-    return Task(stages.REVISE, DEMO.revision(topic, wrong, complaint), question.sql)
+    for _ in range(_MISREADINGS):
+        wrong = misread(world, question.sql, rng)
+        complaint = doubt(world.schema, topic, wrong) if wrong != question.sql else None
+        if complaint:
+            return Task(stages.REVISE, DEMO.revision(topic, wrong, complaint), question.sql)
+    return None
 
 
 def _evaluation(rng: random.Random) -> Task:

@@ -94,7 +94,7 @@ def test_the_questions_are_many(questions: list[Question]) -> None:
     assert len({question.combination for question in questions}) > 700
     forms = Counter(question.combination.split()[0] for question in questions)
     assert len(forms) == 15
-    assert min(forms.values()) > 8
+    assert min(forms.values()) > 5
 
 
 def test_keywords_are_words_of_the_question(questions: list[Question]) -> None:
@@ -188,8 +188,13 @@ def test_what_simple_questions_ask_is_not_held_out(world: World, questions: list
     assert 15 < len(kept) < 90
     assert all(question.parts >= 2 for question in kept)
     rng = random.Random(7)
-    trained = {part for _ in range(6000) if not (other := draw(world, rng)).held_out for part in parts(other)}
-    assert {part for question in kept for part in parts(question)} <= trained
+    untrained = {part for question in kept for part in parts(question)}
+    for _ in range(30_000):
+        other = draw(world, rng)
+        untrained.difference_update(() if other.held_out else parts(other))
+        if not untrained:
+            break
+    assert not untrained
 
 
 def test_conditions_come_in_one_order(questions: list[Question]) -> None:

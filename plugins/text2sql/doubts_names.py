@@ -1,0 +1,118 @@
+"""Doubts about names: the columns and stored values of the question and of the statement."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from sqlglot import exp
+
+from plugins.text2sql.doubts_reading import Reading
+from plugins.text2sql.spans import COMMON
+
+# Names of columns that say something else as well: shipping cost, the quantity in stock, name all cities.
+_VAGUE = COMMON | {"cost", "id", "name", "quantity"}
+# A purchase price is a cost, and a number of ratings counts them.
+_OTHER_THING = r"(?<!purchase )(?<!number of )"
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
+_BEGINNING = 2
+"""As many first letters a value shares with its adjective, or with a slip of the hand."""
+_STEM = 4
+"""As many letters at least a country shares with its people (Ital-ian), and a value with its plural."""
+# A people that is called nothing like its country.
+_PEOPLES = {"dutch": "netherlands"}
+_FOUND = re.compile(r"(\w+) (?:=|LIKE) '%?((?:[^'%]|'')*)%?'")
+# Words that are choices, and where they hardly are: what is paid by card or paid for has any status.
+_OTHERWISE = {
+    "average": "",
+    "home": r" (?:is|town|city|country|address)\b",
+    "paid": r" (?:by|for|with|via|the|through|using|in|(?:the )?(?:most|least|more|less)|shipping|card|paypal"
+    r"|invoice|transfer|either)\b",
+}
+
+
+def unused_columns(reading: Reading) -> Iterator[str]:
+    """Look for columns that are named and missing."""
+    schema = reading.schema
+    used = {column.name.casefold() for column in reading.root.find_all(exp.Column)}
+    names = {
+        column.name.casefold()
+        for table in schema.tables
+        for column in table.columns
+        if column.name not in table.key_columns
+    }
+    for name in sorted(names - _VAGUE - used):
+        if _named(name).search(reading.text):
+            yield f"{name} is named and not used"
+
+
+def other_order(reading: Reading) -> Iterator[str]:
+    """Look for columns that are shown in another order than they are named, each once."""
+    places = []
+    for shown in reading.root.expressions:
+        if isinstance(shown, exp.Column) and shown.name not in _VAGUE - {"cost", "name"}:
+            found = [match.start() for match in _named(shown.name.casefold()).finditer(reading.text)]
+            places += [(found[0], shown.name)] if len(found) == 1 else []
+    for (place, name), (next_place, next_name) in pairwise(places):
+        if next_place < place:
+            yield f"{next_name} is named before {name}"
+
+
+def _named(column: str) -> re.Pattern[str]:
+    """Return what finds a column's name, in the singular and the plural."""
+    words = re.escape(column.replace("_", " "))
+    forms = [words, f"{words}s", f"{words}es", *([f"{words[:-1]}ies"] if words.endswith("y") else [])]
+    return re.compile(rf"{_OTHER_THING}\b(?:{'|'.join(forms)})\b")
+
+
+def unsaid_texts(reading: Reading) -> Iterator[str]:
+    """Look for texts that nothing in the question is like, and that were not found."""
+    said = _LETTERS.findall(reading.text)
+    said += [_PEOPLES[word] for word in said if word in _PEOPLES]
+    begun = {word[:_BEGINNING] for word in said}
+    for node in reading.root.find_all(exp.Literal):
+        words = _LETTERS.findall(node.this.casefold()) if node.is_string else []
+        unlike = words and begun.isdisjoint(word[:_BEGINNING] for word in words)
+        if unlike and node.this not in reading.topic.evidence:
+            yield f"{node.this} is not named"
+
+
+def unused_choices(reading: Reading) -> Iterator[str]:
+    """Look for values of columns with few of them that are named and missing.
+
+    Words of tables and columns say other things, too: shipped_on.
+    """
+    tables = reading.schema.tables
+    names = [name for table in tables for name in (table.name, *(column.name for column in table.columns))]
+    vague = {word for name in names for word in name.casefold().split("_")}
+    for column in (column for table in tables for column in table.columns):
+        for choice in column.choices:
+            value = str(choice).casefold()
+            after = rf"\b{re.escape(column.name.replace('_', ' '))} (?:is |was |of )?{re.escape(value)}\b"
+            said = re.search(after, reading.text)
+            if value not in vague:
+                otherwise = rf"(?!{_OTHERWISE[value]})" if value in _OTHERWISE else ""
+                said = said or re.search(rf"(?<!\w){re.escape(value)}(?!\w){otherwise}", reading.text)
+            if said and not _uses(reading, value):
+                yield f"{choice} is named and not used"
+
+
+def unused_findings(reading: Reading) -> Iterator[str]:
+    """Look for what retrieval found, the question names, and the statement lacks; choices apart."""
+    columns = (column for table in reading.schema.tables for column in table.columns)
+    choices = {str(choice).casefold() for column in columns for choice in column.choices}
+    words = _LETTERS.findall(reading.text)
+    for column, found in _FOUND.findall(reading.topic.evidence):
+        value = found.replace("''", "'").casefold()
+        if value in COMMON or value in choices or _uses(reading, value):
+            continue
+        stem = value[:-1]
+        people = column == "country" and len(stem) >= _STEM and any(w.startswith(stem) for w in words)
+        if reading.names(value) or people:
+            yield f"{found} is named and not used"
+
+
+def _uses(reading: Reading, value: str) -> bool:
+    """Return whether the statement has ``value``, as a part of a text or with such a part: tent of tents."""
+    return any(value in text or (len(text) >= _STEM and text in value) for text in reading.texts)
