@@ -9,7 +9,7 @@ from plugins.text2sql.familiar import known_words
 from plugins.text2sql.options import Text2SqlOptions
 
 _DEMO_REVISIONS = 3
-"""The demo model finds at once what it finds at all."""
+"""The demo model finds soon what it finds at all."""
 
 
 def text2sql_options(spec: ControllerSpec, tokenizer: Tokenizer) -> Text2SqlOptions:

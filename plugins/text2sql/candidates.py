@@ -11,7 +11,9 @@ from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 
 _OTHER_TEMPERATURE = 0.7
-_DOUBTED_ROUNDS = 3
+# Of what is only doubtful one candidate tries the best guess; the others and later rounds look ever farther.
+_DOUBTED_TEMPERATURES = (0.0, 0.7, 1.0)
+_DOUBTED_ROUNDS = len(_DOUBTED_TEMPERATURES)
 REVISION_TEMPERATURE = 0.5
 
 
@@ -35,8 +37,8 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
             if candidate.settled or (candidate.has_rows and round_ > _DOUBTED_ROUNDS):
                 break
             prompt = job.prompts.revision(job.topic, candidate.result.statement, candidate.complaint)
-            # What runs is near the model's best guess: another one is wanted.
-            sql = job.sql_at(_OTHER_TEMPERATURE if candidate.has_rows else REVISION_TEMPERATURE)
+            doubted = _DOUBTED_TEMPERATURES[min(index + round_, _DOUBTED_ROUNDS) - 1]
+            sql = job.sql_at(doubted if candidate.has_rows else REVISION_TEMPERATURE)
             generation = await steps.generate(stages.REVISE, prompt, sql)
             result = await _try(steps, generation)
             candidate = candidate.revised(round_, result, job.doubt(result))

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from plugins.text2sql.doubts_reading import Reading
+from plugins.text2sql.doubts_reading import Reading, is_text
+from plugins.text2sql.grammar_numbers import clear_numbers
 
 _NOT = re.compile(
     r"\b(?:not(?! (?:more|less|fewer|later|earlier)\b)|neither|nor|never|nobody|without|except|outside"
-    r"|other than|anything but|(?:are|is|was|were|have|has|do|does|did)n'?t)\b"
+    r"|other than|anything but|(?:are|is|was|were|have|has|had|do|does|did|ca|wo)n['’]?t)\b"
 )
 _AVERAGE = re.compile(r"\b(?:averages?|avg|mean)\b")
 _HOW_MANY = re.compile(r"\b(?:how many|number of|count)\b")
@@ -19,11 +20,12 @@ _MOST = re.compile(
     r"(?<!at )(?<!at the )\b(?:most|least|fewest|highest|lowest|largest|smallest|biggest|cheapest|priciest"
     r"|newest|oldest)\b(?! recent)"
 )
-# Whatever may mean that only the first rows count.
+# Whatever may mean that only the first rows count; superlatives have slips of the hand, too.
 _RANKED = re.compile(
     r"\b(?:most|least|top|bottom|first|last|best\w*|worst|recent|prefer\w*|favou?rite|record|leading|max\w*|min\w*"
     r"|\w{3,}(?:es?|s)t)\b"
 )
+# How many of them there are stands in a column.
 _AMOUNTS = {"stock", "quantity", "rating", "id"}
 # How a row is named: that of a person is shown though it was asked for.
 _ROW_NAMES = {"name", "first_name", "last_name", "title"}
@@ -40,19 +42,21 @@ def twice(reading: Reading) -> Iterator[str]:
                 yield f"{text} is there twice"
 
 
-def _ranges(reading: Reading) -> list[exp.Expression]:
+def _ranges(reading: Reading) -> list[exp.Expr]:
     return [node.this for node in reading.conditions if isinstance(node, exp.Between)]
 
 
 def unsaid_not(reading: Reading) -> Iterator[str]:
     """Look for exclusions that are missing, or more than the question has."""
     root, said = reading.root, len(_NOT.findall(reading.bare_text))
+    # No two alike, no stock, not delivered yet.
     none = any(node.right.name == "0" for node in root.find_all(exp.EQ))
     if said and not (root.find(exp.Not, exp.NEQ, exp.Null, exp.Distinct) or none):
         yield "nothing is excluded"
     if not said and root.find(exp.NEQ):
         yield "nothing is to be excluded"
-    if 0 < said < len(list(root.find_all(exp.NEQ, exp.Not))):
+    excluding = [node for node in root.find_all(exp.NEQ, exp.Not) if not isinstance(node.this, exp.Is)]
+    if 0 < said < len(excluding):
         yield "too much is excluded"
 
 
@@ -69,14 +73,17 @@ def unused_functions(reading: Reading) -> Iterator[str]:
 
 
 def unsaid_rank(reading: Reading) -> Iterator[str]:
-    """Look for a number of rows where the question wants all."""
-    if reading.root.args.get("limit") and not _RANKED.search(reading.bare_text):
+    """Look for a number of rows that the question doesn't name, where it wants all."""
+    limit = reading.root.args.get("limit")
+    if limit is None or _RANKED.search(reading.bare_text):
+        return
+    if limit.expression.name not in {f"{number:g}" for number in clear_numbers(reading.topic.question)}:
         yield "nothing is to come first"
 
 
 def fixed(reading: Reading) -> Iterator[str]:
     """Look for groups of one value, and for a single column to show that has one value."""
-    equal = [node.left for node in reading.conditions if isinstance(node, exp.EQ) and _is_text(node.right)]
+    equal = [node.left for node in reading.conditions if isinstance(node, exp.EQ) and is_text(node.right)]
     group = reading.root.args.get("group")
     shown = [*(group.expressions if group else ())]
     if len(reading.root.expressions) == 1:
@@ -84,7 +91,3 @@ def fixed(reading: Reading) -> Iterator[str]:
     for column in shown:
         if column in equal:
             yield f"{column.name} is the same in all rows"
-
-
-def _is_text(node: exp.Expression) -> bool:
-    return isinstance(node, exp.Literal) and node.is_string

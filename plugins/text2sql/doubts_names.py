@@ -9,7 +9,7 @@ from itertools import pairwise
 from sqlglot import exp
 
 from plugins.text2sql.doubts_reading import Reading
-from plugins.text2sql.spans import COMMON
+from plugins.text2sql.spans import COMMON, plainly
 
 # Names of columns that say something else as well: shipping cost, the quantity in stock, name all cities.
 _VAGUE = COMMON | {"cost", "id", "name", "quantity"}
@@ -18,18 +18,11 @@ _OTHER_THING = r"(?<!purchase )(?<!number of )"
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _BEGINNING = 2
 """As many first letters a value shares with its adjective, or with a slip of the hand."""
-_STEM = 4
-"""As many letters at least a country shares with its people (Ital-ian), and a value with its plural."""
+_PART = 4
+"""As many letters at least has a text that is a part of a value: tent of tents."""
 # A people that is called nothing like its country.
 _PEOPLES = {"dutch": "netherlands"}
-_FOUND = re.compile(r"(\w+) (?:=|LIKE) '%?((?:[^'%]|'')*)%?'")
-# Words that are choices, and where they hardly are: what is paid by card or paid for has any status.
-_OTHERWISE = {
-    "average": "",
-    "home": r" (?:is|town|city|country|address)\b",
-    "paid": r" (?:by|for|with|via|the|through|using|in|(?:the )?(?:most|least|more|less)|shipping|card|paypal"
-    r"|invoice|transfer|either)\b",
-}
+_FOUND = re.compile(r" (?:=|LIKE) '%?((?:[^'%]|'')*)%?'")
 
 
 def unused_columns(reading: Reading) -> Iterator[str]:
@@ -90,10 +83,11 @@ def unused_choices(reading: Reading) -> Iterator[str]:
         for choice in column.choices:
             value = str(choice).casefold()
             after = rf"\b{re.escape(column.name.replace('_', ' '))} (?:is |was |of )?{re.escape(value)}\b"
-            said = re.search(after, reading.text)
-            if value not in vague:
-                otherwise = rf"(?!{_OTHERWISE[value]})" if value in _OTHERWISE else ""
-                said = said or re.search(rf"(?<!\w){re.escape(value)}(?!\w){otherwise}", reading.text)
+            said: re.Match[str] | bool | None = re.search(after, reading.text)
+            if value in COMMON:
+                said = said or plainly(reading.text, value)
+            elif value not in vague:
+                said = said or re.search(rf"(?<!\w){re.escape(value)}(?!\w)", reading.text)
             if said and not _uses(reading, value):
                 yield f"{choice} is named and not used"
 
@@ -102,17 +96,15 @@ def unused_findings(reading: Reading) -> Iterator[str]:
     """Look for what retrieval found, the question names, and the statement lacks; choices apart."""
     columns = (column for table in reading.schema.tables for column in table.columns)
     choices = {str(choice).casefold() for column in columns for choice in column.choices}
-    words = _LETTERS.findall(reading.text)
-    for column, found in _FOUND.findall(reading.topic.evidence):
-        value = found.replace("''", "'").casefold()
+    for found in _FOUND.findall(reading.topic.evidence):
+        name = found.replace("''", "'")
+        value = name.casefold()
         if value in COMMON or value in choices or _uses(reading, value):
             continue
-        stem = value[:-1]
-        people = column == "country" and len(stem) >= _STEM and any(w.startswith(stem) for w in words)
-        if reading.names(value) or people:
-            yield f"{found} is named and not used"
+        if reading.names(value):
+            yield f"{name} is named and not used"
 
 
 def _uses(reading: Reading, value: str) -> bool:
     """Return whether the statement has ``value``, as a part of a text or with such a part: tent of tents."""
-    return any(value in text or (len(text) >= _STEM and text in value) for text in reading.texts)
+    return any(value in text or (len(text) >= _PART and text in value) for text in reading.texts)

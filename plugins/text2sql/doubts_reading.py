@@ -30,7 +30,7 @@ class Reading:
     def bare_text(self) -> str:
         """The question in small letters, without the texts that the statement compares with."""
         text = self.text
-        for used in self.texts:
+        for used in filter(None, self.texts):
             text = text.replace(used, " ")
         return text
 
@@ -41,7 +41,7 @@ class Reading:
         return [node.this.casefold().strip("%") for node in literals if node.is_string]
 
     @cached_property
-    def conditions(self) -> list[exp.Expression]:
+    def conditions(self) -> list[exp.Expr]:
         """What must hold for a row, and after that for a group."""
         clauses = [self.root.args.get(name) for name in ("where", "having")]
         return [part for clause in clauses if clause for part in _conjuncts(clause.this)]
@@ -51,9 +51,19 @@ class Reading:
         return re.search(rf"(?<!\w){re.escape(words)}(?:s|es)?(?!\w)", self.text) is not None
 
 
-def _conjuncts(node: exp.Expression) -> Iterator[exp.Expression]:
+def _conjuncts(node: exp.Expr) -> Iterator[exp.Expr]:
     if isinstance(node, exp.And):
         yield from _conjuncts(node.left)
         yield from _conjuncts(node.right)
     else:
         yield node
+
+
+def is_text(node: exp.Expr) -> bool:
+    """Return whether ``node`` is a quoted text."""
+    return isinstance(node, exp.Literal) and node.is_string
+
+
+def is_number(node: exp.Expr) -> bool:
+    """Return whether ``node`` is a number."""
+    return isinstance(node, exp.Literal) and not node.is_string

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql.grammar_conditions import Conditions, conditions, where
-from plugins.text2sql.grammar_numbers import COMPARISON
 from plugins.text2sql.grammar_tree import (
     Literal,
     Node,
@@ -162,7 +161,7 @@ def _select(
     periods = [seq("substr(", side, of.dated, ", 1, ", alt("4", "7"), ")") for side, of in sides if of.dated]
     column = Rule(f"{name}_shown", alt(columns, *periods)) if periods else columns
     aggregate = Rule(f"{name}_aggregate", _aggregates(columns, sides))
-    having = seq(" HAVING ", aggregate, COMPARISON, values.numbers.compared)
+    having = seq(" HAVING ", aggregate, values.numbers.comparison)
     either = alt(column, aggregate)
     # Rows that aren't grouped can't be ordered by an aggregate.
     grouped = seq(" GROUP BY ", column, optional(having), optional(_order(either)))

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from plugins.text2sql.grammar_numbers import COMPARISON
 from plugins.text2sql.grammar_texts import MOST_TEXTS, Name
 from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, listed, optional, seq
 from plugins.text2sql.grammar_values import Values
@@ -153,7 +152,7 @@ class _Referring:
         return [
             seq(f"{self.target} NOT IN {self._rows})"),
             *self.none_at(times),
-            seq(counted, COMPARISON, values.numbers.compared, ")"),
+            seq(counted, values.numbers.comparison, ")"),
         ]
 
 

@@ -6,9 +6,11 @@ A tiny model miscopies digits.
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 from itertools import pairwise
 
+from plugins.text2sql.comparisons import NUMBER_NAMES, NUMBER_WORDS, plain, signs_of_numbers, spelt
 from plugins.text2sql.grammar_texts import MAX_VALUE_CHARACTERS
 from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, optional, seq
 from plugins.text2sql.schema import Column, Table, identifier, literal
@@ -18,22 +20,20 @@ COMPARISON = Rule("comparison", alt(" = ", " < ", " <= ", " > ", " >= "))
 DIGIT = Rule("digit", alt(*"0123456789"))
 _INTEGER = Rule("integer", alt("0", seq(alt(*"123456789"), Repeat(DIGIT, 0, 5))))
 _DECIMAL = Rule("decimal", seq(_INTEGER, optional(seq(".", Repeat(DIGIT, 1, 2)))))
+_ANY_COMPARISON = seq(COMPARISON, _DECIMAL)
 _RANGE = seq(_INTEGER, " AND ", _INTEGER)
 _LIMIT = Rule("limit", seq(" LIMIT ", alt(*"123456789"), optional(DIGIT)))
 _MOST_CHARACTERS = 9
 _LONGEST_SCALE = 10
 _MOST_ROWS = 1000
-# What goes unsaid: no stock, repeatedly; where no number is said also several, or well rated.
+# What goes unsaid: no or any stock, once or repeatedly; where no number is said also several, or well rated.
 _ALWAYS, _USUAL = ("0", "1"), ("2", "3", "4", "5")
-_NAMES = "zero one two three four five six seven eight nine ten eleven twelve"
 # A number on its own, unlike those in Q2 or 3rd; one says other things, too.
 _CLEAR = re.compile(
     r"(?<![\w.,'])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)(?!\w)"
-    rf"|\b(?:{'|'.join(_NAMES.split()[2:])})\b"
+    rf"|\b(?:{'|'.join(NUMBER_NAMES[2:])})\b"
 )
-WORDS = {name: str(number) for number, name in enumerate(_NAMES.split())}
-WORDS |= {"once": "1", "twice": "2", "couple": "2", "pair": "2", "dozen": "12"}
-_SPELT = slips((*WORDS, "hundred", "thousand"))
+_SPELT = slips((*NUMBER_WORDS, "hundred", "thousand"))
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:[.,]\d+)?|[^\W\d_]+")
 # What larger numbers are made of: their meaning isn't worked out.
 _LARGER = re.compile(
@@ -54,43 +54,60 @@ _DATE = re.compile(r"\b(?:19|20)\d\d-(?:0\d|1[0-2])(?:-\d\d)?\b")
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """What numbers may be ``compared`` with, the ranges they may be in, and LIMIT; any by default.
+    """How numbers may be compared (``comparison``), the ranges they may be in, and LIMIT; any by default.
 
-    ``stated``: they are those of a question.
+    ``stated``: they are those of a question, which may name some of ``graded``, the values of a short scale.
     """
 
-    compared: Node = _DECIMAL
+    comparison: Node = _ANY_COMPARISON
     ranges: Node | None = _RANGE
     limit: Node = _LIMIT
     stated: bool = False
+    graded: Set[str] = frozenset()
 
     def tests(self, table: Table, column: Column) -> list[Node]:
         """Return what may stand behind ``column`` of ``table``."""
         known = _scale(column) if self.stated else [literal(value) for value in column.samples]
-        short = [value for value in known if len(value) <= MAX_VALUE_CHARACTERS]
+        short = [v for v in known if len(v) <= MAX_VALUE_CHARACTERS and v not in self.graded]
         mean = f"(SELECT avg({identifier(column.name)}) FROM {identifier(table.name)})"  # noqa: S608
-        compared = seq(COMPARISON, alt(*short, self.compared, mean))
+        compared = alt(self.comparison, seq(COMPARISON, alt(*short, mean)))
         return [compared, seq(" BETWEEN ", self.ranges)] if self.ranges is not None else [compared]
 
 
 def numbers_about(question: str) -> Numbers:
     """Return the numbers that may occur in SQL about ``question``: what it states and what goes unsaid.
 
-    A year may be a number too, unless it is that of a whole date.  Where words like thousand make larger
-    numbers, any may be meant.
+    What it says once, as more than 5, can't be less.  A year may be a number too, unless it is that of a
+    whole date.  Where words like thousand make larger numbers, any may be meant.
     """
     text = corrected(_THERE.sub(" ", _DATE.sub(" ", question.casefold())), _SPELT)
     if _LARGER.search(text):
         return Numbers()
-    found = [WORDS.get(word) if word.isalpha() else plain(word) for word in _NUMBER.findall(text)]
+    found = [NUMBER_WORDS.get(word) if word.isalpha() else plain(word) for word in _NUMBER.findall(text)]
     said = [number for number in found if number and len(number) <= _MOST_CHARACTERS]
     counts = _counted(text) or ["1", *filter(_counts, said)]
     ranges = [sorted(pair, key=float) for pair in pairwise(said)]
+    signs = signs_of_numbers(text)
+    bound = {number: signs[number] for number in signs if said.count(number) == 1 and number not in _ALWAYS}
+    others = [number for number in (*said, *(() if said else _USUAL)) if number not in bound]
+    compared: list[Node | str] = [f" {sign} {number}" for number, sign in bound.items()]
+    compared += [f" {sign} {number}" for number in _ALWAYS if number not in said for sign in "=>"]
+    compared += [seq(COMPARISON, Rule("stated", _any(*others)))] if others else []
     return Numbers(
-        compared=Rule("stated", _any(*said, *_ALWAYS, *(() if said else _USUAL))),
+        comparison=Rule("stated_comparison", alt(*compared)),
         ranges=Rule("stated_range", _any(*map(" AND ".join, ranges))) if ranges else None,
         limit=Rule("limit", seq(" LIMIT ", _any(*counts))),
         stated=True,
+        graded=frozenset(number for number in bound if _is_grade(text, number)),
+    )
+
+
+def _is_grade(text: str, number: str) -> bool:
+    """Return whether ``number`` is one of a scale, as 4 stars are, and doesn't count anything."""
+    said = rf"(?:{spelt(number)})"
+    return (
+        re.search(rf"\b{said}(?: or \w+)?[ -]stars?\b|\b(?:rat|scor)\w+(?: \S+){{0,3}} {said}\b", text)
+        is not None
     )
 
 
@@ -102,7 +119,7 @@ def clear_numbers(question: str) -> list[float]:
     text = question.casefold()
     if _LARGER.search(text):
         return []
-    return [float(WORDS.get(number) or plain(number)) for number in _CLEAR.findall(text)]
+    return [float(NUMBER_WORDS.get(number) or plain(number)) for number in _CLEAR.findall(text)]
 
 
 def _counted(text: str) -> list[str]:
@@ -111,7 +128,7 @@ def _counted(text: str) -> list[str]:
     found = [
         number
         for before, word, after in zip(["the", *words], words, words[1:], strict=False)
-        if (number := WORDS.get(word, word)).isdigit()
+        if (number := NUMBER_WORDS.get(word, word)).isdigit()
         and number not in _ALWAYS
         and _counts(number)
         and before in _BEFORE
@@ -123,13 +140,6 @@ def _counted(text: str) -> list[str]:
 
 def _counts(number: str) -> bool:
     return number.isdigit() and 0 < int(number) <= _MOST_ROWS
-
-
-def plain(number: str) -> str:
-    """Return ``number`` as SQL writes it: 1,500.50 as 1500.5 and 9,99 as 9.99."""
-    thousands = re.fullmatch(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?", number)
-    value = float(number.replace(",", "" if thousands else "."))
-    return str(int(value)) if value.is_integer() else str(value)
 
 
 def _scale(column: Column) -> list[str]:

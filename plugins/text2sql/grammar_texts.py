@@ -12,7 +12,7 @@ from itertools import permutations
 
 from plugins.text2sql.grammar_tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
-from plugins.text2sql.spans import COMMON, longest, singulars, spans
+from plugins.text2sql.spans import COMMON, longest, plainly, singulars, spans
 
 MAX_VALUE_CHARACTERS = 40
 _MOST_WORDS = 4
@@ -77,7 +77,10 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     be used, unless it may be a common word.  No text is longer than one of the free ones.
     """
     stored = {
-        (table.name, column.name): (column, _found(table, column, found))
+        (table.name, column.name): (
+            column,
+            _short([*_found(table, column, found), *_plain(column, question)]),
+        )
         for table in schema.tables
         for column in table.columns
         if column.kind == Kind.TEXT
@@ -154,9 +157,9 @@ def _words(text: str) -> list[str]:
 def _named(question: str, stored: _Stored, common: Set[str]) -> list[Name]:
     """Return where each name of the question is stored; names in the same places come together.
 
-    Those that are no choices come first.  A ``common`` word is no choice; of other columns a small word is no
-    value where the question has capitals.  Of two names said together, as Rome or Paris, the places count
-    where both are stored, and a common word beside a name is one.
+    Those that are no choices come first.  A ``common`` word is no choice, unless it is said as one; of other
+    columns a small word is no value where the question has capitals.  Of two names said together, as Rome or
+    Paris, the places count where both are stored, and a common word beside a name is one.
     """
     small = question[1:].islower()
 
@@ -164,7 +167,8 @@ def _named(question: str, stored: _Stored, common: Set[str]) -> list[Name]:
         if column.choices:
             if f"{span} {table}" in question:  # shipped orders
                 return True
-            return (span.casefold() if question.startswith(span) else span) not in common
+            as_written = span.casefold() if question.startswith(span) else span
+            return as_written not in common or plainly(question.casefold(), as_written)
         return small or " " in span or not span.islower()
 
     def places(span: str) -> dict[Place, bool]:
@@ -212,6 +216,12 @@ def _words_of(schema: DatabaseSchema) -> Set[str]:
 def _found(table: Table, column: Column, conditions: Sequence[str]) -> list[str]:
     start = f"{identifier(table.name)}.{identifier(column.name)} = "
     return _short([line.removeprefix(start) for line in conditions if line.startswith(start)])
+
+
+def _plain(column: Column, question: str) -> list[str]:
+    """Return the choices that retrieval doesn't look for, though ``question`` means them."""
+    said = (str(choice) for choice in column.choices if plainly(question.casefold(), str(choice).casefold()))
+    return [literal(choice) for choice in said]
 
 
 def _short(texts: Sequence[str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Which candidate is the answer: the one that passes most unit tests, then the most agreed result."""
+"""Which candidate is the answer: of those without doubts the one that passes most unit tests."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def decided(done: Sequence[Candidate], total: int) -> bool:
 
 
 def rivals(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the first candidate of each distinct result with rows."""
+    """Return the first candidate of each distinct result with rows that nothing speaks against."""
     firsts: dict[Fingerprint, Candidate] = {}
     for candidate in candidates:
         if candidate.settled:

@@ -18,7 +18,8 @@ SHOWN = {
     "shipments": ("shipments.id",),
 }
 _DATED = ("max(orders.ordered_on)", "min(orders.ordered_on)")
-_ARGUMENTS = re.compile(r"\([^()]*(?:\([^()]*\)[^()]*)*\)")
+BRACKETS = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
+"""What stands in brackets, with them, and what is in brackets within: a pattern."""
 _NUMBERS = ("price", "cost", "stock", "total", "fee", "id", "rating", "quantity")
 
 
@@ -39,7 +40,7 @@ class Draft:
     @property
     def columns(self) -> list[str]:
         """What is shown; of functions only the name."""
-        items = _ARGUMENTS.sub("()", self.select.removeprefix("DISTINCT "))
+        items = re.sub(BRACKETS, "()", self.select.removeprefix("DISTINCT "))
         return items.split(", ")
 
     @property

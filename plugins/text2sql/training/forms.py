@@ -25,6 +25,8 @@ _SUBJECTS = {
 _TIED = {"orders": 5, "products": 5, "reviews": 3, "customers": 4, "suppliers": 2}
 _MOST_CONDITIONS = 3
 """As many as the grammar has room for."""
+# How often one, two and three columns are asked for; of three, one is easily forgotten.
+_COLUMNS_ASKED, _COLUMNS_LEARNED = (50, 32, 18), (44, 32, 24)
 _NUMEROUS = ("customers", "products", "suppliers", "categories")
 _RELATIVE = re.compile(r"^(who|that) ")
 # It would be a sum.
@@ -98,7 +100,8 @@ def attributes(speaker: Speaker) -> Draft | None:
     """What is written about a row or rows?"""
     rng, lexicon, subject = speaker.rng, speaker.world.lexicon, _subject(speaker, _SUBJECTS)
     names = [column for column in lexicon["attributes"] if column.startswith(f"{subject}.")]
-    chosen = rng.sample(names, min(len(names), rng.choices((1, 2, 3), (44, 32, 24))[0]))
+    weights = _COLUMNS_LEARNED if speaker.mode == "train" else _COLUMNS_ASKED
+    chosen = rng.sample(names, min(len(names), rng.choices((1, 2, 3), weights)[0]))
     said = [expand(lexicon["attributes"][column], rng) for column in chosen]
     phrase = speaker.phrase(subject, 2)
     if not phrase.where and rng.random() < 0.5:

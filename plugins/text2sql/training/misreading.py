@@ -6,11 +6,12 @@ import random
 import re
 from collections.abc import Sequence
 
+from plugins.text2sql.training.draft import BRACKETS
 from plugins.text2sql.training.world import World
 
 _WHERE = re.compile(r" WHERE (.*?)(?= GROUP BY | ORDER BY | LIMIT |$)")
-_CONDITION = re.compile(r"(?:\([^()]*(?:\([^()]*\)[^()]*)*\)|BETWEEN \S+ AND|(?! AND ).)+")
-_ITEM = re.compile(r"[^,(]+(?:\([^()]*(?:\([^()]*\)[^()]*)*\)[^,]*)?")
+_CONDITION = re.compile(rf"(?:{BRACKETS}|BETWEEN \S+ AND|(?! AND ).)+")
+_ITEM = re.compile(rf"[^,(]+(?:{BRACKETS}[^,]*)?")
 _SHOWN = re.compile(r"^(SELECT (?:DISTINCT )?)(.*?)(?= FROM )")
 _TABLE = re.compile(r" (?:FROM|JOIN) ([a-z_]+)")
 _TEXT = re.compile(r"([a-z_]+(?:\.[a-z_]+)?) (?:=|<>) '([^']*)'")
