@@ -22,7 +22,8 @@ from launch.models import demo_model
 from tests.launch.real_server import RealServer
 from tests.launch.replay_fakes import call, workflow
 
-pytestmark = pytest.mark.real
+# A server of its own takes most of a minute to start, and only the comparison with peers rests on it.
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 _START_SECONDS = 240.0
 

@@ -70,6 +70,7 @@ def test_wrong_numbers_are_refused(flag: str, value: str, capsys: pytest.Capture
     assert flag in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_shifting_load_is_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every phase has its figure for the default and for live tuning."""
     out = tmp_path / "shift.json"
