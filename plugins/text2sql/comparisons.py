@@ -10,10 +10,9 @@ NUMBER_NAMES = tuple("zero one two three four five six seven eight nine ten elev
 NUMBER_WORDS = {name: str(number) for number, name in enumerate(NUMBER_NAMES)}
 NUMBER_WORDS |= {"once": "1", "twice": "2", "couple": "2", "pair": "2", "dozen": "12"}
 """Words for numbers, with their digits."""
-_NUMBER = (
-    r"(?<![\w.,])(?:€ ?)?"
-    rf"(\d{{1,3}}(?:,\d{{3}})+(?:\.\d+)?|\d+(?:[.,]\d+)?|{'|'.join(NUMBER_WORDS)})(?!\w)"
-)
+FIGURES = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?"
+"""A pattern for numbers in digits, such as 1,500.50 and 9,99."""
+_NUMBER = rf"(?<![\w.,])(?:€ ?)?({FIGURES}|{'|'.join(NUMBER_WORDS)})(?!\w)"
 _OR = rf"{_NUMBER}(?: (?:€|eur|euros?|stars?|units?|pieces?))? or"
 _THAN = rf" (?:than|then) {_NUMBER}"
 _WORDINGS = {

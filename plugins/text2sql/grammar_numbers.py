@@ -10,7 +10,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from itertools import pairwise
 
-from plugins.text2sql.comparisons import NUMBER_NAMES, NUMBER_WORDS, plain, signs_of_numbers, spelt
+from plugins.text2sql.comparisons import FIGURES, NUMBER_NAMES, NUMBER_WORDS, plain, signs_of_numbers, spelt
 from plugins.text2sql.grammar_texts import MAX_VALUE_CHARACTERS
 from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, optional, seq
 from plugins.text2sql.schema import Column, Table, identifier, literal
@@ -30,7 +30,7 @@ _MOST_ROWS = 1000
 _ALWAYS, _USUAL = ("0", "1"), ("2", "3", "4", "5")
 # A number on its own, unlike those in Q2 or 3rd; one says other things, too.
 _CLEAR = re.compile(
-    r"(?<![\w.,'])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)(?!\w)"
+    rf"(?<![\w.,'])(?:{FIGURES})(?!\w)"
     rf"|\b(?:{'|'.join(NUMBER_NAMES[2:])})\b"
 )
 _SPELT = slips((*NUMBER_WORDS, "hundred", "thousand"))

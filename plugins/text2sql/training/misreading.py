@@ -49,9 +49,10 @@ def misread(world: World, sql: str, rng: random.Random) -> str:
 
 def _without_condition(world: World, sql: str, rng: random.Random) -> str:
     conditions = _conditions(sql)
-    if conditions:
-        conditions.pop(rng.randrange(len(conditions)))
-    return _with(sql, conditions) if _conditions(sql) else sql
+    if not conditions:
+        return sql
+    conditions.pop(rng.randrange(len(conditions)))
+    return _with(sql, conditions)
 
 
 def _again(world: World, sql: str, rng: random.Random) -> str:

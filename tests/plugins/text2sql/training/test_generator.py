@@ -43,7 +43,7 @@ def world() -> Iterator[World]:
 @pytest.fixture(scope="module")
 def questions(world: World) -> list[Question]:
     rng = random.Random(3)
-    return [draw(world, rng) for _ in range(1500)]
+    return [draw(world, rng) for _ in range(1700)]
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_the_questions_are_many(questions: list[Question]) -> None:
     assert len({question.combination for question in questions}) > 700
     forms = Counter(question.combination.split()[0] for question in questions)
     assert len(forms) == 15
-    assert min(forms.values()) > 5
+    assert min(forms.values()) > 8
 
 
 def test_keywords_are_words_of_the_question(questions: list[Question]) -> None:
