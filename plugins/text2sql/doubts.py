@@ -41,7 +41,8 @@ def doubt(schema: DatabaseSchema, topic: Topic, statement: str) -> str | None:
     Doubtful is a SELECT that
 
     - shows an item twice, has a value twice in one list or a condition twice, or one number for two things;
-    - lacks a column, a number or a stored value that the question names, or compares the other way round;
+    - lacks a column, a number or a stored value that the question names, or the units sold, or compares the
+      other way round;
     - demands a certain number, where the question has none, or a text of which no word begins like one of the
       question and which retrieval did not find;
     - excludes nothing where the question does, or more than it does;

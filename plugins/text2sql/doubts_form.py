@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from sqlglot import exp
 
 from plugins.text2sql.doubts_reading import Reading, is_text
+from plugins.text2sql.exclusions import EXCLUDING
 from plugins.text2sql.grammar_numbers import clear_numbers
 
 _NOT = re.compile(
-    r"\b(?:not(?! (?:more|less|fewer|later|earlier)\b)|neither|nor|never|nobody|without|except|outside"
-    r"|other than|anything but|(?:are|is|was|were|have|has|had|do|does|did|ca|wo)n['’]?t)\b"
+    rf"\b(?:{EXCLUDING}|not(?! (?:more|less|fewer|later|earlier)\b)|neither|nor|never|nobody"
+    r"|(?:are|is|was|were|have|has|had|do|does|did|ca|wo)n['’]?t)\b"
 )
 _AVERAGE = re.compile(r"\b(?:averages?|avg|mean)\b")
 _HOW_MANY = re.compile(r"\b(?:how many|number of|count)\b")

@@ -15,6 +15,14 @@ from plugins.text2sql.spans import COMMON, plainly
 _VAGUE = COMMON | {"cost", "id", "name", "quantity"}
 # A purchase price is a cost, and a number of ratings counts them.
 _OTHER_THING = r"(?<!purchase )(?<!number of )"
+_UNITS = re.compile(
+    r"\b(?:units?|pieces?) sold\b|(?<!of )(?<!all )\bitems? sold\b(?! by)|\bquantity (?:sold|ordered)\b"
+    r"|\bsold (?:units|pieces|items|quantity)\b|\bnumber of items (?:ordered|sold)\b|\bsales in units\b"
+    r"|\btotal quantity\b(?! (?:of|in|on)(?: \w+)? (?:stock|hand))"
+)
+"""What says the quantity of order items, and nothing of what is in stock."""
+# What customers paid, not an order's status.
+_PAID_SOMETHING = re.compile(r"\bpaid (?:the (?:most|least)|shipping)\b")
 _LETTERS = re.compile(r"[^\W\d_]{2,}")
 _BEGINNING = 2
 """As many first letters a value shares with its adjective, or with a slip of the hand."""
@@ -38,6 +46,8 @@ def unused_columns(reading: Reading) -> Iterator[str]:
     for name in sorted(names - _VAGUE - used):
         if _named(name).search(reading.text):
             yield f"{name} is named and not used"
+    if "quantity" in names - used and _UNITS.search(reading.text):
+        yield "quantity is named and not used"
 
 
 def other_order(reading: Reading) -> Iterator[str]:
@@ -69,6 +79,8 @@ def unsaid_texts(reading: Reading) -> Iterator[str]:
         unlike = words and begun.isdisjoint(word[:_BEGINNING] for word in words)
         if unlike and node.this not in reading.topic.evidence:
             yield f"{node.this} is not named"
+        if node.this == "paid" and _PAID_SOMETHING.search(reading.text) and reading.text.count("paid") == 1:
+            yield "paid is not named"
 
 
 def unused_choices(reading: Reading) -> Iterator[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import permutations
 
 from plugins.text2sql.grammar_texts import MOST_TEXTS, Name
-from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, listed, optional, seq
+from plugins.text2sql.grammar_tree import Literal, Node, Repeat, Rule, alt, listed, optional, seq
 from plugins.text2sql.grammar_values import Values
 from plugins.text2sql.joins import holds
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
@@ -79,21 +79,23 @@ def _around(needed: Sequence[Node], test: Node | None, others: int) -> Node:
 
 def _named(table: Table, name: Name) -> Node | None:
     found = [
-        seq(identifier(column.name), _is_of(name.places[table.name, column.name], name.joined))
+        seq(identifier(column.name), _is_of(name.places[table.name, column.name], name))
         for column in table.columns
         if (table.name, column.name) in name.places
     ]
     return alt(*found) if found else None
 
 
-def _is_of(texts: Sequence[str], joined: bool) -> Node:
-    """Return what compares with one of ``texts`` or all of them; ``joined``: only so."""
-    one = seq(_EQUALS, alt(*texts))
+def _is_of(texts: Sequence[str], name: Name) -> Node:
+    """Return what compares with one of the ``texts`` of ``name`` or all of them; joined ones only so."""
+    equal = {None: _EQUALS, False: Literal(" = "), True: Literal(" <> ")}
+    among = {None: optional(" NOT"), False: Literal(""), True: Literal(" NOT")}
+    one = seq(equal[name.excluded], alt(*texts))
     if len(texts) == 1:
         return one
-    orders = (f" IN ({', '.join(order)})" for order in permutations(texts[:MOST_TEXTS]))
-    all_ = seq(optional(" NOT"), alt(*orders))
-    return all_ if joined else alt(one, all_)
+    orders = alt(*(f" IN ({', '.join(order)})" for order in permutations(texts[:MOST_TEXTS])))
+    all_ = seq(among[name.excluded], orders)
+    return all_ if name.joined else alt(one, all_)
 
 
 def _test(table: Table, column: Column, values: Values) -> Node | None:

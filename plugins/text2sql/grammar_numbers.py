@@ -85,10 +85,12 @@ def numbers_about(question: str) -> Numbers:
         return Numbers()
     found = [NUMBER_WORDS.get(word) if word.isalpha() else plain(word) for word in _NUMBER.findall(text)]
     said = [number for number in found if number and len(number) <= _MOST_CHARACTERS]
-    counts = _counted(text) or ["1", *filter(_counts, said)]
     ranges = [sorted(pair, key=float) for pair in pairwise(said)]
     signs = signs_of_numbers(text)
     bound = {number: signs[number] for number in signs if said.count(number) == 1 and number not in _ALWAYS}
+    # At most 5 may be said of rows, too.
+    other = {n for n in said if bound.get(n, "=") in (">", ">=", "<") or _all_stars(text, n, said.count(n))}
+    counts = _counted(text) or ["1", *(n for n in said if _counts(n) and n not in other)]
     others = [number for number in (*said, *(() if said else _USUAL)) if number not in bound]
     compared: list[Node | str] = [f" {sign} {number}" for number, sign in bound.items()]
     compared += [f" {sign} {number}" for number in _ALWAYS if number not in said for sign in "=>"]
@@ -102,13 +104,19 @@ def numbers_about(question: str) -> Numbers:
     )
 
 
+def _all_stars(text: str, number: str, times: int) -> bool:
+    """Return whether each of the ``times`` that ``text`` says ``number`` it is a number of stars."""
+    return len(re.findall(_stars(number), text)) == times
+
+
 def _is_grade(text: str, number: str) -> bool:
     """Return whether ``number`` is one of a scale, as 4 stars are, and doesn't count anything."""
-    said = rf"(?:{spelt(number)})"
-    return (
-        re.search(rf"\b{said}(?: or \w+)?[ -]stars?\b|\b(?:rat|scor)\w+(?: \S+){{0,3}} {said}\b", text)
-        is not None
-    )
+    rated = rf"\b(?:rat|scor)\w+(?: \S+){{0,3}} (?:{spelt(number)})\b"
+    return re.search(rf"{_stars(number)}|{rated}", text) is not None
+
+
+def _stars(number: str) -> str:
+    return rf"(?<![\w.,])(?:{spelt(number)})(?: or \w+)?[ -]stars?\b"
 
 
 def clear_numbers(question: str) -> list[float]:

@@ -5,25 +5,33 @@ A tiny model can choose a name, but hardly copy one, and at times it forgets one
 
 from __future__ import annotations
 
+import calendar
 import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import permutations
 
+from plugins.text2sql.exclusions import LINK, excluded
 from plugins.text2sql.grammar_tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
-from plugins.text2sql.spans import COMMON, longest, plainly, singulars, spans
+from plugins.text2sql.spans import COMMON, longest, plainly, spans
 
 MAX_VALUE_CHARACTERS = 40
 _MOST_WORDS = 4
 _MOST_NAMED = 3
 MOST_TEXTS = 3
 """What one comparison names at the most."""
-# No value begins so, unless retrieval finds it.
-_ASKING = frozenset("all eur euro euros how many much that what when where which who whose".split())  # noqa: SIM905
+# No value ends so, or begins so apart from the articles, unless retrieval finds it.
+_LINKING = (
+    "a all an and any are at based by come eur euro euros for from has have how in is list live located made"
+    " many me much my of on or our show that the their there to was we were what when where which who whose"
+    " with"
+)
+_NO_ENDS = frozenset(_LINKING.split()).union(name.casefold() for name in calendar.month_name)
+_ARTICLES = frozenset(("a", "an", "the"))
 _PART = re.compile(r"(?<= LIKE )'%.*%'$")
 _LINKS = (" or ", " and ", " & ", ", ")
-_LINK = re.compile(r"(?:,|,? (?:or|and|&|nor))(?: (?:the|from|in|by|with))* ")
+_LINK = re.compile(LINK)
 _ANY = Rule("text", seq("'", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "'"))
 _ANY_PATTERN = Rule("pattern", seq("'%", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "%'"))
 _MAX_BYTES = max_length(_ANY)
@@ -37,11 +45,13 @@ _Stored = Mapping[Place, tuple[Column, Sequence[str]]]
 class Name:
     """What a question names: the ``places`` where it is stored, with its texts there.
 
-    ``joined``: they are several and the question joins them all, as in Rome or Paris.
+    ``joined``: they are several and the question joins them all, as in Rome or Paris.  ``excluded`` says
+    whether the question excludes them, ``None`` that this isn't sure.
     """
 
     places: Mapping[Place, Sequence[str]]
     joined: bool
+    excluded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +113,7 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     said = _said(question, named)
     said += [" ".join(word[:1].upper() + word[1:] for word in span.split(" ")) for span in said]
     other = _rule("said", [literal(text) for text in said])
-    parts = [literal(f"%{text}%") for text in (*said, *_singulars(question, named, schema))]
+    parts = [literal(f"%{text}%") for text in said]
     stored_parts = [match[0] for line in found if (match := _PART.search(line))]
     pattern = _rule("pattern", [*stored_parts, *parts])
     return Texts(known, other, pattern, named, taken)
@@ -123,26 +133,15 @@ def _said(question: str, named: Sequence[Name]) -> list[str]:
     free = [
         span
         for span in spans(question, _MOST_WORDS)
-        if taken.isdisjoint(_words(span)) and _words(span)[0] not in _ASKING
+        if taken.isdisjoint(_words(span)) and _may_be_value(_words(span))
     ]
     if question[1:].islower():
         return free
     return [span for span in free if not span.split()[0].islower() and not question.startswith(span)]
 
 
-def _singulars(question: str, named: Sequence[Name], schema: DatabaseSchema) -> list[str]:
-    """Return what the plurals of a question may be in the singular: a part of names, as tent of tents.
-
-    The words of the schema are no such parts.  (Left in, they would make each question's grammar another.)
-    """
-    tables = {word for table in schema.tables for word in table.name.casefold().split("_")}
-    columns = _words_of(schema)
-    taken = _taken_words(named) | tables | columns | {f"{word}s" for word in columns}
-    found = []
-    for word in spans(question.casefold(), 1):
-        if word not in taken:
-            found += singulars(word)
-    return found
+def _may_be_value(words: Sequence[str]) -> bool:
+    return words[0] not in _NO_ENDS - _ARTICLES and words[-1] not in _NO_ENDS
 
 
 def _taken_words(named: Sequence[Name]) -> set[str]:
@@ -188,10 +187,22 @@ def _named(question: str, stored: _Stored, common: Set[str]) -> list[Name]:
     for span, where in meant.items():
         if said := tuple(place for place in where if where[place]):
             together.setdefault(said, []).append(span)
+    named = [span for where in together.values() for span in where]
+    named.sort(key=question.find)
+    ways = dict(zip(named, excluded(question, named), strict=True))
     names = [
-        Name(_texts_at(stored, where, them), _joined(question, them)) for where, them in together.items()
+        _name(question, stored, where, {t: ways[t] for t in named if t in them})
+        for where, them in together.items()
     ]
     return sorted(names, key=lambda name: any(stored[place][0].choices for place in name.places))
+
+
+def _name(question: str, stored: _Stored, where: Sequence[Place], ways: Mapping[str, bool | None]) -> Name:
+    """Return the name that the keys of ``ways`` (in their order) are together, excluded as they are."""
+    joined = _joined(question, list(ways))
+    # The first of joined ones tells: of those behind it nothing may be said.
+    told = {next(iter(ways.values()))} if joined else set(ways.values())
+    return Name(_texts_at(stored, where, list(ways)), joined, told.pop() if len(told) == 1 else None)
 
 
 def _texts_at(stored: _Stored, where: Sequence[Place], named: Sequence[str]) -> Mapping[Place, Sequence[str]]:

@@ -1,8 +1,9 @@
 """The compact profile in the few words that the demo model was trained on (``training/``).
 
 There are no instructions and no schema, since this model knows one task and one database.  The question
-comes first, so that all its calls begin alike; what is asked for stands at the end.  What unit tests
-compare is the shape of results, which running the statements gives.
+comes first, what is asked for stands at the end.  Where retrieval has found a name of the question, a mark
+stands for it from then on, so that no name is unknown to the model.  What unit tests compare is the shape of
+results, which running the statements gives.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from string import ascii_uppercase
 
 from plugins.text2sql.prompts import Prompts, Style, Topic
+from plugins.text2sql.spans import COMMON
 from sched.workflow import Segment, SegmentKind, SqlResult
 
 _SHOWN_VALUES = 4
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_FOUND = re.compile(r"(?:\"[^\"]*\"|[^\s\"])+ = '((?:[^']|'')*)'")
 
 TESTS = (
     ("one row", "several rows"),
@@ -85,7 +89,41 @@ def shape(result: SqlResult) -> Shape:
 
 
 def _about(topic: Topic) -> list[Segment]:
-    return [_question(topic.question), *([_context(topic.evidence)] if topic.evidence else [])]
+    question, evidence = _marked(topic.question, topic.evidence)
+    return [_question(question), *([_context(evidence)] if evidence else [])]
+
+
+def _marked(question: str, evidence: str) -> tuple[str, str]:
+    """Return both with marks: instead of the names that ``question`` has of ``evidence``, before them there.
+
+    Names begin with a capital in the database.  What is stored in small letters, as shipped, may say other
+    things, and so may common words, as average.
+    """
+    found = {_text(match).casefold() for match in _FOUND.finditer(evidence) if _is_name(_text(match))}
+    if not found:
+        return question, evidence
+    marks: dict[str, str] = {}
+
+    def instead(match: re.Match[str]) -> str:
+        name = match[0].casefold()
+        # Letters that are alike without their case need not be the same when it is folded.
+        return marks.setdefault(name, f"Name{ascii_uppercase[len(marks)]}") if name in found else match[0]
+
+    def beside(match: re.Match[str]) -> str:
+        mark = marks.get(_text(match).casefold())
+        return f"{mark}: {match[0]}" if mark else match[0]
+
+    either = "|".join(re.escape(name) for name in sorted(found, key=lambda name: (-len(name), name)))
+    question = re.sub(rf"(?<!\w)(?:{either})(?!\w)", instead, question, flags=re.IGNORECASE)
+    return question, _FOUND.sub(beside, evidence)
+
+
+def _text(found: re.Match[str]) -> str:
+    return found[1].replace("''", "'")
+
+
+def _is_name(text: str) -> bool:
+    return text[:1].isupper() and text.casefold() not in COMMON
 
 
 def _question(question: str) -> Segment:

@@ -18,7 +18,7 @@ _TEXT = re.compile(r"([a-z_]+(?:\.[a-z_]+)?) (?:=|<>) '([^']*)'")
 _NUMBER = re.compile(r"(?<= )\d+(?= |$)")
 _GROUP = re.compile(r" GROUP BY ([a-z_.]+)")
 _COMPARED = re.compile(r" (?:[<>]=?|=) (?=\d)")
-_TURNS = (("<>", "="), ("NOT IN", "IN"), (" = '", " <> '"), ("avg(", "sum("))
+_TURNS = (("<>", "="), ("NOT IN", "IN"), (" = '", " <> '"), ("avg(", "sum("), (".quantity", ".unit_price"))
 
 
 def misread(world: World, sql: str, rng: random.Random) -> str:
@@ -119,9 +119,8 @@ def _columns(world: World, sql: str) -> list[str]:
 
 
 def _turned_about(world: World, sql: str, rng: random.Random) -> str:
-    start, where, rest = sql.partition(" WHERE ")
-    found = [turn for turn in _TURNS if turn[0] in rest]
-    return f"{start}{where}{rest.replace(*rng.choice(found), 1)}" if found else sql
+    found = [turn for turn in _TURNS if turn[0] in sql]
+    return sql.replace(*rng.choice(found), 1) if found else sql
 
 
 def _compared(world: World, sql: str, rng: random.Random) -> str:

@@ -41,7 +41,11 @@ _FORMS: tuple[tuple[int, Callable[[Speaker], Draft | None]], ...] = (
     (5, forms.distinct),
 )
 # What is hard to learn comes more often in training than it is asked.
-_LEARNED: dict[Callable[[Speaker], Draft | None], int] = {forms.attributes: 15, related.related: 6}
+_LEARNED: dict[Callable[[Speaker], Draft | None], int] = {
+    forms.attributes: 15,
+    related.related: 6,
+    grouped.number: 14,
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Trainer:
         network = Network(Size(vocabulary)).to(device)
         matrices = [p for p in network.layers.parameters() if p.ndim == 2]
         others = [p for p in network.parameters() if not any(p is matrix for matrix in matrices)]
-        rates = (0.02, 3e-3)
+        rates = (0.012, 2e-3)
         muon = torch.optim.Muon(matrices, lr=rates[0], weight_decay=0.0)
         adam = torch.optim.AdamW(others, lr=rates[1], betas=(0.9, 0.98), weight_decay=0.0)
         return cls(network, (muon, adam), device, rates)

@@ -125,6 +125,10 @@ def test_other_things_can_be_compared_otherwise(
         ("Ten products with the largest stock", " LIMIT 10", " LIMIT 1"),
         ("the cheapest products over 10 euros", " LIMIT 1", " LIMIT 5"),
         ("100 products with 2000 in stock", " LIMIT 100", " LIMIT 2000"),
+        ("up to 5 of the most expensive products", " LIMIT 5", " LIMIT 2"),
+        ("7 products over 10 euros, cheapest first", " LIMIT 7", " LIMIT 10"),
+        ("five 5-star products, newest first", " LIMIT 5", " LIMIT 4"),
+        ("newest product with a 5-star review", " LIMIT 1", " LIMIT 5"),
         (
             "products with 30 orders",
             " GROUP BY name HAVING count(*) > 30",
