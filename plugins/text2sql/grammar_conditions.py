@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 from plugins.text2sql.grammar_texts import MOST_TEXTS, Name
-from plugins.text2sql.grammar_tree import Literal, Node, Repeat, Rule, alt, listed, optional, seq
+from plugins.text2sql.grammar_tree import Node, Repeat, Rule, alt, listed, optional, seq
 from plugins.text2sql.grammar_values import Values
 from plugins.text2sql.joins import holds
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
 
 _EQUALS = alt(" = ", " <> ")
+# How one and several names are compared with, by whether they are excluded.
+_ONE_OF: Mapping[bool | None, Node | str] = {None: _EQUALS, False: " = ", True: " <> "}
+_ALL_OF: Mapping[bool | None, Node | str] = {None: optional(" NOT"), False: "", True: " NOT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,11 @@ def _named(table: Table, name: Name) -> Node | None:
 
 def _is_of(texts: Sequence[str], name: Name) -> Node:
     """Return what compares with one of the ``texts`` of ``name`` or all of them; joined ones only so."""
-    equal = {None: _EQUALS, False: Literal(" = "), True: Literal(" <> ")}
-    among = {None: optional(" NOT"), False: Literal(""), True: Literal(" NOT")}
-    one = seq(equal[name.excluded], alt(*texts))
+    one = seq(_ONE_OF[name.excluded], alt(*texts))
     if len(texts) == 1:
         return one
     orders = alt(*(f" IN ({', '.join(order)})" for order in permutations(texts[:MOST_TEXTS])))
-    all_ = seq(among[name.excluded], orders)
+    all_ = seq(_ALL_OF[name.excluded], orders)
     return all_ if name.joined else alt(one, all_)
 
 

@@ -89,8 +89,8 @@ def numbers_about(question: str) -> Numbers:
     signs = signs_of_numbers(text)
     bound = {number: signs[number] for number in signs if said.count(number) == 1 and number not in _ALWAYS}
     # At most 5 may be said of rows, too.
-    other = {n for n in said if bound.get(n, "=") in (">", ">=", "<") or _all_stars(text, n, said.count(n))}
-    counts = _counted(text) or ["1", *(n for n in said if _counts(n) and n not in other)]
+    no_rows = {n for n in said if bound.get(n) in (">", ">=", "<") or _all_stars(text, n, said.count(n))}
+    counts = _counted(text) or ["1", *(n for n in said if _counts(n) and n not in no_rows)]
     others = [number for number in (*said, *(() if said else _USUAL)) if number not in bound]
     compared: list[Node | str] = [f" {sign} {number}" for number, sign in bound.items()]
     compared += [f" {sign} {number}" for number in _ALWAYS if number not in said for sign in "=>"]

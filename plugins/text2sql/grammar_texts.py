@@ -28,7 +28,7 @@ _LINKING = (
     " with"
 )
 _NO_ENDS = frozenset(_LINKING.split()).union(name.casefold() for name in calendar.month_name)
-_ARTICLES = frozenset(("a", "an", "the"))
+_NO_STARTS = _NO_ENDS - {"a", "an", "the"}
 _PART = re.compile(r"(?<= LIKE )'%.*%'$")
 _LINKS = (" or ", " and ", " & ", ", ")
 _LINK = re.compile(LINK)
@@ -133,7 +133,7 @@ def _said(question: str, named: Sequence[Name]) -> list[str]:
     free = [
         span
         for span in spans(question, _MOST_WORDS)
-        if taken.isdisjoint(_words(span)) and _may_be_value(_words(span))
+        if taken.isdisjoint(words := _words(span)) and _may_be_value(words)
     ]
     if question[1:].islower():
         return free
@@ -141,7 +141,7 @@ def _said(question: str, named: Sequence[Name]) -> list[str]:
 
 
 def _may_be_value(words: Sequence[str]) -> bool:
-    return words[0] not in _NO_ENDS - _ARTICLES and words[-1] not in _NO_ENDS
+    return words[0] not in _NO_STARTS and words[-1] not in _NO_ENDS
 
 
 def _taken_words(named: Sequence[Name]) -> set[str]:
@@ -187,13 +187,9 @@ def _named(question: str, stored: _Stored, common: Set[str]) -> list[Name]:
     for span, where in meant.items():
         if said := tuple(place for place in where if where[place]):
             together.setdefault(said, []).append(span)
-    named = [span for where in together.values() for span in where]
-    named.sort(key=question.find)
+    named = [span for them in together.values() for span in them]
     ways = dict(zip(named, excluded(question, named), strict=True))
-    names = [
-        _name(question, stored, where, {t: ways[t] for t in named if t in them})
-        for where, them in together.items()
-    ]
+    names = [_name(question, stored, where, {t: ways[t] for t in them}) for where, them in together.items()]
     return sorted(names, key=lambda name: any(stored[place][0].choices for place in name.places))
 
 
