@@ -7,7 +7,7 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check test test-all clean
+.PHONY: help setup demo serve check test test-loaded test-all clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -40,11 +40,21 @@ check: setup ## lint, format, types, import rule
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-test: check ## check, then all tests but the slow ones, and fewer examples of properties
-	$(BIN)/pytest -m "not slow" --hypothesis-profile=quick
+# Two processes: one begins with the tests on real runtimes, the other with the rest.
+PYTEST := -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+QUICK := -m "not slow" --hypothesis-profile=quick
 
-test-all: check ## every test, the slow ones included
-	$(BIN)/pytest
+test: check ## check, then all tests but the slow ones, and fewer examples of properties
+	$(BIN)/python $(PYTEST) $(QUICK)
+
+test-loaded: setup ## the same tests beside eight busy processes on two cores
+	$(BIN)/python -m tests.beside_load 8 $(BIN)/python $(PYTEST) $(QUICK)
+
+test-all: check ## every test, the slow ones included, with the coverage of branches
+	$(BIN)/coverage erase
+	$(BIN)/coverage run $(PYTEST)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info

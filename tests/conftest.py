@@ -1,11 +1,47 @@
-"""Settings of the whole test suite."""
+"""Settings of the whole test suite: the same outcome on any machine, for any user, started in any way."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import tempfile
+
+import pytest
 from hypothesis import HealthCheck, settings
+
+pytest_plugins = ["tests.guard"]
 
 # A test beside running engines may be slow at any example; pytest-timeout bounds it instead.
 settings.register_profile("sluice", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # ``make test`` looks at fewer examples (--hypothesis-profile), ``make test-all`` at all.
 settings.register_profile("quick", settings.get_profile("sluice"), max_examples=30)
 settings.load_profile("sluice")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start from an empty cache folder, since the user's may be full, foreign or not writable.
+
+    A shell ignores SIGINT in what it starts in the background, and children inherit that: tests that
+    interrupt a server need the default.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if hasattr(config, "workerinput"):
+        return  # inherited from the process that started this worker of pytest-xdist
+    # Fonts take seconds to look through and are the same for everybody.
+    os.environ.setdefault("MPLCONFIGDIR", str(config.rootpath / ".pytest_cache" / "matplotlib"))
+    os.environ["XDG_CACHE_HOME"] = folder = tempfile.mkdtemp(prefix="sluice-tests-")
+    config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests on real runtimes come first and, with pytest-xdist, in one process: they share runtimes.
+
+    The other files are handed out one by one, so that what a module sets up is set up once.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("real") is None)
+    for item in items:
+        real = item.get_closest_marker("real") is not None
+        item.add_marker(pytest.mark.xdist_group("real" if real else str(item.path)))

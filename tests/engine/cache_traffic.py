@@ -19,9 +19,10 @@ from launch.policies import ordering_registry, placement_registry
 from sched.dispatcher import Dispatcher
 from sched.prefix import BLOCK_TOKENS
 from sched.request import WorkflowSpec
+from tests.waiting import GUARD_SECONDS
 
-START_SECONDS = 180.0
-WAIT_SECONDS = 10.0
+START_SECONDS = 900.0
+WAIT_SECONDS = GUARD_SECONDS
 _VOCABULARY = range(10, 4000)
 
 
@@ -38,7 +39,7 @@ async def controlled(
 ) -> AsyncIterator[tuple[Controller, Exchange]]:
     """Listen on ``endpoint`` for ``runtimes``; end with all of them up and the controller closed."""
     dispatcher = Dispatcher(placement_registry().load("least_work"), ordering_registry().load(ordering))
-    workers = WorkerTable(runtimes, allow_simulated=True, lost_after_seconds=30.0)
+    workers = WorkerTable(runtimes, allow_simulated=True, lost_after_seconds=GUARD_SECONDS)
     exchange = Exchange(RouterLink(endpoint), dispatcher, workers, ExchangeOptions(epoch="cache"))
     exchange.start()
     try:
@@ -86,7 +87,7 @@ class Traffic:
 
     async def workflow(self, number: int) -> None:
         """Run one workflow to its end."""
-        spec = WorkflowSpec(workflow_id=f"w{number}", slo_seconds=60.0)
+        spec = WorkflowSpec(workflow_id=f"w{number}", slo_seconds=3600.0)
         self._controller.open_workflow(spec)
         context = [*self._random.choice(self._schemas), *self._tokens(20, 60)]
         await self._call(spec, "link", context)

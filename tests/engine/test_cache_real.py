@@ -19,7 +19,7 @@ from tests.engine.cache_traffic import START_SECONDS, Check, Traffic, controlled
 from tests.engine.worker_process import WorkerProcess, started
 from tests.random_model import default_folder, ensure_model
 
-pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
 CACHE_TOKENS = 4096

@@ -23,6 +23,7 @@ from tests.engine.worker_process import (
     started,
 )
 from tests.random_model import default_folder, ensure_model
+from tests.waiting import GUARD_SECONDS
 
 
 async def test_says_hello_again_to_a_controller_that_fell_silent(
@@ -149,13 +150,11 @@ async def test_a_start_that_is_stopped_leaves_no_process(tmp_path: Path, signum:
     model = str(ensure_model(default_folder()))
     spec = WorkerSpec(name="stopped", endpoint="ipc:///nowhere", model_path=model, device="cpu")
     async with started(WorkerProcess(spec, tmp_path)) as process:
-        await process.until("imported", 120)
-        for _ in range(300):
-            if len(children := process.children()) >= 3:  # resource tracker, scheduler, detokenizer
-                break
-            await asyncio.sleep(0.1)
-        assert len(children) >= 3
-        await asyncio.sleep(1.0)
+        await process.until("imported", GUARD_SECONDS)
+        async with asyncio.timeout(GUARD_SECONDS):
+            # Resource tracker, scheduler, detokenizer.
+            while len(children := process.children()) < 3:  # noqa: ASYNC110 (they tell nothing yet)
+                await asyncio.sleep(0.1)
         process.process.send_signal(signum)
-        assert await process.ended(5) == (0 if signum == signal.SIGTERM else -signum)
-        assert psutil.wait_procs(children, timeout=5)[1] == []
+        assert await process.ended(GUARD_SECONDS) == (0 if signum == signal.SIGTERM else -signum)
+        assert psutil.wait_procs(children, timeout=GUARD_SECONDS)[1] == []

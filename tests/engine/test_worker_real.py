@@ -9,7 +9,7 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,15 @@ from engine.backend import PROOF_ORDER
 from engine.messages import Abort, Chunk, Finished, FirstToken
 from engine.spec import WorkerSpec
 from tests.engine.worker_process import ENDLESS, PROMPT, FakeController, WorkerProcess, generate, rid, started
+from tests.gate import Gate, Seen
 from tests.random_model import default_folder, ensure_model
+from tests.waiting import GUARD_SECONDS
 
-pytestmark = [pytest.mark.real, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
 module_fixture = pytest_asyncio.fixture(scope="module", loop_scope="module")
 
-START_SECONDS = 180.0
+START_SECONDS = 900.0
+"""A bound against hanging."""
 
 
 @module_fixture
@@ -36,9 +39,15 @@ async def controller(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     await fake.close()
 
 
+@pytest.fixture(scope="module")
+def gate(tmp_path_factory: pytest.TempPathFactory) -> Gate:
+    """The gate before the passes of ``real``."""
+    return Gate(tmp_path_factory.mktemp("gate"))
+
+
 @module_fixture
 async def processes(
-    controller: FakeController, tmp_path_factory: pytest.TempPathFactory
+    controller: FakeController, gate: Gate, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[dict[str, WorkerProcess]]:
     """Start both workers at once: ``real``, and ``refused``, whose SGLang doesn't load our plugin."""
     folder = tmp_path_factory.mktemp("workers")
@@ -49,7 +58,8 @@ async def processes(
         "heartbeat_seconds": 0.2,
     }
     arguments = {"max_running_requests": 1, "max_total_tokens": 16384}
-    real = WorkerProcess(WorkerSpec(name="real", cpu_core=0, engine_args=arguments, **values), folder)
+    spec = WorkerSpec(name="real", cpu_core=0, engine_args=arguments, **values)
+    real = WorkerProcess(spec, folder, gate.environment())
     refused = WorkerProcess(
         WorkerSpec(name="refused", engine_args=arguments, **values), folder, {"SGLANG_PLUGINS": "none"}
     )
@@ -98,7 +108,7 @@ async def test_without_the_hook_the_runtime_is_refused(processes: dict[str, Work
     status = await processes["refused"].until("ready", START_SECONDS)
     assert status["stage"] == "failed"
     assert "ordering hook is not live" in status["message"]
-    assert await processes["refused"].ended(15) == 1
+    assert await processes["refused"].ended(GUARD_SECONDS) == 1
     assert list(processes["refused"].temporary.iterdir()) == []
 
 
@@ -124,23 +134,26 @@ async def test_streams_in_chunks(worker: WorkerProcess, controller: FakeControll
     assert b"".join(c.token_ids for c in chunks) == ending.token_ids
 
 
-async def test_our_order_rules_inside_sglang(worker: WorkerProcess, controller: FakeController) -> None:
+async def test_our_order_rules_inside_sglang(
+    worker: WorkerProcess, controller: FakeController, gate: Gate
+) -> None:
     """Requests waiting in SGLang's queue run by key, then sequence, whatever the order of arrival."""
-    sampling = {"max_new_tokens": 60, "temperature": 0.0, "ignore_eos": True}
+    sampling = {"max_new_tokens": 8, "temperature": 0.0, "ignore_eos": True}
     places = {
-        "o-run": (0.0, 1),
+        "o-first": (0.0, 1),
         "o-late": (9.0, 2),
         "o-tie-b": (5.0, 4),
         "o-tie-a": (5.0, 3),
         "o-urgent": (-1.0, 5),
     }
-    for name, (key, sequence) in places.items():
-        controller.send("real", generate(name, PROMPT, key=key, sequence=sequence, sampling=sampling))
-        await asyncio.sleep(0.02)
+    with gate.held():
+        for name, (key, sequence) in places.items():
+            controller.send("real", generate(name, PROMPT, key=key, sequence=sequence, sampling=sampling))
+        await asyncio.to_thread(gate.until_received, len(places))
     for name in places:
         await controller.ending(name)
     order = [name for name in controller.endings() if name in places]
-    assert order == ["o-run", "o-urgent", "o-tie-a", "o-tie-b", "o-late"]
+    assert order == ["o-urgent", "o-first", "o-tie-a", "o-tie-b", "o-late"]
 
 
 @pytest.mark.parametrize(
@@ -175,23 +188,32 @@ async def test_output_obeys_a_json_schema(worker: WorkerProcess, controller: Fak
     assert len(answer["why"]) <= 8
 
 
-async def test_aborts_reach_sglang(worker: WorkerProcess, controller: FakeController) -> None:
-    """A waiting and a running request end at once when aborted, also right after they were sent."""
-    controller.send("real", generate("a-run", PROMPT, sampling=ENDLESS))
-    controller.send("real", generate("a-wait", PROMPT, sampling=ENDLESS))
-    controller.send("real", generate("a-now", PROMPT, sampling=ENDLESS), Abort(rid=rid("a-now")))
-    assert await controller.failure("a-now", 5) == "cancelled"
-    await asyncio.sleep(0.5)
-    for name in ("a-wait", "a-run"):
-        controller.send("real", Abort(rid=rid(name)))
-        assert await controller.failure(name, 5) == "cancelled"
+def busy(running: int, waiting: int) -> Callable[[list[Seen]], bool]:
+    """Return the condition that SGLang runs and holds so many requests."""
+    return lambda seen: [(one.running, one.waiting) for one in seen] == [(running, waiting)]
+
+
+async def test_aborts_reach_sglang(worker: WorkerProcess, controller: FakeController, gate: Gate) -> None:
+    """A waiting and a running request end when aborted, also right after they were sent."""
+    with gate.paced():
+        controller.send("real", generate("a-run", PROMPT, sampling=ENDLESS))
+        controller.send("real", generate("a-wait", PROMPT, sampling=ENDLESS))
+        controller.send("real", generate("a-now", PROMPT, sampling=ENDLESS), Abort(rid=rid("a-now")))
+        assert await controller.failure("a-now") == "cancelled"
+        await asyncio.to_thread(gate.until, busy(1, 1))
+        for name in ("a-wait", "a-run"):
+            controller.send("real", Abort(rid=rid(name)))
+            assert await controller.failure(name) == "cancelled"
     assert (await controller.finished("real", generate("a-next", PROMPT))).output_tokens == 8
 
 
-async def test_time_limits_reach_sglang(worker: WorkerProcess, controller: FakeController) -> None:
+async def test_time_limits_reach_sglang(
+    worker: WorkerProcess, controller: FakeController, gate: Gate
+) -> None:
     """A request whose time is over ends as a timeout and frees its slot."""
-    controller.send("real", generate("limit", PROMPT, sampling=ENDLESS, remaining_seconds=0.5))
-    assert await controller.failure("limit", 5) == "timeout"
+    with gate.paced():
+        controller.send("real", generate("limit", PROMPT, sampling=ENDLESS, remaining_seconds=0.5))
+        assert await controller.failure("limit") == "timeout"
     assert (await controller.finished("real", generate("limit-next", PROMPT))).output_tokens == 8
 
 
@@ -218,34 +240,36 @@ async def test_a_bad_request_is_the_clients_error(
     await controller.finished("real", generate(f"{name}-next", PROMPT))
 
 
-async def test_heartbeats_show_sglangs_load(worker: WorkerProcess, controller: FakeController) -> None:
+async def test_heartbeats_show_sglangs_load(
+    worker: WorkerProcess, controller: FakeController, gate: Gate
+) -> None:
     """Running, waiting, used tokens and forward passes come from SGLang's scheduler."""
     names = ("h-0", "h-1", "h-2")
-    for name in names:
-        controller.send("real", generate(name, PROMPT, sampling=ENDLESS))
-    await asyncio.sleep(1.5)
-    before, now = controller.heartbeats[-3], controller.heartbeats[-1]
-    assert (now.running, now.waiting) == (1, 2)
-    assert now.used_tokens > 64
-    assert now.scheduler_steps > before.scheduler_steps
-    for name in names:
-        controller.send("real", Abort(rid=rid(name)))
-        await controller.failure(name)
-    await asyncio.sleep(2.5)
-    idle = controller.heartbeats[-1]
-    assert (idle.running, idle.waiting, idle.used_tokens) == (0, 0, 0)
+    with gate.paced():
+        for name in names:
+            controller.send("real", generate(name, PROMPT, sampling=ENDLESS))
+        now = await controller.heartbeat(lambda beat: (beat.running, beat.waiting) == (1, 2))
+        assert now.used_tokens > 64
+        await controller.heartbeat(lambda beat: beat.scheduler_steps > now.scheduler_steps)
+        for name in names:
+            controller.send("real", Abort(rid=rid(name)))
+            await controller.failure(name)
+    await controller.heartbeat(lambda beat: (beat.running, beat.waiting, beat.used_tokens) == (0, 0, 0))
 
 
-async def test_a_dead_scheduler_ends_the_worker(worker: WorkerProcess, controller: FakeController) -> None:
-    """When SGLang's scheduler dies requests fail at once, the worker says so and leaves nothing."""
+async def test_a_dead_scheduler_ends_the_worker(
+    worker: WorkerProcess, controller: FakeController, gate: Gate
+) -> None:
+    """When SGLang's scheduler dies requests fail, the worker says so and leaves nothing."""
     children = worker.children()
     scheduler = next(child for child in children if "scheduler" in child.cmdline()[0])
-    controller.send("real", generate("doomed", PROMPT, sampling=ENDLESS))
-    await asyncio.sleep(0.5)
-    scheduler.kill()
-    assert await controller.failure("doomed", 3) == "runtime_failure"
-    status = await worker.until("failed", 15)
+    with gate.paced():
+        controller.send("real", generate("doomed", PROMPT, sampling=ENDLESS))
+        await asyncio.to_thread(gate.until, busy(1, 0))
+        scheduler.kill()
+        assert await controller.failure("doomed") == "runtime_failure"
+    status = await worker.until("failed", GUARD_SECONDS)
     assert "ended unexpectedly" in status["message"]
-    assert await worker.ended(15) == 1
-    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert await worker.ended(GUARD_SECONDS) == 1
+    assert psutil.wait_procs(children, timeout=GUARD_SECONDS)[1] == []
     assert list(worker.temporary.iterdir()) == []

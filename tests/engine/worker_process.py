@@ -28,6 +28,7 @@ from engine.messages import (
     Welcome,
 )
 from engine.spec import WorkerSpec
+from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMPT = list(range(200, 264))
@@ -46,7 +47,7 @@ def generate(name: str, token_ids: Sequence[int], **fields: Any) -> Generate:
         "sampling": {"max_new_tokens": 8, "temperature": 0.0},
         "key": 0.0,
         "sequence": 0,
-        "remaining_seconds": 60.0,
+        "remaining_seconds": 3600.0,
     }
     return Generate(rid=rid(name), token_ids=array("i", token_ids).tobytes(), **(values | fields))
 
@@ -135,7 +136,7 @@ class WorkerProcess:
                 for child in self.children():
                     child.kill()
             self.process.send_signal(signal.SIGKILL)
-            await self.ended(10)
+            await self.ended(GUARD_SECONDS)
 
 
 @contextlib.asynccontextmanager
@@ -200,6 +201,12 @@ class FakeController:
         for message in messages:
             assert self.link.send(runtime.encode(), message)
 
+    async def heartbeat(self, condition: Callable[[Heartbeat], bool]) -> Heartbeat:
+        """Return the latest heartbeat once ``condition`` holds for it."""
+        async with asyncio.timeout(GUARD_SECONDS), self._changed:
+            await self._changed.wait_for(lambda: bool(self.heartbeats) and condition(self.heartbeats[-1]))
+        return self.heartbeats[-1]
+
     def of(self, name: str) -> list[Message]:
         """Return what came for the request ``name``, in order."""
         return [message for message in self.received if message.rid == rid(name)]
@@ -208,7 +215,7 @@ class FakeController:
         """Return the names of the ended requests, in the order of their ends."""
         return [m.rid.rstrip("-") for m in self.received if isinstance(m, Finished | Failed)]
 
-    async def ending(self, name: str, seconds: float = 30.0) -> Finished | Failed:
+    async def ending(self, name: str, seconds: float = GUARD_SECONDS) -> Finished | Failed:
         """Return how the request ``name`` ended."""
 
         def found() -> Finished | Failed | None:
@@ -220,7 +227,7 @@ class FakeController:
         assert result is not None
         return result
 
-    async def hello(self, runtime: str, seconds: float = 10.0) -> Hello:
+    async def hello(self, runtime: str, seconds: float = GUARD_SECONDS) -> Hello:
         """Return the introduction of ``runtime``."""
         async with asyncio.timeout(seconds), self._changed:
             await self._changed.wait_for(lambda: runtime in self.hellos)
@@ -233,7 +240,7 @@ class FakeController:
         assert isinstance(ending, Finished), ending
         return ending
 
-    async def failure(self, name: str, seconds: float = 30.0) -> str:
+    async def failure(self, name: str, seconds: float = GUARD_SECONDS) -> str:
         """Return the code with which the request ``name`` fails."""
         ending = await self.ending(name, seconds)
         assert isinstance(ending, Failed), ending

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,33 +17,27 @@ import httpx
 import psutil
 
 from launch.checks import free_port
+from tests.gate import Gate
+from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 CROWDED = ("--window-tokens", "100000", "--", "--max-running-requests", "2")
 """Few slots, so that calls wait inside SGLang; a wide window, so that none waits in the controller."""
-START_SECONDS = 240.0
-STOP_SECONDS = 60.0
-
-
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait at most ``seconds`` for ``condition`` and return whether it came true."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.05)
-    return condition()
+START_SECONDS = 900.0
+"""A bound against hanging: on a quiet machine a start takes half a minute."""
 
 
 @dataclass(slots=True)
 class RealServer:
-    """A running server.  ``family`` holds every process seen below the launcher."""
+    """A running server.  ``family`` holds every process seen below the launcher; ``gate`` stands before the
+    passes of its runtimes, if these are real."""
 
     process: subprocess.Popen[bytes]
     port: int
     log: Path
     temporary: Path
     family: list[psutil.Process]
+    gate: Gate
 
     @property
     def url(self) -> str:
@@ -52,7 +46,7 @@ class RealServer:
 
     def client(self) -> httpx.Client:
         """Return a client with a time limit on every wait."""
-        return httpx.Client(base_url=self.url, timeout=120.0, trust_env=False)
+        return httpx.Client(base_url=self.url, timeout=GUARD_SECONDS, trust_env=False)
 
     def workers(self) -> list[dict[str, Any]]:
         """Return what ``/workers`` says of each runtime."""
@@ -67,7 +61,7 @@ class RealServer:
         """Send SIGTERM, wait and return the exit code."""
         self.family = self.processes()
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(STOP_SECONDS)
+        return self.process.wait(GUARD_SECONDS)
 
     def survivors(self) -> list[psutil.Process]:
         """Return the processes of the server that still live."""
@@ -80,7 +74,7 @@ class RealServer:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended while starting:\n{self.log.read_text()}")
             try:
-                if httpx.get(f"{self.url}/readiness", timeout=2.0, trust_env=False).is_success:
+                if httpx.get(f"{self.url}/readiness", timeout=GUARD_SECONDS, trust_env=False).is_success:
                     self.family = self.processes()
                     return
             except httpx.TransportError:
@@ -93,7 +87,7 @@ class RealServer:
         if self.process.poll() is None:
             self.family = self.processes()
             self.process.kill()
-            self.process.wait(10.0)
+            self.process.wait(GUARD_SECONDS)
         for process in self.survivors():
             process.kill()
 
@@ -109,18 +103,19 @@ def real_server(folder: Path, *arguments: str) -> Iterator[RealServer]:
     temporary = folder / "tmp"
     temporary.mkdir()
     log = folder / "server.log"
+    gate = Gate(folder / "gate")
     port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "launch.server", "--port", str(port), *arguments],
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temporary)},
+            env={**os.environ, "TMPDIR": str(temporary)} | gate.environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
             start_new_session=True,
         )
-    server = RealServer(process, port, log, temporary, [])
+    server = RealServer(process, port, log, temporary, [], gate)
     try:
         server.wait_until_ready()
         yield server

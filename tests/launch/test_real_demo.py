@@ -12,7 +12,7 @@ from launch.examples import DEMO_QUESTIONS, EXAMPLES, NO_ROWS_QUESTION
 from launch.models import demo_database
 from tests.launch.real_server import RealServer
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 RIGHT = (
     "SELECT count(*) FROM orders WHERE ordered_on >= '2024-03-01' AND ordered_on < '2024-04-01'",

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 
 from tests.launch.real_server import RealServer
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 SYSTEM = "You write SQL for the tables orders and customers. " * 30
 MESSAGES: Any = [

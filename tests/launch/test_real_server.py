@@ -1,27 +1,20 @@
-"""The whole system on real SGLang runtimes: workflows, the order inside SGLang, disconnects, the end."""
+"""The whole system on real SGLang runtimes: workflows, disconnects, what is proved and learned."""
 
 from __future__ import annotations
 
-import threading
-import time
+import json
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
 
-from tests.launch.real_server import CROWDED, RealServer, eventually, real_server
+from tests.launch.real_server import RealServer
+from tests.waiting import GUARD_SECONDS, eventually
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
-
-
-@pytest.fixture(scope="module")
-def fcfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    """One real runtime under ``fcfs``."""
-    folder = tmp_path_factory.mktemp("fcfs")
-    with real_server(folder, "--cpu-slots", "1", "--ordering", "fcfs", *CROWDED) as server:
-        yield server
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 
 def test_twelve_concurrent_workflows(pair: RealServer) -> None:
@@ -30,7 +23,7 @@ def test_twelve_concurrent_workflows(pair: RealServer) -> None:
     def ask(number: int) -> dict[str, Any]:
         body = {"question": f"How many orders were placed in month {number}?", "database": "shop"}
         with pair.client() as client:
-            answer = client.post("/v1/text2sql", json=body | {"slo_seconds": 120})
+            answer = client.post("/v1/text2sql", json=body | {"slo_seconds": 3600})
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
@@ -50,74 +43,13 @@ def test_twelve_concurrent_workflows(pair: RealServer) -> None:
         assert stages["information_retrieval"] == 4
         assert stages["unit_tester"] in (0, 3)
         statements = [step for step in answer["timeline"] if step["kind"] == "sql"]
-        assert all(step["error"] is None for step in statements)
+        assert [step for step in statements if step["error"] is not None] == []
         assert answer["sql"] in {step["statement"] for step in statements}
     finished = [call for call in calls if call["state"] == "finished"]
     assert {call["runtime"] for call in finished} == {"cpu-0", "cpu-1"}
     # The demo model's prompts begin with the question, so that a question's calls share their beginning.
     shared = [call for call in finished if call["cached_tokens"] > call["prompt_tokens"] / 2]
     assert len(shared) > len(finished) / 3
-
-
-def _overtakes(server: RealServer) -> tuple[int, int]:
-    """Send relaxed calls, then an urgent one.
-
-    Return how many of the relaxed ones on its runtime it overtook, and how many of them had yet to end when
-    it was sent: a runtime that is measured as faster has more.  All of them are on their runtime before: what
-    it overtakes waited in SGLang.
-    """
-    ended: dict[str, float] = {}
-    lock = threading.Lock()
-
-    def generate(name: str, slo_seconds: float, tokens: int) -> dict[str, Any]:
-        body = {
-            "text": f"call {name} " * 20,
-            "sampling_params": {"max_new_tokens": tokens, "ignore_eos": True},
-            "workflow": {"id": name, "stage": "probe", "slo_seconds": slo_seconds, "last": True},
-        }
-        with server.client() as client:
-            answer = client.post("/generate", json=body)
-        with lock:
-            ended[name] = time.monotonic()
-        assert answer.status_code == 200, answer.text
-        return dict(answer.json())
-
-    runtimes = len(server.workers())
-    relaxed = [f"relaxed-{number}" for number in range(12 * runtimes)]
-    with ThreadPoolExecutor(len(relaxed) + 1) as pool:
-        answers = [pool.submit(generate, name, 600.0, 384) for name in relaxed]
-
-        def all_in_sglang() -> bool:
-            return sum(worker["waiting"] or 0 for worker in server.workers()) >= 4 * runtimes
-
-        assert eventually(all_in_sglang, 20.0), server.workers()
-        sent = time.monotonic()
-        urgent = pool.submit(generate, "urgent", 1.0, 4).result()
-        for answer in answers:
-            answer.result()
-    where = urgent["meta_info"]["sluice"]["runtime"]
-    with server.client() as client:
-        places = {
-            name: client.get(f"/v1/workflows/{name}").raise_for_status().json()["timeline"][0]
-            for name in relaxed
-        }
-    assert all(place["waited_seconds"] < 0.5 for place in places.values()), "held by the controller"
-    beside = [ended[name] for name, place in places.items() if place["runtime"] == where]
-    return sum(end > ended["urgent"] for end in beside), sum(end > sent for end in beside)
-
-
-def test_urgency_reorders_the_queue_inside_sglang(pair: RealServer) -> None:
-    """A late urgent call overtakes calls that already wait in the runtime's own queue."""
-    overtaken, pending = _overtakes(pair)
-    # Two run and two more may have begun before it came.
-    assert overtaken >= max(2, pending - 4)
-
-
-def test_fcfs_keeps_the_order_inside_sglang(fcfs: RealServer) -> None:
-    """With ``fcfs`` the same late call overtakes no more than the ones that were running beside it."""
-    overtaken, pending = _overtakes(fcfs)
-    assert pending >= 6
-    assert overtaken <= 1
 
 
 def test_hook_is_shown_to_be_live(pair: RealServer) -> None:
@@ -131,30 +63,27 @@ def test_hook_is_shown_to_be_live(pair: RealServer) -> None:
 
 def test_disconnect_ends_the_call_on_the_runtime(pair: RealServer) -> None:
     """A client that leaves a stream or an unanswered request leaves no request running in SGLang."""
-
-    def idle() -> bool:
-        return all(not worker["running"] and not worker["waiting"] for worker in pair.workers())
-
-    assert eventually(idle, 10.0)
     body: dict[str, Any] = {
         "text": "a long answer",
         "sampling_params": {"max_new_tokens": 4000, "ignore_eos": True},
-        "stream": True,
     }
-    with pair.client() as client, client.stream("POST", "/generate", json=body) as response:
-        next(response.iter_lines())
-    with pair.client() as client, pytest.raises(Exception, match="timed out"):
-        client.post("/generate", json=body | {"stream": False}, timeout=1.0)
-    # 4,000 tokens take most of a minute: only an abort empties the runtimes so soon.
-    assert eventually(idle, 10.0), pair.workers()
 
+    def running() -> bool:
+        return sum(worker["running"] or 0 for worker in pair.workers()) == 1
 
-def test_shutdown_leaves_nothing(fcfs: RealServer) -> None:
-    """SIGTERM ends the server with exit code 0; no process, socket or temporary file is left."""
-    assert len(fcfs.family) >= 5  # launcher, controller, worker, SGLang's scheduler and detokenizer
-    assert fcfs.stop() == 0
-    assert eventually(lambda: not fcfs.survivors(), 5.0), fcfs.survivors()
-    assert list(fcfs.temporary.rglob("*")) == []
+    assert eventually(pair.idle)
+    # Paced, 4,000 tokens take most of an hour: only an abort empties the runtimes.
+    with pair.gate.paced(1.0):
+        stream = body | {"stream": True}
+        with pair.client() as client, client.stream("POST", "/generate", json=stream) as response:
+            next(response.iter_lines())
+            assert eventually(running), pair.workers()
+        assert eventually(pair.idle), pair.workers()
+        with closing(HTTPConnection("127.0.0.1", pair.port, timeout=GUARD_SECONDS)) as connection:
+            headers = {"content-type": "application/json"}
+            connection.request("POST", "/generate", body=json.dumps(body), headers=headers)
+            assert eventually(running), pair.workers()
+        assert eventually(pair.idle), pair.workers()
 
 
 def test_runtimes_are_measured_and_learned_from_their_passes(pair: RealServer) -> None:
@@ -166,7 +95,7 @@ def test_runtimes_are_measured_and_learned_from_their_passes(pair: RealServer) -
             workers = client.get("/workers").json()["workers"]
             return all(w["speed"]["passes"] > 0 for w in workers)
 
-        assert eventually(learned, 20.0)
+        assert eventually(learned)
         workers = client.get("/workers").json()["workers"]
     for worker in workers:
         assert worker["calibrated"], "SGLang told its forward passes at the start"

@@ -14,7 +14,7 @@ from launch.offline.shapes import SHAPES, write
 from launch.sources import read_config
 from tests.launch.real_server import ROOT, real_server
 
-pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_transformers_reads_every_shape(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.launch.real_server import RealServer, eventually
+from tests.launch.real_server import RealServer
 from tests.launch.stock_client import run_client
+from tests.waiting import eventually
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
 
 CHOICES = {" SELECT", " FROM orders", " count"}
 """Those of ``frontend_program.py``, which imports SGLang."""
@@ -32,7 +33,7 @@ def test_sglangs_frontend_language_works_unchanged(pair: RealServer) -> None:
 
 def test_sglangs_bench_serving_works_unchanged(pair: RealServer, tmp_path: Path) -> None:
     """It finds the model by itself, flushes the caches after its warm-up, and counts every token."""
-    assert eventually(pair.idle, 20.0)
+    assert eventually(pair.idle)
     result = tmp_path / "result.jsonl"
     run_client(
         "sglang.bench_serving",
