@@ -1,14 +1,16 @@
-"""A controller's end and simulated workers, for the tests of this folder."""
+"""Links, a controller's end and simulated workers, for the tests of this folder."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.link import DealerLink, RouterLink
+from tests.engine.link_ends import Inbox
 from tests.engine.worker_process import (
     FakeController,
     StartWorker,
@@ -21,6 +23,25 @@ from tests.engine.worker_process import (
 @pytest.fixture
 def endpoint(tmp_path: Path) -> str:
     return f"ipc://{tmp_path}/link"
+
+
+@pytest.fixture
+async def router(endpoint: str) -> AsyncIterator[RouterLink]:
+    link = RouterLink(endpoint)
+    yield link
+    link.close()
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def dealer(endpoint: str, inbox: Inbox) -> Iterator[DealerLink]:
+    link = DealerLink(endpoint, "w", inbox)
+    yield link
+    link.close()
 
 
 @pytest.fixture

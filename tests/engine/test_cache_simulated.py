@@ -67,7 +67,7 @@ async def test_a_worker_reports_when_asked(
         await controller.finished("sim", generate("before", [7] * 100))
         controller.send("sim", CacheRequest())
         await controller.finished("sim", generate("after", [9] * 32))
-        controller.send("sim", Command(rid=rid("flush"), action=FLUSH_CACHE, seconds=5.0))
+        controller.send("sim", Command(rid=rid("flush"), action=FLUSH_CACHE, seconds=600.0))
 
         def reports() -> list[CacheChanged]:
             return [message for message in controller.received if isinstance(message, CacheChanged)]
