@@ -11,10 +11,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 import zmq
+
+from sched.clock import Clock, monotonic
 
 logger = logging.getLogger(__name__)
 
@@ -50,8 +52,17 @@ class Listener(Protocol):
 class EventLink:
     """Subscribes to ``endpoint``, in a thread of its own, and fills gaps from ``replay_endpoint``."""
 
-    def __init__(self, endpoint: str, replay_endpoint: str, listener: Listener) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        replay_endpoint: str,
+        listener: Listener,
+        clock: Clock = monotonic,
+        pause: Callable[[float], object] = time.sleep,
+    ) -> None:
         self._listener = listener
+        self._clock = clock
+        self._pause = pause
         self._replay_endpoint = replay_endpoint
         self._expected = 0
         self._closing = False
@@ -89,9 +100,9 @@ class EventLink:
         dirty = True
         while not self._closing:
             if dirty:
-                time.sleep(max(0.0, flushed + FLUSH_SECONDS - time.monotonic()))
+                self._pause(max(0.0, flushed + FLUSH_SECONDS - self._clock()))
                 self._receive()
-                flushed = time.monotonic()
+                flushed = self._clock()
                 dirty = not self._listener.flush()
             events = dict(poller.poll(0 if dirty else _IDLE_MILLISECONDS))
             if self._wake in events:
@@ -130,9 +141,9 @@ class EventLink:
         try:
             socket.connect(self._replay_endpoint)
             socket.send_multipart([b"", self._expected.to_bytes(_NUMBER_BYTES, "big")])
-            deadline = time.monotonic() + REPLAY_SECONDS
+            deadline = self._clock() + REPLAY_SECONDS
             while not self._closing:
-                left = deadline - time.monotonic()
+                left = deadline - self._clock()
                 if left <= 0 or not socket.poll(int(left * 1000) + 1):
                     logger.warning("SGLang's publisher doesn't repeat its cache events")
                     return

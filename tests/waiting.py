@@ -1,12 +1,14 @@
-"""Waiting for states: the only way in which tests let time pass."""
+"""Waiting for states: the only way in which tests let time pass, however slow the machine is."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
 GUARD_SECONDS = 300.0
-"""How long a state may take on the slowest machine: a bound against hanging, never what a test asserts."""
+"""A wait that lasts longer hangs.  No test says anything about how long its wait took."""
+_LOOK_SECONDS = 0.02
 
 
 def eventually(condition: Callable[[], bool], seconds: float = GUARD_SECONDS) -> bool:
@@ -15,5 +17,17 @@ def eventually(condition: Callable[[], bool], seconds: float = GUARD_SECONDS) ->
     while time.monotonic() < deadline:
         if condition():
             return True
-        time.sleep(0.02)
+        time.sleep(_LOOK_SECONDS)
     return condition()
+
+
+def block_until(condition: Callable[[], bool]) -> None:
+    """Block this thread until ``condition`` holds, which is the work of others."""
+    assert eventually(condition), "it didn't come to that"
+
+
+async def reached(condition: Callable[[], bool]) -> None:
+    """Let the event loop go on until ``condition`` holds; ``TimeoutError`` if it doesn't come to that."""
+    async with asyncio.timeout(GUARD_SECONDS):
+        while not condition():  # noqa: ASYNC110 (any condition)
+            await asyncio.sleep(_LOOK_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -21,16 +21,7 @@ from sched.prefix import BLOCK_TOKENS
 from sched.request import WorkflowSpec
 from tests.waiting import GUARD_SECONDS
 
-START_SECONDS = 900.0
-WAIT_SECONDS = GUARD_SECONDS
 _VOCABULARY = range(10, 4000)
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until ``condition`` holds; ``TimeoutError`` if it doesn't come to that."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not condition():  # noqa: ASYNC110 (any condition)
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -39,11 +30,11 @@ async def controlled(
 ) -> AsyncIterator[tuple[Controller, Exchange]]:
     """Listen on ``endpoint`` for ``runtimes``; end with all of them up and the controller closed."""
     dispatcher = Dispatcher(placement_registry().load("least_work"), ordering_registry().load(ordering))
-    workers = WorkerTable(runtimes, allow_simulated=True, lost_after_seconds=GUARD_SECONDS)
+    workers = WorkerTable(runtimes, allow_simulated=True, lost_after_seconds=600.0)
     exchange = Exchange(RouterLink(endpoint), dispatcher, workers, ExchangeOptions(epoch="cache"))
     exchange.start()
     try:
-        async with asyncio.timeout(START_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             await exchange.complete.wait()
         yield Controller(exchange), exchange
     finally:
@@ -87,7 +78,7 @@ class Traffic:
 
     async def workflow(self, number: int) -> None:
         """Run one workflow to its end."""
-        spec = WorkflowSpec(workflow_id=f"w{number}", slo_seconds=3600.0)
+        spec = WorkflowSpec(workflow_id=f"w{number}", slo_seconds=600.0)
         self._controller.open_workflow(spec)
         context = [*self._random.choice(self._schemas), *self._tokens(20, 60)]
         await self._call(spec, "link", context)

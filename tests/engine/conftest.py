@@ -1,14 +1,18 @@
-"""A controller's end and simulated workers, for the tests of this folder."""
+"""Links, a controller's end, simulated workers and one real one, for the tests of this folder."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
+from engine.link import DealerLink, RouterLink
+from tests.engine.link_ends import Inbox
+from tests.engine.real_worker import RealWorker, RealWorkers
 from tests.engine.worker_process import (
     FakeController,
     StartWorker,
@@ -24,6 +28,25 @@ def endpoint(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+async def router(endpoint: str) -> AsyncIterator[RouterLink]:
+    link = RouterLink(endpoint)
+    yield link
+    link.close()
+
+
+@pytest.fixture
+def inbox() -> Inbox:
+    return Inbox()
+
+
+@pytest.fixture
+def dealer(endpoint: str, inbox: Inbox) -> Iterator[DealerLink]:
+    link = DealerLink(endpoint, "w", inbox)
+    yield link
+    link.close()
+
+
+@pytest.fixture
 async def controller(endpoint: str) -> AsyncIterator[FakeController]:
     fake = FakeController(endpoint)
     yield fake
@@ -36,3 +59,16 @@ def worker(endpoint: str, tmp_path: Path) -> StartWorker:
         return started(WorkerProcess(simulated_spec(endpoint, **fields), tmp_path))
 
     return start
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def real_workers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealWorkers]:
+    workers = RealWorkers(tmp_path_factory.mktemp("real"))
+    yield workers
+    await workers.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def real(real_workers: RealWorkers) -> RealWorker:
+    """A worker with a real SGLang runtime, ready, whose controller is whoever listens at its endpoint."""
+    return await real_workers.ready()

@@ -8,6 +8,8 @@ from types import TracebackType
 
 import zmq
 
+from tests.waiting import GUARD_SECONDS
+
 
 class FakePublisher:
     """Speaks as ``ZmqEventPublisher`` does; ``kept`` batches are repeated on request, if it ``answers``."""
@@ -62,7 +64,8 @@ class FakePublisher:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closing = True
-        self._thread.join(2.0)
+        self._thread.join(GUARD_SECONDS)
+        assert not self._thread.is_alive()
         for socket in (self._socket, self._replay):
             socket.close(linger=0)
         self._context.term()

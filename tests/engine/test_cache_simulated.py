@@ -9,7 +9,8 @@ import pytest
 from engine.commands import FLUSH_CACHE
 from engine.messages import CacheChanged, CacheRequest, Command
 from sched.prefix import block_chain
-from tests.engine.cache_traffic import Traffic, controlled, eventually
+from tests.engine.cache_traffic import Traffic, controlled
+from tests.waiting import reached
 from tests.engine.worker_process import FakeController, StartWorker, generate, rid
 
 FAST = {"prefill_tokens_per_second": 1e5, "decode_tokens_per_second": 1e3}
@@ -25,7 +26,7 @@ async def test_belief_and_cache_agree_under_eviction(worker: StartWorker, endpoi
         worker(engine_args=arguments),
         controlled(endpoint, "sim", ordering="fcfs") as (controller, _),
     ):
-        await eventually(lambda: controller.describe_runtimes()[0]["prefix_cache"]["source"] == "reported")
+        await reached(lambda: controller.describe_runtimes()[0]["prefix_cache"]["source"] == "reported")
         traffic = Traffic(controller, seed=1, databases=5)
         await traffic.run(15, at_once=1)
         assert len(traffic.checks) == 90
@@ -67,14 +68,14 @@ async def test_a_worker_reports_when_asked(
         await controller.finished("sim", generate("before", [7] * 100))
         controller.send("sim", CacheRequest())
         await controller.finished("sim", generate("after", [9] * 32))
-        controller.send("sim", Command(rid=rid("flush"), action=FLUSH_CACHE, seconds=5.0))
+        controller.send("sim", Command(rid=rid("flush"), action=FLUSH_CACHE, seconds=600.0))
 
         def reports() -> list[CacheChanged]:
             return [message for message in controller.received if isinstance(message, CacheChanged)]
 
-        await eventually(lambda: len(reports()) == 3)
+        await reached(lambda: len(reports()) == 3)
         controller.send("sim", CacheRequest())
-        await eventually(lambda: len(reports()) == 4)
+        await reached(lambda: len(reports()) == 4)
     other = list(block_chain(array("i", [9] * 32).tobytes()))
     found = [(r.sequence, r.scope, sorted(r.added), sorted(r.removed)) for r in reports()]
     assert found == [

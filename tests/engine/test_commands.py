@@ -13,6 +13,7 @@ from engine import commands
 from engine.backend import Load, Output, Runtime
 from engine.commands import Commands
 from engine.messages import RID_LENGTH, Command, CommandReply, Generate, Message
+from tests.waiting import GUARD_SECONDS
 
 
 @dataclass
@@ -51,12 +52,12 @@ class FakeRuntime:
         return [{"dp_rank": 0}]
 
 
-async def reply(runtime: FakeRuntime, action: str, seconds: float = 5.0) -> CommandReply:
+async def reply(runtime: FakeRuntime, action: str, seconds: float = 600.0) -> CommandReply:
     """Return the worker's one answer to a command."""
     sent: asyncio.Queue[Message] = asyncio.Queue()
     worker = Commands("r", cast(Runtime, runtime), sent.put_nowait)
     worker.receive(Command(rid="7", action=action, seconds=seconds))
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(GUARD_SECONDS):
         answer = await sent.get()
     assert isinstance(answer, CommandReply)
     assert (answer.rid, answer.runtime) == ("7", "r")

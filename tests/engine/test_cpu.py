@@ -22,7 +22,7 @@ def python(code: str, **environment: str) -> str:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=280,  # some import all of torch
         check=True,
     )
     return done.stdout.strip()

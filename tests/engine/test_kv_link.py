@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import zmq
 
 from engine import kv_link
 from engine.kv_link import EventLink
+from sched.clock import Clock, ManualClock
 from tests.engine.fake_publisher import FakePublisher
+from tests.waiting import GUARD_SECONDS, block_until
 
-WAIT_SECONDS = 10.0
+
+class CountingPoller(zmq.Poller):
+    """Counts the passes of the link's loop."""
+
+    passes = 0
+
+    def poll(self, timeout: int | None = None) -> list[tuple[Any, int]]:
+        CountingPoller.passes += 1
+        return super().poll(timeout)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publisher may take as long as it wants to repeat batches."""
+    monkeypatch.setattr(kv_link, "REPLAY_SECONDS", GUARD_SECONDS)
 
 
 class Recorder:
@@ -21,9 +40,11 @@ class Recorder:
 
     LOST = "LOST"
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self.heard: list[str] = []
         self.flushes: list[float] = []
+        self.flushed_in = 0
         self.failing_flushes = 0
 
     def batch(self, payload: bytes) -> None:
@@ -33,17 +54,10 @@ class Recorder:
         self.heard.append(self.LOST)
 
     def flush(self) -> bool:
-        self.flushes.append(time.monotonic())
+        self.flushes.append(self._clock())
+        self.flushed_in = CountingPoller.passes
         self.failing_flushes -= 1
         return self.failing_flushes < 0
-
-
-def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until ``condition`` holds."""
-    deadline = time.monotonic() + WAIT_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, "it didn't come to that"
-        time.sleep(0.005)
 
 
 @pytest.fixture
@@ -53,9 +67,10 @@ def endpoints(tmp_path: Path) -> tuple[str, str]:
 
 @contextmanager
 def listening(endpoints: tuple[str, str]) -> Iterator[tuple[EventLink, Recorder]]:
-    """Subscribe; end the thread afterwards."""
-    recorder = Recorder()
-    link = EventLink(*endpoints, recorder)
+    """Subscribe; end the thread afterwards.  Only pauses take time, and they are over at once."""
+    clock = ManualClock()
+    recorder = Recorder(clock)
+    link = EventLink(*endpoints, recorder, clock, clock.advance)
     try:
         yield link, recorder
     finally:
@@ -66,7 +81,7 @@ def listening(endpoints: tuple[str, str]) -> Iterator[tuple[EventLink, Recorder]
 
 def subscribed(publisher: FakePublisher, recorder: Recorder) -> None:
     """Publish until the subscriber hears it: subscriptions take a moment."""
-    eventually(lambda: bool(publisher.asked))
+    block_until(lambda: bool(publisher.asked))
     count = len(recorder.heard)
 
     def heard() -> bool:
@@ -74,9 +89,9 @@ def subscribed(publisher: FakePublisher, recorder: Recorder) -> None:
         time.sleep(0.02)
         return len(recorder.heard) > count
 
-    eventually(heard)
+    block_until(heard)
     publisher.publish("begin")
-    eventually(lambda: recorder.heard[-1:] == ["begin"])
+    block_until(lambda: recorder.heard[-1:] == ["begin"])
     recorder.heard.clear()
     publisher.asked.clear()
 
@@ -87,10 +102,10 @@ def test_batches_from_before_the_subscription_are_repeated(endpoints: tuple[str,
         for name in "abc":
             publisher.publish(name)
         with listening(endpoints) as (_, recorder):
-            eventually(lambda: recorder.heard == ["a", "b", "c"])
+            block_until(lambda: recorder.heard == ["a", "b", "c"])
             subscribed(publisher, recorder)
             publisher.publish("d")
-            eventually(lambda: recorder.heard == ["d"])
+            block_until(lambda: recorder.heard == ["d"])
     assert publisher.asked == []
 
 
@@ -103,11 +118,11 @@ def test_a_gap_is_filled(endpoints: tuple[str, str]) -> None:
         publisher.publish("c", seen=False)
         publisher.publish("d")
         publisher.publish("e")
-        eventually(lambda: recorder.heard == ["a", "b", "c", "d", "e"])
+        block_until(lambda: recorder.heard == ["a", "b", "c", "d", "e"])
         assert len(publisher.asked) == 1
         publisher.send(0, "repeated")
         publisher.publish("f")
-        eventually(lambda: recorder.heard[-1] == "f")
+        block_until(lambda: recorder.heard[-1] == "f")
         assert recorder.heard == ["a", "b", "c", "d", "e", "f"]
 
 
@@ -119,7 +134,7 @@ def test_a_gap_that_is_too_old_is_told(endpoints: tuple[str, str]) -> None:
             publisher.publish(name, seen=False)
         publisher.publish("d")
         publisher.publish("e")
-        eventually(lambda: recorder.heard[-1:] == ["e"])
+        block_until(lambda: recorder.heard[-1:] == ["e"])
         assert recorder.heard in ([Recorder.LOST, "c", "d", "e"], [Recorder.LOST, "d", "e"])
 
 
@@ -127,13 +142,13 @@ def test_a_publisher_that_does_not_repeat_is_not_waited_for(
     endpoints: tuple[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without an answer the gap is a loss after a time limit, and life goes on."""
-    monkeypatch.setattr(kv_link, "REPLAY_SECONDS", 0.3)
     with FakePublisher(*endpoints) as publisher, listening(endpoints) as (_, recorder):
         subscribed(publisher, recorder)
+        monkeypatch.setattr(kv_link, "REPLAY_SECONDS", 0.05)
         publisher.answers = False
         publisher.publish("a", seen=False)
         publisher.publish("b")
-        eventually(lambda: recorder.heard == [Recorder.LOST, "b"])
+        block_until(lambda: recorder.heard == [Recorder.LOST, "b"])
 
 
 def test_frames_that_are_no_batches_are_dropped(endpoints: tuple[str, str]) -> None:
@@ -143,33 +158,48 @@ def test_frames_that_are_no_batches_are_dropped(endpoints: tuple[str, str]) -> N
         publisher.send_raw(b"kv", b"short", b"x")
         publisher.send_raw(b"kv")
         publisher.publish("a")
-        eventually(lambda: recorder.heard == ["a"])
+        block_until(lambda: recorder.heard == ["a"])
 
 
+def at_rest(recorder: Recorder) -> None:
+    """Wait until the link has gone through its loop without a flush."""
+    block_until(lambda: CountingPoller.passes > recorder.flushed_in + 3)
+
+
+@pytest.fixture
+def restless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A link that looks for work all the time."""
+    monkeypatch.setattr(kv_link, "_IDLE_MILLISECONDS", 1)
+    monkeypatch.setattr(zmq, "Poller", CountingPoller)
+
+
+@pytest.mark.usefixtures("restless")
 def test_reports_are_bundled(endpoints: tuple[str, str]) -> None:
     """A burst of batches leads to a flush per 50 ms, an idle link to none."""
     with FakePublisher(*endpoints) as publisher, listening(endpoints) as (_, recorder):
         subscribed(publisher, recorder)
-        time.sleep(0.2)
+        at_rest(recorder)
         recorder.flushes.clear()
-        for _ in range(30):
+        for number in range(1, 31):
             publisher.publish("x")
-            time.sleep(0.01)
-        eventually(lambda: len(recorder.heard) == 30)
-        time.sleep(0.2)
-        gaps = [b - a for a, b in zip(recorder.flushes, recorder.flushes[1:], strict=False)]
-        assert min(gaps) >= 0.9 * kv_link.FLUSH_SECONDS
+            if number % 10 == 0:
+                block_until(lambda: len(recorder.heard) == number)  # noqa: B023 (waited for here)
+        at_rest(recorder)
+        gaps = [b - a for a, b in itertools.pairwise(recorder.flushes)]
+        assert len(gaps) >= 2
+        assert min(gaps) >= 0.999 * kv_link.FLUSH_SECONDS
         assert recorder.heard == ["x"] * 30
 
 
+@pytest.mark.usefixtures("restless")
 def test_a_failed_report_is_tried_again_and_one_can_be_asked_for(endpoints: tuple[str, str]) -> None:
     """The link flushes until that is done, and when it is woken."""
     with FakePublisher(*endpoints) as publisher, listening(endpoints) as (link, recorder):
         subscribed(publisher, recorder)
-        time.sleep(0.2)
+        at_rest(recorder)
         recorder.flushes.clear()
         recorder.failing_flushes = 3
         link.wake()
-        eventually(lambda: len(recorder.flushes) == 4)
-        time.sleep(0.2)
+        block_until(lambda: len(recorder.flushes) == 4)
+        at_rest(recorder)
         assert len(recorder.flushes) == 4

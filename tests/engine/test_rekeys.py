@@ -7,6 +7,14 @@ import threading
 from collections.abc import Mapping
 
 from engine.rekeys import Rekeys
+from tests.waiting import GUARD_SECONDS, reached
+
+
+async def delivered_all(rekeys: Rekeys) -> None:
+    """Wait until nothing is on its way any more."""
+    assert rekeys._task is not None
+    async with asyncio.timeout(GUARD_SECONDS):
+        await rekeys._task
 
 
 async def test_what_comes_during_a_delivery_goes_together() -> None:
@@ -18,20 +26,17 @@ async def test_what_comes_during_a_delivery_goes_together() -> None:
     def deliver(keys: Mapping[str, float]) -> None:
         threads.add(threading.get_ident())
         delivered.append(keys)
-        assert go.wait(5.0)
+        assert go.wait(GUARD_SECONDS)
 
     rekeys = Rekeys(deliver)
     rekeys.add("a", 1.0)
-    await asyncio.sleep(0.05)
+    await reached(lambda: bool(delivered))
     for rid, key in [("a", 2.0), ("b", 3.0), ("a", 4.0)]:
         rekeys.add(rid, key)
-    await asyncio.sleep(0.05)
-    assert delivered == [{"a": 1.0}]
+        await asyncio.sleep(0)
     go.set()
-    async with asyncio.timeout(5.0):
-        while len(delivered) < 2:  # noqa: ASYNC110 (another thread appends)
-            await asyncio.sleep(0.005)
-    assert delivered[1:] == [{"a": 4.0, "b": 3.0}]
+    await delivered_all(rekeys)
+    assert delivered == [{"a": 1.0}, {"a": 4.0, "b": 3.0}]
     assert len(threads) == 1
     assert threading.get_ident() not in threads
 
@@ -48,5 +53,5 @@ async def test_a_delivery_that_fails_does_not_stop_the_next() -> None:
     rekeys = Rekeys(deliver)
     for rid in ("bad", "good"):
         rekeys.add(rid, 1.0)
-        await asyncio.sleep(0.05)
+        await delivered_all(rekeys)
     assert delivered == [{"good": 1.0}]

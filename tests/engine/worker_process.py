@@ -1,4 +1,4 @@
-"""A worker process and a controller's end of its link, for tests."""
+"""A worker process, and what a controller asks of it, for tests."""
 
 from __future__ import annotations
 
@@ -15,30 +15,18 @@ from typing import Any
 
 import psutil
 
-from engine.link import RouterLink
-from engine.messages import (
-    RID_LENGTH,
-    Failed,
-    Finished,
-    Generate,
-    Heartbeat,
-    Hello,
-    Message,
-    Ping,
-    Welcome,
-)
+from engine.messages import Generate
 from engine.spec import WorkerSpec
+from tests.engine.fake_controller import FakeController as FakeController
+from tests.engine.fake_controller import rid as rid
 from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROMPT = list(range(200, 264))
 ENDLESS = {"max_new_tokens": 4000, "temperature": 0.0, "ignore_eos": True}
 """Sampling of a request that runs until it is ended."""
-
-
-def rid(name: str) -> str:
-    """Return a request id of the fixed length."""
-    return name.ljust(RID_LENGTH, "-")
+SLOW = {"output_tokens": 4000, "decode_tokens_per_second": 20}
+"""Arguments of a simulated runtime on which an ``ENDLESS`` request outlasts every wait."""
 
 
 def generate(name: str, token_ids: Sequence[int], **fields: Any) -> Generate:
@@ -47,7 +35,7 @@ def generate(name: str, token_ids: Sequence[int], **fields: Any) -> Generate:
         "sampling": {"max_new_tokens": 8, "temperature": 0.0},
         "key": 0.0,
         "sequence": 0,
-        "remaining_seconds": 3600.0,
+        "remaining_seconds": 600.0,
     }
     return Generate(rid=rid(name), token_ids=array("i", token_ids).tobytes(), **(values | fields))
 
@@ -105,7 +93,7 @@ class WorkerProcess:
         assert self.process.stdin is not None
         self.process.stdin.write(self.spec.to_json() + b"\n")
 
-    async def until(self, stage: str, seconds: float) -> dict[str, Any]:
+    async def until(self, stage: str, seconds: float = GUARD_SECONDS) -> dict[str, Any]:
         """Return the status line of ``stage``, or of ``failed`` if that comes first."""
         async with asyncio.timeout(seconds):
             while line := await self._reader.readline():
@@ -124,7 +112,11 @@ class WorkerProcess:
         """Return the processes below the worker."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    async def ended(self, seconds: float) -> int:
+    def libraries(self) -> str:
+        """Return what the worker has mapped, as the kernel tells it."""
+        return Path(f"/proc/{self.process.pid}/maps").read_text()
+
+    async def ended(self, seconds: float = GUARD_SECONDS) -> int:
         """Return the exit code."""
         async with asyncio.timeout(seconds):
             return await self.process.wait()
@@ -136,7 +128,7 @@ class WorkerProcess:
                 for child in self.children():
                     child.kill()
             self.process.send_signal(signal.SIGKILL)
-            await self.ended(GUARD_SECONDS)
+            await self.ended()
 
 
 @contextlib.asynccontextmanager
@@ -151,97 +143,3 @@ async def started(worker: WorkerProcess) -> AsyncIterator[WorkerProcess]:
 
 StartWorker = Callable[..., contextlib.AbstractAsyncContextManager[WorkerProcess]]
 """Starts a simulated worker; arguments are the fields of its specification."""
-
-
-class FakeController:
-    """Listens on ``endpoint``, welcomes and pings workers while ``pinging``, and keeps what they send."""
-
-    def __init__(self, endpoint: str, *, ping_seconds: float = 0.2) -> None:
-        self.endpoint = endpoint
-        self.link = RouterLink(endpoint)
-        self.hellos: dict[str, Hello] = {}
-        self.heartbeats: list[Heartbeat] = []
-        self.received: list[Message] = []
-        self.pinging = True
-        self.fresh = False
-        self._ping_seconds = ping_seconds
-        self._changed = asyncio.Condition()
-        self._tasks = [asyncio.create_task(self._receive()), asyncio.create_task(self._ping())]
-
-    async def close(self) -> None:
-        """Stop listening."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.link.close()
-
-    async def _receive(self) -> None:
-        while True:
-            identity, message = await self.link.recv()
-            async with self._changed:
-                if isinstance(message, Hello):
-                    self.hellos[message.runtime] = message
-                    if self.pinging:
-                        self.link.send(identity, Welcome(epoch="test", fresh=self.fresh))
-                elif isinstance(message, Heartbeat):
-                    self.heartbeats.append(message)
-                else:
-                    self.received.append(message)
-                self._changed.notify_all()
-
-    async def _ping(self) -> None:
-        while True:
-            await asyncio.sleep(self._ping_seconds)
-            if self.pinging:
-                for runtime in self.hellos:
-                    self.send(runtime, Ping(epoch="test"))
-
-    def send(self, runtime: str, *messages: Message) -> None:
-        """Send ``messages`` to ``runtime``."""
-        for message in messages:
-            assert self.link.send(runtime.encode(), message)
-
-    async def heartbeat(self, condition: Callable[[Heartbeat], bool]) -> Heartbeat:
-        """Return the latest heartbeat once ``condition`` holds for it."""
-        async with asyncio.timeout(GUARD_SECONDS), self._changed:
-            await self._changed.wait_for(lambda: bool(self.heartbeats) and condition(self.heartbeats[-1]))
-        return self.heartbeats[-1]
-
-    def of(self, name: str) -> list[Message]:
-        """Return what came for the request ``name``, in order."""
-        return [message for message in self.received if message.rid == rid(name)]
-
-    def endings(self) -> list[str]:
-        """Return the names of the ended requests, in the order of their ends."""
-        return [m.rid.rstrip("-") for m in self.received if isinstance(m, Finished | Failed)]
-
-    async def ending(self, name: str, seconds: float = GUARD_SECONDS) -> Finished | Failed:
-        """Return how the request ``name`` ended."""
-
-        def found() -> Finished | Failed | None:
-            return next((m for m in self.of(name) if isinstance(m, Finished | Failed)), None)
-
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(lambda: found() is not None)
-        result = found()
-        assert result is not None
-        return result
-
-    async def hello(self, runtime: str, seconds: float = GUARD_SECONDS) -> Hello:
-        """Return the introduction of ``runtime``."""
-        async with asyncio.timeout(seconds), self._changed:
-            await self._changed.wait_for(lambda: runtime in self.hellos)
-        return self.hellos[runtime]
-
-    async def finished(self, runtime: str, request: Generate) -> Finished:
-        """Send ``request`` and return its normal end."""
-        self.send(runtime, request)
-        ending = await self.ending(request.rid.rstrip("-"))
-        assert isinstance(ending, Finished), ending
-        return ending
-
-    async def failure(self, name: str, seconds: float = GUARD_SECONDS) -> str:
-        """Return the code with which the request ``name`` fails."""
-        ending = await self.ending(name, seconds)
-        assert isinstance(ending, Failed), ending
-        return ending.code
