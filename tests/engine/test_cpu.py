@@ -80,23 +80,30 @@ print(importlib.util.find_spec("sgl_kernel") is not None, "torch" in sys.modules
     assert python(code, SLUICE_CPU_CURES=value) == f"{expected} False"
 
 
-def test_torchvision_imports() -> None:
-    """torchvision can be imported whether or not its compiled library loads."""
-    code = "from engine import cpu; cpu.install(); import torchvision; print(torchvision.__name__)"
-    assert python(code) == "torchvision"
-
-
-def test_sglang_takes_the_processor_for_a_plain_one() -> None:
-    """With the stand-ins SGLang doesn't believe that AMX kernels are there, even on a CPU with AMX."""
+@pytest.fixture(scope="module")
+def with_torch() -> list[str]:
+    """What one interpreter prints that imports torchvision and a part of SGLang, which takes seconds."""
     code = """
 from engine import cpu
 cpu.install()
+import torchvision
+print(torchvision.__name__)
 import torch
 torch.cpu._is_amx_tile_supported = lambda: True
 from sglang.srt.utils import common
 print(common.is_amx_tile_supported, common.cpu_has_amx_support(), common.is_cpu())
 """
-    assert python(code, **cpu.environment(0)).splitlines()[-1] == "True False True"
+    return python(code, **cpu.environment(0)).splitlines()
+
+
+def test_torchvision_imports(with_torch: list[str]) -> None:
+    """torchvision can be imported whether or not its compiled library loads."""
+    assert with_torch[0] == "torchvision"
+
+
+def test_sglang_takes_the_processor_for_a_plain_one(with_torch: list[str]) -> None:
+    """With the stand-ins SGLang doesn't believe that AMX kernels are there, even on a CPU with AMX."""
+    assert with_torch[-1] == "True False True"
 
 
 def test_one_thread_for_a_pinned_runtime() -> None:
