@@ -46,7 +46,7 @@ async def test_prompts_reach_stock_servers_as_they_are(workers: list[_Worker], s
     port = free_port()
     async with processes() as stand:
         child = await stand.start(router_spec("router", system, port, [w.url for w in workers]))
-        await until_answered([child], [f"http://{HOST}:{port}/readiness"], 30.0)
+        await until_answered([child], [f"http://{HOST}:{port}/readiness"], 240.0)
         endpoint = Endpoint(f"http://{HOST}:{port}", "sglang")
         try:
             outcomes = await play([Item(flow, 1.0, 1.0) for flow in flows], endpoint, Patience())
