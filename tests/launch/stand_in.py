@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any
 
 import psutil
 
+from tests.waiting import GUARD_SECONDS, eventually
+
 ROOT = Path(__file__).parents[2]
-GUARD_SECONDS = 120.0
-"""Against hanging; longer than anything here takes on a busy machine."""
 
 CHILD = """
 import json, mmap, os, signal, subprocess, sys, time
@@ -145,10 +144,7 @@ class Server:
         return [int(event.split()[1]) for event in events if event.startswith("pid ")]
 
     def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + GUARD_SECONDS
-        while not condition():
-            assert time.monotonic() < deadline, f"waited in vain: {self.journal()}, {self.out}, {self.err}"
-            time.sleep(0.02)
+        assert eventually(condition), f"waited in vain: {self.journal()}, {self.out}, {self.err}"
 
     def until_ready(self) -> None:
         """Wait until the launcher has said that all are ready."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -13,14 +13,15 @@ import httpx
 import pytest
 
 from launch.bench import main
-from launch.benches.controller_cost import WINDOW_TOKENS, spread
+from launch.benches.controller_cost import spread
 from launch.benches.load import BenchError, Load
-from launch.benches.stand import HOST, RUNTIMES, NullStand, null_stand
+from launch.benches.stand import HOST, RUNTIMES, NullStand
+from tests.launch.null_place import standing
 
 
-@pytest.fixture
-async def place() -> AsyncIterator[NullStand]:
-    async with null_stand(WINDOW_TOKENS, max_waiting_calls=100) as running:
+@pytest.fixture(scope="module")
+def place() -> Iterator[NullStand]:
+    with standing() as running:
         yield running
 
 

@@ -14,7 +14,8 @@ from launch.children import Child, ChildError, ChildSpec, Status
 from launch.limits import Limits
 from launch.progress import Progress
 from launch.supervisor import Family, Supervisor
-from tests.launch.stand_in import CHILD, GUARD_SECONDS
+from tests.launch.stand_in import CHILD
+from tests.waiting import GUARD_SECONDS
 
 
 async def test_a_late_child_is_named_with_its_last_stage(tmp_path: Path) -> None:

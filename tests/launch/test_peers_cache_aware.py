@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import string
 import threading
@@ -23,12 +24,12 @@ from plugins.placement.cache_aware import CacheAwareSmall
 from sched.policy import Placement
 from tests.factories import RuntimeStub, call_spec, make_call
 from tests.launch.noting_server import NotingServer, serving
+from tests.waiting import GUARD_SECONDS, eventually
 
 LETTERS = string.ascii_lowercase
 BLOCK = 16
 """Letters to which prefixes are told apart; below it the router's choice is chance to us."""
 ROUNDS, CALLS = 3, 30
-GUARD_SECONDS = 240.0
 SMALL = next(system for system in SYSTEMS if "balance_abs_threshold=8" in system.name)
 
 
@@ -58,10 +59,8 @@ class _Worker(NotingServer):
 
 
 def _shared(one: str, other: str) -> int:
-    """Return the length of the common prefix of two texts of one length."""
-    return next(
-        (place for place, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1), len(one)
-    )
+    """Return the length of the common prefix of two texts."""
+    return len(os.path.commonprefix([one, other]))
 
 
 @dataclass(slots=True)
@@ -109,10 +108,12 @@ def _sent(pool: ThreadPoolExecutor, url: str, workers: list[_Worker], prompt: st
 
 def _wait_until_idle(url: str) -> None:
     """Wait until the router has counted all calls out, which it does some time after their answers."""
-    deadline = time.monotonic() + GUARD_SECONDS
-    while any(worker["load"] for worker in httpx.get(f"{url}/workers", trust_env=False).json()["workers"]):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+
+    def is_idle() -> bool:
+        told = httpx.get(f"{url}/workers", timeout=GUARD_SECONDS, trust_env=False).json()
+        return not any(worker["load"] for worker in told["workers"])
+
+    assert eventually(is_idle)
 
 
 def _compare(url: str, workers: list[_Worker]) -> _Compared:

@@ -42,12 +42,7 @@ def test_a_hook_that_raises_makes_the_server_refuse_to_start(tmp_path: Path) -> 
     done = subprocess.run(
         [sys.executable, "-m", "launch.server", "--cpu-slots", "1", "--port", str(free_port())],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(tmp_path),
-            "TMPDIR": str(temporary),
-            "XDG_CACHE_HOME": str(tmp_path),
-        },
+        env={**os.environ, "PYTHONPATH": str(tmp_path), "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         timeout=START_SECONDS,

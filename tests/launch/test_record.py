@@ -13,6 +13,7 @@ from tests.launch.real_server import RealServer, real_server
 from tests.launch.test_recovery import generate, kill_controller
 
 ARGUMENTS = ("--simulated", "--candidates", "2", "--max-revisions", "1")
+QUICK = ("--", "--decode-tokens-per-second", "2000")
 
 
 def ask(server: RealServer, question: str) -> None:
@@ -26,7 +27,7 @@ def test_a_recording_is_a_trace_that_can_be_simulated(
 ) -> None:
     """Questions and agents' workflows are in it, those of a second controller too; prompts are not."""
     path = tmp_path / "trace.jsonl"
-    with real_server(tmp_path, *ARGUMENTS, "--record", str(path)) as server:
+    with real_server(tmp_path, *ARGUMENTS, "--record", str(path), *QUICK) as server:
         ask(server, "How many customers are there?")
         with ThreadPoolExecutor(2) as pool:
             draft = {"id": "agent", "stage": "draft", "siblings": 2}
@@ -56,5 +57,6 @@ def test_a_recording_is_a_trace_that_can_be_simulated(
     assert 0 <= asked.arrival < agent.arrival < again.arrival
     assert trace.main(["describe", str(path)]) == 0
     assert "3 workflows" in capsys.readouterr().out
-    assert simulate.main([str(path), "--placement", "sluice", "--workflows", "10", "--jobs", "1"]) == 0
+    few = ["--workflows", "10", "--seeds", "1", "--jobs", "1"]
+    assert simulate.main([str(path), "--placement", "sluice", *few]) == 0
     assert "recorded by a Sluice server" in capsys.readouterr().out

@@ -15,32 +15,53 @@ import httpx
 import psutil
 import pytest
 
-from tests.launch.real_server import RealServer, eventually, real_server
+from tests.launch.real_server import RealServer, real_server
+from tests.waiting import GUARD_SECONDS, eventually
 
 CALL_TOKENS = 8
-GUARD_SECONDS = 120.0
 SLO_SECONDS = 600.0
 QUICK = ("--candidates", "1", "--max-revisions", "0")
 StartServer = Callable[..., RealServer]
 
 
-@pytest.fixture
-def hold(tmp_path: Path) -> Path:
-    """A file: while it is there, calls on the runtimes get no further than their first token."""
-    return tmp_path / "hold"
-
-
-@pytest.fixture
-def start(tmp_path: Path, hold: Path) -> Iterator[StartServer]:
+@pytest.fixture(scope="module")
+def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartServer]:
     """Start a server with two simulated runtimes of eight slots each."""
     with ExitStack() as stack:
 
-        def server(*arguments: str, name: str = "server") -> RealServer:
-            (folder := tmp_path / name).mkdir()
-            runtimes = ("--", "--hold-file", str(hold))
-            return stack.enter_context(real_server(folder, "--simulated", *QUICK, *arguments, *runtimes))
+        def server(*arguments: str) -> RealServer:
+            folder = tmp_path_factory.mktemp("server")
+            return stack.enter_context(real_server(folder, "--simulated", *QUICK, *arguments))
 
         yield server
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where ``hold`` lies."""
+    return tmp_path_factory.mktemp("hold") / "hold"
+
+
+@pytest.fixture(scope="module")
+def shared() -> list[RealServer]:
+    """The latest server that tests share, once there is one."""
+    return []
+
+
+@pytest.fixture
+def server(start: StartServer, place: Path, shared: list[RealServer]) -> RealServer:
+    """A ready server, shared by the tests until one of them stops it."""
+    if not shared or shared[-1].process.poll() is not None:
+        shared.append(start("--", "--hold-file", str(place)))
+    assert eventually(lambda: is_ready(shared[-1]))
+    return shared[-1]
+
+
+@pytest.fixture
+def hold(place: Path) -> Iterator[Path]:
+    """A file: while it is there, calls on the runtimes get no further than their first token."""
+    yield place
+    place.unlink(missing_ok=True)
 
 
 def generate(server: RealServer, name: str, tokens: int = CALL_TOKENS, **body: Any) -> httpx.Response:
@@ -97,38 +118,38 @@ def controllers(server: RealServer) -> set[int]:
 
 def kill_controller(server: RealServer) -> float:
     """Kill the controller of a started server; return the seconds until another one was ready."""
-    assert eventually(lambda: "Sluice is ready" in server.log.read_text(), GUARD_SECONDS)
+    assert eventually(lambda: "Sluice is ready" in server.log.read_text())
     (pid,) = controllers(server)
     os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
-    assert eventually(lambda: bool(controllers(server) - {pid}), GUARD_SECONDS), server.log.read_text()
-    assert eventually(lambda: is_ready(server), GUARD_SECONDS), server.log.read_text()
+    assert eventually(lambda: bool(controllers(server) - {pid})), server.log.read_text()
+    assert eventually(lambda: is_ready(server)), server.log.read_text()
     return time.monotonic() - killed
 
 
-def controller_log(server: RealServer) -> str:
-    """Return what the server's controllers have logged, in the run folder."""
+def log(server: RealServer, pattern: str) -> str:
+    """Return what the processes whose log has such a name have said, in the server's run folder."""
     (pid,) = controllers(server)
-    return Path(psutil.Process(pid).environ()["TMPDIR"], "controller.log").read_text()
+    folder = Path(psutil.Process(pid).environ()["TMPDIR"])
+    return "".join(file.read_text() for file in folder.glob(f"{pattern}.log"))
 
 
-def test_calls_of_a_killed_worker_run_elsewhere(start: StartServer, hold: Path) -> None:
+def test_calls_of_a_killed_worker_run_elsewhere(server: RealServer, hold: Path) -> None:
     """All calls finish, those of the dead worker in a second attempt and with their first deadline."""
-    server = start()
     hold.touch()
     names = [f"call-{number}" for number in range(20)]
     with ThreadPoolExecutor(len(names)) as pool:
         answers = [pool.submit(generate, server, name) for name in names]
-        assert eventually(lambda: len(sent(server)) == 20, GUARD_SECONDS), server.workers()
+        assert eventually(lambda: len(sent(server)) == 20), server.workers()
         victim, other = server.workers()
         on_victim = {name for name, runtime in sent(server).items() if runtime == victim["name"]}
         assert 0 < len(on_victim) < 20
         os.kill(victim["pid"], signal.SIGKILL)
         killed = time.monotonic()
         moved = dict.fromkeys(names, other["name"])
-        assert eventually(lambda: sent(server) == moved, GUARD_SECONDS), sent(server)
+        assert eventually(lambda: sent(server) == moved), sent(server)
         print(f"the calls had moved after {time.monotonic() - killed:.2f} s")
-        assert f"runtime {victim['name']} was lost: its process died" in controller_log(server)
+        assert f"runtime {victim['name']} was lost: its process died" in log(server, "controller")
         hold.unlink()
         assert {answer.result().status_code for answer in answers} == {200}
     for name in names:
@@ -141,12 +162,11 @@ def test_calls_of_a_killed_worker_run_elsewhere(start: StartServer, hold: Path) 
         deadline = sum(decision[part] for part in ("waited_seconds", "predicted_seconds", "slack_seconds"))
         # Counted from the call's arrival, soon after that of its workflow; a new deadline would come later.
         assert SLO_SECONDS - GUARD_SECONDS < deadline < SLO_SECONDS + 0.001
-    assert eventually(lambda: is_ready(server), GUARD_SECONDS)
+    assert eventually(lambda: is_ready(server))
 
 
-def test_a_stream_that_showed_output_fails_with_its_worker(start: StartServer, hold: Path) -> None:
+def test_a_stream_that_showed_output_fails_with_its_worker(server: RealServer, hold: Path) -> None:
     """What a client has seen can't be taken back: it is told what happened, in its stream and later."""
-    server = start()
     hold.touch()
     body = {
         "text": "a story",
@@ -169,9 +189,8 @@ def test_a_stream_that_showed_output_fails_with_its_worker(start: StartServer, h
     assert workflow["timeline"][0]["attempts"] == 1
 
 
-def test_the_workers_outlive_the_controller(start: StartServer, hold: Path) -> None:
+def test_the_workers_outlive_the_controller(server: RealServer, hold: Path) -> None:
     """A new controller is ready, on the same workers; it knows what ended and what was lost."""
-    server = start()
     pids = [worker["pid"] for worker in server.workers()]
     assert generate(server, "done", 8).status_code == 200
     before = shown(server, "done")
@@ -180,14 +199,14 @@ def test_the_workers_outlive_the_controller(start: StartServer, hold: Path) -> N
         lost: list[Future[httpx.Response]] = [
             pool.submit(generate, server, f"lost-{number}") for number in range(4)
         ]
-        assert eventually(lambda: running(server) == 4, GUARD_SECONDS)
+        assert eventually(lambda: running(server) == 4)
         seconds = kill_controller(server)
         print(f"ready {seconds:.2f} s after the controller was killed")
         assert all(isinstance(answer.exception(), httpx.TransportError) for answer in lost)
     assert [worker["pid"] for worker in server.workers()] == pids
     assert shown(server, "done") == before
     # They are held: only an abort empties the runtimes.
-    assert eventually(lambda: running(server) == 0, GUARD_SECONDS), server.workers()
+    assert eventually(lambda: running(server) == 0), server.workers()
     hold.unlink()
     question = {"question": "How many orders are there?", "database": "shop"}
     with server.client() as client:
@@ -207,8 +226,8 @@ def test_the_workers_outlive_the_controller(start: StartServer, hold: Path) -> N
 def test_a_journal_of_ones_own_outlives_the_server(start: StartServer, tmp_path: Path) -> None:
     """With --journal a later server still knows the workflows of an earlier one, asked or cancelled."""
     journal = str(tmp_path / "journal")
-    server = start("--journal", journal, name="first")
+    server = start("--journal", journal)
     assert generate(server, "done", 8).status_code == 200
     before = shown(server, "done")
     assert server.stop() == 0
-    assert shown(start("--journal", journal, name="second"), "done") == before
+    assert shown(start("--journal", journal), "done") == before

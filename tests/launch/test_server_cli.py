@@ -22,10 +22,10 @@ import pytest
 from launch.checks import free_port
 from launch.server import main
 from tests.launch.stand_in import alive
+from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "launch.server"]
-GUARD_SECONDS = 240.0
 
 
 def run(
@@ -44,27 +44,36 @@ def run(
 
 def refused(done: subprocess.CompletedProcess[str]) -> str:
     """Check that the configuration was refused with one sentence, and return it."""
-    return sentence_of(done.returncode, done.stdout, done.stderr)
-
-
-def sentence_of(code: int, out: str, err: str) -> str:
-    """Return the one sentence with which a configuration was refused."""
-    assert (code, out) == (2, ""), err
-    (sentence,) = err.splitlines()
+    assert done.returncode == 2, done
+    assert done.stdout == ""
+    (sentence,) = done.stderr.splitlines()
     assert sentence.startswith("sluice: ")
     return sentence
+
+
+Run = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command as ``run`` does, but in this process: where it ends soon, most of it is its start."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return lambda arguments: subprocess.CompletedProcess(
+        list(arguments), main(arguments), *capsys.readouterr()
+    )
 
 
 class SimulatedServer:
     """A whole server with simulated runtimes, ready to be asked."""
 
-    def __init__(self, temporary: Path, cache: Path) -> None:
+    def __init__(self, temporary: Path) -> None:
         self.temporary = temporary
         self.url = f"http://127.0.0.1:{(port := free_port())}"
         self.process = subprocess.Popen(
             [*COMMAND, "--simulated", "--port", str(port)],
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temporary), "XDG_CACHE_HOME": str(cache)},
+            env={**os.environ, "TMPDIR": str(temporary)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -89,10 +98,10 @@ class SimulatedServer:
 
 
 @pytest.fixture
-def simulated(tmp_path: Path) -> Iterator[SimulatedServer]:
+def simulated() -> Iterator[SimulatedServer]:
     """A ready server; it is ended afterwards if it still runs."""
     folder = Path(tempfile.mkdtemp(prefix="sl-"))
-    server = SimulatedServer(folder, tmp_path)
+    server = SimulatedServer(folder)
     try:
         server.until(lambda: len(server.ready_pids()) == 2)
         yield server
@@ -121,11 +130,12 @@ def test_print_config_starts_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_print_config_is_a_config_file(tmp_path: Path) -> None:
+def test_print_config_is_a_config_file(tmp_path: Path, run_here: Run) -> None:
     """What --print-config printed can be given back with --config."""
-    first = run(["--print-config", "--port", "31234"])
+    first = run_here(["--print-config", "--port", "31234"])
+    assert first.returncode == 0
     (tmp_path / "printed.toml").write_text(first.stdout)
-    assert run(["--print-config", "--config", str(tmp_path / "printed.toml")]).stdout == first.stdout
+    assert run_here(["--print-config", "--config", str(tmp_path / "printed.toml")]).stdout == first.stdout
 
 
 @pytest.mark.parametrize(
@@ -138,23 +148,19 @@ def test_print_config_is_a_config_file(tmp_path: Path) -> None:
         (["--host", "192.0.2.1"], "--host 192.0.2.1 can't be listened on"),
     ],
 )
-def test_mistakes(
-    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_mistakes(arguments: list[str], message: str, run_here: Run) -> None:
     """A mistake is one sentence on standard error and exit code 2."""
-    monkeypatch.chdir(ROOT)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert message in sentence_of(main(arguments), *capsys.readouterr())
+    assert message in refused(run_here(arguments))
 
 
-def test_port_in_use() -> None:
+def test_port_in_use(run_here: Run) -> None:
     """A port in use is refused before anything starts."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         port = listener.getsockname()[1]
         assert f"port {port} on 127.0.0.1 is in use: choose another with --port" in refused(
-            run(["--port", f"{port}"])
+            run_here(["--port", f"{port}"])
         )
 
 
