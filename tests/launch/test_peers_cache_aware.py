@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import string
 import threading
@@ -59,8 +58,9 @@ class _Worker(NotingServer):
 
 
 def _shared(one: str, other: str) -> int:
-    """Return the length of the common prefix of two texts."""
-    return len(os.path.commonprefix([one, other]))
+    """Return the length of the common prefix of two texts of one length."""
+    pairs = enumerate(zip(one, other, strict=True))
+    return next((place for place, (ours, theirs) in pairs if ours != theirs), len(one))
 
 
 @dataclass(slots=True)
