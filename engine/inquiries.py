@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 
 from engine.link import RouterLink
 from engine.messages import Command, CommandReply
@@ -15,9 +16,13 @@ GRACE_SECONDS = 1.0
 
 
 class Inquiries:
-    """Asks the workers; replies come in through :meth:`reply`.  Use from one event loop."""
+    """Asks the workers; replies come in through :meth:`reply`.  Use from one event loop.
+
+    ``limit`` bounds the wait for a reply: what it returns raises ``TimeoutError`` after so many seconds.
+    """
 
     def __init__(self, link: RouterLink, workers: WorkerTable) -> None:
+        self.limit: Callable[[float], AbstractAsyncContextManager[object]] = asyncio.timeout
         self._link = link
         self._workers = workers
         self._numbers = itertools.count(1)
@@ -49,7 +54,7 @@ class Inquiries:
         try:
             if not self._link.send(worker.identity, Command(rid=rid, action=action, seconds=seconds)):
                 return CommandReply(runtime=name, error="the runtime could not be reached")
-            async with asyncio.timeout(seconds + GRACE_SECONDS):
+            async with self.limit(seconds + GRACE_SECONDS):
                 return await answer
         except TimeoutError:
             return CommandReply(runtime=name, error=f"no answer within {seconds:g} s")

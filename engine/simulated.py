@@ -4,14 +4,14 @@ It behaves like one in time: a queue in our order, a batch of limited size, pref
 speeds, a prefix cache.  Its text says that it is simulated.  ``engine_args`` it understands (tokens,
 tokens per second): ``prefill_tokens_per_second``, ``decode_tokens_per_second`` (of each request),
 ``max_running_requests``, ``context_length``, ``max_total_tokens``, and ``output_tokens``, after which an
-output ends by itself.
+output ends by itself.  While the file ``hold_file`` is there, outputs stay at their first token.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from engine.backend import PROOF_QUEUE, Load, Output, RuntimeInfo, StartError, t
 from engine.delivery import pack_ids
 from engine.messages import Generate, Message
 from engine.simulated_cache import SimulatedCache
+from engine.simulated_request import SimulatedRequest
 from engine.spec import WorkerSpec
 from sched.order import queue_position
 from sched.speed import Pass
@@ -31,32 +32,7 @@ _DEFAULTS: dict[str, float] = {
     "max_total_tokens": 65536,
     "output_tokens": 32,
 }
-_TEXT = ("simulated ", "output ", "of ", "no ", "model. ")
-_FIRST_TOKEN_ID = 100
 _DEFAULT_NEW_TOKENS = 128
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    request: Generate
-    prompt_tokens: int
-    length: int
-    end: dict[str, Any]
-    position: tuple[bool, tuple[int, float, int]]
-    cached_tokens: int = 0
-    produced: int = 0
-    reason: dict[str, Any] | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def output(self) -> Output:
-        return Output(
-            text="".join(_TEXT[i % len(_TEXT)] for i in range(self.produced)),
-            token_ids=range(_FIRST_TOKEN_ID, _FIRST_TOKEN_ID + self.produced),
-            prompt_tokens=self.prompt_tokens,
-            cached_tokens=self.cached_tokens,
-            finish_reason=self.reason,
-            meta={"simulated": True},
-        )
 
 
 def _position(key: float, sequence: int, priority: int) -> tuple[bool, tuple[int, float, int]]:
@@ -73,10 +49,12 @@ class SimulatedRuntime:
     simulated = True
 
     def __init__(self, spec: WorkerSpec, _run_dir: Path) -> None:
-        unknown = sorted(set(spec.engine_args) - set(_DEFAULTS))
+        given = dict(spec.engine_args)
+        self._hold_file = given.pop("hold_file", None)
+        unknown = sorted(set(given) - set(_DEFAULTS))
         if unknown:
             raise StartError(f"a simulated runtime has no argument {unknown[0]}: drop it")
-        settings = _DEFAULTS | dict(spec.engine_args)
+        settings = _DEFAULTS | given
         for name, value in settings.items():
             if not isinstance(value, int | float) or value <= 0:
                 raise StartError(f"{name} is {value!r}; it must be a positive number")
@@ -90,7 +68,7 @@ class SimulatedRuntime:
         self._output_tokens = int(settings["output_tokens"])
         self._cache = SimulatedCache(spec.name, self._capacity)
         self._kv_events = spec.kv_events
-        self._waiting, self._running = list[_Request](), list[_Request]()
+        self._waiting, self._running = list[SimulatedRequest](), list[SimulatedRequest]()
         self._steps = 0
         self._work = asyncio.Event()
         self._loop_task: asyncio.Task[None] | None = None
@@ -134,7 +112,7 @@ class SimulatedRuntime:
         length = min(wanted, self._output_tokens)
         end = {"type": "length", "length": length} if length == wanted else {"type": "stop"}
         position = _position(request.key, request.sequence, request.priority)
-        entry = _Request(request, prompt_tokens, length, end, position)
+        entry = SimulatedRequest(request, prompt_tokens, length, end, position)
         self._waiting.append(entry)
         self._work.set()
         try:
@@ -208,7 +186,7 @@ class SimulatedRuntime:
         if self._loop_task is not None:
             self._loop_task.cancel()
 
-    def _remove(self, entry: _Request) -> None:
+    def _remove(self, entry: SimulatedRequest) -> None:
         for queue in (self._waiting, self._running):
             if entry in queue:
                 queue.remove(entry)
@@ -237,11 +215,16 @@ class SimulatedRuntime:
     async def _decode(self) -> None:
         batch = list(self._running)
         await asyncio.sleep(self._decode_seconds)
+        if self._is_held():
+            return
         for entry in batch:
             if entry in self._running:
                 self._produce(entry)
 
-    def _produce(self, entry: _Request) -> None:
+    def _is_held(self) -> bool:
+        return self._hold_file is not None and os.path.exists(self._hold_file)
+
+    def _produce(self, entry: SimulatedRequest) -> None:
         entry.produced += 1
         if entry.produced == entry.length:
             entry.reason = entry.end

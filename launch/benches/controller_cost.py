@@ -102,7 +102,7 @@ async def _row(plan: Plan, place: NullStand, client: Load, tokens: int, waiting:
 
 async def _repeat(client: Load, tokens: int, until: float) -> int:
     count = 0
-    while time.perf_counter() < until:
+    while not count or time.perf_counter() < until:
         await client.probe(tokens)
         count += 1
     return count

@@ -28,7 +28,7 @@ HOST = "127.0.0.1"
 RUNTIMES = ("null-0", "null-1")
 
 _END_SECONDS = 10.0
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
 
 
 def plan_here(config: ServerConfig) -> Plan:

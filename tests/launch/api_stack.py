@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -30,10 +31,13 @@ from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.model import ServedModel
 from launch.api.services import Text2SqlFactory
 from launch.policies import admission_registry, ordering_registry, placement_registry
+from sched.clock import Clock, monotonic
 from sched.dispatcher import Dispatcher, Limits
 from tests.launch.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
+from tests.waiting import GUARD_SECONDS
 
-WAIT_SECONDS = 5.0
+WAIT_SECONDS = GUARD_SECONDS
+SLO_SECONDS = 600.0
 MODEL_INFO = {"model_path": "fake", "is_generation": True}
 
 
@@ -58,6 +62,13 @@ class Api:
         return await self.client.post("/generate", json={"text": "one two three"} | body)
 
 
+def answered(api: Api, path: str, status: int) -> float:
+    """Return how many responses on ``path`` have begun with ``status``."""
+    labels = {"path": path, "status": str(status)}
+    registry = api.app.state.services.metrics.meters.registry
+    return registry.get_sample_value("sluice_http_responses_total", labels) or 0.0
+
+
 def words(count: int) -> str:
     """Return a text of ``count`` tokens."""
     return " ".join(["word"] * count)
@@ -80,6 +91,31 @@ async def eventually(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.005)
 
 
+class ManualLimits:
+    """Limits on the wait for a runtime's reply that pass when they are told to."""
+
+    def __init__(self, api: Api) -> None:
+        self.seconds: list[float] = []
+        self._open: list[asyncio.Timeout] = []
+        api.controller._exchange.inquiries.limit = self._limit
+
+    @asynccontextmanager
+    async def _limit(self, seconds: float) -> AsyncIterator[None]:
+        self.seconds.append(seconds)
+        async with asyncio.timeout(None) as limit:
+            self._open.append(limit)
+            try:
+                yield
+            finally:
+                self._open.remove(limit)
+
+    async def passed(self, asked: int, silent: int) -> None:
+        """Once so many runtimes were asked and all but ``silent`` have replied, end the wait for these."""
+        await eventually(lambda: len(self.seconds) == asked and len(self._open) == silent)
+        for limit in self._open:
+            limit.reschedule(asyncio.get_running_loop().time())
+
+
 @asynccontextmanager
 async def api_stack(
     runtimes: tuple[str, ...] = ("r0",),
@@ -88,11 +124,12 @@ async def api_stack(
     ordering: str = "fcfs",
     admission: str = "always",
     workflow: Text2SqlFactory | None = None,
+    clock: Clock = monotonic,
     **limits: Any,
 ) -> AsyncIterator[Api]:
     """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello.
 
-    ``workflow`` answers questions instead of the fake one.
+    ``workflow`` answers questions instead of the fake one; ``clock`` is the controller's.
     """
     link = FakeLink()
     workers = [FakeWorker(link, name) for name in runtimes]
@@ -102,25 +139,26 @@ async def api_stack(
     exchange = Exchange(
         cast(RouterLink, link),
         dispatcher,
-        WorkerTable(runtimes, allow_simulated=False, lost_after_seconds=60.0),
+        WorkerTable(runtimes, allow_simulated=False, lost_after_seconds=math.inf),
         ExchangeOptions(epoch="epoch0", tick_seconds=0.05),
+        clock=clock,
         observer=meters,
     )
     controller = Controller(exchange)
     encoder = PromptEncoder(_tokenizer())
     runner = WorkflowRunner(
-        Services(controller, encoder, MeteredSql(FakeSql(), meters), 5.0), timeout_seconds=60.0
+        Services(controller, encoder, MeteredSql(FakeSql(), meters), 60.0), timeout_seconds=600.0
     )
     text2sql = FakeText2Sql()
     databases = ["shop"]
     services = ApiServices(
         controller=controller,
         runner=runner,
-        external=ExternalWorkflows(controller, 20.0),
+        external=ExternalWorkflows(controller, SLO_SECONDS),
         encoder=encoder,
         model_info=MODEL_INFO,
         databases=lambda: databases,
-        default_slo_seconds=20.0,
+        default_slo_seconds=SLO_SECONDS,
         text2sql=workflow or text2sql,
         metrics=Metrics(meters, exchange),
         model=ServedModel(name="fake", token_bytes=TokenBytes(encoder.tokenizer)),

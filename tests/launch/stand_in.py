@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psutil
+
+from tests.waiting import GUARD_SECONDS, eventually
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,10 +29,12 @@ def report(stage, message=""):
     os.write(status, (json.dumps({"stage": stage, "seconds": 1.5, "message": message}) + "\\n").encode())
 def finish(*_):
     note("term")
+    if plan.get("stubborn"):
+        return
     time.sleep(plan.get("drain", 0))
     note("end")
     os._exit(0)
-signal.signal(signal.SIGTERM, signal.SIG_IGN if plan.get("stubborn") else finish)
+signal.signal(signal.SIGTERM, finish)
 note(f"pid {os.getpid()}")
 sleeper = [sys.executable, "-c", "import time; time.sleep(600)"]
 if plan.get("grandchild"):
@@ -45,6 +48,8 @@ if plan.get("helper"):
     note(f"pid {subprocess.Popen(sleeper).pid}")
 print("words of", plan["name"], os.environ["TMPDIR"], flush=True)
 report("imported")
+while "gate" in plan and not os.path.exists(plan["gate"]):
+    time.sleep(0.01)
 time.sleep(plan.get("delay", 0))
 if "dies" in plan:
     sys.exit(plan["dies"])
@@ -63,11 +68,13 @@ note("orphaned")
 """
 
 LAUNCHER = """
-import asyncio, json, sys
+import asyncio, json, signal, sys
 from launch.children import ChildSpec
 from launch.progress import Progress
 from launch.supervisor import Family, Limits, Supervisor
 plans, limits, logs = json.loads(sys.argv[1])
+# Where the tests run in the background it is ignored, and so it would be here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 def family(folder):
     print("folder", folder, oct(folder.stat().st_mode), flush=True)
     children = [
@@ -81,7 +88,11 @@ sys.exit(asyncio.run(Supervisor(family, Limits(**limits), Progress(), ready, sho
 
 
 class Server:
-    """A launcher process with stand-in children; ``journal()`` holds (time, child, event)."""
+    """A launcher process with stand-in children; ``journal()`` holds (time, child, event).
+
+    Children begin to be ready when the file that is their ``gate`` is there; a ``stubborn`` one notes SIGTERM
+    and goes on.  Limits are so long that none passes, unless a test is about it.
+    """
 
     def __init__(
         self, folder: Path, plans: dict[str, dict[str, Any]], limits: dict[str, Any], logs: bool
@@ -92,25 +103,35 @@ class Server:
         (folder / "tmp").mkdir()
         common = {"journal": str(self._journal), "code": CHILD}
         limits = {
-            "start_seconds": 20,
-            "drain_seconds": 5,
-            "end_seconds": 2,
+            "start_seconds": GUARD_SECONDS,
+            "drain_seconds": GUARD_SECONDS,
+            "end_seconds": GUARD_SECONDS,
+            "hurry_seconds": 0.5,
             "backoff_seconds": 0.05,
             **limits,
         }
         argument = json.dumps(
             [[{"name": name, **common, **plan} for name, plan in plans.items()], limits, logs]
         )
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", LAUNCHER, argument],
-            cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(folder / "tmp")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.out = self.err = ""
+        with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", LAUNCHER, argument],
+                cwd=ROOT,
+                env={**os.environ, "TMPDIR": str(folder / "tmp")},
+                stdout=out,
+                stderr=err,
+                start_new_session=True,
+            )
+
+    @property
+    def out(self) -> str:
+        """What the launcher has printed by now."""
+        return (self.folder / "out").read_text()
+
+    @property
+    def err(self) -> str:
+        """What it has said on standard error by now."""
+        return (self.folder / "err").read_text()
 
     def journal(self) -> list[tuple[float, str, str]]:
         return [tuple(json.loads(line)) for line in self._journal.read_text().splitlines()]
@@ -122,20 +143,16 @@ class Server:
         events = [event for _, child, event in self.journal() if name in ("", child)]
         return [int(event.split()[1]) for event in events if event.startswith("pid ")]
 
-    def until(self, condition: Callable[[], bool], seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"waited in vain: {self.journal()}"
-            time.sleep(0.02)
+    def until(self, condition: Callable[[], bool]) -> None:
+        assert eventually(condition), f"waited in vain: {self.journal()}, {self.out}, {self.err}"
 
-    def until_ready(self, children: int) -> None:
-        self.until(lambda: len(self.times("ready")) == children)
-        time.sleep(0.2)
+    def until_ready(self) -> None:
+        """Wait until the launcher has said that all are ready."""
+        self.until(lambda: "READY after" in self.out)
 
-    def end(self, seconds: float = 20) -> int:
+    def end(self) -> int:
         """Wait for the launcher and return its exit code."""
-        self.out, self.err = self.process.communicate(timeout=seconds)
-        return self.process.returncode
+        return self.process.wait(GUARD_SECONDS)
 
     def alive(self) -> list[int]:
         return [pid for pid in self.pids() if alive(pid)]
@@ -147,7 +164,7 @@ class Server:
         for pid in (self.process.pid, *self.alive()):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self.process.communicate()
+        self.process.wait()
 
 
 def alive(pid: int) -> bool:

@@ -8,6 +8,7 @@ from engine.external import ExternalWorkflows, WorkflowTag
 from launch.policies import admission_registry
 from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
+from sched.clock import ManualClock
 from sched.request import WorkflowSpec
 from tests.launch.api_stack import Api, api_stack, eventually, words
 
@@ -17,7 +18,7 @@ LEARNT = 5
 async def learn(api: Api) -> None:
     """Let workflows end, so that it is known how long one takes."""
     for i in range(LEARNT):
-        tag = {"id": f"old{i}", "slo_seconds": 60.0, "last": True}
+        tag = {"id": f"old{i}", "slo_seconds": 600.0, "last": True}
         assert (await api.generate(text=words(300), workflow=tag)).status_code == 200
 
 
@@ -34,16 +35,16 @@ async def test_a_hopeless_workflow_is_refused_with_a_time_to_come_again() -> Non
         latest = api.controller.records.get("hopeless")
         assert latest is not None
         assert latest.state == "rejected"
-        fine = await api.generate(workflow={"id": "fine", "slo_seconds": 60.0, "last": True})
+        fine = await api.generate(workflow={"id": "fine", "slo_seconds": 600.0, "last": True})
         assert fine.status_code == 200
 
 
 async def test_under_load_fewer_candidates_are_advised() -> None:
     """In proportion to how late it would be, at least one; without load all that are wanted."""
-    async with api_stack(admission="slo_aware?refuse=1000") as api:
+    async with api_stack(admission="slo_aware?refuse=1000", clock=ManualClock()) as api:
         await learn(api)
         external: ExternalWorkflows = api.app.state.services.external
-        (place,) = external.enter(WorkflowTag(workflow_id="new", slo_seconds=60.0))
+        (place,) = external.enter(WorkflowTag(workflow_id="new", slo_seconds=600.0))
         workflow = api.dispatcher.book.workflows["new"]
         assert workflow.base_seconds > 0
         assert api.controller.advised_candidates("new", 8) == 8
@@ -73,13 +74,13 @@ class _Shop:
 async def test_the_text2sql_workflow_writes_fewer_candidates_under_a_tight_deadline() -> None:
     """Two of four with six tenths of the time that it takes, four with plenty, one with hardly any."""
     text2sql = Text2Sql(_Shop(), Text2SqlOptions(max_revisions=0, max_sql_tokens=16, max_answer_tokens=16))
-    async with api_stack(admission="slo_aware?refuse=1e9", workflow=text2sql) as api:
+    async with api_stack(admission="slo_aware?refuse=1e9", workflow=text2sql, clock=ManualClock()) as api:
         api.worker.reason = {"type": "length", "length": 3}  # cut off, so that no majority ends the rest
         written = []
         for share in (0.6, 100, 0.001):
             spec = WorkflowSpec(
                 workflow_id=f"like {share}",
-                slo_seconds=60.0,
+                slo_seconds=600.0,
                 kind="text2sql",
                 database="shop",
                 plan=text2sql.plan(4),

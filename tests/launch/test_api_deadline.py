@@ -28,26 +28,26 @@ async def _patch(api: Api, seconds: Any, workflow_id: str = "agent-7") -> tuple[
 async def test_patch_gives_another_deadline_and_place() -> None:
     """The workflow shows its new deadline; its call in the runtime's queue gets the key of that deadline."""
     async with api_stack(ordering="urgency") as api:
-        call = await _waiting(api, slo_seconds=300.0, last=True)
+        call = await _waiting(api, slo_seconds=3000.0, last=True)
         (sent,) = api.worker.requests
-        status, shown = await _patch(api, 50.0)
-        assert (status, shown["slo_seconds"], shown["seconds"]) == (200, 50.0, None)
+        status, shown = await _patch(api, 500.0)
+        assert (status, shown["slo_seconds"], shown["seconds"]) == (200, 500.0, None)
         ((rid, key),) = api.worker.rekeys
         assert rid == sent.rid
-        assert key == pytest.approx(sent.key - 250.0)
+        assert key == pytest.approx(sent.key - 2500.0)
         api.worker.go.set()
         assert (await call).status_code == 200
         shown = (await api.client.get("/v1/workflows/agent-7")).json()
         (entry,) = shown["timeline"]
         assert (entry["rekeys"], entry["decision"]["key"], entry["attempts"]) == (1, key, 1)
-        assert (shown["slo_seconds"], shown["deadline_met"]) == (50.0, True)
+        assert (shown["slo_seconds"], shown["deadline_met"]) == (500.0, True)
 
 
 async def test_fcfs_moves_no_call() -> None:
     """Under an order that doesn't look at deadlines nothing is sent to the runtime."""
     async with api_stack() as api:
-        call = await _waiting(api, slo_seconds=300.0)
-        assert (await _patch(api, 50.0))[0] == 200
+        call = await _waiting(api, slo_seconds=3000.0)
+        assert (await _patch(api, 500.0))[0] == 200
         api.worker.go.set()
         await call
         assert api.worker.rekeys == []
@@ -56,7 +56,7 @@ async def test_fcfs_moves_no_call() -> None:
 async def test_a_later_call_may_name_another_deadline() -> None:
     """It is the workflow's, for its earlier calls too; a call that names none changes nothing."""
     async with api_stack(ordering="urgency") as api:
-        calls = [await _waiting(api, slo_seconds=300.0), await _waiting(api)]
+        calls = [await _waiting(api, slo_seconds=3000.0), await _waiting(api)]
         assert api.worker.rekeys == []
         calls.append(await _waiting(api, slo_seconds=20.0))
         assert {rid for rid, _ in api.worker.rekeys} == {sent.rid for sent in api.worker.requests[:2]}

@@ -33,7 +33,7 @@ async def test_a_decided_fan_out_is_aborted_on_every_runtime() -> None:
         for worker in api.workers:
             worker.stalls = True
             worker.go.clear()
-        record = api.runner.start(WorkflowSpec(workflow_id="w", slo_seconds=9.0), program)
+        record = api.runner.start(WorkflowSpec(workflow_id="w", slo_seconds=900.0), program)
         await eventually(lambda: sum(len(worker.requests) for worker in api.workers) == 6)
         assert all(worker.requests for worker in api.workers)
         decider = api.workers[0].requests[0].rid

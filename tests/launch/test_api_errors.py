@@ -103,7 +103,7 @@ async def _raw(app: ASGIApp, length: int, receive: Receive) -> list[Message]:
 
 
 async def _nothing_comes() -> Message:
-    await asyncio.sleep(60.0)
+    await asyncio.Event().wait()
     raise AssertionError
 
 

@@ -25,14 +25,14 @@ async def _workflow(api: Api, workflow_id: str = "agent-7") -> dict[str, Any]:
 async def test_calls_with_one_id_are_one_workflow_until_the_last() -> None:
     """The first call opens it with its deadline, the one marked last ends it."""
     async with api_stack() as api:
-        answer = await _call(api, stage="plan", slo_seconds=9.0, database="shop", tenant="team")
+        answer = await _call(api, stage="plan", slo_seconds=900.0, database="shop", tenant="team")
         assert answer["meta_info"]["sluice"]["workflow_id"] == "agent-7"
         assert (await _workflow(api))["seconds"] is None
         await _call(api, stage="write", last=True)
         shown = await _workflow(api)
         assert [entry["stage"] for entry in shown["timeline"]] == ["plan", "write"]
         assert [entry["index"] for entry in shown["timeline"]] == [0, 1]
-        assert (shown["state"], shown["slo_seconds"], shown["deadline_met"]) == ("finished", 9.0, True)
+        assert (shown["state"], shown["slo_seconds"], shown["deadline_met"]) == ("finished", 900.0, True)
         assert (shown["kind"], shown["tenant"], shown["database"]) == ("external", "team", "shop")
 
 

@@ -14,7 +14,7 @@ from launch.api.native_bodies import GenerateBody, SamplingParams
 from launch.api.sglang_fields import REQUEST_FIELDS, SAMPLING_FIELDS
 from sched.errors import Failure
 from tests.launch.api_fakes import CONTEXT_LENGTH
-from tests.launch.api_stack import api_stack, events, eventually, words
+from tests.launch.api_stack import answered, api_stack, events, eventually, words
 
 
 async def test_answer_has_sglangs_shape_and_says_what_the_scheduler_did() -> None:
@@ -116,7 +116,8 @@ async def test_abort_request_stops_the_call_on_its_runtime(stream: bool) -> None
         api.worker.go.clear()
         waiting = asyncio.create_task(api.generate(rid="mine", stream=stream))
         await eventually(lambda: bool(api.worker.requests))
-        await asyncio.sleep(0.05)  # a stream is then past its status line
+        if stream:
+            await eventually(lambda: answered(api, "/generate", 200) == 1)
         aborted = await api.client.post("/abort_request", json={"rid": "mine"})
         assert (aborted.status_code, aborted.json()) == (200, {"rid": "mine", "found": True, "aborted": 1})
         response = await waiting

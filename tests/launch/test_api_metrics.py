@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine import inquiries
-from launch.api import metrics
+from engine.inquiries import GRACE_SECONDS
 from launch.api.meters import MAX_STAGES
+from launch.api.metrics import SCRAPE_SECONDS
 from sched.errors import Failure
-from tests.launch.api_stack import Api, api_stack, eventually
+from tests.launch.api_stack import Api, ManualLimits, api_stack, eventually
 
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -165,16 +165,18 @@ async def test_sglangs_own_metrics_stand_under_their_names_per_runtime() -> None
     }
 
 
-async def test_a_runtime_that_can_not_tell_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_runtime_that_can_not_tell_is_left_out() -> None:
     """The page comes without the runtime that is silent and the one that fails, and says that they are up."""
-    monkeypatch.setattr(metrics, "SCRAPE_SECONDS", 0.05)
-    monkeypatch.setattr(inquiries, "GRACE_SECONDS", 0.05)
     async with stack("fast", "silent", "broken") as api:
+        limits = ManualLimits(api)
         fast, silent, broken = api.workers
         fast.answers["metrics"] = SGLANG.format("fast", 1)
         del silent.answers["metrics"]
         broken.answers["metrics"] = RuntimeError("no such folder")
-        found = await asyncio.wait_for(scrape(api), 1.0)
+        scraping = asyncio.create_task(scrape(api))
+        await limits.passed(asked=3, silent=1)
+        found = await scraping
+    assert set(limits.seconds) == {SCRAPE_SECONDS + GRACE_SECONDS}
     assert value(found, "sglang:e2e_seconds_count", runtime="fast") == 1
     assert {dict(key[1])["runtime"] for key in found if key[0].startswith("sglang:")} == {"fast"}
     assert all(value(found, "sluice_runtime_up", runtime=worker.name) == 1 for worker in api.workers)

@@ -21,7 +21,7 @@ def _error_event(error: SluiceError) -> bytes:
 
 
 async def _stays() -> Message:
-    await asyncio.sleep(60.0)
+    await asyncio.Event().wait()
     raise AssertionError
 
 
@@ -49,7 +49,7 @@ async def test_a_client_that_leaves_without_reading_ends_its_stream() -> None:
     async def send(message: Message) -> None:
         if message["type"] == "http.response.body":
             left.set()
-            await asyncio.sleep(60.0)  # the socket takes no more
+            await asyncio.Event().wait()  # the socket takes no more
 
     events = endless()
     response = await event_stream(Request(_SCOPE, _stays), events, _error_event)
@@ -62,7 +62,7 @@ async def test_a_client_that_left_before_the_first_event_is_an_error() -> None:
     """There is nobody to stream to."""
 
     async def silent() -> AsyncGenerator[bytes, None]:
-        await asyncio.sleep(60.0)
+        await asyncio.Event().wait()
         yield b""
 
     with pytest.raises(CancelledCallError):

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from sched.errors import Failure
-from tests.launch.api_stack import Api, api_stack, events, eventually
+from tests.launch.api_stack import WAIT_SECONDS, Api, api_stack, events, eventually, served
 
 
 async def _ask(api: Api, **body: Any) -> httpx.Response:
@@ -20,13 +20,13 @@ async def _ask(api: Api, **body: Any) -> httpx.Response:
 async def test_a_question_is_answered_with_sql_rows_and_the_way_there() -> None:
     """The only database is the default; the timeline has the call and the statement."""
     async with api_stack() as api:
-        response = await _ask(api, slo_seconds=7, candidates=3)
+        response = await _ask(api, slo_seconds=700, candidates=3)
         assert response.status_code == 200
         answer = response.json()
         assert response.headers["x-workflow-id"] == answer["workflow_id"]
         assert (answer["status"], answer["sql"], answer["rows"]) == ("ok", "SELECT 1 + 1", [[2]])
         assert (answer["columns"], answer["truncated"], answer["sql_error"]) == (["n"], False, None)
-        assert (answer["slo_seconds"], answer["deadline_met"], answer["database"]) == (7.0, True, "shop")
+        assert (answer["slo_seconds"], answer["deadline_met"], answer["database"]) == (700.0, True, "shop")
         call, sql = answer["timeline"]
         assert (call["kind"], call["runtime"], call["state"]) == ("call", "r0", "finished")
         assert call["decision"]["reason"]
@@ -54,13 +54,19 @@ async def test_a_stream_shows_the_workflow_its_steps_and_the_answer() -> None:
 
 async def test_steps_are_sent_while_the_workflow_runs() -> None:
     """A step is seen before the call that it shows has finished."""
-    async with api_stack() as api:
+    async with api_stack() as api, served(api.app) as port:
         api.worker.go.clear()
-        asked = asyncio.create_task(_ask(api, stream=True))
-        await eventually(lambda: bool(api.worker.requests))
-        await asyncio.sleep(0.02)
-        api.worker.go.set()
-        states = [data["state"] for name, data in events((await asked).text) if name == "step"]
+        body = {"question": "How many customers?", "stream": True}
+        url, text = f"http://127.0.0.1:{port}/v1/text2sql", ""
+        async with (
+            httpx.AsyncClient(trust_env=False, timeout=WAIT_SECONDS) as client,
+            client.stream("POST", url, json=body) as response,
+        ):
+            async for part in response.aiter_text():
+                text += part
+                if "event: step" in text:
+                    api.worker.go.set()
+        states = [data["state"] for name, data in events(text) if name == "step"]
         assert states[0] in ("waiting", "dispatched", "running")
         assert states[-1] == "finished"
 

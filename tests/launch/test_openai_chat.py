@@ -150,7 +150,7 @@ async def test_a_client_that_leaves_has_its_choices_aborted(stream: bool) -> Non
             await cast(openai.AsyncStream[Any], await asking).close()
         asking.cancel()
         await eventually(lambda: sum(len(worker.aborted) for worker in api.workers) == 4)
-        assert not api.controller.calls_in_flight
+        await eventually(lambda: not api.controller.calls_in_flight)
 
 
 async def test_what_the_last_chunk_left_out_comes_with_the_end() -> None:

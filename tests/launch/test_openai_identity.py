@@ -10,6 +10,7 @@ import pytest
 from engine.external import WorkflowTag
 from launch.api.bodies import WorkflowBody
 from launch.api.identity import SESSION_HEADERS, workflow_tag
+from sched.clock import ManualClock
 from sched.errors import InvalidRequestError
 from tests.launch.api_stack import api_stack
 from tests.launch.openai_stack import QUESTION, openai_stack
@@ -137,16 +138,16 @@ async def test_headers_place_a_call_in_its_fan_out() -> None:
 
 async def test_a_session_goes_on_after_its_deadline_as_a_new_workflow() -> None:
     """Else each later call of a long session would be overdue, and go before everybody else's."""
-    async with api_stack() as api:
+    async with api_stack(clock=(clock := ManualClock())) as api:
 
         async def call(**headers: str) -> None:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
-            body = {"text": "one", "workflow": {"slo_seconds": 0.05}}
+            body = {"text": "one", "workflow": {"slo_seconds": 5.0}}
             assert (await api.client.post("/generate", json=body, headers=named)).status_code == 200
 
         for headers, calls in (({"x_session_id": "s"}, 1), ({"x_sluice_workflow_id": "w"}, 2)):
             await call(**headers)
-            await asyncio.sleep(0.06)
+            clock.advance(6.0)
             await call(**headers)
             name = next(iter(headers.values()))
             shown = (await api.client.get(f"/v1/workflows/{name}")).json()

@@ -23,6 +23,7 @@ from plugins.placement.cache_aware import CacheAwareSmall
 from sched.policy import Placement
 from tests.factories import RuntimeStub, call_spec, make_call
 from tests.launch.noting_server import NotingServer, serving
+from tests.waiting import GUARD_SECONDS, eventually
 
 LETTERS = string.ascii_lowercase
 BLOCK = 16
@@ -44,7 +45,7 @@ class _Worker(NotingServer):
         """Note the prompt, and hold the call."""
         self.held += 1
         self.prompts.append(body["text"])
-        self.open.wait(60.0)
+        self.open.wait()
         return {"text": "", "meta_info": {}}
 
     def view(self, prompt: str) -> RuntimeStub:
@@ -58,9 +59,8 @@ class _Worker(NotingServer):
 
 def _shared(one: str, other: str) -> int:
     """Return the length of the common prefix of two texts of one length."""
-    return next(
-        (place for place, pair in enumerate(zip(one, other, strict=True)) if len(set(pair)) > 1), len(one)
-    )
+    pairs = enumerate(zip(one, other, strict=True))
+    return next((place for place, (ours, theirs) in pairs if ours != theirs), len(one))
 
 
 @dataclass(slots=True)
@@ -94,14 +94,26 @@ def _sent(pool: ThreadPoolExecutor, url: str, workers: list[_Worker], prompt: st
     """Send ``prompt`` through the router; return who got it, and the answer to come."""
     before = {worker.url: len(worker.prompts) for worker in workers}
     body = {"text": prompt, "sampling_params": {"max_new_tokens": 1}}
-    answer = pool.submit(lambda: httpx.post(f"{url}/generate", json=body, timeout=60.0).status_code)
-    deadline = time.monotonic() + 20.0
+    answer = pool.submit(
+        lambda: httpx.post(f"{url}/generate", json=body, timeout=GUARD_SECONDS, trust_env=False).status_code
+    )
+    deadline = time.monotonic() + GUARD_SECONDS
     while time.monotonic() < deadline:
         for worker in workers:
             if len(worker.prompts) > before[worker.url]:
                 return worker.url, answer
         time.sleep(0.002)
     raise AssertionError(f"nobody got the call: {answer}")
+
+
+def _wait_until_idle(url: str) -> None:
+    """Wait until the router has counted all calls out, which it does some time after their answers."""
+
+    def is_idle() -> bool:
+        told = httpx.get(f"{url}/workers", timeout=GUARD_SECONDS, trust_env=False).json()
+        return not any(worker["load"] for worker in told["workers"])
+
+    assert eventually(is_idle)
 
 
 def _compare(url: str, workers: list[_Worker]) -> _Compared:
@@ -119,8 +131,8 @@ def _compare(url: str, workers: list[_Worker]) -> _Compared:
                 answers.append(answer)
             for worker in workers:
                 worker.open.set()
-            assert [answer.result(60.0) for answer in answers] == [200] * CALLS
-            time.sleep(0.5)  # the router counts a call out some time after its answer
+            assert [answer.result(GUARD_SECONDS) for answer in answers] == [200] * CALLS
+            _wait_until_idle(url)
             for worker in workers:
                 worker.held = 0
                 worker.open.clear()
@@ -135,7 +147,7 @@ async def test_each_decision_is_one_that_the_real_router_takes() -> None:
         async with processes() as stand:
             child = await stand.start(router_spec("router", SMALL, port, [w.url for w in workers]))
             url = f"http://{HOST}:{port}"
-            await until_answered([child], [f"{url}/readiness"], 30.0)
+            await until_answered([child], [f"{url}/readiness"], GUARD_SECONDS)
             compared = await asyncio.to_thread(_compare, url, workers)
     assert not compared.wrong, compared.wrong
     assert all(compared.rules[rule] >= 5 for rule in ("imbalanced", "affinity", "nothing")), compared.rules

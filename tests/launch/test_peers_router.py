@@ -16,6 +16,7 @@ from launch.benches.stand import HOST, processes
 from launch.checks import free_port
 from tests.launch.noting_server import NotingServer, serving
 from tests.launch.replay_fakes import call, workflow
+from tests.waiting import GUARD_SECONDS
 
 
 class _Worker(NotingServer):
@@ -46,7 +47,7 @@ async def test_prompts_reach_stock_servers_as_they_are(workers: list[_Worker], s
     port = free_port()
     async with processes() as stand:
         child = await stand.start(router_spec("router", system, port, [w.url for w in workers]))
-        await until_answered([child], [f"http://{HOST}:{port}/readiness"], 30.0)
+        await until_answered([child], [f"http://{HOST}:{port}/readiness"], GUARD_SECONDS)
         endpoint = Endpoint(f"http://{HOST}:{port}", "sglang")
         try:
             outcomes = await play([Item(flow, 1.0, 1.0) for flow in flows], endpoint, Patience())

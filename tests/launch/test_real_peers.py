@@ -70,7 +70,7 @@ def _body(ids: list[int], tokens: int, **sampling: Any) -> dict[str, Any]:
 
 
 async def _order(url: str, keys: list[float]) -> list[float]:
-    """Send a long request, behind it one per key, and return the keys in the order of the answers."""
+    """Send a long request, behind it one per key; end it, and return the keys in the order of the answers."""
     done: list[float] = []
     async with httpx.AsyncClient(base_url=url, timeout=120.0, trust_env=False) as client:
 
@@ -80,14 +80,26 @@ async def _order(url: str, keys: list[float]) -> list[float]:
             assert answer.status_code == 200
             done.append(key)
 
-        blocker = asyncio.create_task(client.post("/generate", json=_body([401, 501], 300)))
-        behind = []
+        long = _body([401, 501], 3000) | {"rid": "long"}
+        blocker = asyncio.create_task(client.post("/generate", json=long))
+        behind: list[asyncio.Task[None]] = []
+        await _until_waiting(client, running=1, waiting=0)
         for key in keys:
-            await asyncio.sleep(0.3)
             behind.append(asyncio.create_task(send(key)))
+            await _until_waiting(client, running=1, waiting=len(behind))
         assert not blocker.done(), "the others must wait behind it"
+        await client.post("/abort_request", json={"rid": "long"})
         await asyncio.gather(blocker, *behind)
     return done
+
+
+async def _until_waiting(client: httpx.AsyncClient, running: int, waiting: int) -> None:
+    async with asyncio.timeout(_START_SECONDS):
+        while True:
+            (load,) = (await client.get("/v1/loads")).raise_for_status().json()["loads"]
+            if (load["num_running_reqs"], load["num_waiting_reqs"]) == (running, waiting):
+                return
+            await asyncio.sleep(0.05)
 
 
 async def test_a_stock_server_has_no_order_of_ours(stock: Stock) -> None:

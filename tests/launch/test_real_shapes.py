@@ -13,6 +13,7 @@ from engine import cpu
 from launch.offline.shapes import SHAPES, write
 from launch.sources import read_config
 from tests.launch.real_server import ROOT, real_server
+from tests.waiting import GUARD_SECONDS
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -53,7 +54,7 @@ def test_a_model_without_weights_is_served(tmp_path: Path) -> None:
 def test_the_probe_finds_our_hooks() -> None:
     """In the SGLang that is installed, from the checkout."""
     command = [sys.executable, "-W", "ignore", "-m", "engine.probe"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=GUARD_SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "the hooks are in order" in done.stdout
 

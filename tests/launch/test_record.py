@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
+from launch import simulate, trace
 from sched.trace import read_trace
-from tests.launch.real_server import ROOT, RealServer, real_server
+from tests.launch.real_server import RealServer, real_server
 from tests.launch.test_recovery import generate, kill_controller
 
 ARGUMENTS = ("--simulated", "--candidates", "2", "--max-revisions", "1")
+QUICK = ("--", "--decode-tokens-per-second", "2000")
 
 
 def ask(server: RealServer, question: str) -> None:
@@ -20,19 +22,12 @@ def ask(server: RealServer, question: str) -> None:
         client.post("/v1/text2sql", json={"question": question}).raise_for_status()
 
 
-def run(*arguments: str) -> str:
-    """Return what a command of ours prints."""
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=60
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_a_recording_is_a_trace_that_can_be_simulated(tmp_path: Path) -> None:
+def test_a_recording_is_a_trace_that_can_be_simulated(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Questions and agents' workflows are in it, those of a second controller too; prompts are not."""
     path = tmp_path / "trace.jsonl"
-    with real_server(tmp_path, *ARGUMENTS, "--record", str(path)) as server:
+    with real_server(tmp_path, *ARGUMENTS, "--record", str(path), *QUICK) as server:
         ask(server, "How many customers are there?")
         with ThreadPoolExecutor(2) as pool:
             draft = {"id": "agent", "stage": "draft", "siblings": 2}
@@ -53,13 +48,15 @@ def test_a_recording_is_a_trace_that_can_be_simulated(tmp_path: Path) -> None:
     assert candidates[0].segments[0].shared == next(
         call.segments[0].shared for call in again.calls if call.stage == "generate_candidate"
     ), "the template of a stage is the same in another workflow"
-    assert [(call.stage, call.after, call.branch) for call in agent.calls] == [
+    assert sorted((call.stage, call.after, call.branch) for call in agent.calls) == [
         ("draft", (), 0),
         ("draft", (), 1),
         ("generate", (0, 1), 0),
     ]
     assert (asked.kind, agent.kind, asked.database) == ("text2sql", "external", "shop")
     assert 0 <= asked.arrival < agent.arrival < again.arrival
-    assert "3 workflows" in run("launch.trace", "describe", str(path))
-    simulated = run("launch.simulate", str(path), "--placement", "sluice", "--workflows", "10", "--jobs", "1")
-    assert "recorded by a Sluice server" in simulated
+    assert trace.main(["describe", str(path)]) == 0
+    assert "3 workflows" in capsys.readouterr().out
+    few = ["--workflows", "10", "--seeds", "1", "--jobs", "1"]
+    assert simulate.main([str(path), "--placement", "sluice", *few]) == 0
+    assert "recorded by a Sluice server" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from launch.benches.replay.endpoint import Api, CallError
+from launch.benches.replay.endpoint import Answer, Api, CallError
 from launch.benches.replay.outcome import WorkflowOutcome, errors, recording
 from launch.benches.replay.player import Item, Patience, play, priced
 from launch.benches.replay.report import figures
@@ -36,7 +36,7 @@ async def test_workflows_begin_on_time_whatever_the_server_does() -> None:
         seen.append(body["workflow"]["id"])
         if len(seen) == 3:
             all_sent.set()
-        await asyncio.wait_for(all_sent.wait(), 30)
+        await asyncio.wait_for(all_sent.wait(), 120)
         return {}
 
     arrivals = (0.0, 0.05, 0.1)
@@ -117,7 +117,7 @@ async def test_lengths_can_be_hidden() -> None:
     assert stop not in body["input_ids"]
 
 
-async def test_failures_are_counted_and_end_their_workflow() -> None:
+async def test_failures_are_counted_and_end_their_workflow(monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused, a late and a too short answer each fail a workflow, in words; the others go on."""
 
     async def broken(body: dict[str, Any]) -> dict[str, Any] | int:
@@ -125,15 +125,24 @@ async def test_failures_are_counted_and_end_their_workflow() -> None:
             case "run:refused":
                 return 503
             case "run:late":
-                await asyncio.sleep(30)
+                await asyncio.Event().wait()
             case "run:short":
                 return {"completion_tokens": 1}
         return {}
 
+    endpoint = FakeServer(broken).endpoint()
+    generate = endpoint.generate
+
+    async def hurried(ids: Any, output: int, tag: Any, seconds: float, limit: int | None) -> Answer:
+        """Shorten the late one's limit alone."""
+        seconds /= 10_000 if tag["id"] == "run:late" else 1
+        return await generate(ids, output, tag, seconds, limit)
+
+    monkeypatch.setattr(endpoint, "generate", hurried)
     names = ("refused", "late", "short", "well")
-    outcomes = await _played(
-        FakeServer(broken), *(workflow(n, call(0), call(1, 0)) for n in names), call_seconds=0.2
-    )
+    items = [Item(workflow(n, call(0), call(1, 0)), 1.0, 2.0) for n in names]
+    outcomes = await play(items, endpoint, Patience(call_seconds=300.0), prefix="run:")
+    await endpoint.close()
     assert errors(outcomes) == {"http 503": 1, "timeout": 1, "wrong length": 1}
     assert [len(o.calls) for o in outcomes] == [1, 1, 1, 2]
     found = figures(outcomes, 100.0)
@@ -145,7 +154,7 @@ async def test_a_workflow_that_takes_too_long_has_failed() -> None:
     """Its open calls are given up."""
 
     async def slow(_body: dict[str, Any]) -> dict[str, Any]:
-        await asyncio.sleep(30)
+        await asyncio.Event().wait()
         return {}
 
     (outcome,) = await _played(FakeServer(slow), workflow("w", call(0)), workflow_seconds=0.1)

@@ -20,7 +20,9 @@ import psutil
 import pytest
 
 from launch.checks import free_port
+from launch.server import main
 from tests.launch.stand_in import alive
+from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "launch.server"]
@@ -36,7 +38,7 @@ def run(
         env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **(environment or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=GUARD_SECONDS,
     )
 
 
@@ -47,6 +49,19 @@ def refused(done: subprocess.CompletedProcess[str]) -> str:
     (sentence,) = done.stderr.splitlines()
     assert sentence.startswith("sluice: ")
     return sentence
+
+
+Run = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command as ``run`` does, but in this process: where it ends soon, most of it is its start."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    return lambda arguments: subprocess.CompletedProcess(
+        list(arguments), main(arguments), *capsys.readouterr()
+    )
 
 
 class SimulatedServer:
@@ -65,10 +80,8 @@ class SimulatedServer:
         )
 
     def workers(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = httpx.get(f"{self.url}/workers", trust_env=False, timeout=5).json()[
-            "workers"
-        ]
-        return found
+        answer = httpx.get(f"{self.url}/workers", trust_env=False, timeout=GUARD_SECONDS)
+        return list(answer.json()["workers"])
 
     def ready_pids(self) -> set[int]:
         try:
@@ -77,7 +90,7 @@ class SimulatedServer:
             return set()
 
     def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + GUARD_SECONDS
         while not condition():
             assert self.process.poll() is None, self.process.communicate()
             assert time.monotonic() < deadline
@@ -95,7 +108,7 @@ def simulated() -> Iterator[SimulatedServer]:
     finally:
         server.process.terminate()  # drains, if it hasn't ended
         try:
-            server.process.wait(timeout=60)
+            server.process.wait(timeout=GUARD_SECONDS)
         except subprocess.TimeoutExpired:
             server.process.kill()  # its children end with their lifelines
         server.process.communicate()
@@ -117,11 +130,12 @@ def test_print_config_starts_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_print_config_is_a_config_file(tmp_path: Path) -> None:
+def test_print_config_is_a_config_file(tmp_path: Path, run_here: Run) -> None:
     """What --print-config printed can be given back with --config."""
-    first = run(["--print-config", "--port", "31234"])
+    first = run_here(["--print-config", "--port", "31234"])
+    assert first.returncode == 0
     (tmp_path / "printed.toml").write_text(first.stdout)
-    assert run(["--print-config", "--config", str(tmp_path / "printed.toml")]).stdout == first.stdout
+    assert run_here(["--print-config", "--config", str(tmp_path / "printed.toml")]).stdout == first.stdout
 
 
 @pytest.mark.parametrize(
@@ -134,19 +148,19 @@ def test_print_config_is_a_config_file(tmp_path: Path) -> None:
         (["--host", "192.0.2.1"], "--host 192.0.2.1 can't be listened on"),
     ],
 )
-def test_mistakes(arguments: list[str], message: str) -> None:
+def test_mistakes(arguments: list[str], message: str, run_here: Run) -> None:
     """A mistake is one sentence on standard error and exit code 2."""
-    assert message in refused(run(arguments))
+    assert message in refused(run_here(arguments))
 
 
-def test_port_in_use() -> None:
+def test_port_in_use(run_here: Run) -> None:
     """A port in use is refused before anything starts."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(1)
         port = listener.getsockname()[1]
         assert f"port {port} on 127.0.0.1 is in use: choose another with --port" in refused(
-            run(["--port", f"{port}"])
+            run_here(["--port", f"{port}"])
         )
 
 
@@ -180,7 +194,9 @@ def test_users_policy_is_found_in_the_current_folder(tmp_path: Path) -> None:
 def test_the_launcher_stays_light() -> None:
     """Neither torch nor SGLang nor ZMQ is imported by the launcher."""
     code = "import sys, launch.server; print({'torch', 'sglang', 'zmq'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=GUARD_SECONDS
+    )
     assert done.stdout == "set()\n", done.stderr
 
 
@@ -192,7 +208,7 @@ def test_simulated_server_serves_restarts_and_drains(simulated: SimulatedServer)
     simulated.until(lambda: first["pid"] not in simulated.ready_pids() and len(simulated.ready_pids()) == 2)
     pids = [process.pid for process in psutil.Process(simulated.process.pid).children(recursive=True)]
     simulated.process.send_signal(signal.SIGTERM)
-    out, err = simulated.process.communicate(timeout=30)
+    out, err = simulated.process.communicate(timeout=GUARD_SECONDS)
     assert simulated.process.returncode == 0, err
     assert "2 simulated runtimes, placement sluice, ordering adaptive" in out
     assert "runtime sim-0 died (SIGKILL) and is started again in 1 s" in err

@@ -38,7 +38,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
         out = tmp_path / f"{name}.json"
         command = [sys.executable, "-m", "launch.simulate", *SMALL, "--seeds", first, "--json", str(out)]
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=120, capture_output=True)
+        subprocess.run(command, cwd=ROOT, env=environment, check=True, timeout=280, capture_output=True)
         written.append(out.read_bytes())
     assert written[0] == written[1] != written[2]
     one, two = json.loads(written[0])

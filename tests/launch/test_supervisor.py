@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from rich.console import Console
 
 from launch.children import Status
 from launch.progress import LiveProgress, Progress
-from tests.launch.stand_in import Server, alive
+from tests.launch.stand_in import Server
 
 
 @pytest.fixture
@@ -37,10 +37,14 @@ def start() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_starts_together_and_drains(start: Callable[..., Server], number: int) -> None:
+def test_starts_together_and_drains(start: Callable[..., Server], tmp_path: Path, number: int) -> None:
     """All children start before any is ready; a signal ends the controller, then the workers, with code 0."""
-    server = start({"controller": {"drain": 0.5}, "a": {"delay": 0.5}, "b": {"delay": 0.5}})
-    server.until_ready(3)
+    gate = tmp_path / "gate"
+    # A launcher that ends all at once only passes if every worker is slower to hear of it than this drain.
+    server = start({"controller": {"drain": 0.5}, "a": {"gate": str(gate)}, "b": {"gate": str(gate)}})
+    server.until(lambda: len(server.pids()) == 3)
+    gate.touch()
+    server.until_ready()
     server.process.send_signal(number)
     assert server.end() == 0, server.err
     begun = [at for at, _, event in server.journal() if event.startswith("pid")]
@@ -55,9 +59,9 @@ def test_starts_together_and_drains(start: Callable[..., Server], number: int) -
 def test_failure_at_start_ends_all(start: Callable[..., Server]) -> None:
     """A child that reports a failure ends the start at once: its message, its log, exit code 1."""
     server = start(
-        {"controller": {}, "a": {"fails": "the model is broken"}, "b": {"delay": 60, "stubborn": 1}}
+        {"controller": {}, "a": {"fails": "the model is broken"}, "b": {"delay": 600, "stubborn": 1}}
     )
-    assert server.end(10) == 1
+    assert server.end() == 1
     assert "a failed to start: the model is broken\n    words of a" in server.err
     assert "READY" not in server.out
     assert "Traceback" not in server.err
@@ -66,19 +70,20 @@ def test_failure_at_start_ends_all(start: Callable[..., Server]) -> None:
 
 def test_death_at_start_ends_all(start: Callable[..., Server]) -> None:
     """A child that dies before it is ready is named with its exit code and last words."""
-    server = start({"controller": {}, "a": {"dies": 3}, "b": {"delay": 60}})
-    assert server.end(10) == 1
+    server = start({"controller": {}, "a": {"dies": 3}, "b": {"delay": 600}})
+    assert server.end() == 1
     assert "a ended while starting (exit code 3)\n    words of a" in server.err
     assert server.left_nothing()
 
 
 def test_start_takes_too_long(start: Callable[..., Server]) -> None:
-    """A child that isn't ready in time is named with its last stage and the flag to change."""
-    server = start({"controller": {}, "a": {"delay": 60}}, start_seconds=1)
-    assert server.end(10) == 1
-    assert (
-        "a was not ready after 1 s (last stage: imported); allow more with --start-timeout-seconds"
-        in server.err
+    """A child that isn't ready in time ends the start; it is named with the flag to change."""
+    server = start({"controller": {"delay": 600}, "a": {"delay": 600}}, start_seconds=1)
+    assert server.end() == 1
+    assert re.search(
+        r"controller was not ready after 1 s \(last stage: (spawned|imported)\); "
+        "allow more with --start-timeout-seconds",
+        server.err,
     )
     assert server.left_nothing()
 
@@ -86,17 +91,17 @@ def test_start_takes_too_long(start: Callable[..., Server]) -> None:
 def test_child_that_reads_no_instructions(start: Callable[..., Server]) -> None:
     """A child that ends before it reads its instructions is reported like any other."""
     server = start({"controller": {"code": "raise SystemExit(7)"}, "a": {}})
-    assert server.end(10) == 1
+    assert server.end() == 1
     assert "controller ended while starting (exit code 7)" in server.err
     assert server.left_nothing()
 
 
 def test_signal_during_start(start: Callable[..., Server]) -> None:
     """A signal before all are ready stops at once; the code is 128 + the signal."""
-    server = start({"controller": {}, "a": {"delay": 60, "grandchild": 1}})
+    server = start({"controller": {}, "a": {"delay": 600, "grandchild": 1}})
     server.until(lambda: len(server.pids()) == 3)
     server.process.send_signal(signal.SIGTERM)
-    assert server.end(5) == 128 + signal.SIGTERM
+    assert server.end() == 128 + signal.SIGTERM
     assert server.left_nothing()
 
 
@@ -105,37 +110,37 @@ def test_second_signal_stops_at_once(start: Callable[..., Server]) -> None:
     and removes what they shared in memory."""
     shared = Path(f"/dev/shm/torch_sluice_test_{os.getpid()}")
     children = {"controller": {"stubborn": 1}, "a": {"stubborn": 1, "grandchild": 1, "shares": str(shared)}}
-    server = start(children, drain_seconds=60)
-    server.until_ready(2)
+    server = start(children)
+    server.until_ready()
     assert shared.exists()
     server.process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    server.until(lambda: "controller" in server.times("term"))
     assert len(server.alive()) == 3
     server.process.send_signal(signal.SIGINT)
-    assert server.end(5) == 128 + signal.SIGINT
+    assert server.end() == 128 + signal.SIGINT
     assert server.left_nothing()
     assert not shared.exists()
 
 
 def test_stubborn_children_are_killed(start: Callable[..., Server]) -> None:
     """Children that ignore SIGTERM are killed when their time is over, and the exit code tells."""
-    children = {"controller": {}, "a": {"stubborn": 1, "grandchild": 1}, "b": {}}
+    children = {"controller": {}, "a": {"stubborn": 1, "grandchild": 1}}
     server = start(children, end_seconds=0.5)
-    server.until_ready(3)
+    server.until_ready()
     server.process.send_signal(signal.SIGTERM)
-    assert server.end(10) == 1
+    assert server.end() == 1
     assert "a did not end in time and had to be killed" in server.err
-    assert "b" in server.times("end")
+    assert "controller" in server.times("end")
     assert server.left_nothing()
 
 
 def test_children_of_a_killed_launcher_notice(start: Callable[..., Server]) -> None:
     """When the launcher is killed, standard input of its children closes."""
     server = start({"controller": {}, "a": {}})
-    server.until_ready(2)
+    server.until_ready()
     server.process.kill()
-    server.until(lambda: len(server.times("orphaned")) == 2, 5)
-    server.until(lambda: not server.alive(), 5)
+    server.until(lambda: len(server.times("orphaned")) == 2)
+    server.until(lambda: not server.alive())
 
 
 def test_worker_is_restarted_until_given_up(start: Callable[..., Server]) -> None:
@@ -153,11 +158,10 @@ def test_worker_is_restarted_until_given_up(start: Callable[..., Server]) -> Non
 def test_server_lives_while_one_runtime_does(start: Callable[..., Server]) -> None:
     """A given-up runtime doesn't end the server, and the drain afterwards is clean."""
     server = start({"controller": {}, "a": {"dies_later": 9}, "b": {}}, restarts=0)
-    server.until_ready(3)
-    server.until(lambda: not alive(server.pids("a")[0]))
-    time.sleep(0.5)
+    server.until_ready()
+    server.until(lambda: "a died (exit code 9) and is given up" in server.err)
     server.process.send_signal(signal.SIGTERM)
-    assert server.end(10) == 0, server.err
+    assert server.end() == 0, server.err
     assert "b" in server.times("end")
     assert server.left_nothing()
 
@@ -176,25 +180,24 @@ def test_controller_is_restarted_until_given_up(start: Callable[..., Server]) ->
 
 
 def test_the_controller_is_told_of_a_dead_worker(start: Callable[..., Server]) -> None:
-    """Within a moment it reads the process id of the worker that died."""
+    """It reads the process id of the worker that died."""
     server = start({"controller": {}, "a": {}, "b": {}})
-    server.until_ready(3)
+    server.until_ready()
     (pid,) = server.pids("a")
     os.kill(pid, signal.SIGKILL)
     told = json.dumps({"died": pid}, separators=(",", ":"))
-    server.until(lambda: f"told {told}" in {event for _, _, event in server.journal()}, 1.0)
+    server.until(lambda: f"told {told}" in {event for _, _, event in server.journal()})
     server.until(lambda: len(server.pids("a")) == 2)
 
 
 def test_a_drain_while_the_controller_is_down(start: Callable[..., Server]) -> None:
     """A signal while the controller is being started again ends the server cleanly."""
-    server = start({"controller": {}, "a": {}}, controller_backoff_seconds=30.0)
-    server.until_ready(2)
+    server = start({"controller": {}, "a": {}}, controller_backoff_seconds=600.0)
+    server.until_ready()
     os.kill(server.pids("controller")[0], signal.SIGKILL)
-    server.until(lambda: not alive(server.pids("controller")[0]))
-    time.sleep(0.2)
+    server.until(lambda: "controller died (SIGKILL) and is started again in 600 s" in server.err)
     server.process.send_signal(signal.SIGTERM)
-    assert server.end(10) == 0, server.err
+    assert server.end() == 0, server.err
     assert "end" in {event for _, name, event in server.journal() if name == "a"}
     assert server.left_nothing()
 
@@ -202,11 +205,10 @@ def test_a_drain_while_the_controller_is_down(start: Callable[..., Server]) -> N
 def test_logs_are_shown_on_request(start: Callable[..., Server]) -> None:
     """With logs shown, each line of a child is printed behind its name."""
     server = start({"controller": {}, "a": {}}, logs=True)
-    server.until_ready(2)
-    time.sleep(0.3)
+    server.until_ready()
+    server.until(lambda: "[a] words of a" in server.out)
     server.process.send_signal(signal.SIGTERM)
     assert server.end() == 0
-    assert "[a] words of a" in server.out
 
 
 def test_live_table_then_lines(capsys: pytest.CaptureFixture[str]) -> None:

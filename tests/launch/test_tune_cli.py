@@ -26,7 +26,19 @@ def in_checkout(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_grid_is_tried_and_the_curve_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Eleven values of α besides the default, figures as JSON, a plot, and a check on other samples."""
     out, plot = tmp_path / "tune.json", tmp_path / "tune.png"
-    arguments = [TRACE, "--workflows", "12", "--seeds", "1", "--json", str(out), "--plot", str(plot)]
+    arguments = [
+        TRACE,
+        "--workflows",
+        "12",
+        "--seeds",
+        "1",
+        "--seconds",
+        "3600",
+        "--json",
+        str(out),
+        "--plot",
+        str(plot),
+    ]
     assert tune.main(arguments) == 0
     found = json.loads(out.read_bytes())
     assert len(found["outcomes"]) == 11
@@ -43,7 +55,7 @@ def test_several_knobs_are_searched_from_the_default() -> None:
     def evaluate(s: Setting) -> Outcome:
         return Outcome(s, 1 + (s.values["x"] - 1) ** 2 + (s.values["y"] - 1.5) ** 2, 0.0)
 
-    outcomes = search(Setting("p", {"x": 3.0, "y": 1.0}), knobs, evaluate, trials=40, seconds=30.0)
+    outcomes = search(Setting("p", {"x": 3.0, "y": 1.0}), knobs, evaluate, trials=40, seconds=3600.0)
     assert len(outcomes) == 40
     assert outcomes[0].setting.values == {"x": 3.0, "y": 1.0}
     assert all(0 <= o.setting.values["x"] <= 4 and 1 <= o.setting.values["y"] <= 2 for o in outcomes)
