@@ -12,9 +12,8 @@ from tests.random_model import default_folder, ensure_model
 from tests.waiting import GUARD_SECONDS
 
 NAME = "real"
-CACHE_TOKENS = 6144
-SLOTS = 2
-"""Few, so that its queue can be watched."""
+CACHE_TOKENS = 4096
+SLOTS = 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from engine.commands import FLUSH_CACHE
 from engine.messages import CacheChanged, CacheRequest, Command
 from sched.prefix import block_chain
 from tests.engine.cache_traffic import Traffic, controlled
-from tests.waiting import reached
 from tests.engine.worker_process import FakeController, StartWorker, generate, rid
+from tests.waiting import reached
 
 FAST = {"prefill_tokens_per_second": 1e5, "decode_tokens_per_second": 1e3}
 

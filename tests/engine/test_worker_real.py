@@ -1,7 +1,4 @@
-"""A worker with a real SGLang engine on CPU: everything on one start, and one start that must be refused.
-
-The engine runs two requests at a time, so that its queue can be watched.
-"""
+"""A worker with a real SGLang engine on CPU: everything on one start, and one start that must be refused."""
 
 from __future__ import annotations
 
@@ -20,7 +17,7 @@ import pytest_asyncio
 from engine.backend import PROOF_ORDER
 from engine.messages import Abort, Chunk, Finished, FirstToken
 from tests.engine.real_worker import CACHE_TOKENS, NAME, SLOTS, RealWorker, RealWorkers, real_spec
-from tests.engine.worker_process import ENDLESS, PROMPT, FakeController, WorkerProcess, generate, rid, started
+from tests.engine.worker_process import PROMPT, FakeController, WorkerProcess, generate, rid, started
 from tests.gate import Seen
 from tests.waiting import GUARD_SECONDS
 
@@ -35,6 +32,10 @@ async def controller(real_workers: RealWorkers) -> AsyncIterator[FakeController]
     await fake.hello(NAME)
     yield fake
     await fake.close()
+
+
+LASTING = {"max_new_tokens": 300, "temperature": 0.0, "ignore_eos": True}
+"""Minutes while the gate makes each pass wait a second."""
 
 
 def shared_inodes(pids: list[int]) -> set[int]:
@@ -153,15 +154,22 @@ def busy(running: int, waiting: int) -> Callable[[list[Seen]], bool]:
     return lambda seen: [(one.running, one.waiting) for one in seen] == [(running, waiting)]
 
 
+def send_more_than_fit(case: str, controller: FakeController) -> list[str]:
+    """Send so many requests that one waits; return their names."""
+    names = [f"{case}-{number}" for number in range(SLOTS + 1)]
+    for name in names:
+        controller.send(NAME, generate(name, PROMPT, sampling=LASTING))
+    return names
+
+
 async def test_aborts_reach_sglang(real: RealWorker, controller: FakeController) -> None:
     """A waiting and a running request end when aborted, also right after they were sent."""
-    with real.gate.paced():
-        for name in ("a-run", "a-beside", "a-wait"):
-            controller.send(NAME, generate(name, PROMPT, sampling=ENDLESS))
-        controller.send(NAME, generate("a-now", PROMPT, sampling=ENDLESS), Abort(rid=rid("a-now")))
+    with real.gate.paced(1.0):
+        names = send_more_than_fit("a", controller)
+        controller.send(NAME, generate("a-now", PROMPT, sampling=LASTING), Abort(rid=rid("a-now")))
         assert await controller.failure("a-now") == "cancelled"
         await asyncio.to_thread(real.gate.until, busy(SLOTS, 1))
-        for name in ("a-wait", "a-run", "a-beside"):
+        for name in reversed(names):
             controller.send(NAME, Abort(rid=rid(name)))
             assert await controller.failure(name) == "cancelled"
     assert (await controller.finished(NAME, generate("a-next", PROMPT))).output_tokens == 8
@@ -169,8 +177,8 @@ async def test_aborts_reach_sglang(real: RealWorker, controller: FakeController)
 
 async def test_time_limits_reach_sglang(real: RealWorker, controller: FakeController) -> None:
     """A request whose time is over ends as a timeout and frees its slot."""
-    with real.gate.paced():
-        controller.send(NAME, generate("limit", PROMPT, sampling=ENDLESS, remaining_seconds=0.5))
+    with real.gate.paced(1.0):
+        controller.send(NAME, generate("limit", PROMPT, sampling=LASTING, remaining_seconds=0.5))
         assert await controller.failure("limit") == "timeout"
     assert (await controller.finished(NAME, generate("limit-next", PROMPT))).output_tokens == 8
 
@@ -200,10 +208,8 @@ async def test_a_bad_request_is_the_clients_error(
 
 async def test_heartbeats_show_sglangs_load(real: RealWorker, controller: FakeController) -> None:
     """Running, waiting, used tokens and forward passes come from SGLang's scheduler."""
-    names = ("h-0", "h-1", "h-2")
-    with real.gate.paced():
-        for name in names:
-            controller.send(NAME, generate(name, PROMPT, sampling=ENDLESS))
+    with real.gate.paced(1.0):
+        names = send_more_than_fit("h", controller)
         now = await controller.heartbeat(lambda beat: (beat.running, beat.waiting) == (SLOTS, 1))
         assert now.used_tokens > 64
         await controller.heartbeat(lambda beat: beat.scheduler_steps > now.scheduler_steps)
@@ -217,8 +223,8 @@ async def test_a_dead_scheduler_ends_the_worker(real: RealWorker, controller: Fa
     """When SGLang's scheduler dies requests fail, the worker says so and leaves nothing."""
     children = real.process.children()
     scheduler = next(child for child in children if "scheduler" in child.cmdline()[0])
-    with real.gate.paced():
-        controller.send(NAME, generate("doomed", PROMPT, sampling=ENDLESS))
+    with real.gate.paced(1.0):
+        controller.send(NAME, generate("doomed", PROMPT, sampling=LASTING))
         await asyncio.to_thread(real.gate.until, busy(1, 0))
         scheduler.kill()
         assert await controller.failure("doomed") == "runtime_failure"
