@@ -59,7 +59,7 @@ async def test_steps_are_sent_while_the_workflow_runs() -> None:
         body = {"question": "How many customers?", "stream": True}
         url, text = f"http://127.0.0.1:{port}/v1/text2sql", ""
         async with (
-            httpx.AsyncClient(trust_env=False, timeout=WAIT_SECONDS) as client,
+            httpx.AsyncClient(trust_env=False, verify=False, timeout=WAIT_SECONDS) as client,
             client.stream("POST", url, json=body) as response,
         ):
             async for part in response.aiter_text():

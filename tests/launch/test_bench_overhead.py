@@ -17,6 +17,7 @@ from launch.benches.controller_cost import spread
 from launch.benches.load import BenchError, Load
 from launch.benches.stand import HOST, RUNTIMES, NullStand
 from tests.launch.null_place import standing
+from tests.waiting import GUARD_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -68,13 +69,16 @@ async def test_calls_wait_in_the_queue_that_the_measured_ones_pass(place: NullSt
 
 
 def _held(place: NullStand, runtime: str) -> int:
-    page = httpx.get(f"http://{HOST}:{place.port}/metrics", trust_env=False).text
+    page = httpx.get(f"http://{HOST}:{place.port}/metrics", timeout=GUARD_SECONDS, trust_env=False).text
     line = f'sluice_runtime_held_calls{{runtime="{runtime}"}} '
     return int(float(page.split(line, 1)[1].split("\n", 1)[0]))
 
 
 async def _abort_all_while_waiting(place: NullStand, client: Load) -> None:
-    async with client.waiting(3, RUNTIMES), httpx.AsyncClient(trust_env=False) as other:
+    async with (
+        client.waiting(3, RUNTIMES),
+        httpx.AsyncClient(timeout=GUARD_SECONDS, trust_env=False) as other,
+    ):
         url = f"http://{HOST}:{place.port}/abort_request"
         aborted = await other.post(url, json={"rid": "", "abort_all": True})
         assert aborted.json()["aborted"] == 5

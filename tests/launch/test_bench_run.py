@@ -19,6 +19,7 @@ from launch.benches.stand import HOST, NullStand
 from sched.trace import read_trace, write_trace
 from tests.launch.null_place import standing
 from tests.launch.replay_fakes import call, workflow
+from tests.waiting import GUARD_SECONDS
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ async def test_a_trace_runs_through_the_controller(
     assert [len(w["calls"]) for w in report["workflows"]] == [4] * 10
     assert {w["base_seconds"] for w in report["workflows"]} == {4.0}
     assert report["figures"]["stages"]["draft"]["calls"] == 18
-    async with httpx.AsyncClient(trust_env=False, timeout=30.0) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=GUARD_SECONDS) as client:
         known = (await client.get(f"{url}/v1/workflows")).json()["workflows"]
     ours = [(w["state"], w["calls"], w["database"]) for w in known if w["kind"] == "external"]
     assert ours == [("finished", 4, "shop")] * 10
@@ -66,7 +67,7 @@ async def test_expected_times_are_measured_with_lone_calls(place: NullStand, tmp
     """Without a file of them each stage's calls are timed, one at a time."""
     endpoint = Endpoint(f"http://{HOST}:{place.port}", "sluice")
     try:
-        stages = await lone_stages(read_trace(_trace(tmp_path / "t")), endpoint, Patience(call_seconds=30.0))
+        stages = await lone_stages(read_trace(_trace(tmp_path / "t")), endpoint, Patience())
     finally:
         await endpoint.close()
     assert set(stages) == {"step", "draft"}

@@ -90,13 +90,13 @@ def _prompts(rng: random.Random) -> Iterator[str]:
         yield shared + "".join(rng.choices(LETTERS, k=1600 - len(shared)))
 
 
-def _sent(pool: ThreadPoolExecutor, url: str, workers: list[_Worker], prompt: str) -> tuple[str, Future[int]]:
+def _sent(
+    pool: ThreadPoolExecutor, client: httpx.Client, workers: list[_Worker], prompt: str
+) -> tuple[str, Future[int]]:
     """Send ``prompt`` through the router; return who got it, and the answer to come."""
     before = {worker.url: len(worker.prompts) for worker in workers}
     body = {"text": prompt, "sampling_params": {"max_new_tokens": 1}}
-    answer = pool.submit(
-        lambda: httpx.post(f"{url}/generate", json=body, timeout=GUARD_SECONDS, trust_env=False).status_code
-    )
+    answer = pool.submit(lambda: client.post("/generate", json=body).status_code)
     deadline = time.monotonic() + GUARD_SECONDS
     while time.monotonic() < deadline:
         for worker in workers:
@@ -106,12 +106,11 @@ def _sent(pool: ThreadPoolExecutor, url: str, workers: list[_Worker], prompt: st
     raise AssertionError(f"nobody got the call: {answer}")
 
 
-def _wait_until_idle(url: str) -> None:
+def _wait_until_idle(client: httpx.Client) -> None:
     """Wait until the router has counted all calls out, which it does some time after their answers."""
 
     def is_idle() -> bool:
-        told = httpx.get(f"{url}/workers", timeout=GUARD_SECONDS, trust_env=False).json()
-        return not any(worker["load"] for worker in told["workers"])
+        return not any(worker["load"] for worker in client.get("/workers").json()["workers"])
 
     assert eventually(is_idle)
 
@@ -119,20 +118,23 @@ def _wait_until_idle(url: str) -> None:
 def _compare(url: str, workers: list[_Worker]) -> _Compared:
     rng, compared, policy = random.Random(7), _Compared(), CacheAwareSmall()
     prompts = _prompts(rng)
-    with ThreadPoolExecutor(CALLS) as pool:
+    with (
+        httpx.Client(base_url=url, timeout=GUARD_SECONDS, trust_env=False) as client,
+        ThreadPoolExecutor(CALLS) as pool,
+    ):
         for _ in range(ROUNDS):
             answers = []
             for sequence in range(CALLS):
                 prompt = next(prompts)
                 call = make_call(spec=call_spec(sequence + 1, prompt_tokens=len(prompt)))
                 ours = policy.place(call, [worker.view(prompt) for worker in workers], 0.0)
-                router, answer = _sent(pool, url, workers, prompt)
+                router, answer = _sent(pool, client, workers, prompt)
                 compared.note(ours, router)
                 answers.append(answer)
             for worker in workers:
                 worker.open.set()
             assert [answer.result(GUARD_SECONDS) for answer in answers] == [200] * CALLS
-            _wait_until_idle(url)
+            _wait_until_idle(client)
             for worker in workers:
                 worker.held = 0
                 worker.open.clear()
