@@ -37,7 +37,7 @@ def test_two_builds_are_the_same_bytes(model: Path, tmp_path: Path) -> None:
         env={**os.environ, "PYTHONHASHSEED": "12345"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
         check=True,
     )
     other = Path(done.stdout.strip())

@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from plugins.text2sql.schema import DatabaseSchema, introspect
 from plugins.text2sql.sqlite import Limits, Statement, guard, open_read_only
 from plugins.text2sql.statement_queue import StatementQueue
+from sched.clock import Clock, monotonic
 from sched.errors import ConfigError, NotFoundError, UnavailableError
 from sched.workflow import SqlResult
 
@@ -60,7 +61,7 @@ class DatabaseRegistry:
     with the least slack goes first.  A result holds at most
     ``max_rows`` rows of together about ``max_bytes`` bytes; the rest is cut off and the result
     marked ``truncated``.  No value, intermediate ones included, may exceed ``max_value_bytes``, so
-    that a statement can't fill the memory.
+    that a statement can't fill the memory.  ``clock`` measures slack and how long statements run.
     """
 
     def __init__(
@@ -70,9 +71,11 @@ class DatabaseRegistry:
         max_bytes: int = 1_000_000,
         max_value_bytes: int = 262_144,
         max_concurrency: int = 4,
+        clock: Clock = monotonic,
     ) -> None:
         self._limits = Limits(max_rows, max_bytes, max_value_bytes)
         self._threads = max_concurrency
+        self._clock = clock
         self._databases: dict[str, _Database] = {}
         self._jobs: dict[Future[SqlResult], Statement] = {}
         self._queue = StatementQueue(max_concurrency)
@@ -158,11 +161,11 @@ class DatabaseRegistry:
             NotFoundError: ``database`` is not registered.
         """
         found = self._find(database)
-        job = Statement(found.engine, statement, self._limits)
+        job = Statement(found.engine, statement, self._limits, self._clock)
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
 
-        future = self._queue.submit(lambda: found.timed(job), time.monotonic() + slack_seconds)
+        future = self._queue.submit(lambda: found.timed(job), self._clock() + slack_seconds)
         self._jobs[future] = job
         future.add_done_callback(lambda done: self._jobs.pop(done, None))
         answer = asyncio.wrap_future(future)

@@ -116,7 +116,8 @@ class Retriever:
 
         def look_up() -> Found:
             index = self._prepared(database)
-            return Found(similar(index.values, keywords, MAX_VALUES, question), index.note)
+            note = index.note  # before the values: the index may be made while they are looked up
+            return Found(similar(index.values, keywords, MAX_VALUES, question), note)
 
         return await _in_time(look_up)
 

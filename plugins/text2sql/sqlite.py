@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import sqlite3
 import threading
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from plugins.text2sql.safety import UnsafeSqlError, check_select
+from sched.clock import Clock
 from sched.workflow import SqlResult
 
 _POOL_SECONDS = 1.0
@@ -96,12 +96,13 @@ def _authorize(action: int, _first: str | None, second: str | None, *_: str | No
 
 
 class Statement:
-    """One statement, run in a thread of the pool and stoppable from others."""
+    """One statement, run in a thread of the pool, timed by ``clock`` and stoppable from other threads."""
 
-    def __init__(self, engine: sa.Engine, statement: str, limits: Limits) -> None:
+    def __init__(self, engine: sa.Engine, statement: str, limits: Limits, clock: Clock) -> None:
         self._engine = engine
         self._statement = statement
         self._limits = limits
+        self._clock = clock
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._stopped: tuple[str, str] | None = None
@@ -123,7 +124,7 @@ class Statement:
             statement = check_select(self._statement)
         except UnsafeSqlError as error:
             return self.failed("rejected", str(error))
-        started = time.monotonic()
+        started = self._clock()
         try:
             with self._engine.connect() as connection:
                 self._attach(connection.connection.driver_connection)
@@ -133,8 +134,8 @@ class Statement:
                     self._attach(None)
         except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, ValueError) as error:
             kind, message = self._stopped or _explain(error)
-            return self.failed(kind, message, time.monotonic() - started)
-        seconds = time.monotonic() - started
+            return self.failed(kind, message, self._clock() - started)
+        seconds = self._clock() - started
         return SqlResult(self._statement, columns, rows, truncated, seconds)
 
     def _attach(self, connection: Any) -> None:

@@ -17,7 +17,7 @@ _ROOT = Path(__file__).parents[2]
 def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     """Run Python in ``cwd`` and return what it did."""
     return subprocess.run(
-        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, timeout=240, check=False
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from dataclasses import replace
@@ -13,10 +14,21 @@ import pytest
 from sched.errors import ConfigError
 from sched.hexgen import convert
 from sched.synthetic import Shape, generate
-from sched.trace import read_header, read_trace
+from sched.trace import TraceWorkflow, read_header, read_trace
 
 SHIPPED = Path(__file__).parents[2] / "traces"
-PUBLISHED = Path(__file__).parents[3] / "shared" / "traces"
+EXCERPT = Path(__file__).with_name("hexgen_flow_excerpt.json")
+"""In the published format: the first three workflows of the file about each database."""
+PUBLISHED = [
+    ("financial", 0, "4d39ab02302a206ba24c7faf9f2a1d7939481b4a415d94a54fbb91a9fe19ded8"),
+    ("formula_1", 3, "68093ba9a4501c2b7c0e388ad52f16bd609e2254a4c9c839fe501e5a7da32f61"),
+]
+"""Databases, where their excerpt begins, and the SHA-256 of all steps of the published file as JSON."""
+STEP_NAMES = {
+    "information_retrieval": "Information Retriever",
+    "generate_candidate": "generate_candidate_llama-agent",
+}
+"""How the published files call a stage, where not by its own name."""
 
 # --- HexGen-Flow's format -----------------------------------------------------------------------
 
@@ -40,6 +52,11 @@ def hexgen(path: Path, *requests: list[tuple[str, int, int]]) -> Path:
     ]
     path.write_text(json.dumps(data))
     return path
+
+
+def published_steps(workflow: TraceWorkflow) -> list[tuple[str, int, int]]:
+    """Return the steps of which ``workflow`` was made, as published."""
+    return [(STEP_NAMES.get(c.stage, c.stage), c.prompt_tokens, c.output) for c in workflow.calls]
 
 
 def test_conversion_keeps_lengths_and_finds_dependencies(tmp_path: Path) -> None:
@@ -103,14 +120,28 @@ def test_another_format_is_refused(tmp_path: Path, content: str, message: str) -
         convert(path, rate=1.0, seed=0, database="d")
 
 
-@pytest.mark.parametrize(("name", "shipped"), [("financial", "financial"), ("formula1", "formula_1")])
-def test_the_shipped_traces_are_the_published_ones(name: str, shipped: str) -> None:
-    """Converting the published files again gives the traces in ``traces/``."""
-    path = PUBLISHED / f"hexgen_flow_{name}.json"
-    if not path.exists():
-        pytest.skip(f"the published trace is not here: {path}")
-    converted = convert(path, rate=0.5, seed=0, database=shipped)
-    assert converted == read_trace(SHIPPED / f"hexgen_flow_{name}.jsonl")
+def test_published_workflows_are_read_as_they_are() -> None:
+    """Of the published files' first workflows, every step is a call of its stage and lengths, in order."""
+    published = json.loads(EXCERPT.read_text())
+    workflows = convert(EXCERPT, rate=0.5, seed=0, database="bird")
+    assert [published_steps(workflow) for workflow in workflows] == [
+        [(step["step"], step["input_length"], step["output_length"]) for step in entry["Text2SQLRequest"]]
+        for entry in published
+    ]
+
+
+@pytest.mark.parametrize(("name", "first", "digest"), PUBLISHED, ids=[name for name, _, _ in PUBLISHED])
+def test_the_shipped_traces_are_the_published_ones(
+    tmp_path: Path, name: str, first: int, digest: str
+) -> None:
+    """They hold all published lengths in order, and converting these again gives the same traces."""
+    shipped = read_trace(SHIPPED / f"hexgen_flow_{name.replace('_', '')}.jsonl")
+    steps = [published_steps(workflow) for workflow in shipped]
+    assert hashlib.sha256(json.dumps(steps, separators=(",", ":")).encode()).hexdigest() == digest
+    excerpt = [published_steps(w) for w in convert(EXCERPT, rate=0.5, seed=0, database=name)]
+    assert excerpt[first : first + 3] == steps[:3]
+    path = hexgen(tmp_path / "published.json", *steps)
+    assert convert(path, rate=0.5, seed=0, database=name) == shipped
 
 
 # --- generated traces ---------------------------------------------------------------------------

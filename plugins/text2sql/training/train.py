@@ -47,9 +47,9 @@ class Trainer:
     rates: tuple[float, float]
 
     @classmethod
-    def new(cls, vocabulary: int, device: torch.device) -> Trainer:
-        """Return a trainer at its beginning."""
-        network = Network(Size(vocabulary)).to(device)
+    def new(cls, size: Size, device: torch.device) -> Trainer:
+        """Return a trainer of a network of ``size`` at its beginning."""
+        network = Network(size).to(device)
         matrices = [p for p in network.layers.parameters() if p.ndim == 2]
         others = [p for p in network.parameters() if not any(p is matrix for matrix in matrices)]
         rates = (0.012, 2e-3)
@@ -148,7 +148,7 @@ def train(folder: Path, seed: int, steps: int, device: torch.device) -> None:
         words = list(itertools.islice(tasks(world, random.Random(seed)), _VOCABULARY_TASKS))
         tokenizer = train_tokenizer(words)
         checks = [encode(tokenizer, task) for task in held_out_tasks(world, random.Random(seed), _CHECKED)]
-        trainer = Trainer.new(tokenizer.get_vocab_size(), device)
+        trainer = Trainer.new(Size(tokenizer.get_vocab_size()), device)
         first = trainer.resume(checkpoint)
         size = sum(p.numel() for p in trainer.network.parameters())
         print(

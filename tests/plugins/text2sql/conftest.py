@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
@@ -11,11 +12,17 @@ from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.shop import build_shop
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
-    """A registry with the demo shop as ``shop``, for the statements of one module."""
-    path = tmp_path_factory.mktemp("registry") / "shop.sqlite"
+@pytest.fixture(scope="session")
+def shop_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo shop, for reading; its name needs quoting."""
+    path = tmp_path_factory.mktemp("shop") / "a shop?.sqlite"
     build_shop(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def registry(shop_path: Path) -> Iterator[DatabaseRegistry]:
+    """A registry with the demo shop as ``shop``, for the statements of one module."""
     with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
+        registry.register("shop", shop_path)
         yield registry

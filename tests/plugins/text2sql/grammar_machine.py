@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 
 import xgrammar
 
 BYTES: Sequence[bytes] = tuple(bytes([byte]) for byte in range(256))
+_CACHED_BYTES = 100_000_000
 
 
 def compiler(tokens: Sequence[bytes] = BYTES) -> xgrammar.GrammarCompiler:
-    """Return a compiler for a vocabulary of ``tokens`` and, last, one that ends a text."""
+    """Return a compiler for a vocabulary of ``tokens`` and, last, one that ends a text.
+
+    It is the same one each time, which compiles a grammar once.
+    """
+    return _compiler(tuple(tokens))
+
+
+@lru_cache(maxsize=4)
+def _compiler(tokens: tuple[bytes, ...]) -> xgrammar.GrammarCompiler:
     info = xgrammar.TokenizerInfo([*tokens, b"</s>"], stop_token_ids=[len(tokens)])
-    return xgrammar.GrammarCompiler(info, max_threads=1)
+    return xgrammar.GrammarCompiler(info, max_threads=1, cache_limit_bytes=_CACHED_BYTES)
 
 
 def compiled(ebnf: str, tokens: Sequence[bytes] = BYTES) -> xgrammar.CompiledGrammar:

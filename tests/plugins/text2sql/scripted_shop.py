@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.retrieval import Found
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
-from tests.plugins.text2sql.scripted_steps import Call, Journal, Model, ScriptedSteps, by_stage
+from tests.plugins.text2sql.scripted_steps import Hold, Journal, Model, ScriptedSteps, at_once, by_stage
 
 QUESTION = "How many customers live in Germny?"
 RIGHT = "SELECT count(*) FROM customers WHERE country = 'Germany'"
@@ -52,11 +52,11 @@ async def run(
     registry: DatabaseRegistry,
     model: Model,
     retrieval: FakeRetrieval | None = None,
-    delay: Callable[[Call], float] = lambda call: 0.0,
+    hold: Hold = at_once,
     **options: Any,
 ) -> tuple[dict[str, Any], Journal]:
     text2sql = Text2Sql(registry, Text2SqlOptions(**options), retrieval)
-    steps = ScriptedSteps(model, registry, delay=delay)
+    steps = ScriptedSteps(model, registry, hold=hold)
     return await text2sql.program(QUESTION, "shop")(steps), steps.journal
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from plugins.text2sql.databases import DatabaseRegistry
 from sched.workflow import GenerateParams, Generation, Segment, SegmentKind, SqlResult, Steps
+from tests.plugins.text2sql.statements import AMPLE, GUARD
 
 T = TypeVar("T")
 
@@ -44,6 +45,7 @@ class Journal:
 
     calls: list[Call] = field(default_factory=list)
     statements: list[str] = field(default_factory=list)
+    ended_branches: int = 0
     running: int = 0
     cancelled: int = 0
 
@@ -53,17 +55,38 @@ class Journal:
     def of(self, stage: str) -> list[Call]:
         return [call for call in self.calls if call.stage == stage]
 
+    async def passes(self, until: Callable[[], bool] = lambda: True) -> None:
+        """Wait for a state, and for all that the workflow then does of itself."""
+        while not until():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        for _ in range(20):
+            await asyncio.sleep(0)
+
+
+Hold = Callable[[Call, Journal], Awaitable[None]]
+"""Returns when a call may be answered."""
+
+
+async def at_once(call: Call, journal: Journal) -> None:
+    """Hold no call."""
+    await asyncio.sleep(0)
+
+
+async def for_ever(call: Call, journal: Journal) -> None:
+    """Hold a call until it is cancelled."""
+    await asyncio.get_running_loop().create_future()
+
 
 @dataclass
 class ScriptedSteps:
-    """Implements ``sched.workflow.Steps``; ``delay`` is the time of a call in seconds."""
+    """Implements ``sched.workflow.Steps``; no call is answered before ``hold`` lets it."""
 
     model: Model
     databases: DatabaseRegistry
     journal: Journal = field(default_factory=Journal)
     database: str | None = "shop"
     branches: tuple[int, ...] = ()
-    delay: Callable[[Call], float] = lambda call: 0.0
+    hold: Hold = at_once
     advised: int = 99
 
     def remaining_seconds(self) -> float:
@@ -78,7 +101,7 @@ class ScriptedSteps:
         self.journal.calls.append(call)
         self.journal.running += 1
         try:
-            await asyncio.sleep(self.delay(call))
+            await self.hold(call, self.journal)
             call.running_beside = self.journal.running
         except asyncio.CancelledError:
             self.journal.cancelled += 1
@@ -92,7 +115,7 @@ class ScriptedSteps:
     async def sql(self, stage: str, statement: str) -> SqlResult:
         self.journal.statements.append(statement)
         assert self.database is not None
-        return await self.databases.execute(self.database, statement, 10.0, slack_seconds=60.0)
+        return await self.databases.execute(self.database, statement, AMPLE, slack_seconds=60.0)
 
     async def fan_out(
         self,
@@ -101,14 +124,17 @@ class ScriptedSteps:
     ) -> list[T]:
         async def run(index: int, branch: Callable[[Steps], Awaitable[T]]) -> T:
             inner = (*self.branches, index)
-            return await branch(
-                ScriptedSteps(self.model, self.databases, self.journal, self.database, inner, self.delay)
-            )
+            try:
+                return await branch(
+                    ScriptedSteps(self.model, self.databases, self.journal, self.database, inner, self.hold)
+                )
+            finally:
+                self.journal.ended_branches += 1
 
         tasks = [asyncio.create_task(run(index, branch)) for index, branch in enumerate(branches)]
         pending = set(tasks)
         while pending:
-            done, pending = await asyncio.wait(pending, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+            done, pending = await asyncio.wait(pending, timeout=GUARD, return_when=asyncio.FIRST_COMPLETED)
             assert done, "a branch hangs"
             if enough is not None and enough([task.result() for task in tasks if task.done()]):
                 break

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,6 +11,7 @@ from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.unit_tests import is_won, passes
 from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
 from tests.plugins.text2sql.scripted_shop import BROKEN, EMPTY, OTHER, RIGHT, RIGHT_TOO, WRONG, run, scripted
+from tests.plugins.text2sql.scripted_steps import Call, Journal, at_once, for_ever
 
 
 @pytest.mark.parametrize(
@@ -39,12 +38,12 @@ async def test_unit_tests_are_skipped_where_they_could_not_choose(
 async def test_without_early_ending_every_stage_runs_in_full(registry: DatabaseRegistry) -> None:
     """Agreeing candidates are waited for and tested, as published, and no evaluation is left out."""
     late = scripted(generate_candidate=[RIGHT, RIGHT_TOO, OTHER], evaluate="Candidate 1: passed")
-    answer, journal = await run(
-        registry,
-        late,
-        delay=lambda call: 0.2 if call.stage == "generate_candidate" and call.branches == (2,) else 0.0,
-        early_ending=False,
-    )
+
+    async def others_first(call: Call, journal: Journal) -> None:
+        if call.stage == "generate_candidate" and call.branches == (2,):
+            await journal.passes(lambda: journal.ended_branches == 2)
+
+    answer, journal = await run(registry, late, hold=others_first, early_ending=False)
     assert journal.cancelled == 0
     assert len(answer["candidates"]) == 3
     assert len(journal.of("unit_tester")) == 3
@@ -58,10 +57,11 @@ async def test_without_early_ending_every_stage_runs_in_full(registry: DatabaseR
 
 async def test_a_majority_cancels_the_candidates_still_running(registry: DatabaseRegistry) -> None:
     """Two of three agree: the third call is cancelled and not waited for."""
-    started = time.monotonic()
-    slow = lambda call: 30.0 if call.branches == (2,) else 0.0  # noqa: E731
-    answer, journal = await run(registry, scripted(), delay=slow)
-    assert time.monotonic() - started < 5
+
+    async def hold(call: Call, journal: Journal) -> None:
+        await (for_ever if call.branches == (2,) else at_once)(call, journal)
+
+    answer, journal = await run(registry, scripted(), hold=hold)
     assert journal.cancelled == 1
     assert answer["sql"] == RIGHT
 
@@ -70,10 +70,12 @@ async def test_a_winner_cancels_the_evaluations_still_running(registry: Database
     """Three of four tests are for the second result: the fourth call is cancelled and not waited for."""
     tests = "- First.\n- Second.\n- Third.\n- Fourth."
     model = scripted(generate_candidate=[WRONG, RIGHT, OTHER], generate_unit_test=tests)
-    slow = lambda call: 30.0 if call.stage == "evaluate" and call.branches == (3,) else 0.0  # noqa: E731
-    started = time.monotonic()
-    answer, journal = await run(registry, model, delay=slow)
-    assert time.monotonic() - started < 5
+
+    async def hold(call: Call, journal: Journal) -> None:
+        last = call.stage == "evaluate" and call.branches == (3,)
+        await (for_ever if last else at_once)(call, journal)
+
+    answer, journal = await run(registry, model, hold=hold)
     assert (len(journal.of("evaluate")), journal.cancelled) == (4, 1)
     assert answer["sql"] == RIGHT
 

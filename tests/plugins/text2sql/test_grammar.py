@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 
 import pytest
+import xgrammar
 
 from plugins.text2sql.databases import DatabaseRegistry
 from plugins.text2sql.grammar import MAX_LENGTH, sql_grammar, sql_tree, table_list_grammar, table_list_tree
@@ -17,9 +18,9 @@ from plugins.text2sql.grammar_tree import Node, max_length, sample
 from plugins.text2sql.joins import MOST_TABLES
 from plugins.text2sql.safety import check_select
 from plugins.text2sql.schema import DatabaseSchema
-from plugins.text2sql.shop import build_shop
 from sched.errors import NotFoundError
 from tests.plugins.text2sql.grammar_machine import accepts, compiled, walk
+from tests.plugins.text2sql.statements import AMPLE
 
 MOST_TOKENS = 4095
 
@@ -39,14 +40,13 @@ CREATE TABLE {} ({} INTEGER, v TEXT);
 
 
 @pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
-    folder = tmp_path_factory.mktemp("grammar")
-    build_shop(folder / "shop.sqlite")
-    with closing(sqlite3.connect(folder / "odd.sqlite")) as connection:
+def registry(tmp_path_factory: pytest.TempPathFactory, shop_path: Path) -> Iterator[DatabaseRegistry]:
+    odd = tmp_path_factory.mktemp("grammar") / "odd.sqlite"
+    with closing(sqlite3.connect(odd)) as connection:
         connection.executescript(ODD)
     with closing(DatabaseRegistry()) as registry:
-        for name in ("shop", "odd"):
-            registry.register(name, folder / f"{name}.sqlite")
+        registry.register("shop", shop_path)
+        registry.register("odd", odd)
         yield registry
 
 
@@ -72,15 +72,22 @@ def vocabulary(registry: DatabaseRegistry) -> list[bytes]:
     return [*tokens]
 
 
+@pytest.fixture(scope="module")
+def shop_grammar(shop: DatabaseSchema, vocabulary: list[bytes]) -> xgrammar.CompiledGrammar:
+    return compiled(sql_grammar(shop), vocabulary)
+
+
+# A rule that writes wrong SQL is met often: the statements are short and the rules few.
+@pytest.mark.parametrize("count", [150, pytest.param(500, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("database", ["shop", "odd"])
-async def test_every_statement_runs(registry: DatabaseRegistry, database: str) -> None:
-    """500 random statements pass the safety check and run without an error, odd names included."""
+async def test_every_statement_runs(registry: DatabaseRegistry, database: str, count: int) -> None:
+    """Random statements pass the safety check and run without an error, odd names included."""
     tree = sql_tree(registry.schema(database))
     longest = max_length(tree)
-    for statement in samples(tree, 500):
+    for statement in samples(tree, count):
         assert len(statement) <= len(statement.encode()) <= longest
         assert check_select(statement) == statement
-        result = await registry.execute(database, statement, 10)
+        result = await registry.execute(database, statement, AMPLE)
         assert result.ok, (statement, result.error)
 
 
@@ -151,11 +158,15 @@ def test_only_the_chosen_tables_are_asked(shop: DatabaseSchema) -> None:
         sql_grammar(DatabaseSchema(()))
 
 
-def test_xgrammar_compiles_quickly(shop: DatabaseSchema, vocabulary: list[bytes]) -> None:
-    """The whole shop compiles in under two seconds with 4096 tokens, on one thread."""
-    started = time.monotonic()
-    compiled(sql_grammar(shop), vocabulary)
-    assert time.monotonic() - started < 2
+def test_the_grammar_is_small(shop_grammar: xgrammar.CompiledGrammar, shop: DatabaseSchema) -> None:
+    """The whole shop's, for 4096 tokens, keeps the size at which it compiles in less than a second.
+
+    0.7 s of one thread were measured; the time grows with the rules and what is compiled of them.
+    """
+    text = sql_grammar(shop)
+    assert len(text) < 60_000
+    assert text.count("::=") < 220
+    assert shop_grammar.memory_size_bytes < 6_000_000
 
 
 @pytest.mark.parametrize("database", ["shop", "odd"])
@@ -187,9 +198,9 @@ def test_xgrammar_accepts_the_same_statements(
         "SELECT id FROM orders WHERE status = 'x'; DROP TABLE orders",
     ],
 )
-def test_xgrammar_refuses_other_text(shop: DatabaseSchema, vocabulary: list[bytes], statement: str) -> None:
+def test_xgrammar_refuses_other_text(shop_grammar: xgrammar.CompiledGrammar, statement: str) -> None:
     """What the tree can't derive, the constrained model can't write."""
-    assert not accepts(compiled(sql_grammar(shop), vocabulary), statement)
+    assert not accepts(shop_grammar, statement)
 
 
 @pytest.mark.parametrize("database", ["shop", "odd"])
@@ -203,7 +214,7 @@ async def test_a_random_model_writes_sql_that_runs(
     for _ in range(40):
         statement = walk(grammar, rng)
         assert len(statement.encode()) <= max_length(tree)
-        result = await registry.execute(database, statement, 10)
+        result = await registry.execute(database, statement, AMPLE)
         assert result.ok, (statement, result.error)
 
 

@@ -46,10 +46,8 @@ def schema_of(path: Path, script: str) -> DatabaseSchema:
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> DatabaseSchema:
-    path = tmp_path_factory.mktemp("schema") / "shop.sqlite"
-    build_shop(path)
-    return introspect(sa.create_engine(f"sqlite:///{path}"))
+def shop(shop_path: Path) -> DatabaseSchema:
+    return introspect(sa.create_engine(f"sqlite:///{shop_path}"))
 
 
 def test_tables_columns_and_keys_are_read(shop: DatabaseSchema) -> None:

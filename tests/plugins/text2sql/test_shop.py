@@ -104,6 +104,6 @@ def test_foreign_keys_hold(shop: sqlite3.Connection) -> None:
 def test_the_command_line_builds_it(tmp_path: Path) -> None:
     """``python -m plugins.text2sql.shop PATH`` writes the database."""
     path = tmp_path / "shop.sqlite"
-    subprocess.run([sys.executable, "-m", "plugins.text2sql.shop", str(path)], check=True, timeout=60)
+    subprocess.run([sys.executable, "-m", "plugins.text2sql.shop", str(path)], check=True, timeout=240)
     with closing(sqlite3.connect(path)) as connection:
         assert "orders" in tables_of(connection)

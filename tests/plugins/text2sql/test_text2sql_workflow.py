@@ -23,6 +23,7 @@ from tests.plugins.text2sql.scripted_shop import (
     run,
     scripted,
 )
+from tests.plugins.text2sql.scripted_steps import Call, Journal
 
 
 async def test_all_stages_run_in_the_published_order(registry: DatabaseRegistry) -> None:
@@ -90,7 +91,12 @@ async def test_evaluations_run_side_by_side_on_a_shared_prefix(registry: Databas
     """One call per test, all at once; only the last segment differs between them."""
     tests = "- First.\n- Second.\n- Third.\n- Fourth.\n- Fifth is too many."
     model = scripted(generate_candidate=[WRONG, RIGHT, OTHER], generate_unit_test=tests)
-    _, journal = await run(registry, model, delay=lambda call: 0.05)
+
+    async def together(call: Call, journal: Journal) -> None:
+        if call.stage == "evaluate":
+            await journal.passes(lambda: len(journal.of("evaluate")) == 4)
+
+    _, journal = await run(registry, model, hold=together)
     calls = journal.of("evaluate")
     assert len(calls) == 4
     assert len({call.segments[:-1] for call in calls}) == 1

@@ -17,7 +17,7 @@ from plugins.text2sql.familiar import known_words, unfamiliar
 from plugins.text2sql.training.exam import read_questions
 from plugins.text2sql.training.judging import Verdict, judged
 from plugins.text2sql.training.tasks import tasks
-from plugins.text2sql.training.world import demo_world
+from plugins.text2sql.training.world import World
 from sched.errors import ConfigError
 
 
@@ -31,15 +31,14 @@ def test_it_is_small_and_whole() -> None:
     }
 
 
-def test_its_tokenizer_loses_nothing() -> None:
+def test_its_tokenizer_loses_nothing(world: World) -> None:
     """Every answer comes back as it was, every prompt fits in a few tokens."""
     tokenizer = Tokenizer.from_file(f"{demo_model()}/tokenizer.json")
-    with demo_world() as world:
-        for task in itertools.islice(tasks(world, random.Random(9)), 500):
-            for text in [task.answer, *(segment.text for segment in task.prompt)]:
-                ids = tokenizer.encode(text, add_special_tokens=False).ids
-                assert tokenizer.decode(ids) == text
-                assert len(ids) < 200
+    for task in itertools.islice(tasks(world, random.Random(9)), 500):
+        for text in [task.answer, *(segment.text for segment in task.prompt)]:
+            ids = tokenizer.encode(text, add_special_tokens=False).ids
+            assert tokenizer.decode(ids) == text
+            assert len(ids) < 200
 
 
 def test_strange_words_are_named() -> None:
