@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sched.budget import rest_seconds, stage_budget
@@ -16,8 +16,9 @@ _seconds = st.floats(0.0, 1e6)
 
 
 def test_the_share_is_proportional() -> None:
-    """A stage of 2 s with 6 s after it gets a quarter of the time left."""
+    """A stage of 2 s with 6 s after it gets a quarter of the time left, however little that is."""
     assert stage_budget(100.0, 2.0, 6.0) == 25.0
+    assert stage_budget(1.0, 2.0, 6.0) == 0.25
 
 
 def test_the_last_stage_gets_all_that_is_left() -> None:
@@ -32,6 +33,13 @@ def test_lateness_is_carried_whole(late: float) -> None:
     assert stage_budget(late, 2.0, 6.0) == late
 
 
+def test_lateness_is_not_rounded() -> None:
+    """Two calls of one workflow that are equally late stay equal, whatever their stages take."""
+    assert 0.1 * 0.2 / 0.2 > 0.1, "what a share of it would be"
+    assert stage_budget(-0.1, 0.2, 0.0) == -0.1
+
+
+@example(remaining=0.1, stage=0.2, rest=0.0)  # 0.1 · 0.2 / 0.2 is more than 0.1
 @given(remaining=st.floats(-1e6, 1e6), stage=_seconds, rest=_seconds)
 def test_a_budget_never_passes_the_deadline(remaining: float, stage: float, rest: float) -> None:
     """No share is above the time left, and none is negative while there is time."""
