@@ -106,12 +106,13 @@ def test_an_order_without_deadlines_has_nothing_to_follow() -> None:
 
 
 def test_a_deadline_runs_from_the_arrival() -> None:
-    """Whether a workflow was in time is judged by its last deadline."""
+    """Whether a workflow was in time is judged by its last deadline, which policies see."""
     cluster = SimpleCluster(make_dispatcher(), ["r0"])
     cluster.now = 5.0
     cluster.workflow(slo_seconds=10.0)
     cluster.now = 30.0
     cluster.feed(ev.DeadlineChanged("w0", 40.0))
+    assert cluster.dispatcher.book.workflows["w0"].spec.slo_seconds == 40.0
     cluster.now = 44.0
     (end,) = cluster.feed(ev.WorkflowEnded("w0"))
     assert isinstance(end, ev.WorkflowSettled)
