@@ -1,4 +1,4 @@
-"""How a deadline is shared out over stages, and the total order of waiting calls."""
+"""How a deadline is shared out over stages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sched.budget import rest_seconds, stage_budget
-from sched.order import queue_position
 from sched.workflow import PlanStep
 
 _seconds = st.floats(0.0, 1e6)
@@ -64,14 +63,3 @@ def test_the_rest_of_the_path_is_what_was_not_visited() -> None:
     assert rest_seconds(plan, Counter(a=1, b=1), seconds.__getitem__) == 15.5
     assert rest_seconds(plan, Counter(a=3, b=3, unplanned=1), seconds.__getitem__) == 0.5
     assert rest_seconds([], Counter(a=1), seconds.__getitem__) == 0.0
-
-
-@given(
-    keys=st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20), data=st.data()
-)
-def test_the_order_is_total(keys: list[float], data: st.DataObject) -> None:
-    """Whatever order calls come in, sorting gives one result: by key, equal keys by sequence."""
-    calls = [(key, sequence) for sequence, key in enumerate(keys)]
-    shuffled = data.draw(st.permutations(calls))
-    by_position = sorted(shuffled, key=lambda call: queue_position(*call))
-    assert by_position == sorted(calls, key=lambda call: call[0]), "Python's sort is stable"
