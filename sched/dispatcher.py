@@ -163,7 +163,7 @@ class Dispatcher:
         workflow = self.book.workflows.get(event.workflow_id)
         if workflow is None:
             return  # cancelled or expired meanwhile
-        if self.book.end_branch(event.workflow_id, event.join_id, event.branch, now):
+        if self.book.end_branch(workflow, event.join_id, event.branch, now):
             self._out.append(ev.Joined(event.workflow_id, event.join_id))
         self._queues.siblings_changed(workflow)
 

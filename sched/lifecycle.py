@@ -87,11 +87,11 @@ class Book:
         workflow.joins[event.join_id] = Join(event.size)
         workflow.last_event = now
 
-    def end_branch(self, workflow_id: str, join_id: str, branch: int, now: float) -> bool:
+    @staticmethod
+    def end_branch(workflow: Workflow, join_id: str, branch: int, now: float) -> bool:
         """Note a branch's end; return whether it was the last one (true once per join)."""
-        workflow = self.workflows.get(workflow_id)
-        join = workflow.joins.get(join_id) if workflow else None
-        if workflow is None or join is None or branch in join.ended or join.left == 0:
+        join = workflow.joins.get(join_id)
+        if join is None or branch in join.ended or join.left == 0:
             return False
         workflow.last_event = now
         join.ended.add(branch)
@@ -112,7 +112,6 @@ class Book:
         self._visit(workflow, spec)
         if workflow.state is State.ACCEPTED:
             advance(workflow, State.RUNNING, now)
-        workflow.last_event = now
         workflow.open_calls.add(spec.call_id)
         wf = workflow.spec
         branch = spec.branch if spec.join_id is not None else None
@@ -130,7 +129,7 @@ class Book:
         call.workflow.last_event = now
         if spec.join_id is None or not spec.ends_branch:
             return False
-        return self.end_branch(spec.workflow_id, spec.join_id, spec.branch, now)
+        return self.end_branch(call.workflow, spec.join_id, spec.branch, now)
 
     def expired_calls(self, now: float) -> Iterator[Call]:
         """Yield open calls over their time limit, each once."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-PREWARM_PRIORITY = -(2**31)
-"""What nobody asked for goes behind all that somebody did."""
+PREWARM_PRIORITY = -(2**31) - 1
+"""What nobody asked for goes behind all that somebody did: clients may ask for -2³¹ and more."""
 
 
 def queue_position(key: float, sequence: int, priority: int = 0) -> tuple[int, float, int]:

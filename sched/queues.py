@@ -43,8 +43,8 @@ class Queues:
     def open(self, runtime: RuntimeState, now: float) -> None:
         """Add a runtime; calls that waited for one are placed."""
         self.runtimes[runtime.name] = runtime
-        waiting, self._unplaced = list(self._unplaced.values()), {}
-        for call in waiting:
+        waiting, self._unplaced = self._unplaced, {}
+        for call in waiting.values():
             self.place(call, now)
 
     def close(self, name: str) -> RuntimeState | None:

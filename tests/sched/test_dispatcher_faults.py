@@ -129,7 +129,9 @@ def test_cancelling_before_any_runtime_is_up() -> None:
     cluster = cluster_of()
     cluster.call(1)
     assert settlement(cluster.cancel(1)).state is State.CANCELLED
+    assert cluster.dispatcher.waiting_calls == 0
     assert cluster.up("r0") == []
+    assert cluster.dispatcher.runtimes["r0"].outstanding_calls == 0
 
 
 def test_a_call_over_its_time_is_ended() -> None:
@@ -154,6 +156,9 @@ def test_a_retry_does_not_get_more_time() -> None:
     cluster.now = 4.0
     cluster.fail(1)
     assert cluster.sent[1].remaining_seconds == 6.0
+    cluster.now = 12.0
+    cluster.fail(1)
+    assert cluster.sent[1].remaining_seconds == 0.0, "no tick has ended it yet"
 
 
 def test_an_abandoned_workflow_is_ended() -> None:
@@ -198,12 +203,16 @@ def test_a_faulty_policy_costs_only_the_call_it_fails_on(stage: str, words: str)
     cluster.call(1)
     cluster.call(2, stage=stage)
     cluster.call(3)
+    failed = cluster.dispatcher.book.calls[2]
+    cluster.now = 7.0
     decisions = cluster.up("r0")
     end = settlement(decisions)
     assert (end.call_id, end.state) == (2, State.FAILED)
     assert end.failure is not None
     assert end.failure.code == "internal_error"
+    assert end.failure.message.startswith("the placement or ordering policy failed: ")
     assert words in end.failure.message
+    assert failed.ended_at == 7.0
     assert set(cluster.sent) == {1, 3}
     cluster.drain()
     assert cluster.dispatcher.book.calls == {}

@@ -106,12 +106,13 @@ def test_an_order_without_deadlines_has_nothing_to_follow() -> None:
 
 
 def test_a_deadline_runs_from_the_arrival() -> None:
-    """Whether a workflow was in time is judged by its last deadline."""
+    """Whether a workflow was in time is judged by its last deadline, which policies see."""
     cluster = SimpleCluster(make_dispatcher(), ["r0"])
     cluster.now = 5.0
     cluster.workflow(slo_seconds=10.0)
     cluster.now = 30.0
     cluster.feed(ev.DeadlineChanged("w0", 40.0))
+    assert cluster.dispatcher.book.workflows["w0"].spec.slo_seconds == 40.0
     cluster.now = 44.0
     (end,) = cluster.feed(ev.WorkflowEnded("w0"))
     assert isinstance(end, ev.WorkflowSettled)
@@ -134,6 +135,28 @@ def test_only_the_workflows_waiting_calls_are_asked_for() -> None:
     assert set(ordering.asked.values()) == {1}
     cluster.feed(ev.DeadlineChanged("a", 50.0))
     assert ordering.asked == {1: 2, 2: 1, 3: 1, 4: 2, 5: 1}
+
+
+def test_a_sibling_costs_nothing_where_only_deadlines_count() -> None:
+    """A policy that does not look at siblings is not asked when one ends."""
+    ordering = CountingUrgency()
+    cluster = SimpleCluster(make_dispatcher(ordering=ordering), ["r0"])
+    cluster.workflow()
+    for branch in range(2):
+        cluster.call(branch, join_id="j", join_size=2, branch=branch, ends_branch=True)
+    cluster.finish(0)
+    assert ordering.asked == {1: 1, 2: 1}
+
+
+def test_a_call_without_a_runtime_is_keyed_when_it_has_one() -> None:
+    """A new deadline finds calls that wait for the first runtime; they get their keys there."""
+    cluster = SimpleCluster(make_dispatcher(ordering="urgency"))
+    cluster.workflow(slo_seconds=300.0)
+    cluster.call(0)
+    assert cluster.feed(ev.DeadlineChanged("w0", 50.0)) == []
+    (dispatch,) = cluster.up("r0")
+    assert isinstance(dispatch, ev.Dispatch)
+    assert 49.0 < dispatch.key < 50.0
 
 
 @pytest.mark.parametrize("ends_branch", [True, False])
@@ -176,20 +199,26 @@ def test_the_end_of_a_workflow_rekeys_nobody() -> None:
 
 
 def test_a_policy_that_fails_on_a_new_deadline_costs_the_call() -> None:
-    """The call fails with the reason and is aborted on its runtime; others go on."""
+    """The call fails then, with the reason, and is aborted on its runtime; others go on."""
     cluster = busy(4096, ordering=FailsLater())
+    failed = cluster.dispatcher.book.calls[0]
+    cluster.now = 7.0
     abort, end = cluster.feed(ev.DeadlineChanged("a", 50.0))
     assert abort == ev.Abort(0, 1, "r0")
     assert isinstance(end, ev.CallSettled)
     assert end.state is State.FAILED
     assert end.failure is not None
     assert "no idea" in end.failure.message
+    assert failed.ended_at == 7.0
     assert set(cluster.sent) == {1, 2}
 
 
 def test_places_given_up_are_not_kept() -> None:
-    """However often a held call's key changes, what is kept of it is bounded."""
+    """However often a held call's key changes, what is kept of it is bounded; the same key adds nothing."""
     cluster = busy(100)
+    entries = len(cluster.dispatcher.runtimes["r0"]._held)
+    cluster.feed(ev.DeadlineChanged("c", 100.0))
+    assert len(cluster.dispatcher.runtimes["r0"]._held) == entries
     for number in range(1000):
         cluster.feed(ev.DeadlineChanged("c", 100.0 + number))
     assert len(cluster.dispatcher.runtimes["r0"]._held) < 100
