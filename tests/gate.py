@@ -34,7 +34,6 @@ class Seen:
     ``max_new_tokens``.
     """
 
-    held: bool
     waiting: int
     running: int
     new_keys: int
@@ -76,9 +75,11 @@ class Gate:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold every runtime before its next pass: what is sent from here on waits in SGLang's queue."""
+        """Hold every runtime before its next pass: what is sent from here on waits in SGLang's queue.
+
+        That needs no answer, since a scheduler looks at the gate after it has taken in what came.
+        """
         with self._ordered({"hold": True}):
-            self.until(lambda seen: bool(seen) and all(one.held for one in seen))
             yield
 
     @contextmanager

@@ -44,7 +44,7 @@ class GateKeeper:
         while order.get("hold") or (order and time.monotonic() < until):
             scheduler.ingest_requests()
             scheduler.publish_load_snapshot(force=True)
-            self._tell(scheduler, held=bool(order.get("hold")))
+            self._tell(scheduler)
             time.sleep(_POLL_SECONDS)
             order = self._wanted()
         plan = original(scheduler, *args, **kwargs)
@@ -52,7 +52,7 @@ class GateKeeper:
         if batch is not None and batch.forward_mode.is_extend():
             for request in batch.reqs:
                 self._admitted.setdefault(request.rid, request.sampling_params.max_new_tokens)
-        self._tell(scheduler, held=False)
+        self._tell(scheduler)
         return plan
 
     def _wanted(self) -> dict[str, Any]:
@@ -61,9 +61,8 @@ class GateKeeper:
         except FileNotFoundError:
             return {}
 
-    def _tell(self, scheduler: Any, *, held: bool) -> None:
+    def _tell(self, scheduler: Any) -> None:
         told = {
-            "held": held,
             "waiting": len(scheduler.waiting_queue),
             "running": len(scheduler.running_batch.reqs),
             "new_keys": len(getattr(scheduler.policy, "sluice_new_keys", ())),

@@ -63,12 +63,15 @@ class Traffic:
     """Workflows of four stages: one call, three siblings at once, and two calls that go on with an output.
 
     A prompt is the stage's template, the database's schema, the workflow's question and the call's
-    context, each of random length and content.
+    context, each of random length and content.  Siblings come ``together`` or one by one.
     """
 
-    def __init__(self, controller: Controller, seed: int, *, databases: int = 3) -> None:
+    def __init__(
+        self, controller: Controller, seed: int, *, databases: int = 3, together: bool = True
+    ) -> None:
         self.checks: list[Check] = []
         self._controller = controller
+        self._together = together
         self._random = random.Random(seed)
         self._templates = {stage: self._tokens(150, 400) for stage in ("link", "generate", "revise")}
         self._schemas = [self._tokens(200, 500) for _ in range(databases)]
@@ -84,7 +87,11 @@ class Traffic:
         await self._call(spec, "link", context)
         self._controller.open_join(spec.workflow_id, "candidates", 3)
         siblings = [self._call(spec, "generate", [*context, *self._tokens(1, 60)], i) for i in range(3)]
-        await asyncio.gather(*siblings)
+        if self._together:
+            await asyncio.gather(*siblings)
+        else:
+            for sibling in siblings:
+                await sibling
         for _ in range(2):
             answer = await self._call(spec, "revise", context)
             context = [*context, *answer.output_ids, *self._tokens(5, 40)]
