@@ -7,7 +7,7 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check test test-loaded test-all clean
+.PHONY: help setup demo serve check test test-loaded test-all mutants clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -56,5 +56,19 @@ test-all: check ## every test, the slow ones included, with the coverage of bran
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
+# mutmut has a folder of its own, which sees the packages in .venv: nobody else needs it.
+MUTMUT := .mutants-venv
+
+$(MUTMUT)/.ready: $(READY)
+	$(BIN)/python -m venv $(MUTMUT)
+	$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > $$(echo $(MUTMUT)/lib/python3*/site-packages)/sluice.pth
+	$(MUTMUT)/bin/python -m pip --disable-pip-version-check install -q mutmut==3.8.1
+	@touch $@
+
+mutants: setup $(MUTMUT)/.ready ## change the core of the scheduler and the check of SQL; list what no test notices
+	rm -rf mutants
+	$(MUTMUT)/bin/python -m mutmut run
+	$(MUTMUT)/bin/python -m mutmut results
+
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
+	rm -rf $(VENV) $(MUTMUT) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info

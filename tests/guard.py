@@ -24,6 +24,7 @@ POLITE_SECONDS = 5.0
 ENDING_VARIABLE = "SLUICE_TEST_ENDING_SECONDS"
 """Sets how long what a finished session has told to end may take before it counts as left (60 s)."""
 _ENDED = b"ended"
+_RESOURCE_TRACKER = "multiprocessing.resource_tracker"
 _guard = pytest.StashKey["subprocess.Popen[bytes]"]()
 
 
@@ -55,11 +56,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def marked(mark: str) -> list[psutil.Process]:
-    """Return the running processes that carry ``mark``."""
+    """Return the running processes that carry ``mark``; not resource trackers, which end by themselves."""
     found = []
     for process in psutil.process_iter():
         with suppress(psutil.Error):
-            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+            runs = process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE
+            if runs and not any(_RESOURCE_TRACKER in part for part in process.cmdline()):
                 found.append(process)
     return found
 

@@ -46,7 +46,7 @@ async def test_belief_and_cache_agree(
     """Siblings, multi-turn calls and eviction: median within a block, P90 within two.
 
     One call at a time finds what was cached when it was sent.  With three workflows at a time and siblings
-    together, chance decides which calls a pass computes beside one another, so that only the median is bounded.
+    together, chance decides which calls one pass computes, so that only the median is bounded.
     """
     async with controlled(real.endpoint, NAME) as (controller, exchange):
         cache = exchange.dispatcher.runtimes[NAME].cache

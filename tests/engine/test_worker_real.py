@@ -82,8 +82,9 @@ async def test_without_the_hook_the_runtime_is_refused(tmp_path: Path) -> None:
 
 async def test_generates_and_caches(real: RealWorker, controller: FakeController) -> None:
     """Greedy output is repeatable, only first token and end are reported, and a shared prefix is cached."""
-    first = await controller.finished(NAME, generate("first", PROMPT))
-    again = await controller.finished(NAME, generate("again", PROMPT))
+    unlike_others = list(range(1000, 1064))
+    first = await controller.finished(NAME, generate("first", unlike_others))
+    again = await controller.finished(NAME, generate("again", unlike_others))
     assert [type(m) for m in controller.of("first")] == [FirstToken, Finished]
     assert (first.prompt_tokens, first.output_tokens, len(first.token_ids)) == (64, 8, 32)
     assert (first.cached_tokens, again.cached_tokens) == (0, 63)
