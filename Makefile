@@ -41,7 +41,7 @@ check: setup ## lint, format, types, import rule
 	$(BIN)/lint-imports --no-cache
 
 # Two processes: one begins with the tests on real runtimes, the other with the rest.
-PYTEST := -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+PYTEST := -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 QUICK := -m "not slow" --hypothesis-profile=quick
 
 test: check ## check, then all tests but the slow ones, and fewer examples of properties

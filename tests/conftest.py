@@ -10,7 +10,7 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.guard"]
+pytest_plugins = ["tests.guard", "tests.parallel"]
 
 # A test beside running engines may be slow at any example; pytest-timeout bounds it instead.
 settings.register_profile("sluice", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -33,15 +33,3 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("MPLCONFIGDIR", str(config.rootpath / ".pytest_cache" / "matplotlib"))
     os.environ["XDG_CACHE_HOME"] = folder = tempfile.mkdtemp(prefix="sluice-tests-")
     config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests on real runtimes come first and, with pytest-xdist, in one process: they share runtimes.
-
-    The other files are handed out one by one, so that what a module sets up is set up once.
-    """
-    items.sort(key=lambda item: item.get_closest_marker("real") is None)
-    for item in items:
-        real = item.get_closest_marker("real") is not None
-        item.add_marker(pytest.mark.xdist_group("real" if real else str(item.path)))

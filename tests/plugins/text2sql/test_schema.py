@@ -42,12 +42,12 @@ interval name type total sum true div struct array
 def schema_of(path: Path, script: str) -> DatabaseSchema:
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(script)
-    return introspect(sa.create_engine(f"sqlite:///{path}"))
+    return introspect(sa.create_engine(sa.URL.create("sqlite", database=str(path))))
 
 
 @pytest.fixture(scope="module")
 def shop(shop_path: Path) -> DatabaseSchema:
-    return introspect(sa.create_engine(f"sqlite:///{shop_path}"))
+    return introspect(sa.create_engine(sa.URL.create("sqlite", database=str(shop_path))))
 
 
 def test_tables_columns_and_keys_are_read(shop: DatabaseSchema) -> None:
