@@ -173,6 +173,7 @@ async def test_aborts_reach_sglang(real: RealWorker, controller: FakeController)
         await asyncio.to_thread(real.gate.until, busy(SLOTS, 1))
         for name in reversed(names):
             controller.send(NAME, Abort(rid=rid(name)))
+        for name in names:
             assert await controller.failure(name) == "cancelled"
     assert (await controller.finished(NAME, generate("a-next", PROMPT))).output_tokens == 8
 
@@ -217,6 +218,7 @@ async def test_heartbeats_show_sglangs_load(real: RealWorker, controller: FakeCo
         await controller.heartbeat(lambda beat: beat.scheduler_steps > now.scheduler_steps)
         for name in names:
             controller.send(NAME, Abort(rid=rid(name)))
+        for name in names:
             await controller.failure(name)
     await controller.heartbeat(lambda beat: (beat.running, beat.waiting, beat.used_tokens) == (0, 0, 0))
 

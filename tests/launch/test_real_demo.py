@@ -23,7 +23,7 @@ RIGHT = (
 )
 
 
-@pytest.mark.parametrize(("question", "sql"), zip(DEMO_QUESTIONS, RIGHT, strict=True))
+@pytest.mark.parametrize(("question", "sql"), list(zip(DEMO_QUESTIONS, RIGHT, strict=True)))
 def test_the_demos_answers_are_right(pair: RealServer, question: str, sql: str) -> None:
     """Each question of ``make demo`` gets exactly the rows that SQLite gives for hand-written SQL."""
     with closing(sqlite3.connect(demo_database())) as connection:

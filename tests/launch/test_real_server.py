@@ -72,8 +72,8 @@ def test_disconnect_ends_the_call_on_the_runtime(pair: RealServer) -> None:
         return sum(worker["running"] or 0 for worker in pair.workers()) == 1
 
     assert eventually(pair.idle)
-    # Paced, 4,000 tokens take most of an hour: only an abort empties the runtimes.
-    with pair.gate.paced(1.0):
+    # Paced, 4,000 tokens take half an hour: only an abort empties the runtimes.
+    with pair.gate.paced(0.5):
         stream = body | {"stream": True}
         with pair.client() as client, client.stream("POST", "/generate", json=stream) as response:
             next(response.iter_lines())
