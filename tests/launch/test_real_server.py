@@ -76,7 +76,8 @@ def test_disconnect_ends_the_call_on_the_runtime(pair: RealServer) -> None:
     with pair.gate.paced(0.5):
         stream = body | {"stream": True}
         with pair.client() as client, client.stream("POST", "/generate", json=stream) as response:
-            next(response.iter_lines())
+            lines = response.iter_lines()  # the connection ends with it
+            next(lines)
             assert eventually(running), pair.workers()
         assert eventually(pair.idle), pair.workers()
         with closing(HTTPConnection("127.0.0.1", pair.port, timeout=GUARD_SECONDS)) as connection:
