@@ -1,40 +1,8 @@
-"""``python -m launch.demo``: start a server, ask the demo database four questions, show how it answers.
+"""``python -m launch.demo``: the door of ``launch/ask/demo_cli.py``."""
 
-The workflow runs in full, as published: nothing ends early because results agree.  Everything is real: two
-SGLang runtimes, the scheduler, the workflow and SQLite.  The model is tiny and was trained for this database.
-"""
-
-from __future__ import annotations
-
-import argparse
 import sys
 
-import httpx
-from rich.console import Console
-
-from launch.examples import DEMO_QUESTIONS, NO_ROWS_QUESTION
-from launch.local import local_server
-from launch.show import show_answer
-
-
-def main() -> int:
-    """Run the demo and return its exit code."""
-    parser = argparse.ArgumentParser(prog="python -m launch.demo", description=__doc__)
-    parser.add_argument("--port", type=int, default=0, help="port of the demo's server (default: a free one)")
-    arguments = parser.parse_args()
-    console = Console(highlight=False)
-    try:
-        with local_server(["--no-early-ending"], port=arguments.port) as url:
-            questions = (*DEMO_QUESTIONS, NO_ROWS_QUESTION)
-            answers = [show_answer(console, url, question, "shop", steps=True) for question in questions]
-    except (RuntimeError, httpx.HTTPError) as error:
-        print(f"the demo failed: {error}", file=sys.stderr)
-        return 1
-    if not all(answers):
-        return 1
-    console.print('\nAsk your own: [bold]python -m launch.ask "How many customers live in Berlin?"[/]')
-    return 0
-
+from launch.ask.demo_cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

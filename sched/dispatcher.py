@@ -9,17 +9,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sched import events as ev
-from sched.cluster import RuntimeState
 from sched.errors import Failure
-from sched.forecast import Forecast
 from sched.gate import Gate
 from sched.lifecycle import Book
 from sched.limits import Limits
 from sched.placer import Placer
 from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
-from sched.profile import StageProfile
+from sched.predict.forecast import Forecast
+from sched.predict.stage_profile import StageProfile
 from sched.queues import Queues
 from sched.request import TERMINAL, Call, State, advance
+from sched.runtime import RuntimeState
 
 __all__ = ["Dispatcher", "Limits"]
 

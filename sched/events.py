@@ -18,9 +18,9 @@ from sched.decisions import Prewarm as Prewarm
 from sched.decisions import Rekey as Rekey
 from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
-from sched.latency import Chunks, Speed
+from sched.predict.latency import Chunks, Speed
+from sched.predict.speed import Pass
 from sched.request import CallSpec, WorkflowSpec
-from sched.speed import Pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class CacheScope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CacheReported:
-    """Blocks (``sched/prefix.py``) that the runtime's prefix cache now holds, and no longer holds."""
+    """Blocks (``sched/cache/prefix.py``) that the runtime's prefix cache now holds, and no longer holds."""
 
     name: str
     scope: CacheScope
@@ -167,7 +167,7 @@ class FirstToken:
 class CallFinished:
     """The runtime finished ``attempt``.  Seconds run from the runtime's receipt of the call.
 
-    ``output_blocks`` are those behind the prompt's (``sched/prefix.py``) that the output fills.
+    ``output_blocks`` are those behind the prompt's (``sched/cache/prefix.py``) that the output fills.
     """
 
     call_id: int

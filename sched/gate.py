@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sched.cluster import RuntimeState
 from sched.errors import Failure
 from sched.policy import Admission, AdmissionPolicy
 from sched.request import Workflow
+from sched.runtime import RuntimeState
 
 
 class Gate:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from sched.errors import Failure
 from sched.events import JoinOpened, WorkflowSettled
-from sched.profile import StageProfile
+from sched.predict.stage_profile import StageProfile
 from sched.request import Call, CallSpec, Join, State, Workflow, WorkflowSpec, advance
 
 

@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 
 from sched.budget import rest_seconds, stage_budget
-from sched.cluster import RuntimeState
 from sched.events import DecisionRecord
-from sched.forecast import Forecast, Rates
 from sched.policy import (
     CallView,
     Change,
@@ -20,7 +18,9 @@ from sched.policy import (
     PlacementPolicy,
     RuntimeView,
 )
+from sched.predict.forecast import Forecast, Rates
 from sched.request import Call
+from sched.runtime import RuntimeState
 
 
 class Placer:

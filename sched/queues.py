@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sched.cluster import RuntimeState
+from sched.cache.prewarm import Prewarmer
 from sched.errors import Failure
 from sched.events import CacheFlushed, CacheReported, Decision, Dispatch, PassesReported, Rekey
 from sched.limits import PrewarmLimits
 from sched.placer import Placer
 from sched.policy import Change
-from sched.prewarm import Prewarmer
 from sched.request import Call, State, Workflow, advance
+from sched.runtime import RuntimeState
 
 Fail = Callable[[Call, Failure, float], None]
 """Ends a call, wherever it is, because of a failure at a time."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sched.errors import Failure
-from sched.history import PathStep
 from sched.policy import Pace, Placement
+from sched.predict.history import PathStep
 from sched.workflow import PlanStep
 
 
@@ -65,7 +65,7 @@ class WorkflowSpec:
 class CallSpec:
     """A call as it arrives.  ``call_id`` is never used again: late reports name the call by it.
 
-    ``blocks`` is the hash chain of the prompt's full blocks (``sched/prefix.py``).  ``join_id`` names
+    ``blocks`` is the hash chain of the prompt's full blocks (``sched/cache/prefix.py``).  ``join_id`` names
     the fan-out that the call belongs to, ``join_size`` its number of branches and ``branch`` its place
     in it; ``ends_branch`` says that the branch is just this call.  ``priority`` goes before every policy's
     key (``sched/order.py``).
@@ -134,9 +134,9 @@ class Call:
 
     ``avoid`` names the runtimes that failed it.  ``expected_output_tokens`` is the mean of calls like it,
     ``likely_output_tokens`` their median.  What one call will show, as predicted when it is sent
-    (``sched/outlook.py``): ``likely_cached_tokens``, and ``expected_seconds`` from its sending to its end.
-    ``predicted_*`` were predicted for the runtime it is placed on (``lone``: alone there, nothing cached),
-    ``own_seconds`` for the average one, all at ``placed_at``.  ``popular_tokens``, ``lone_seconds``,
+    (``sched/predict/outlook.py``): ``likely_cached_tokens``, and ``expected_seconds`` from its sending to its
+    end. ``predicted_*`` were predicted for the runtime it is placed on (``lone``: alone there, nothing
+    cached), ``own_seconds`` for the average one, all at ``placed_at``.  ``popular_tokens``, ``lone_seconds``,
     ``lone_rest_seconds`` and ``pace`` as in ``CallView``.
     """
 

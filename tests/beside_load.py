@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from engine.children import die_with_parent
+from engine.worker.descendants import die_with_parent
 
 CORES = 2
 

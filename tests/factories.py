@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from launch.policies import ordering_registry, placement_registry
+from launch.shipped import ordering_registry, placement_registry
 from sched import events as ev
+from sched.cache.prefix import BLOCK_TOKENS
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import Failure
-from sched.latency import Chunks, LatencyModel
 from sched.policy import CallView, Change, OrderingPolicy, Placement, PlacementPolicy, RuntimeView
-from sched.prefix import BLOCK_TOKENS
+from sched.predict.latency import Chunks, LatencyModel
 from sched.request import Call, CallSpec, Workflow, WorkflowSpec
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from launch.api import errors, generate, health, learning, runtimes, text2sql, workflows
+from launch.api import error_answers
 from launch.api.guard import MAX_BODY_BYTES, Guard
+from launch.api.native import generate, runtimes
 from launch.api.openai import routes
+from launch.api.routes import health, learned, text2sql, workflows
 from launch.api.services import ApiServices, Text2SqlFactory
 
 __all__ = ["ApiServices", "Text2SqlFactory", "create_app"]
@@ -23,8 +25,8 @@ def create_app(services: ApiServices, max_body_bytes: int = MAX_BODY_BYTES) -> F
     app = FastAPI(title="Sluice", description=_DESCRIPTION, strict_content_type=False)
     app.state.services = services
     app.add_middleware(Guard, max_body_bytes=max_body_bytes, responded=services.metrics.meters.responded)
-    errors.install(app)
+    error_answers.install(app)
     # They are tried in this order: the busiest come first.
-    for module in (generate, routes, text2sql, workflows, health, runtimes, learning):
+    for module in (generate, routes, text2sql, workflows, health, runtimes, learned):
         app.include_router(module.router)
     return app

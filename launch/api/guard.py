@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from launch.api.errors import error_response
+from launch.api.error_answers import error_response
 from launch.api.timing import stamp_ingress
 from sched.errors import SluiceError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from engine.calls import CallRequest
-from engine.timeline import CallEntry
+from engine.controller.calls import CallRequest
+from engine.controller.timeline import CallEntry
 
 
 def scheduling(call: CallRequest, entry: CallEntry) -> dict[str, Any]:

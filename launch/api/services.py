@@ -8,13 +8,13 @@ from typing import Annotated, Any, Protocol, cast
 
 from fastapi import Depends, Request
 
-from engine.controller import Controller
-from engine.external import ExternalWorkflows
-from engine.runner import WorkflowRunner
-from engine.tokens import PromptEncoder
-from launch.api.metrics import Metrics
+from engine.controller.controller import Controller
+from engine.controller.external import ExternalWorkflows
+from engine.controller.runner import WorkflowRunner
+from engine.controller.tokens import PromptEncoder
+from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.model import ServedModel
-from launch.tuning.live import LiveTuner
+from launch.controller.live_tuner import LiveTuner
 from sched.workflow import PlanStep, WorkflowProgram
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
-from engine.external import ExternalWorkflows, Place, WorkflowTag
+from engine.controller.external import ExternalWorkflows, Place, WorkflowTag
 from sched.errors import Failure, SluiceError
 
 T = TypeVar("T")

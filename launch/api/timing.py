@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from starlette.types import Scope
 
-from engine.calls import CallResult
+from engine.controller.calls import CallResult
 from sched.clock import monotonic
 
 HEADER = "server-timing"

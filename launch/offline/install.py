@@ -2,7 +2,7 @@
 
 ``python3 -m launch.offline.install PART … --into FOLDER`` needs nothing but Python's standard library and
 pip.  What is there already stays; parts may come one after another.  With the last one it shows what the host
-can serve with (``engine/probe.py``), and ends with the line that makes Python find it.
+can serve with (``engine/sglang/probe.py``), and ends with the line that makes Python find it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def install(parts: Sequence[Path], folder: Path) -> list[int]:
 def probe(folder: Path) -> int:
     """Show what can be served with what is in ``folder``; return the exit code."""
     path = os.pathsep.join([str(site(folder)), *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "engine.probe"]
+    command = [sys.executable, "-m", "engine.sglang.probe"]
     return subprocess.run(command, env={**os.environ, "PYTHONPATH": path}, timeout=_SECONDS).returncode
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sched.policy import Admission, RuntimeView, WorkflowView
-from sched.speed import stretched
+from sched.predict.speed import stretched
 
 _RETRY_SECONDS = (1.0, 60.0)
 

@@ -25,7 +25,7 @@ class CacheAware:
     Ties are chance, drawn by ``seed``.  Of equal queues the router takes the first in an order that each of
     its processes has its own.  Of equal prefixes, it compares texts to the letter: the owner of any earlier
     prompt that goes on with the same letter wins, so the draw is weighted by the text that was sent.
-    (``tests/launch/test_peers_cache_aware.py`` holds these rules against the real router, whose
+    (``tests/launch/bench/peers/test_cache_aware.py`` holds these rules against the real router, whose
     documents still tell of the smallest tree instead of 3.)
 
     The router's tree forgets nothing for long; here a prefix counts while the core believes it in the

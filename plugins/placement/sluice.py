@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sched.policy import CallView, Placement, RuntimeView
-from sched.speed import stretched
+from sched.predict.speed import stretched
 
 _MOST_LATE = 3.0
 """A workflow later than so many times its target is as urgent as one can be."""

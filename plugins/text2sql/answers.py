@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from plugins.text2sql.grammar import table_list_tree
-from plugins.text2sql.grammar_tree import Node, Rule, alt, listed, seq
-from plugins.text2sql.schema import DatabaseSchema
-from plugins.text2sql.spans import spans
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.demo.grammar.statements import table_list_tree
+from plugins.text2sql.demo.grammar.tree import Node, Rule, alt, listed, seq
+from plugins.text2sql.demo.question.spans import spans
 from sched.workflow import Generation
 
 T = TypeVar("T")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from plugins.text2sql import stages, templates
+from plugins.text2sql import stages
 from plugins.text2sql.agent import Tool, run_agent
 from plugins.text2sql.answers import keywords_form
 from plugins.text2sql.options import Job
-from plugins.text2sql.retrieval import Found, Retrieval
+from plugins.text2sql.prompts import templates
+from plugins.text2sql.retrieval.retrieval import Found, Retrieval
 from sched.workflow import Steps
 
 

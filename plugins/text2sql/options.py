@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
 
 from plugins.text2sql.answers import Form
-from plugins.text2sql.doubts import doubt
-from plugins.text2sql.few_shot import full_prompts
-from plugins.text2sql.grammar import sql_tree
-from plugins.text2sql.grammar_tree import Node, max_length, to_ebnf
-from plugins.text2sql.grammar_values import values_about
-from plugins.text2sql.prompts import COMPACT, Prompts, Topic
-from plugins.text2sql.schema import DatabaseSchema
-from plugins.text2sql.terse import DEMO
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.demo.doubts.doubts import doubt
+from plugins.text2sql.demo.grammar.statements import sql_tree
+from plugins.text2sql.demo.grammar.tree import Node, max_length, to_ebnf
+from plugins.text2sql.demo.grammar.values import values_about
+from plugins.text2sql.demo.terse import DEMO
+from plugins.text2sql.prompts.compact import COMPACT, Prompts, Topic
+from plugins.text2sql.prompts.full import full_prompts
 from sched.workflow import GenerateParams, Segment, SqlResult, Steps
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Text2SqlOptions:
 
     @property
     def knows_texts(self) -> bool:
-        """Whether texts in SQL are bound to what was found and said (``grammar_texts.py``).
+        """Whether texts in SQL are bound to what was found and said (``texts.py``).
 
         Larger models can do better: they know that New York may be stored as NYC.
         """

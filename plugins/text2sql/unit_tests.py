@@ -10,8 +10,8 @@ from functools import partial
 from plugins.text2sql import stages
 from plugins.text2sql.agent import Tool, run_agent
 from plugins.text2sql.answers import unit_tests_form, verdicts_form
+from plugins.text2sql.databases.schema import DatabaseSchema, render
 from plugins.text2sql.options import Job
-from plugins.text2sql.schema import DatabaseSchema, render
 from sched.workflow import SqlResult, Steps
 
 

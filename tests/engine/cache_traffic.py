@@ -9,15 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from engine.calls import CallRequest, CallResult
-from engine.controller import Controller
-from engine.exchange import Exchange, ExchangeOptions
-from engine.link import RouterLink
-from engine.tokens import prompt_from_ids
-from engine.workers import WorkerTable
-from launch.policies import ordering_registry, placement_registry
+from engine.controller.calls import CallRequest, CallResult
+from engine.controller.controller import Controller
+from engine.controller.exchange import Exchange, ExchangeOptions
+from engine.controller.tokens import prompt_from_ids
+from engine.controller.workers import WorkerTable
+from engine.wire.link import RouterLink
+from launch.shipped import ordering_registry, placement_registry
+from sched.cache.prefix import BLOCK_TOKENS
 from sched.dispatcher import Dispatcher
-from sched.prefix import BLOCK_TOKENS
 from sched.request import WorkflowSpec
 from tests.waiting import GUARD_SECONDS
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from engine.link import DealerLink, RouterLink
-from tests.engine.link_ends import Inbox
+from engine.wire.link import DealerLink, RouterLink
 from tests.engine.real_worker import RealWorker, RealWorkers
+from tests.engine.wire.link_ends import Inbox
 from tests.engine.worker_process import (
     FakeController,
     StartWorker,

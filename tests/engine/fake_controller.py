@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from engine.link import RouterLink
-from engine.messages import (
+from engine.wire.link import RouterLink
+from engine.wire.messages import (
     RID_LENGTH,
     Failed,
     Finished,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.spec import WorkerSpec
+from engine.wire.spec import WorkerSpec
 from tests.engine.worker_process import WorkerProcess
-from tests.gate import Gate
+from tests.pass_gate import Gate
 from tests.random_model import default_folder, ensure_model
 from tests.waiting import GUARD_SECONDS
 

@@ -6,9 +6,9 @@ from array import array
 
 import pytest
 
-from engine.commands import FLUSH_CACHE
-from engine.messages import CacheChanged, CacheRequest, Command
-from sched.prefix import block_chain
+from engine.wire.messages import CacheChanged, CacheRequest, Command
+from engine.worker.commands import FLUSH_CACHE
+from sched.cache.prefix import block_chain
 from tests.engine.cache_traffic import Traffic, controlled
 from tests.engine.worker_process import FakeController, StartWorker, generate, rid
 from tests.waiting import reached

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from engine.calls import CallRequest
-from engine.tokens import prompt_from_ids
+from engine.controller.calls import CallRequest
+from engine.controller.tokens import prompt_from_ids
 from sched.request import WorkflowSpec
 from tests.engine.cache_traffic import controlled
 from tests.engine.real_worker import NAME, RealWorker

@@ -15,8 +15,8 @@ from typing import Any
 
 import psutil
 
-from engine.messages import Generate
-from engine.spec import WorkerSpec
+from engine.wire.messages import Generate
+from engine.wire.spec import WorkerSpec
 from tests.engine.fake_controller import FakeController as FakeController
 from tests.engine.fake_controller import rid as rid
 from tests.waiting import GUARD_SECONDS

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launch.policies import admission_registry, ordering_registry, placement_registry
+from launch.shipped import admission_registry, ordering_registry, placement_registry
 from sched.order import queue_position
 from sched.policy import Change, FollowingPolicy, OrderingPolicy, Pace, PlacementPolicy
 from sched.request import Call, Join

@@ -8,7 +8,7 @@ from sched.clock import ManualClock
 from sched.errors import Failure
 from sched.events import BranchEnded, DeadlineChanged, JoinOpened, WorkflowEnded
 from sched.lifecycle import Book
-from sched.profile import StageProfile
+from sched.predict.stage_profile import StageProfile
 from sched.request import State, Workflow
 from sched.workflow import PlanStep
 from tests.factories import SimpleCluster, call_spec, make_dispatcher, workflow_spec

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launch.api.native_bodies import GenerateBody
+from launch.api.native.native_bodies import GenerateBody
 from sched.order import PREWARM_PRIORITY, queue_position
 
 

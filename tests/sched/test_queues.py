@@ -9,7 +9,7 @@ import pytest
 from sched import events as ev
 from sched.events import CacheScope
 from sched.policy import CallView, Placement, RuntimeView
-from sched.speed import Pass
+from sched.predict.speed import Pass
 from tests.factories import FaultyPlacement, SimpleCluster, chain, make_dispatcher
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from launch.policies import ordering_registry, placement_registry
+from launch.shipped import ordering_registry, placement_registry
 from sched.errors import ConfigError
 
 _MINE = """

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from launch.api.sglang_fields import REQUEST_FIELDS
+from launch.api.native.sglang_fields import REQUEST_FIELDS
 from sched.errors import InvalidRequestError
 
 IGNORED = frozenset(

@@ -9,14 +9,14 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 
-from engine.tokens import Prompt, prompt_from_ids
+from engine.controller.tokens import Prompt, prompt_from_ids
 from launch.api.identity import workflow_tag
-from launch.api.openai.answers import ChatAnswer, CompletionAnswer, ModelCard, ModelList
-from launch.api.openai.bodies import ChatBody, CompletionBody
-from launch.api.openai.calls import Asked
-from launch.api.openai.errors import OpenAiRoute, error_docs
+from launch.api.openai.answering import reply
+from launch.api.openai.choices import Asked
+from launch.api.openai.error_form import OpenAiRoute, error_docs
 from launch.api.openai.forms import CHAT, COMPLETION
-from launch.api.openai.replies import reply
+from launch.api.openai.request_models import ChatBody, CompletionBody
+from launch.api.openai.response_models import ChatAnswer, CompletionAnswer, ModelCard, ModelList
 from launch.api.replies import JsonResponse, stream_docs
 from launch.api.services import ApiServices, Services
 from sched.errors import InvalidRequestError

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from plugins.text2sql.databases import DatabaseRegistry
-from plugins.text2sql.shop import build_shop
+from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.demo.shop import build_shop
 
 
 @pytest.fixture(scope="session")

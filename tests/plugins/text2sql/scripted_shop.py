@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from plugins.text2sql.databases import DatabaseRegistry
-from plugins.text2sql.retrieval import Found
-from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
+from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.program import Text2Sql, Text2SqlOptions
+from plugins.text2sql.retrieval.retrieval import Found
 from tests.plugins.text2sql.scripted_steps import Hold, Journal, Model, ScriptedSteps, at_once, by_stage
 
 QUESTION = "How many customers live in Germny?"

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from plugins.text2sql.databases import DatabaseRegistry
+from plugins.text2sql.databases.databases import DatabaseRegistry
 from sched.workflow import GenerateParams, Generation, Segment, SegmentKind, SqlResult, Steps
-from tests.plugins.text2sql.statements import AMPLE, GUARD
+from tests.plugins.text2sql.databases.running_statements import AMPLE, GUARD
 
 T = TypeVar("T")
 

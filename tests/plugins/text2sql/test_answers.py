@@ -9,11 +9,11 @@ import pytest
 
 from plugins.text2sql import answers
 from plugins.text2sql.answers import Form
-from plugins.text2sql.grammar_tree import max_length, sample, to_ebnf
-from plugins.text2sql.prompts import TESTS
-from plugins.text2sql.schema import Column, DatabaseSchema, Kind, Table
+from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
+from plugins.text2sql.demo.grammar.tree import max_length, sample, to_ebnf
+from plugins.text2sql.prompts.compact import TESTS
 from sched.workflow import Generation
-from tests.plugins.text2sql.grammar_machine import accepts, compiled
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled
 
 SCHEMA = DatabaseSchema(
     tuple(Table(name, (Column("id", "", True, True, Kind.NUMBER, (1,)),), (), 1) for name in ("a", "b c"))

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.text2sql import stages
-from plugins.text2sql.databases import DatabaseRegistry
+from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.program import Text2Sql, Text2SqlOptions
 from plugins.text2sql.unit_tests import is_won, passes
-from plugins.text2sql.workflow import Text2Sql, Text2SqlOptions
 from tests.plugins.text2sql.scripted_shop import BROKEN, EMPTY, OTHER, RIGHT, RIGHT_TOO, WRONG, run, scripted
 from tests.plugins.text2sql.scripted_steps import Call, Journal, at_once, for_ever
 

@@ -1,0 +1,1 @@
+"""The controller: it owns links, timers and the journal, and decides nothing."""

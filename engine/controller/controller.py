@@ -1,0 +1,249 @@
+"""The controller's face to HTTP and workflows: open, run, cancel, drain.  It decides nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from engine.controller.calls import CallRequest, CallResult, PendingCall
+from engine.controller.described import describe_runtimes
+from engine.controller.exchange import Exchange
+from engine.controller.maintenance import Maintenance
+from engine.controller.timeline import CallEntry, WorkflowRecord, WorkflowRecords
+from engine.controller.workers import WorkerTable
+from engine.wire import messages as msg
+from sched import events as ev
+from sched.errors import (
+    CancelledCallError,
+    ConflictError,
+    Failure,
+    InvalidRequestError,
+    UnavailableError,
+    error_for,
+)
+from sched.predict.stage_profile import StageProfile
+from sched.request import WorkflowSpec
+
+
+class Controller:
+    """Workflows and calls over an :class:`Exchange`.  Use from one event loop."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.clock = exchange.clock
+        self.draining = False
+        self.maintenance = Maintenance(exchange)
+        self._exchange = exchange
+        self._call_ids = itertools.count(1)
+        self._client_rids: dict[str, int] = {}
+
+    @property
+    def workers(self) -> WorkerTable:
+        """The runtimes of this server."""
+        return self._exchange.workers
+
+    @property
+    def profile(self) -> StageProfile:
+        """What is known of stages."""
+        return self._exchange.dispatcher.profile
+
+    @property
+    def records(self) -> WorkflowRecords:
+        """Workflows, open and lately closed."""
+        return self._exchange.records
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Refuse new work and wait for what runs, at most ``grace_seconds``; the rest is cancelled."""
+        self.draining = True
+        deadline = self.clock() + grace_seconds
+        while self._exchange.pending and self.clock() < deadline:  # noqa: ASYNC110 (a short, rare wait)
+            await asyncio.sleep(0.05)
+        for record in self.records.latest(limit=1_000_000):
+            if self.records.is_open(record.spec.workflow_id):
+                self.cancel_workflow(record.spec.workflow_id, "the server is shutting down")
+
+    @property
+    def ready(self) -> bool:
+        """Whether every expected runtime is up and no drain has begun."""
+        return len(self.workers) == len(self.workers.expected) and not self.draining
+
+    def describe_runtimes(self) -> list[dict[str, Any]]:
+        """Return one dictionary per expected runtime: what it says of itself, and what is believed of it."""
+        return describe_runtimes(self._exchange)
+
+    @property
+    def calls_in_flight(self) -> int:
+        """Calls accepted and not settled."""
+        return len(self._exchange.pending)
+
+    # --- workflows ------------------------------------------------------------------------------
+
+    def open_workflow(self, spec: WorkflowSpec) -> WorkflowRecord:
+        """Begin a workflow.
+
+        Raises:
+            UnavailableError: the server is draining.
+            ConflictError: the id is in use.
+            OverloadedError: the admission policy refuses it.
+        """
+        if self.draining:
+            raise UnavailableError("the server is shutting down", retry_after=5.0)
+        if self.records.is_open(spec.workflow_id):
+            raise ConflictError(f"workflow {spec.workflow_id!r} is already open", field="workflow_id")
+        record = WorkflowRecord(spec, self.clock())
+        self.records.open(record)
+        self._exchange.handle(ev.WorkflowArrived(spec))
+        if record.failure is not None:
+            raise error_for(record.failure)
+        self._note(record)
+        return record
+
+    def advised_candidates(self, workflow_id: str, wanted: int) -> int:
+        """Return how many of ``wanted`` alternative answers a workflow had better write."""
+        return self._exchange.dispatcher.advised_candidates(workflow_id, wanted, self.clock())
+
+    def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
+        """End a workflow; calls of it that still run are cancelled."""
+        self._exchange.handle(ev.WorkflowEnded(workflow_id, failure))
+
+    def cancel_workflow(self, workflow_id: str, reason: str) -> None:
+        """Give a workflow up; its calls are aborted on their runtimes."""
+        self._exchange.handle(ev.WorkflowCancelled(workflow_id, reason))
+
+    def change_deadline(self, workflow_id: str, slo_seconds: float) -> None:
+        """Give an open workflow another deadline, ``slo_seconds`` after its arrival."""
+        self._exchange.handle(ev.DeadlineChanged(workflow_id, slo_seconds))
+        record = self.records.get(workflow_id)
+        assert record is not None
+        record.spec = replace(record.spec, slo_seconds=slo_seconds)
+        self._note(record)
+
+    def _note(self, record: WorkflowRecord) -> None:
+        if self._exchange.journal is not None:
+            self._exchange.journal.accepted(record)
+
+    def statement_ended(self, workflow_id: str, stage: str, seconds: float) -> None:
+        """Note SQL that a workflow's stage asked for."""
+        self._exchange.handle(ev.StatementEnded(workflow_id, stage, seconds))
+
+    def open_join(self, workflow_id: str, join_id: str, size: int) -> None:
+        """Begin a fan-out of ``size`` branches (nothing happens if the workflow has ended)."""
+        if self.records.is_open(workflow_id):
+            self._exchange.handle(ev.JoinOpened(workflow_id, join_id, size))
+
+    def end_branch(self, workflow_id: str, join_id: str, branch: int) -> None:
+        """Note that a branch of a fan-out ended."""
+        self._exchange.handle(ev.BranchEnded(workflow_id, join_id, branch))
+
+    # --- calls ----------------------------------------------------------------------------------
+
+    async def generate(self, request: CallRequest, rid: str | None = None) -> CallResult:
+        """Run a call to its end; cancelling the caller aborts it on the runtime.
+
+        ``rid`` is the client's name for the call, by which :meth:`cancel_call` finds it.
+
+        Raises:
+            ConflictError: ``rid`` is in use.
+            SluiceError: rejected, failed, timed out or cancelled.
+        """
+        async with self._call(request, rid) as call:
+            # Bounded by the core's time limit, which settles the call.
+            return await asyncio.shield(call.done)
+
+    async def stream(
+        self, request: CallRequest, rid: str | None = None
+    ) -> AsyncGenerator[tuple[msg.Chunk, CallEntry] | CallResult, None]:
+        """Yield the output as it comes, with the call's line in the timeline, and, last, the result.
+
+        Closing the iterator aborts the call.  ``rid`` as in :meth:`generate`.
+
+        Raises:
+            SluiceError: as :meth:`generate`.
+        """
+        async with self._call(request, rid) as call:
+            while (chunk := await call.chunks.get()) is not None:
+                yield chunk, call.entry
+            yield await call.done
+
+    def cancel_call(self, rid: str, reason: str) -> bool:
+        """Cancel the call that its client named ``rid``; return whether there is one."""
+        call_id = self._client_rids.get(rid)
+        if call_id is None:
+            return False
+        self._exchange.handle(ev.CallCancelled(call_id, reason))
+        return True
+
+    def cancel_all_calls(self, reason: str) -> int:
+        """Cancel every call in flight, of whatever workflow; return how many there were."""
+        calls = list(self._exchange.pending)
+        for call_id in calls:
+            self._exchange.handle(ev.CallCancelled(call_id, reason))
+        return len(calls)
+
+    def check_rid(self, rid: str | None) -> None:
+        """Refuse a client's name for a call that another call in flight has.
+
+        Raises:
+            ConflictError: ``rid`` is in use.
+        """
+        if rid in self._client_rids:
+            raise ConflictError(f"a call with rid {rid!r} is in flight", field="rid")
+
+    def check_length(self, prompt_tokens: int, max_new_tokens: int, field: str = "text") -> None:
+        """Refuse what no runtime could hold, before it is queued; ``field`` is where the prompt came from.
+
+        Raises:
+            UnavailableError: no runtime is up.
+            InvalidRequestError: prompt or prompt and output are longer than the context.
+        """
+        context = self.workers.context_length
+        if context is None:
+            raise UnavailableError("no runtime is ready", retry_after=2.0)
+        if prompt_tokens >= context:
+            raise InvalidRequestError(
+                f"the prompt has {prompt_tokens} tokens, the context holds {context}: shorten it",
+                field=field,
+            )
+        if prompt_tokens + max_new_tokens > context:
+            raise InvalidRequestError(
+                f"{prompt_tokens} prompt tokens and max_new_tokens {max_new_tokens} exceed the context "
+                f"of {context} tokens: ask for at most {context - prompt_tokens}",
+                field="sampling_params.max_new_tokens",
+            )
+
+    @asynccontextmanager
+    async def _call(self, request: CallRequest, rid: str | None) -> AsyncIterator[PendingCall]:
+        self.check_rid(rid)
+        call = self._accept(request)
+        if rid is not None:
+            self._client_rids[rid] = call.call_id
+        try:
+            yield call
+        finally:
+            if rid is not None:
+                del self._client_rids[rid]
+            if call.call_id in self._exchange.pending:
+                self._exchange.handle(ev.CallCancelled(call.call_id, "its client went away"))
+            if call.done.done() and not call.done.cancelled():
+                call.done.exception()  # seen: asyncio must not report it as forgotten
+
+    def _accept(self, request: CallRequest) -> PendingCall:
+        self.check_length(request.prompt.tokens, request.max_new_tokens)
+        record = self.records.get(request.workflow_id)
+        if record is None or not self.records.is_open(request.workflow_id):
+            raise CancelledCallError(f"workflow {request.workflow_id} has ended")
+        now = self.clock()
+        entry = CallEntry(
+            stage=request.stage,
+            branch=request.branch if request.join_id else None,
+            ready_at=now - record.arrival,
+            prompt_tokens=request.prompt.tokens,
+        )
+        call = PendingCall(
+            next(self._call_ids), request, entry, record, asyncio.get_running_loop().create_future(), now
+        )
+        self._exchange.accept(call)
+        return call

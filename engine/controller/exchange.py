@@ -1,0 +1,250 @@
+"""Events in, decisions out: the traffic between the core, the workers and the calls in flight."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from engine.controller.cache_reports import CacheReports
+from engine.controller.calls import CallResult, PendingCall, RequestIds
+from engine.controller.inquiries import Inquiries
+from engine.controller.journal import Journal
+from engine.controller.observer import NOBODY, Observer
+from engine.controller.prewarming import Prewarming
+from engine.controller.reports import Reports
+from engine.controller.timeline import WorkflowRecords
+from engine.controller.workers import WorkerTable, passes_reported, runtime_up
+from engine.wire import messages as msg
+from engine.wire.link import RouterLink
+from sched import events as ev
+from sched.clock import Clock, monotonic
+from sched.dispatcher import Dispatcher
+from sched.errors import Failure, error_for
+from sched.request import State
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExchangeOptions:
+    """``epoch`` names this controller's life.  ``tick_seconds``: period of heartbeats and time limits.
+    ``call_timeout_seconds``: limit of one call, waiting included."""
+
+    epoch: str
+    tick_seconds: float = 0.5
+    call_timeout_seconds: float = 600.0
+
+
+class Exchange:
+    """Owns the link, the core and the pending calls.  Use from one event loop.
+
+    ``complete`` is set when every expected worker has been welcomed for the first time.
+    """
+
+    def __init__(
+        self,
+        link: RouterLink,
+        dispatcher: Dispatcher,
+        workers: WorkerTable,
+        options: ExchangeOptions,
+        clock: Clock = monotonic,
+        observer: Observer = NOBODY,
+        journal: Journal | None = None,
+    ) -> None:
+        self.clock = clock
+        self.workers = workers
+        self.records = WorkflowRecords()
+        self.journal = journal
+        for record in journal.restore() if journal else ():
+            self.records.add_closed(record)
+        self.pending: dict[int, PendingCall] = {}
+        self.complete = asyncio.Event()
+        self._link = link
+        self.dispatcher = dispatcher
+        self._options = options
+        self._observer = observer
+        self._rids = RequestIds(options.epoch)
+        self._tasks: list[asyncio.Task[None]] = []
+        self._on_decision: Mapping[type, Callable[[Any], None]] = {
+            ev.Dispatch: self._dispatch,
+            ev.Rekey: self._rekey,
+            ev.Abort: self._abort,
+            ev.CallSettled: self._call_settled,
+            ev.WorkflowSettled: self._workflow_settled,
+            ev.Joined: lambda decision: None,
+            **Prewarming(link, workers, self.pending, self._rids, self.handle).handlers,
+        }
+        self.inquiries = Inquiries(link, workers)
+        self._cache_reports = CacheReports(link, self.handle)
+        self._on_message: Mapping[type, Callable[[bytes, Any], None]] = {
+            msg.Hello: self._hello,
+            msg.Heartbeat: self._heartbeat,
+            **Reports(self.pending, self._rids, dispatcher, self.handle, clock).handlers,
+            msg.CacheChanged: self._cache_reports.take,
+            msg.CommandReply: self.inquiries.reply,
+        }
+
+    def start(self) -> None:
+        """Begin to listen to workers; call from a running event loop."""
+        self._tasks = [
+            asyncio.create_task(self._receive(), name="receive"),
+            asyncio.create_task(self._tick(), name="tick"),
+        ]
+
+    async def close(self) -> None:
+        """Stop listening, close the link, the observer and the journal."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._link.close()
+        self._observer.close()
+        if self.journal is not None:
+            self.journal.close()
+
+    def accept(self, call: PendingCall) -> None:
+        """Take a call in; ``call.done`` will be resolved, whatever happens."""
+        self.pending[call.call_id] = call
+        call.record.add(call.entry)
+        self.handle(ev.CallArrived(call.request.spec(call.call_id, self._options.call_timeout_seconds)))
+
+    def handle(self, event: ev.Event) -> None:
+        """Give the core an event and carry out what it decides."""
+        for decision in self.dispatcher.handle(event, self.clock()):
+            self._on_decision[type(decision)](decision)
+
+    def worker_died(self, pid: int) -> None:
+        """Note the end of a worker process, if it was one of ours, before it is missed."""
+        name = self.workers.remove(pid)
+        if name is not None:
+            self._lost(name, "its process died")
+
+    # --- decisions ------------------------------------------------------------------------------
+
+    def _dispatch(self, decision: ev.Dispatch) -> None:
+        call = self.pending[decision.call_id]
+        worker = self.workers.get(decision.runtime)
+        assert worker is not None
+        entry = call.entry
+        entry.state, entry.runtime, entry.attempts = State.DISPATCHED, decision.runtime, decision.attempt
+        entry.waited_seconds, entry.decision = decision.record.waited_seconds, decision.record
+        call.record.changed(entry)
+        self._observer.call_sent(call)
+        sent = self._link.send(worker.identity, self._generate_message(call, decision))
+        call.sent_clock = self.clock()
+        if not sent:
+            failure = Failure("unavailable", f"runtime {decision.runtime} could not be reached")
+            self.handle(ev.CallFailed(decision.call_id, decision.attempt, failure, retryable=True))
+
+    def _generate_message(self, call: PendingCall, decision: ev.Dispatch) -> msg.Generate:
+        request = call.request
+        return msg.Generate(
+            rid=self._rids.make(decision.call_id, decision.attempt),
+            token_ids=request.prompt.token_ids,
+            sampling=dict(request.sampling) | {"max_new_tokens": request.max_new_tokens},
+            key=decision.key,
+            sequence=decision.sequence,
+            remaining_seconds=decision.remaining_seconds,
+            priority=decision.priority,
+            logprobs=request.logprobs,
+            stream=request.stream,
+        )
+
+    def _rekey(self, decision: ev.Rekey) -> None:
+        call = self.pending[decision.call_id]
+        assert call.entry.decision is not None
+        call.entry.decision = replace(call.entry.decision, key=decision.key)
+        call.entry.rekeys += 1
+        call.record.changed(call.entry)
+        self._tell(decision, partial(msg.Rekey, key=decision.key))
+
+    def _abort(self, decision: ev.Abort) -> None:
+        self._tell(decision, msg.Abort)
+
+    def _tell(self, decision: ev.Rekey | ev.Abort, message: Callable[..., msg.Message]) -> None:
+        worker = self.workers.get(decision.runtime)
+        if worker is not None:
+            rid = self._rids.make(decision.call_id, decision.attempt)
+            self._link.send(worker.identity, message(rid=rid))
+
+    def _call_settled(self, decision: ev.CallSettled) -> None:
+        call = self.pending.pop(decision.call_id)
+        entry = call.entry
+        entry.state = decision.state
+        entry.total_seconds = self.clock() - call.ready_clock
+        if decision.failure is None:
+            assert call.answer is not None
+            call.done.set_result(CallResult(call.answer, entry, call.sent_clock, call.answered_clock))
+        else:
+            entry.error = decision.failure.message
+            call.done.set_exception(error_for(decision.failure))
+        call.chunks.put_nowait(None)
+        call.record.changed(entry)
+        self._observer.call_settled(call)
+
+    def _workflow_settled(self, decision: ev.WorkflowSettled) -> None:
+        record = self.records.close(decision.workflow_id)
+        if record is not None:
+            record.settle(decision.state, decision.seconds, decision.deadline_met, decision.failure)
+            self._observer.workflow_settled(record)
+            if self.journal is not None:
+                self.journal.ended(record)
+
+    # --- messages -------------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        while True:  # ends with close(); a link without traffic is no fault
+            identity, message = await self._link.recv()
+            handler = self._on_message.get(type(message))
+            if handler is None:
+                logger.warning("dropped a %s message: it goes the other way", message.kind)
+                continue
+            try:
+                handler(identity, message)
+            except Exception:
+                logger.exception("a %s message could not be handled", message.kind)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(self._options.tick_seconds)
+            try:
+                self._beat()
+            except Exception:
+                logger.exception("a heartbeat failed")
+
+    def _beat(self) -> None:
+        for identity in self.workers.identities():
+            self._link.send(identity, msg.Ping(epoch=self._options.epoch))
+        for name in self.workers.lost(self.clock()):
+            self._lost(name, "no heartbeat")
+        self.handle(ev.Tick())
+
+    def _lost(self, name: str, reason: str) -> None:
+        logger.error("runtime %s was lost: %s", name, reason)
+        self.handle(ev.RuntimeLost(name, reason))
+
+    def _hello(self, identity: bytes, hello: msg.Hello) -> None:
+        refusal = self.workers.refusal(hello)
+        if refusal is not None:
+            logger.error("runtime %s is refused: %s", hello.runtime, refusal)
+            self._link.send(identity, msg.Shutdown(grace_seconds=0.0))
+            return
+        fresh = self.workers.welcome(identity, hello, self.clock())
+        # First of all, since a fresh worker ends what it runs.
+        self._link.send(identity, msg.Welcome(epoch=self._options.epoch, fresh=fresh))
+        if fresh:
+            self.handle(ev.RuntimeLost(hello.runtime, "its worker was replaced"))
+            self.handle(runtime_up(hello))
+            self._cache_reports.ask(identity, hello.runtime)
+            logger.info("runtime %s is up (pid %d)", hello.runtime, hello.pid)
+            if len(self.workers) == len(self.workers.expected):
+                self.complete.set()
+
+    def _heartbeat(self, identity: bytes, heartbeat: msg.Heartbeat) -> None:
+        if not self.workers.heard(heartbeat, self.clock()):
+            self._link.send(identity, msg.Introduce())
+        elif heartbeat.passes:
+            self.handle(passes_reported(heartbeat))

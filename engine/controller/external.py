@@ -1,0 +1,142 @@
+"""Workflows run by agents outside: calls that come one by one and name the workflow they belong to."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import uuid4
+from weakref import WeakKeyDictionary
+
+from engine.controller.controller import Controller
+from engine.controller.timeline import BARE_CALL, EXTERNAL, WorkflowRecord
+from sched.errors import ConflictError, Failure, InvalidRequestError
+from sched.request import WorkflowSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowTag:
+    """What a client says of a call's workflow.  ``siblings`` is the size of the call's fan-out; ``last``
+    ends the workflow with this call.  ``workflow_id`` is ``None`` for a bare call.  ``session``: the id is a
+    session's, which may go on after the deadline; a call that comes then begins a new workflow."""
+
+    workflow_id: str | None = None
+    stage: str = "generate"
+    slo_seconds: float | None = None
+    siblings: int = 1
+    database: str | None = None
+    tenant: str = "default"
+    last: bool = False
+    session: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a call stands: its workflow and, with siblings, its join and branch."""
+
+    record: WorkflowRecord
+    stage: str
+    join_id: str | None
+    join_size: int
+    branch: int
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Fan-outs and open calls of one external workflow.
+
+    Siblings of a stage fill a join in the order in which they come.
+    """
+
+    numbers: itertools.count[int] = field(default_factory=itertools.count)
+    filling: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    open_calls: int = 0
+    closing: bool = False
+
+    def join(self, stage: str, siblings: int) -> tuple[str, int, int]:
+        """Return ``(join id, size, branch)`` of the next sibling of ``stage``."""
+        join_id, size, branch = self.filling.get(stage, ("", siblings, siblings))
+        if branch >= size or size != siblings:
+            join_id, size, branch = f"{stage}-{next(self.numbers)}", siblings, 0
+        self.filling[stage] = (join_id, size, branch + 1)
+        return join_id, size, branch
+
+
+class ExternalWorkflows:
+    """Opens an external workflow at its first call and ends it after its last one."""
+
+    def __init__(self, controller: Controller, default_slo_seconds: float) -> None:
+        self._controller = controller
+        self._default_slo = default_slo_seconds
+        # Weak: progress lives as long as the record, however the workflow ends.
+        self._progress: WeakKeyDictionary[WorkflowRecord, _Progress] = WeakKeyDictionary()
+
+    def enter(self, tag: WorkflowTag, calls: int = 1) -> list[Place]:
+        """Return the places of ``calls`` new calls, opening their workflow if they are its first.
+
+        A deadline that differs from the workflow's replaces it.
+        They are siblings; with ``tag.siblings`` over 1, that many such groups share the fan-out.
+
+        Raises:
+            InvalidRequestError: the workflow is open for another database.
+            ConflictError: the workflow is not an external one.
+            UnavailableError: the server is draining.
+        """
+        workflow_id = tag.workflow_id or f"call-{uuid4().hex[:16]}"
+        records = self._controller.records
+        record = records.get(workflow_id) if records.is_open(workflow_id) else None
+        if record is not None and tag.session and self._is_over(record):
+            self._controller.end_workflow(workflow_id)
+            record = None
+        if record is None:
+            record = self._open(workflow_id, tag)
+        elif record not in self._progress:
+            raise ConflictError(f"workflow {workflow_id!r} is run by this server", field="workflow.id")
+        elif tag.database not in (None, record.spec.database):
+            raise InvalidRequestError(
+                f"workflow {workflow_id!r} asks database {record.spec.database!r}, not {tag.database!r}",
+                field="workflow.database",
+            )
+        elif tag.slo_seconds not in (None, record.spec.slo_seconds):
+            self._controller.change_deadline(workflow_id, tag.slo_seconds)
+        progress = self._progress[record]
+        progress.open_calls += calls
+        progress.closing |= tag.last or tag.workflow_id is None
+        siblings = tag.siblings * calls
+        if siblings == 1:
+            return [Place(record, tag.stage, None, 1, 0)]
+        return [Place(record, tag.stage, *progress.join(tag.stage, siblings)) for _ in range(calls)]
+
+    def leave(self, places: Sequence[Place], failure: Failure | None = None) -> None:
+        """Note that calls of one ``enter`` ended (``failure``: why they did not finish).
+
+        The last call ends its workflow.
+        """
+        record = places[0].record
+        progress = self._progress[record]
+        progress.open_calls -= len(places)
+        if not progress.closing or progress.open_calls or record.seconds is not None:
+            return
+        workflow_id = record.spec.workflow_id
+        if failure is not None and failure.code == "cancelled":
+            self._controller.cancel_workflow(workflow_id, failure.message)
+        else:
+            self._controller.end_workflow(workflow_id, failure)
+
+    def _is_over(self, record: WorkflowRecord) -> bool:
+        progress = self._progress.get(record)
+        seconds = self._controller.clock() - record.arrival
+        return progress is not None and not progress.open_calls and seconds > record.spec.slo_seconds
+
+    def _open(self, workflow_id: str, tag: WorkflowTag) -> WorkflowRecord:
+        record = self._controller.open_workflow(
+            WorkflowSpec(
+                workflow_id=workflow_id,
+                slo_seconds=tag.slo_seconds or self._default_slo,
+                kind=EXTERNAL if tag.workflow_id else BARE_CALL,
+                tenant=tag.tenant,
+                database=tag.database,
+            )
+        )
+        self._progress[record] = _Progress()
+        return record

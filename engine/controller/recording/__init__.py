@@ -1,0 +1,1 @@
+"""What a server was asked to do, as a trace."""

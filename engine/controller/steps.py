@@ -1,0 +1,153 @@
+"""What a running workflow program is given: ``sched.workflow.Steps`` over real runtimes and databases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from engine.controller.calls import CallRequest
+from engine.controller.controller import Controller
+from engine.controller.timeline import SqlEntry, WorkflowRecord
+from engine.controller.tokens import PromptEncoder
+from sched.errors import InvalidRequestError
+from sched.request import State
+from sched.workflow import GenerateParams, Generation, Segment, SqlBackend, SqlResult, Steps
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What all workflows of a server share.  ``sql_timeout_seconds`` bounds one statement."""
+
+    controller: Controller
+    encoder: PromptEncoder
+    sql: SqlBackend
+    sql_timeout_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """Where in the workflow a program's steps stand: outside every fan-out, or in a branch of one."""
+
+    join_id: str | None = None
+    size: int = 1
+    index: int = 0
+
+    def path(self) -> str:
+        """Return a prefix that makes the ids of inner joins unique."""
+        return "" if self.join_id is None else f"{self.join_id}.{self.index}/"
+
+
+class LiveSteps:
+    """Steps of one workflow, or of one branch of a fan-out in it; implements ``sched.workflow.Steps``."""
+
+    def __init__(self, services: Services, record: WorkflowRecord, branch: _Branch | None = None) -> None:
+        self._services = services
+        self._record = record
+        self._branch = branch or _Branch()
+        self._joins = 0
+
+    @property
+    def database(self) -> str | None:
+        """The database the workflow asks."""
+        return self._record.spec.database
+
+    def remaining_seconds(self) -> float:
+        """Seconds until the workflow's deadline; negative once it has passed."""
+        return self._record.arrival + self._record.spec.slo_seconds - self._services.controller.clock()
+
+    def candidates_advised(self, wanted: int) -> int:
+        """How many of ``wanted`` alternative answers to write; see ``sched.workflow.Steps``."""
+        return self._services.controller.advised_candidates(self._record.spec.workflow_id, wanted)
+
+    async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
+        """Run one LLM call; see ``sched.workflow.Steps``."""
+        prompt = await self._services.encoder.encode(segments)
+        request = CallRequest(
+            workflow_id=self._record.spec.workflow_id,
+            stage=stage,
+            prompt=prompt,
+            sampling=params.sampling,
+            max_new_tokens=params.max_new_tokens,
+            join_id=self._branch.join_id,
+            join_size=self._branch.size,
+            branch=self._branch.index,
+        )
+        return (await self._services.controller.generate(request)).generation()
+
+    async def sql(self, stage: str, statement: str) -> SqlResult:
+        """Run one SQL statement; see ``sched.workflow.Steps``."""
+        if self.database is None:
+            raise InvalidRequestError("the workflow has no database to ask", field="database")
+        clock = self._services.controller.clock
+        started = clock()
+        entry = SqlEntry(
+            stage=stage,
+            branch=self._branch.index if self._branch.join_id else None,
+            ready_at=started - self._record.arrival,
+            statement=statement,
+        )
+        self._record.add(entry)
+        try:
+            limit = self._services.sql_timeout_seconds
+            slack = self.remaining_seconds()
+            result = await self._services.sql.execute(self.database, statement, limit, slack_seconds=slack)
+        except BaseException as error:
+            entry.state = State.CANCELLED if isinstance(error, asyncio.CancelledError) else State.FAILED
+            entry.error = str(error) or type(error).__name__
+            entry.total_seconds = clock() - started
+            self._record.changed(entry)
+            raise
+        entry.state = State.FINISHED if result.ok else State.FAILED
+        entry.error = result.error
+        entry.row_count = len(result.rows) if result.ok else None
+        entry.truncated = result.truncated
+        entry.total_seconds = clock() - started
+        self._record.changed(entry)
+        workflow_id = self._record.spec.workflow_id
+        self._services.controller.statement_ended(workflow_id, stage, entry.total_seconds)
+        return result
+
+    async def fan_out(
+        self,
+        branches: Sequence[Callable[[Steps], Awaitable[T]]],
+        enough: Callable[[Sequence[T]], bool] | None = None,
+    ) -> list[T]:
+        """Run ``branches`` as siblings of one join; see ``sched.workflow.Steps``."""
+        if not branches:
+            return []
+        self._joins += 1
+        join_id = f"{self._branch.path()}{self._joins}"
+        workflow_id = self._record.spec.workflow_id
+        self._services.controller.open_join(workflow_id, join_id, len(branches))
+
+        async def run(index: int, branch: Callable[[Steps], Awaitable[T]]) -> T:
+            place = _Branch(join_id, len(branches), index)
+            try:
+                return await branch(LiveSteps(self._services, self._record, place))
+            finally:
+                self._services.controller.end_branch(workflow_id, join_id, index)
+
+        tasks = [asyncio.create_task(run(i, branch)) for i, branch in enumerate(branches)]
+        try:
+            await _settle(tasks, enough)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return [task.result() for task in tasks if not task.cancelled()]
+
+
+async def _settle(tasks: Sequence[asyncio.Task[T]], enough: Callable[[Sequence[T]], bool] | None) -> None:
+    """Wait until all tasks are done, one raised (raise that), or the results so far are enough."""
+    pending = set(tasks)
+    while pending:
+        # Bounded by the time limits of the calls and statements inside.
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        if enough is not None and enough([t.result() for t in tasks if t.done()]):
+            return

@@ -1,0 +1,152 @@
+"""Tokenising, once, at the controller: segments become one prompt whose segment ends are token boundaries."""
+
+from __future__ import annotations
+
+import asyncio
+from array import array
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from sched.cache.prefix import BLOCK_TOKENS, block_chain
+from sched.errors import ConfigError, InvalidRequestError
+from sched.workflow import Segment, SegmentKind
+
+TOKEN_BYTES = 4
+"""Bytes of a token id, a little-endian int32."""
+_CACHED_SEGMENTS = 512
+_CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A tokenised prompt.  ``token_ids`` is little-endian int32, ``boundaries`` the token index at which
+    each segment ends, ``kinds`` how widely each is shared, ``blocks`` the hash chain of its full blocks."""
+
+    token_ids: bytes
+    boundaries: tuple[int, ...]
+    kinds: tuple[SegmentKind, ...]
+    blocks: tuple[int, ...]
+
+    @property
+    def tokens(self) -> int:
+        """Length in tokens."""
+        return len(self.token_ids) // TOKEN_BYTES
+
+    def blocks_of_output(self, token_ids: bytes) -> tuple[int, ...]:
+        """Return the hashes of the blocks behind the prompt's that an output (int32) fills in the KV cache.
+
+        Its last token isn't there: it was sampled and not computed.
+        """
+        begun = self.token_ids[len(self.blocks) * BLOCK_TOKENS * TOKEN_BYTES :]
+        previous = self.blocks[-1] if self.blocks else 0
+        return block_chain(begun + token_ids[:-TOKEN_BYTES], previous=previous)
+
+
+def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
+    """Return the prompt of bare token ids.
+
+    Raises:
+        InvalidRequestError: empty, or an id that is not a non-negative int32.
+    """
+    if not token_ids:
+        raise InvalidRequestError("input_ids is empty: give at least one token id", field="input_ids")
+    try:
+        # Unsigned, which refuses negative ids and is packed several times as fast.
+        packed = array("I", token_ids).tobytes()
+        fits = packed[3::4].isascii()  # no sign bit is set
+    except (OverflowError, TypeError):
+        fits = False
+    if not fits:
+        raise InvalidRequestError(
+            f"input_ids must be token ids, integers from 0 to {2**31 - 1}", field="input_ids"
+        )
+    return Prompt(packed, (len(token_ids),), (SegmentKind.CONTEXT,), block_chain(packed))
+
+
+class PromptEncoder:
+    """Turns segments into prompts with the model's tokenizer, in a thread; shared ones are encoded once.
+
+    The tokenizer's own prefix (a BOS token, where the model has one) goes in front of the first segment.
+    ``tokenizer`` is for reading.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self.tokenizer = tokenizer
+        self._prefix = array("i", tokenizer.encode("").ids).tobytes()
+        self._cache: OrderedDict[str, bytes] = OrderedDict()
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
+
+    @classmethod
+    def load(cls, model_path: str) -> PromptEncoder:
+        """Return the encoder of the model in the folder ``model_path``.
+
+        The file ``tokenizer.json`` is read directly: transformers would import torch into this process.
+
+        Raises:
+            ConfigError: the folder has no usable ``tokenizer.json``.
+        """
+        path = Path(model_path) / "tokenizer.json"
+        try:
+            return cls(Tokenizer.from_file(str(path)))
+        except Exception as error:  # the library raises bare Exception
+            raise ConfigError(
+                f"{path} can't be read as a tokenizer ({error}); save the model's fast tokenizer there",
+                field="model_path",
+            ) from error
+
+    async def encode(self, segments: Sequence[Segment], prefixed: bool = True) -> Prompt:
+        """Return the prompt of ``segments``, which have the tokenizer's prefix unless ``prefixed`` adds it.
+
+        Raises:
+            InvalidRequestError: no token comes out.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._encode, segments, prefixed)
+
+    async def encode_text(self, text: str) -> Prompt:
+        """Return the prompt of bare ``text``, as SGLang would tokenise it."""
+        return await self.encode([Segment(SegmentKind.CONTEXT, text)])
+
+    def texts(self, token_ids: bytes, lengths: Sequence[int]) -> tuple[str, ...]:
+        """Return the texts of the parts of a prompt, which have ``lengths`` tokens."""
+        ids, ends = array("i", token_ids).tolist(), accumulate(lengths, initial=0)
+        parts = [ids[begin:end] for begin, end in pairwise(ends)]
+        return tuple(self.tokenizer.decode(part, skip_special_tokens=False) for part in parts)
+
+    def close(self) -> None:
+        """End the thread."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _encode(self, segments: Sequence[Segment], prefixed: bool) -> Prompt:
+        parts = [self._prefix] if prefixed else []
+        boundaries = []
+        length = sum(map(len, parts))
+        for segment in segments:
+            part = self._segment(segment)
+            parts.append(part)
+            length += len(part)
+            boundaries.append(length // 4)
+        if not length:
+            raise InvalidRequestError("the prompt is empty: give some text", field="text")
+        token_ids = b"".join(parts)
+        kinds = tuple(segment.kind for segment in segments)
+        return Prompt(token_ids, tuple(boundaries), kinds, block_chain(token_ids))
+
+    def _segment(self, segment: Segment) -> bytes:
+        known = self._cache.get(segment.text)
+        if known is not None:
+            self._cache.move_to_end(segment.text)
+            return known
+        encoding = self.tokenizer.encode(segment.text, add_special_tokens=False)
+        packed = array("i", encoding.ids).tobytes()
+        if segment.kind in _CACHED_KINDS:
+            self._cache[segment.text] = packed
+            if len(self._cache) > _CACHED_SEGMENTS:
+                self._cache.popitem(last=False)
+        return packed

@@ -1,0 +1,1 @@
+"""SGLang behind a worker's port: the only place that imports it."""

@@ -1,0 +1,1 @@
+"""What the controller and its workers say to each other, and how it travels."""

@@ -1,0 +1,1 @@
+"""The worker process: one runtime, served over the link."""

@@ -1,0 +1,194 @@
+"""What a worker needs from a runtime, real or simulated, and the plain data between them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from engine.wire.messages import Generate, Message
+from sched.predict.speed import Pass
+
+PROOF_QUEUE: Mapping[str, tuple[float, int, int] | None] = {
+    "proof-late": (9.0, 1, 0),
+    "proof-tie-second": (5.0, 4, 0),
+    "proof-tie-first": (5.0, 3, 0),
+    "proof-early": (-1.0, 7, 0),
+    "proof-prior": (8.0, 9, 2),
+    "proof-unkeyed": None,
+}
+"""The synthetic requests that prove a runtime's order, as they are queued: key, sequence and priority."""
+
+PROOF_ORDER = (
+    "proof-unkeyed",
+    "proof-prior",
+    "proof-early",
+    "proof-tie-first",
+    "proof-tie-second",
+    "proof-late",
+)
+"""How the proof must come out; a request without a key (a health check) goes first."""
+
+
+class StartError(Exception):
+    """The runtime can't start; the message is one sentence for the user."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeInfo:
+    """What a started runtime is.  Sizes in tokens.
+
+    ``overlap``: it plans a batch before it has the results of the one in computation.  ``chunk_tokens``,
+    ``mixed``: its ``chunked_prefill_size`` and ``enable_mixed_chunk``.  ``vocab_size``: token ids are below.
+    """
+
+    context_length: int
+    max_total_tokens: int
+    max_running_requests: int
+    engine_version: str
+    tokenizer_hash: str
+    device: str
+    overlap: bool = False
+    chunk_tokens: int = 8192
+    mixed: bool = False
+    vocab_size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Requests running and waiting, KV tokens in use, forward passes made so far."""
+
+    running: int
+    waiting: int
+    used_tokens: int
+    scheduler_steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """A request's output so far: all of its text and token ids.
+
+    ``finish_reason`` is ``None`` until the last one, then SGLang's dictionary.
+    """
+
+    text: str
+    token_ids: Sequence[int]
+    prompt_tokens: int
+    cached_tokens: int
+    finish_reason: Mapping[str, Any] | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Runtime(Protocol):
+    """A started runtime, used from one event loop.  Its constructor loads the model and blocks."""
+
+    simulated: bool
+
+    def prove(self) -> tuple[str, ...]:
+        """Return the order into which the runtime's queue brought ``PROOF_QUEUE``.
+
+        Raises:
+            StartError: our ordering is not live in it.
+        """
+        ...
+
+    async def open(self) -> RuntimeInfo:
+        """Begin to serve on the running event loop and return what the runtime is.
+
+        The caller installs its signal handlers afterwards.
+        """
+        ...
+
+    async def warm_up(self) -> None:
+        """Serve a first request, so that the next one finds everything ready.
+
+        Raises:
+            StartError: it can't be served.
+        """
+        ...
+
+    def generate(self, request: Generate) -> AsyncIterator[Output]:
+        """Yield the growing output of ``request``.
+
+        Raises:
+            ValueError: the request can't be served as it is.
+        """
+        ...
+
+    def abort(self, rid: str) -> None:
+        """Have the request end soon with finish reason ``abort``; unknown ids are ignored."""
+        ...
+
+    def rekey(self, rid: str, key: float) -> None:
+        """Give a request that waits another key, soon; one that doesn't is left as it is."""
+        ...
+
+    async def load(self) -> Load:
+        """Return the present load."""
+        ...
+
+    def passes(self, most: int) -> list[Pass]:
+        """Return the latest forward passes since the call before, the oldest first; none if it can't tell."""
+        ...
+
+    async def set_prefill_budget(self, tokens: int) -> None:
+        """Prefill so many tokens beside decoding from now on; 0: as the runtime was started.
+
+        Raises:
+            RuntimeError: it can't be set.
+        """
+        ...
+
+    async def loads(self) -> list[dict[str, Any]]:
+        """Return the present load in detail, one dictionary per scheduler, as SGLang's ``/v1/loads``."""
+        ...
+
+    async def server_info(self) -> dict[str, Any]:
+        """Return the runtime's arguments and state, under the names of SGLang's ``/server_info``."""
+        ...
+
+    async def flush_cache(self) -> bool:
+        """Empty the prefix cache; return whether that was done: it isn't while requests run or wait."""
+        ...
+
+    def report_cache(self, send: Callable[[Message], bool]) -> None:
+        """Have ``send`` get a ``CacheChanged`` with all of the prefix cache, then one for every change.
+
+        A runtime that can't tell sends nothing.  ``send`` may be called in any thread; what it returned
+        false for is lost.
+        """
+        ...
+
+    async def metrics(self) -> str:
+        """Return the runtime's own metrics as Prometheus' text, empty if it keeps none."""
+        ...
+
+    def shutdown(self) -> None:
+        """End the runtime's own processes; the object can't be used afterwards."""
+        ...
+
+
+def tokenizer_hash(folder: Path) -> str:
+    """Return a hash of the tokenizer in ``folder``, the same however its file is formatted.
+
+    Raises:
+        StartError: there is no tokenizer file.
+    """
+    path = folder / "tokenizer.json"
+    if path.is_file():
+        content = json.loads(path.read_bytes())
+        essence = {
+            part: content.get(part) for part in ("model", "added_tokens", "normalizer", "pre_tokenizer")
+        }
+        return _digest(json.dumps(essence, sort_keys=True).encode())
+    path = folder / "tokenizer.model"
+    if path.is_file():
+        return _digest(path.read_bytes())
+    raise StartError(f"model_path {folder} has neither tokenizer.json nor tokenizer.model")
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -1,0 +1,239 @@
+"""The worker's protocol: it serves one runtime over the link until it is told or has reason to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from engine.wire.messages import (
+    Abort,
+    CacheRequest,
+    Command,
+    Failed,
+    Generate,
+    Hello,
+    Introduce,
+    Message,
+    Ping,
+    Rekey,
+    Shutdown,
+    Welcome,
+)
+from engine.wire.spec import WorkerSpec
+from engine.worker.backend import Runtime
+from engine.worker.commands import Commands
+from engine.worker.delivery import Delivery
+from engine.worker.pulse import Pulse
+from sched.clock import Clock, monotonic
+from sched.errors import Failure
+
+logger = logging.getLogger(__name__)
+
+ABORT_SECONDS = 5.0
+"""How long a runtime may take to end an aborted request before the worker gives up on it."""
+EARLY_ABORT_SECONDS = 60.0
+_EARLY_ABORTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Why serving ended; ``failed`` where that is an error."""
+
+    reason: str
+    failed: bool = False
+
+
+@dataclass(slots=True)
+class _Running:
+    delivery: Delivery
+    task: asyncio.Task[None]
+    time_limit: asyncio.TimerHandle
+    give_up: asyncio.TimerHandle | None = None
+
+
+class Serving:
+    """Serves ``runtime``, whose introduction is ``hello``, sending through ``send``.
+
+    Everything but the constructor belongs to one event loop.  Each ``Generate`` gets exactly one
+    ``Finished`` or ``Failed``.  An ``Abort`` for an unknown id is remembered for a minute, since it may
+    overtake its ``Generate``.
+    """
+
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        hello: Hello,
+        runtime: Runtime,
+        send: Callable[[Message], bool],
+        clock: Clock = monotonic,
+    ) -> None:
+        self._spec = spec
+        self._pulse = Pulse(spec, hello, runtime, send, clock)
+        self._runtime = runtime
+        self._commands = Commands(spec.name, runtime, send)
+        self._send = send
+        self._clock = clock
+        self._running: dict[str, _Running] = {}
+        self._early_aborts: dict[str, float] = {}
+        self._ending: Ending | None = None
+        self._grace = 0.0
+        self._stopped = asyncio.Event()
+
+    def receive(self, message: Message) -> None:
+        """Act on a message of the controller; messages of other kinds are logged and dropped."""
+        self._pulse.heard()
+        match message:
+            case Generate():
+                self._generate(message)
+            case Abort():
+                self._abort(message.rid)
+            case Rekey():
+                # Not at once: the task of its Generate may not have had its first step.
+                asyncio.get_running_loop().call_soon(self._runtime.rekey, message.rid, message.key)
+            case Welcome():
+                self._welcome(message)
+            case Introduce():
+                self._pulse.introduce()
+            case Ping():
+                pass
+            case Command():
+                self._commands.receive(message)
+            case CacheRequest():
+                self._runtime.report_cache(self._send)
+            case Shutdown():
+                self.stop(Ending("the controller asked for it"), message.grace_seconds)
+            case _:
+                logger.warning("dropped a %s message: it goes the other way", message.kind)
+
+    def stop(self, ending: Ending, grace_seconds: float = 0.0) -> None:
+        """Take no more requests and end; what runs may finish within ``grace_seconds``.
+
+        The first reason stands; a second call ends the grace.
+        """
+        if self._ending is None:
+            self._ending, self._grace = ending, grace_seconds
+        else:
+            self._grace = 0.0
+            for rid in list(self._running):
+                self._end(rid, Failure("unavailable", "the runtime was stopped"))
+        self._stopped.set()
+
+    def measured(self, speed: Mapping[str, float], prefill_budget: int) -> None:
+        """Introduce the runtime with its ``speed`` (the fields of ``sched.predict.speed.Speed``) and its
+        budget."""
+        self._pulse.measured(speed, prefill_budget)
+
+    async def until_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Run ``work`` to its end, raising what it raises; cancel it and return ``False`` if stopped."""
+        task = asyncio.create_task(work)
+        stopped = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not task.done():
+            task.cancel()
+            return False
+        await task
+        return True
+
+    async def run(self) -> Ending:
+        """Introduce the runtime, report its load and serve; return why it ended."""
+        pulse = asyncio.create_task(self._pulse.run(), name="pulse")
+        stopped = asyncio.create_task(self._stopped.wait(), name="stopped")
+        try:
+            await asyncio.wait({pulse, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if pulse.done() and not self._stopped.is_set():
+                self.stop(_ending_of(pulse))
+            await self._drain()
+        finally:
+            pulse.cancel()
+            stopped.cancel()
+        assert self._ending is not None
+        return self._ending
+
+    async def _drain(self) -> None:
+        if self._ending is not None and self._ending.failed:
+            for running in self._running.values():  # nobody is left to end them
+                running.delivery.verdict = Failure("runtime_failure", self._ending.reason)
+                running.task.cancel()
+        await self._wait_for_requests(self._grace)
+        for rid in list(self._running):
+            self._end(rid, Failure("unavailable", "the runtime was stopped"))
+        await self._wait_for_requests(ABORT_SECONDS + 1.0)
+
+    async def _wait_for_requests(self, seconds: float) -> None:
+        if self._running:
+            await asyncio.wait({r.task for r in self._running.values()}, timeout=seconds)
+
+    def _welcome(self, welcome: Welcome) -> None:
+        self._pulse.welcomed()
+        if welcome.fresh and self._running:
+            logger.warning("ending %d requests that this controller doesn't know", len(self._running))
+            for rid in list(self._running):
+                self._end(rid, Failure("cancelled", "the controller that asked for it is gone"))
+
+    # --- requests -------------------------------------------------------------------------------
+
+    def _generate(self, request: Generate) -> None:
+        rid = request.rid
+        if rid in self._running:
+            logger.error("dropped a second request with id %s", rid)
+            return
+        failure = self._refusal(request)
+        if failure is not None:
+            self._send(Failed(rid=rid, code=failure.code, message=failure.message))
+            return
+        loop = asyncio.get_running_loop()
+        delivery = Delivery(request, self._send, self._clock)
+        task = loop.create_task(delivery.run(self._runtime), name=f"request {rid}")
+        too_late = Failure("timeout", f"no result within {request.remaining_seconds:.3f} s")
+        limit = loop.call_later(request.remaining_seconds, self._end, rid, too_late)
+        self._running[rid] = _Running(delivery, task, limit)
+        task.add_done_callback(partial(self._forget, rid))
+
+    def _refusal(self, request: Generate) -> Failure | None:
+        if self._early_aborts.pop(request.rid, None) is not None:
+            return Failure("cancelled", "the call was cancelled before it reached the runtime")
+        if self._ending is not None:
+            return Failure("unavailable", "the runtime is stopping")
+        if request.remaining_seconds <= 0:
+            return Failure("timeout", "the call's time was over before it reached the runtime")
+        if not request.token_ids:
+            return Failure("invalid_request", "the prompt is empty")
+        return None
+
+    def _abort(self, rid: str) -> None:
+        if rid in self._running:
+            self._end(rid, Failure("cancelled", "the call was cancelled"))
+            return
+        now = self._clock()
+        while self._early_aborts and next(iter(self._early_aborts.values())) <= now:
+            del self._early_aborts[next(iter(self._early_aborts))]
+        if len(self._early_aborts) < _EARLY_ABORTS:
+            self._early_aborts[rid] = now + EARLY_ABORT_SECONDS
+
+    def _end(self, rid: str, why: Failure) -> None:
+        """Abort a running request; if the runtime doesn't end it in time, its delivery is cancelled."""
+        running = self._running.get(rid)
+        if running is None or running.delivery.verdict is not None:
+            return
+        running.delivery.verdict = why
+        self._runtime.abort(rid)
+        running.give_up = asyncio.get_running_loop().call_later(ABORT_SECONDS, running.task.cancel)
+
+    def _forget(self, rid: str, _task: asyncio.Task[None]) -> None:
+        running = self._running.pop(rid)
+        running.time_limit.cancel()
+        if running.give_up is not None:
+            running.give_up.cancel()
+
+
+def _ending_of(pulse: asyncio.Task[str]) -> Ending:
+    error = pulse.exception()
+    if error is None:
+        return Ending(pulse.result())
+    logger.error("the worker's heartbeat broke", exc_info=error)
+    return Ending(f"the worker's heartbeat broke: {error!r}", failed=True)

@@ -1,0 +1,217 @@
+"""The worker process: it starts one runtime, serves it over the link and ends with nothing left behind.
+
+``python -m engine.worker [--status-fd N]`` reads a :class:`engine.wire.spec.WorkerSpec` as one line of JSON
+from standard input, which then stays open as a lifeline: when it closes, the launcher is gone and the
+worker ends.  Progress goes to the status descriptor as JSON lines (``stage``, ``seconds`` since the start
+of the process, ``message``); the stages are spawned, imported, loaded, hook_live, ready or failed.
+
+Exit codes: 0 after a shutdown, a signal, a lost lifeline or controller; 1 after a failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from engine.sglang import cpu
+from engine.wire.link import DealerLink
+from engine.wire.messages import Hello, Message
+from engine.wire.spec import WorkerSpec
+from engine.wire.status import Status
+from engine.worker.backend import Runtime, RuntimeInfo, StartError
+from engine.worker.descendants import die_with_parent, end_children
+from engine.worker.self_calibration import calibrated, configure
+from engine.worker.serving import Ending, Serving
+
+# SGLang's child processes import this module before anything of SGLang's.
+if __name__ == "__mp_main__":
+    die_with_parent()
+    cpu.install_if_asked()
+
+logger = logging.getLogger(__name__)
+
+_STDIN = 0
+_MAX_SPEC_BYTES = 1 << 20
+_LAST_RESORT_SECONDS = 20.0
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def _read_spec() -> WorkerSpec:
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(_STDIN, 1)  # byte by byte: what follows the line is the lifeline's
+        if not part or len(line) > _MAX_SPEC_BYTES:
+            raise StartError("no specification came on standard input: workers are started by launch")
+        line += part
+    try:
+        spec = WorkerSpec.from_json(line)
+    except (TypeError, ValueError) as error:
+        raise StartError(f"the worker's specification is malformed: {error}") from error
+    if spec.slowdown < 1:
+        raise StartError(f"slowdown is {spec.slowdown}; it must be at least 1")
+    return spec
+
+
+def _watch_lifeline() -> None:
+    """End this process when the launcher does, even if the main thread is stuck."""
+    while os.read(_STDIN, 4096):
+        pass
+    logger.warning("the launcher is gone")
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_LAST_RESORT_SECONDS)
+    end_children()
+    os._exit(1)
+
+
+def _stop_start(signum: int, _frame: object) -> None:
+    raise SystemExit(f"stopped by {signal.Signals(signum).name}")
+
+
+def _load_runtime(spec: WorkerSpec, run_dir: Path, status: Status) -> Runtime:
+    if spec.simulated:
+        from engine.worker.simulated import SimulatedRuntime
+
+        status("imported")
+        return SimulatedRuntime(spec, run_dir)
+    _check_model(spec.model_path)
+    from engine.sglang.engine_arguments import environment
+
+    os.environ.update(environment(spec, run_dir))
+    tempfile.tempdir = None  # it was found before TMPDIR was changed
+    if spec.cpu_core is not None:
+        os.sched_setaffinity(0, {spec.cpu_core})
+    cpu.install_if_asked()
+    from engine.sglang.sglang_runtime import SglangRuntime, import_engine
+
+    import_engine()
+    status("imported")
+    return SglangRuntime(spec, run_dir)
+
+
+def _check_model(model_path: str) -> None:
+    path = Path(model_path)
+    if (path.is_absolute() or path.exists()) and not (path / "config.json").is_file():
+        raise StartError(f"model_path {path} has no config.json: give the folder of a model")
+
+
+async def _serve(spec: WorkerSpec, run_dir: Path, status: Status) -> Ending:
+    runtime = _load_runtime(spec, run_dir, status)
+    status("loaded")
+    try:
+        proof = runtime.prove()
+        status("hook_live")
+        info = await runtime.open()
+        hello = _hello(spec, runtime, info, proof)
+        serving, link = _connect(spec, runtime, hello)
+        try:
+            if await serving.until_stopped(_prepare(spec, runtime, info, serving)):
+                status("ready")
+            return await serving.run()
+        finally:
+            link.close()
+    finally:
+        runtime.shutdown()
+
+
+async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, serving: Serving) -> None:
+    """Warm the runtime up, measure and configure it, and have it introduced with what came of it.
+
+    Raises:
+        RuntimeError: the prefill budget asked for can't be set.
+    """
+    await runtime.warm_up()
+    calibration = await calibrated(runtime, spec, info)
+    budget = await configure(runtime, spec, calibration)
+    serving.measured(asdict(calibration.speed) if calibration else {}, budget)
+
+
+def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[Serving, DealerLink]:
+    loop = asyncio.get_running_loop()
+
+    def hand_over(message: Message) -> None:
+        loop.call_soon_threadsafe(serving.receive, message)
+
+    link = DealerLink(spec.endpoint, spec.name, hand_over)
+    serving = Serving(spec, hello, runtime, link.send)
+    for signum in _SIGNALS:
+        loop.add_signal_handler(signum, serving.stop, Ending(f"stopped by {signum.name}"))
+    # SGLang's processes send it when they fail.
+    broken = Ending("a process of the runtime ended unexpectedly", failed=True)
+    loop.add_signal_handler(signal.SIGQUIT, serving.stop, broken)
+    return serving, link
+
+
+def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequence[str]) -> Hello:
+    return Hello(
+        runtime=spec.name,
+        pid=os.getpid(),
+        model_path=spec.model_path,
+        tokenizer_hash=info.tokenizer_hash,
+        context_length=info.context_length,
+        max_total_tokens=info.max_total_tokens,
+        max_running_requests=info.max_running_requests,
+        device=info.device,
+        engine_version=info.engine_version,
+        hook_proof=list(proof),
+        simulated=runtime.simulated,
+        slowdown=spec.slowdown,
+        overlap=info.overlap,
+        chunk_tokens=info.chunk_tokens,
+        mixed=info.mixed,
+    )
+
+
+def _run(status: Status) -> Ending:
+    try:
+        spec = _read_spec()
+    except StartError as error:
+        return Ending(str(error), failed=True)
+    status("spawned")
+    for signum in _SIGNALS:
+        signal.signal(signum, _stop_start)
+    threading.Thread(target=_watch_lifeline, name="lifeline", daemon=True).start()
+    run_dir = Path(tempfile.mkdtemp(prefix="w-"))
+    try:
+        return asyncio.run(_serve(spec, run_dir, status))
+    except StartError as error:
+        return Ending(str(error), failed=True)
+    except SystemExit as stopped:
+        return Ending(str(stopped))
+    except Exception as error:
+        logger.exception("the worker failed")
+        return Ending(f"{type(error).__name__}: {error}", failed=True)
+    finally:
+        signal.signal(signal.SIGQUIT, signal.SIG_IGN)  # from SGLang's processes as they end
+        end_children()
+        shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def main() -> None:
+    """Run the worker; it never returns."""
+    parser = argparse.ArgumentParser(prog="python -m engine.worker", description=__doc__)
+    parser.add_argument("--status-fd", type=int, help="descriptor for progress as JSON lines")
+    status = Status(parser.parse_args().status_fd)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    logging.getLogger("sglang").setLevel(logging.WARNING)
+    ending = _run(status)
+    if ending.failed:
+        status("failed", ending.reason)
+    logger.info("ended: %s", ending.reason)
+    sys.stderr.flush()
+    # Not sys.exit: SGLang's exit handlers look for the processes that were just ended.
+    os._exit(1 if ending.failed else 0)
+
+
+if __name__ == "__main__":
+    main()

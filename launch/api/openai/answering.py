@@ -1,0 +1,116 @@
+"""Answers of OpenAI's routes, whole or as a stream."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request, Response
+
+from launch.api.openai.choices import Asked, Done, finish, finished, streamed, usage
+from launch.api.openai.error_form import error_body
+from launch.api.openai.forms import Form
+from launch.api.openai.logprobs import rows
+from launch.api.replies import JsonResponse, event_stream, sse, until_disconnected
+from launch.api.services import ApiServices
+from sched.errors import SluiceError
+
+_DONE = b"data: [DONE]\n\n"
+
+
+async def reply(request: Request, services: ApiServices, asked: Asked, form: Form) -> Response:
+    """Run the calls of a request and return their answer; if the client leaves, they are aborted.
+
+    Raises:
+        SluiceError: refused, or failed before the first part of a stream.
+    """
+    answer = _Answer(services, asked, form)
+    headers = {"x-request-id": asked.rid}
+    if asked.body.stream:
+        return await event_stream(request, answer.events(), _last_event, headers)
+    return JsonResponse(await until_disconnected(request.receive, answer.whole()), headers=headers)
+
+
+def _last_event(error: SluiceError) -> bytes:
+    return sse(error_body(error)) + _DONE
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What a stream's choice has sent: characters of its text, and of its tokens' texts."""
+
+    text: int = 0
+    token_text: int = 0
+
+
+@dataclass(slots=True)
+class _Answer:
+    services: ApiServices
+    asked: Asked
+    form: Form
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    async def whole(self) -> dict[str, Any]:
+        done = await finished(self.services, self.asked)
+        choices = []
+        for index, each in enumerate(done):
+            answer = each.result.answer
+            output = self.form.whole(answer.text)
+            logprobs = self._logprobs(answer.meta, _Sent())
+            choices.append({"index": index} | output | {"logprobs": logprobs} | finish(each))
+        head = self._head(self.form.whole_object)
+        return head | {"choices": choices, "usage": usage(done, self.asked.body.n)}
+
+    async def events(self) -> AsyncGenerator[bytes, None]:
+        lists: Mapping[str, Any]
+        sent: dict[int, _Sent] = {}
+        done: dict[int, Done] = {}
+        async with aclosing(streamed(self.services, self.asked)) as parts:
+            async for index, part in parts:
+                if index not in sent:
+                    sent[index] = _Sent()
+                    if (opening := self.form.opening()) is not None:
+                        yield self._event(index, opening, None)
+                so_far = sent[index]
+                if isinstance(part, Done):
+                    done[index] = part
+                    text, lists = part.result.answer.text[so_far.text :], {}
+                else:
+                    text, lists = part.text, part.logprobs
+                logprobs = self._logprobs(lists, so_far) if lists else None
+                so_far.text += len(text)
+                if text or logprobs:
+                    yield self._event(index, self.form.part(text), logprobs)
+                if isinstance(part, Done):
+                    yield self._event(index, self.form.part(""), None, finish(part))
+        if self._tells_usage:
+            told = usage([done[index] for index in sorted(done)], self.asked.body.n)
+            yield sse(self._head(self.form.part_object) | {"choices": [], "usage": told})
+        yield _DONE
+
+    @property
+    def _tells_usage(self) -> bool:
+        return self.asked.body.stream_options.include_usage
+
+    def _head(self, kind: str) -> dict[str, Any]:
+        name = self.services.model.name
+        return {"id": self.asked.rid, "object": kind, "created": self.created, "model": name}
+
+    def _event(
+        self, index: int, output: dict[str, Any], logprobs: Any, end: dict[str, Any] | None = None
+    ) -> bytes:
+        choice = {"index": index} | output | {"logprobs": logprobs} | (end or {"finish_reason": None})
+        event = self._head(self.form.part_object) | {"choices": [choice]}
+        return sse(event | {"usage": None} if self._tells_usage else event)
+
+    def _logprobs(self, lists: Mapping[str, Any], sent: _Sent) -> dict[str, Any] | None:
+        if self.asked.top_logprobs is None:
+            return None
+        found = rows(lists)
+        token_bytes = self.services.model.token_bytes
+        shown = self.form.logprobs(found, token_bytes, sent.token_text)
+        sent.token_text += sum(len(token_bytes(token[1]).decode(errors="replace")) for token, _ in found)
+        return shown

@@ -1,0 +1,92 @@
+"""OpenAI's answers as the OpenAPI document describes them.  The routes build them as plain dictionaries."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from launch.api.answer_models import Answer, Scheduling
+
+
+class PromptTokensDetails(Answer):
+    """``cached_tokens``: tokens of the prompts that a runtime's cache held."""
+
+    cached_tokens: int
+
+
+class Usage(Answer):
+    """Tokens of a request; a prompt counts once, however many choices it has."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+
+
+class Choice(Answer):
+    """One output; ``matched_stop`` is the stop string or token that ended it, ``sluice`` our part."""
+
+    index: int
+    finish_reason: Literal["stop", "length"]
+    logprobs: dict[str, Any] | None
+    matched_stop: str | int | None
+    sluice: Scheduling
+
+
+class ChatMessage(Answer):
+    """The assistant's message."""
+
+    role: Literal["assistant"]
+    content: str
+    refusal: None
+
+
+class ChatChoice(Choice):
+    """A choice of a chat."""
+
+    message: ChatMessage
+
+
+class CompletionChoice(Choice):
+    """A choice of a completion."""
+
+    text: str
+
+
+class ChatAnswer(Answer):
+    """OpenAI's ``chat.completion``."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[ChatChoice]
+    usage: Usage
+
+
+class CompletionAnswer(Answer):
+    """OpenAI's ``text_completion``."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    usage: Usage
+
+
+class ModelCard(Answer):
+    """A model; ``max_model_len`` is its context in tokens."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    root: str
+    max_model_len: int | None
+
+
+class ModelList(Answer):
+    """The models."""
+
+    object: Literal["list"]
+    data: list[ModelCard]

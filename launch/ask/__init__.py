@@ -1,0 +1,1 @@
+"""Ask a question from a terminal."""

@@ -1,0 +1,33 @@
+"""``python -m launch.bench NAME``: measurements of Sluice, alone and beside others."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from launch.bench import compare, decide, learning, mixing, overhead, passes, questions, run, validate
+from launch.checks import checked
+
+_BENCHES = {
+    "run": run,
+    "compare": compare,
+    "validate": validate,
+    "overhead": overhead,
+    "questions": questions,
+    "decide": decide,
+    "learning": learning,
+    "mixing": mixing,
+    "passes": passes,
+}
+"""Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a measurement and return its exit code: 1 if it failed, 2 for a wrong command line."""
+    parser = argparse.ArgumentParser(prog="python -m launch.bench", description=__doc__)
+    subparsers = parser.add_subparsers(dest="name", required=True, metavar="NAME")
+    for name, bench in _BENCHES.items():
+        described = subparsers.add_parser(name, help=bench.HELP, description=bench.__doc__)
+        bench.add_arguments(described)
+    arguments = parser.parse_args(argv)
+    return checked(lambda: _BENCHES[arguments.name].run(arguments))

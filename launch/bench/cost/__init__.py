@@ -1,0 +1,1 @@
+"""What the controller itself costs a call."""

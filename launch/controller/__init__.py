@@ -1,0 +1,1 @@
+"""The controller process: put together here, run here."""

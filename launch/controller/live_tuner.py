@@ -1,0 +1,162 @@
+"""Live tuning: beside the controller the latest workflows are replayed, and a better setting is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any
+
+from engine.controller.exchange import Exchange
+from launch.controller.recent_workflows import RecentWorkflows
+from launch.controller.tuning_round import Task, verdict_of
+from launch.server.config import ControllerSpec
+from launch.shipped import placement_registry
+from sched.errors import ConflictError
+from sched.runtime import RuntimeState
+from sched.sim.batching import RuntimeConfig
+from sched.sim.hardware import Gpu, gpu_of
+from sched.tune.autotune import AutotuneOptions, Autotuner, Recent
+from sched.tune.tuner import Setting, Verdict, knobs_of
+
+logger = logging.getLogger(__name__)
+
+_POLL_SECONDS = 5.0
+_MOST_SECONDS = 60.0
+"""For a round."""
+
+
+class LiveTuner:
+    """Tunes the placement policy of ``spec`` while the server runs; without knobs, or if switched off, it
+    only tells its state.
+
+    ``observer`` is what it must be told of workflows.  :meth:`start` needs a running event loop.
+    """
+
+    def __init__(self, spec: ControllerSpec) -> None:
+        policy = placement_registry().load(spec.placement)
+        knobs = knobs_of(policy)
+        self.enabled = bool(knobs) and spec.autotune
+        self._spec = spec
+        self._recent = Recent(AutotuneOptions())
+        self.observer = RecentWorkflows(self._recent)
+        self._tuner = Autotuner(Setting.of(spec.placement, policy), knobs)
+        self._latest: Verdict | None = None
+        self._exchange: Exchange | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, exchange: Exchange) -> None:
+        """Begin to tune ``exchange``'s dispatcher."""
+        self._exchange = exchange
+        if self.enabled:
+            self._task = asyncio.create_task(self._rounds(exchange), name="autotune")
+
+    async def close(self) -> None:
+        """End the round under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def describe(self) -> dict[str, Any]:
+        """Return the present setting, the latest round and the changes, the newest last."""
+        latest = self._latest
+        return {
+            "enabled": self.enabled,
+            "setting": str(self._tuner.present),
+            "rounds": self._tuner.rounds,
+            "latest": None
+            if latest is None
+            else {
+                "best": str(latest.best.setting),
+                "tail_stretch": latest.present.tail,
+                "best_tail_stretch": latest.best.tail,
+                "gain": latest.gain,
+                "evaluated": latest.evaluated,
+            },
+            "changes": [asdict(change) for change in self._tuner.changes],
+        }
+
+    def revert(self, reason: str) -> None:
+        """Go back to the setting before the latest change.
+
+        Raises:
+            ConflictError: nothing was changed.
+        """
+        assert self._exchange is not None
+        if self._tuner.revert(self._exchange.clock(), reason) is None:
+            raise ConflictError("no setting was changed: there is nothing to go back to")
+        self._apply(self._exchange)
+
+    async def _rounds(self, exchange: Exchange) -> None:
+        while True:  # close() cancels it
+            await asyncio.sleep(_POLL_SECONDS)
+            if not self._recent.due(exchange.clock()):
+                continue
+            try:
+                async with asyncio.timeout(_MOST_SECONDS):
+                    await self.round(exchange)
+            except TimeoutError:
+                logger.warning("tuning took longer than %.0f s and was given up", _MOST_SECONDS)
+            except Exception:
+                logger.exception("a round of tuning failed")
+
+    async def round(self, exchange: Exchange) -> None:
+        """Replay the latest workflows, if there are enough, and take a better setting over.
+
+        Raises:
+            RuntimeError: the process that replays failed.
+        """
+        samples = self._recent.samples(exchange.clock())
+        runtimes = list(exchange.dispatcher.runtimes.values())
+        if not samples or not runtimes:
+            return
+        task = Task(
+            present=self._tuner.present,
+            others=list(self._tuner.returns),
+            samples=samples,
+            gpus=[_gpu(runtime) for runtime in runtimes],
+            runtime_config=_config(runtimes[0]),
+            ordering=self._spec.ordering,
+            window_tokens=self._spec.window_tokens,
+            policy_path=self._spec.policy_path,
+        )
+        self._latest = verdict_of(await _in_process(await asyncio.to_thread(task.to_json)))
+        if self._tuner.judge(self._latest, exchange.clock()) is not None:
+            self._apply(exchange)
+
+    def _apply(self, exchange: Exchange) -> None:
+        exchange.dispatcher.placer.use(placement_registry().load(str(self._tuner.present)))
+        change = self._tuner.changes[-1]
+        logger.warning(
+            "placement %s → %s: %s, expected gain %.0f %%",
+            *(change.before, change.after, change.reason, 100 * change.gain),
+        )
+
+
+async def _in_process(task: bytes) -> bytes:
+    command = (sys.executable, "-m", "launch.controller.tuning_round")
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe)
+    try:
+        answer, _ = await process.communicate(task)  # bounded by the caller
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    if process.returncode != 0:
+        raise RuntimeError(f"the process that replays ended with {process.returncode}")
+    return answer
+
+
+def _gpu(runtime: RuntimeState) -> Gpu:
+    """Return a runtime as simulated hardware: as fast as was learned by now."""
+    chunk = runtime.latency.chunks.tokens
+    return gpu_of(runtime.name, runtime.latency.speed, runtime.max_total_tokens, chunk)
+
+
+def _config(runtime: RuntimeState) -> RuntimeConfig:
+    chunks = runtime.latency.chunks
+    name = f"mixed{chunks.tokens}" if chunks.mixed else "default"
+    return RuntimeConfig(name=name, max_running_requests=runtime.max_running_requests)

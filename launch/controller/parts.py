@@ -1,0 +1,151 @@
+"""What the controller process is made of, put together in the order of the data's way."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from engine.controller.controller import Controller
+from engine.controller.exchange import Exchange, ExchangeOptions
+from engine.controller.external import ExternalWorkflows
+from engine.controller.journal import Journal
+from engine.controller.observer import Observer, Observers
+from engine.controller.recording.recorder import Recorder
+from engine.controller.runner import WorkflowRunner
+from engine.controller.steps import Services
+from engine.controller.tokens import PromptEncoder
+from engine.controller.workers import WorkerTable
+from engine.wire.link import RouterLink
+from launch.api.app import ApiServices, create_app
+from launch.api.metrics.meters import MeteredSql, Meters
+from launch.api.metrics.metrics_page import Metrics
+from launch.api.openai.model import ServedModel
+from launch.controller.live_tuner import LiveTuner
+from launch.controller.model_info import model_info
+from launch.controller.profile_file import ProfileFile
+from launch.controller.workflow_options import text2sql_options
+from launch.server.config import ControllerSpec
+from launch.server.model_folders import cache_folder
+from launch.shipped import admission_registry, ordering_registry, placement_registry
+from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.program import Text2Sql
+from plugins.text2sql.retrieval.retrieval import Retriever
+from sched.dispatcher import Dispatcher
+from sched.predict.stage_profile import PUBLISHED
+from sched.workflow import Segment
+
+LOST_AFTER_SECONDS = 10.0
+"""A worker that sends no heartbeat for so long is lost; its heart beats every second, in a thread."""
+SQL_TIMEOUT_SECONDS = 10.0
+WORKFLOW_TIMEOUT_FACTOR = 4.0
+"""A workflow may take so many times the limit of one call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The process, ready to start."""
+
+    exchange: Exchange
+    runner: WorkflowRunner
+    databases: DatabaseRegistry
+    encoder: PromptEncoder
+    text2sql: Text2Sql
+    retriever: Retriever
+    tuner: LiveTuner
+    profiles: ProfileFile
+    app: FastAPI
+
+    @classmethod
+    def build(cls, spec: ControllerSpec) -> Parts:
+        """Put the process together; needs a running event loop.
+
+        Raises:
+            ConfigError: a policy or database can't be loaded.
+        """
+        meters, encoder, tuner = Meters(PUBLISHED), PromptEncoder.load(spec.model_path), LiveTuner(spec)
+        profiles = ProfileFile(None if spec.simulated else spec.model_path)
+        recorder = _recorder(spec, encoder)
+        observer = Observers(meters, *recorder, *([tuner.observer] if tuner.enabled else []))
+        exchange = _exchange(spec, profiles, observer)
+        controller = Controller(exchange)
+        databases = DatabaseRegistry()
+        for name, path in spec.databases.items():
+            databases.register(name, Path(path))
+        services = Services(controller, encoder, MeteredSql(databases, meters), SQL_TIMEOUT_SECONDS)
+        runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
+        retriever = Retriever(databases, cache_folder() / "indexes")
+        text2sql = Text2Sql(databases, text2sql_options(spec, encoder.tokenizer), retriever)
+        for name in databases.names():
+            text2sql.prepare(name)
+        app = create_app(
+            ApiServices(
+                controller=controller,
+                runner=runner,
+                external=ExternalWorkflows(controller, spec.default_slo_seconds),
+                encoder=encoder,
+                model_info=model_info(spec),
+                databases=lambda: list(databases.names()),
+                default_slo_seconds=spec.default_slo_seconds,
+                text2sql=text2sql,
+                tuner=tuner,
+                metrics=Metrics(meters, exchange),
+                model=ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer),
+            )
+        )
+        return cls(exchange, runner, databases, encoder, text2sql, retriever, tuner, profiles, app)
+
+    async def check_prompts(self, context_tokens: int | None) -> None:
+        """Refuse prompts for which the model has no room, as far as its context is known.
+
+        Raises:
+            ConfigError: names the option and the remedy.
+        """
+
+        async def count(segments: Sequence[Segment]) -> int:
+            return (await self.encoder.encode(segments)).tokens
+
+        for name in self.databases.names() if context_tokens else ():
+            assert context_tokens is not None
+            await self.text2sql.check_context(name, context_tokens, count)
+
+    def start(self) -> None:
+        """Begin to talk to workers, to tune and to keep profiles."""
+        self.exchange.start()
+        self.tuner.start(self.exchange)
+        self.profiles.start(self.exchange.dispatcher.profile)
+
+    async def close(self) -> None:
+        """End what :meth:`start` began, and close files and threads."""
+        await self.tuner.close()
+        await self.profiles.close(self.exchange.dispatcher.profile)
+        await self.exchange.close()
+        self.retriever.close()
+        self.databases.close()
+        self.encoder.close()
+
+
+def _exchange(spec: ControllerSpec, profiles: ProfileFile, observer: Observer) -> Exchange:
+    dispatcher = Dispatcher(
+        placement_registry().load(spec.placement),
+        ordering_registry().load(spec.ordering),
+        spec.limits(),
+        profiles.load(),
+        admission=admission_registry().load(spec.admission),
+    )
+    workers = WorkerTable(
+        spec.runtimes, allow_simulated=spec.simulated, lost_after_seconds=LOST_AFTER_SECONDS
+    )
+    options = ExchangeOptions(epoch=uuid.uuid4().hex, call_timeout_seconds=spec.call_timeout_seconds)
+    journal = Journal(Path(spec.journal)) if spec.journal else None
+    link = RouterLink(spec.endpoint)
+    return Exchange(link, dispatcher, workers, options, observer=observer, journal=journal)
+
+
+def _recorder(spec: ControllerSpec, encoder: PromptEncoder) -> Sequence[Observer]:
+    if spec.record is None:
+        return ()
+    return (Recorder(Path(spec.record), encoder.texts if spec.record_prompts else None),)

@@ -1,0 +1,110 @@
+"""The controller process: HTTP in front, workflows and the core in the middle, the workers behind.
+
+``python -m launch.controller --status-fd N`` is started by the launcher, which writes a
+``ControllerSpec`` as one line to its standard input and keeps that open: its end means that the
+launcher is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+import uvloop
+
+from engine.wire.status import Status
+from launch.checks import listen
+from launch.controller.lifeline import follow, read_instructions
+from launch.controller.parts import Parts
+from launch.server.config import ControllerSpec
+from launch.server.model_folders import declared_context
+from sched.errors import SluiceError
+
+_LAST_RESPONSES_SECONDS = 5
+_GC_THRESHOLDS = (50_000, 20, 100)
+"""At Python's own, looking at 5,000 waiting calls again and again takes several per cent of the time."""
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers: this process has one owner of its end."""
+
+    def install_signal_handlers(self) -> None:
+        """Leave signals alone."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+async def _serve(spec: ControllerSpec, status: Status) -> None:
+    """Serve until SIGTERM or until the launcher is gone, then drain."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    listener = listen(spec.host, spec.port)
+    parts = Parts.build(spec)
+    gc.freeze()
+    lifeline = asyncio.create_task(follow(parts.exchange.worker_died), name="lifeline")
+    lifeline.add_done_callback(lambda _: stop.set())
+    # Refused within seconds where the model's files say its context; its runtimes say it in the end.
+    await parts.check_prompts(None if spec.simulated else declared_context(spec.model_path))
+    server = _server(parts)
+    parts.start()
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        status("listening")
+        stopping = asyncio.create_task(stop.wait())
+        complete = asyncio.create_task(parts.exchange.complete.wait())
+        ends = {serving, stopping}
+        await asyncio.wait(ends | {complete}, return_when=asyncio.FIRST_COMPLETED)
+        if complete.done():
+            await parts.check_prompts(parts.exchange.workers.context_length)
+            status("ready")
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        await parts.runner.drain(spec.drain_seconds)
+    finally:
+        lifeline.cancel()
+        server.should_exit = True
+        await asyncio.gather(serving, return_exceptions=True)
+        await parts.close()
+
+
+def _server(parts: Parts) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            parts.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            timeout_graceful_shutdown=_LAST_RESPONSES_SECONDS,
+        )
+    )
+
+
+def main() -> int:
+    """Run the controller and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m launch.controller", description=__doc__)
+    parser.add_argument("--status-fd", type=int, required=True, help="where stages are reported")
+    status = Status(parser.parse_args().status_fd)
+    try:
+        spec = ControllerSpec.from_json(read_instructions())
+        logging.basicConfig(
+            level=spec.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+        )
+        sys.path.append(spec.policy_path)
+        gc.set_threshold(*_GC_THRESHOLDS)
+        uvloop.run(_serve(spec, status))
+    except (SluiceError, OSError, TypeError, ValueError) as error:
+        status("failed", str(error))
+        return 1
+    return 0

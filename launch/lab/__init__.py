@@ -1,0 +1,1 @@
+"""Experiments without a server: simulations, studies, tuning, traces."""

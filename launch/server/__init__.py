@@ -1,0 +1,1 @@
+"""The launcher: it checks a configuration, starts the processes and keeps them alive."""

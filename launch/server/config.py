@@ -1,0 +1,183 @@
+"""What a user can set, with its only defaults, and what the controller is told.
+
+``ServerConfig`` is read by :mod:`launch.server.sources` and completed by :mod:`launch.server.resolve`:
+afterwards it names every runtime, and that is what ``--print-config`` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, Literal
+
+import orjson
+from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+
+from sched.limits import Limits, PrewarmLimits
+
+EMBEDDED = "embedded"
+"""The model path that stands for the embedded default model."""
+DEFAULT_CPU_SLOTS = 2
+
+
+def _split(value: Any) -> Any:
+    """Flags and environment variables give a list as ``0,1``."""
+    return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+GpuIds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_split)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LogLevel = Literal["debug", "info", "warning", "error"]
+SHOWN_LEVELS = ("debug", "info")
+"""The log levels at which the launcher shows the log of every process."""
+
+
+def _help(text: str) -> Any:
+    return Field(description=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeConfig:
+    """A ``[[runtime]]`` table.  What it leaves out comes from the server-wide settings.
+
+    ``args`` are SGLang's server arguments by SGLang's names; ``slowdown`` k ≥ 1 stretches each forward
+    pass k times.  ``gpus`` is empty on CPU.  ``sm_share`` is its share of a GPU's multiprocessors, which only
+    NVIDIA's MPS (``nvidia-cuda-mps-control -d``) grants; without it runtimes on one GPU take turns.
+    """
+
+    name: Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._-]{0,62})?$")] = ""
+    model_path: str = ""
+    gpus: GpuIds = ()
+    mem_fraction_static: Fraction | None = None
+    sm_share: Fraction | None = None
+    slowdown: Annotated[float, Field(ge=1, allow_inf_nan=False)] = 1.0
+    args: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerConfig:
+    """Everything a user can set; ``None`` means "found out".  Times in seconds.
+
+    The same names are flags (``--model-path``), environment variables (``SLUICE_MODEL_PATH``) and keys
+    of the configuration file (``model_path``).  A description makes a field a flag and is its help text.
+    """
+
+    model_path: Annotated[str | None, _help("the model's folder (without GPU: the tiny demo model)")] = None
+    gpus: Annotated[GpuIds | None, _help("GPUs to use, as in 0,1 (default: all visible ones)")] = None
+    cpu_slots: Annotated[
+        PositiveInt | None,
+        _help("runtimes where there is no GPU, one core each (default: 2, cores permitting)"),
+    ] = None
+    tp_size: Annotated[PositiveInt | None, _help("GPUs per runtime (default: 1)")] = None
+    mem_fraction_static: Annotated[Fraction | None, _help("SGLang's share of memory, per runtime")] = None
+    host: Annotated[str, _help("address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535), _help("port to listen on")] = 30000
+    placement: Annotated[str, _help("where calls run: a shipped policy or module:attribute")] = "sluice"
+    ordering: Annotated[str, _help("in which order: a shipped policy or module:attribute")] = "adaptive"
+    admission: Annotated[str, _help("what is served: a shipped policy or module:attribute")] = "always"
+    default_slo_seconds: Annotated[Seconds, _help("deadline of workflows whose request names none")] = 60.0
+    window_tokens: Annotated[PositiveInt, _help("prompt tokens sent ahead to a runtime; more is held")] = 4096
+    prewarm: Annotated[
+        float, Field(ge=0, lt=1), _help("share of a runtime's time for prefixes ahead of calls (0: off)")
+    ] = 0.0
+    max_waiting_calls: Annotated[PositiveInt, _help("waiting calls beyond which requests are refused")] = 1024
+    call_timeout_seconds: Annotated[Seconds, _help("time limit of one call")] = 600.0
+    start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
+    drain_seconds: Annotated[Seconds, _help("time that running work has to finish at shutdown")] = 30.0
+    candidates: Annotated[PositiveInt, _help("SQL candidates per question")] = 3
+    max_revisions: Annotated[NonNegativeInt, _help("rounds of correction per candidate")] = 10
+    no_early_ending: Annotated[
+        bool, _help("run every stage in full, as published, when results have already decided")
+    ] = False
+    prompt_profile: Annotated[
+        Literal["compact", "full"], _help("prompts: compact, or full with worked examples (9,000 tokens)")
+    ] = "compact"
+    journal: Annotated[
+        str | None, _help("file that remembers workflows (default: one that goes with the server)")
+    ] = None
+    record: Annotated[
+        str | None, _help("trace file to which finished workflows are appended, without their text")
+    ] = None
+    record_prompts: Annotated[bool, _help("keep the prompts' text in the recorded trace, too")] = False
+    log_level: Annotated[LogLevel, _help("debug and info show the log of every process")] = "warning"
+    no_kv_events: Annotated[bool, _help("guess what runtimes cache instead of following SGLang's events")] = (
+        False
+    )
+    no_autotune: Annotated[bool, _help("leave the placement policy's parameters as they are")] = False
+    no_calibration: Annotated[bool, _help("don't measure runtimes at their start, nor use what was kept")] = (
+        False
+    )
+    prefill_budget: Annotated[
+        NonNegativeInt | None,
+        _help("tokens prefilled beside decoding; 0: as SGLang does (default: by calibration)"),
+    ] = None
+    recalibrate: Annotated[bool, _help("measure runtimes again, whatever was kept")] = False
+    simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
+    databases: Mapping[str, str] = field(default_factory=dict)
+    engine_args: Mapping[str, Any] = field(default_factory=dict)
+    runtime: tuple[RuntimeConfig, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerSpec:
+    """What the launcher tells the controller process: JSON, one line on its standard input.
+
+    ``endpoint`` is the ZMQ address to bind (``ipc://…``).  ``journal``: the file of
+    ``engine/controller/journal.py``, ``record``: of ``engine/controller/recording/recorder.py``.
+    ``runtimes`` are the workers to expect.  ``databases`` maps names to SQLite files.  ``policy_path`` is
+    the folder in which a user's policies are looked up.  Times in seconds.
+    """
+
+    endpoint: str
+    host: str
+    port: int
+    model_path: str
+    served_model_name: str
+    runtimes: tuple[str, ...]
+    placement: str
+    ordering: str
+    admission: str
+    window_tokens: int
+    max_waiting_calls: int
+    call_timeout_seconds: float
+    default_slo_seconds: float
+    drain_seconds: float
+    databases: Mapping[str, str]
+    candidates: int
+    max_revisions: int
+    embedded_model: bool
+    simulated: bool
+    policy_path: str
+    log_level: str
+    autotune: bool = True
+    early_ending: bool = True
+    prompt_profile: Literal["compact", "full"] = "compact"
+    journal: str | None = None
+    record: str | None = None
+    record_prompts: bool = False
+    prewarm: float = 0.0
+
+    def limits(self) -> Limits:
+        """Return the bounds of the core."""
+        return Limits(
+            window_tokens=self.window_tokens,
+            max_waiting_calls=self.max_waiting_calls,
+            prewarm=PrewarmLimits(share=self.prewarm),
+        )
+
+    def to_json(self) -> bytes:
+        """Return the spec as one line of JSON."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, line: bytes) -> ControllerSpec:
+        """Return the spec in ``line``.
+
+        Raises:
+            TypeError: missing or unknown keys.
+            orjson.JSONDecodeError: not JSON.
+        """
+        data = orjson.loads(line)
+        data["runtimes"] = tuple(data.get("runtimes", ()))
+        return cls(**data)

@@ -1,0 +1,123 @@
+"""From a resolved configuration to the processes of a server."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.wire.spec import WorkerSpec
+from launch.server.child import ChildSpec
+from launch.server.config import EMBEDDED, SHOWN_LEVELS, ControllerSpec, RuntimeConfig, ServerConfig
+from launch.server.devices import Machine
+from launch.server.model_folders import build_demo_database, calibration_folder, demo_database, demo_model
+from launch.server.supervisor import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is about to be started.  ``embedded`` is the embedded model's folder where it is served."""
+
+    config: ServerConfig
+    machine: Machine
+    embedded: str | None
+
+    def family_in(self, folder: Path) -> Family:
+        """Return the processes, linked through a socket in the private ``folder``."""
+        endpoint = f"ipc://{folder}/controller"
+        controller = self.controller_spec(endpoint, self.config.journal or str(folder / "journal"))
+        return Family(
+            ChildSpec(label="controller", command=_module("launch.controller"), line=controller.to_json()),
+            [
+                ChildSpec(
+                    label=f"runtime {worker.name}",
+                    command=_module("engine.worker"),
+                    line=worker.to_json(),
+                )
+                for worker in self.worker_specs(endpoint)
+            ],
+        )
+
+    def controller_spec(self, endpoint: str, journal: str | None = None) -> ControllerSpec:
+        """Return the controller's instructions; the tokenizer comes from the first runtime's model."""
+        config, first = self.config, self.config.runtime[0]
+        model = self._model_path(first)
+        return ControllerSpec(
+            endpoint=endpoint,
+            host=config.host,
+            port=config.port,
+            model_path=model,
+            served_model_name=str(first.args.get("served_model_name", Path(model).name)),
+            runtimes=tuple(runtime.name for runtime in config.runtime),
+            placement=config.placement,
+            ordering=config.ordering,
+            admission=config.admission,
+            window_tokens=config.window_tokens,
+            max_waiting_calls=config.max_waiting_calls,
+            call_timeout_seconds=config.call_timeout_seconds,
+            default_slo_seconds=config.default_slo_seconds,
+            drain_seconds=config.drain_seconds,
+            databases=config.databases,
+            candidates=config.candidates,
+            max_revisions=config.max_revisions,
+            early_ending=not config.no_early_ending,
+            prompt_profile=config.prompt_profile,
+            embedded_model=self.embedded is not None,
+            simulated=config.simulated,
+            policy_path=str(Path.cwd()),
+            autotune=not config.no_autotune,
+            log_level=config.log_level,
+            journal=journal,
+            record=config.record,
+            prewarm=config.prewarm,
+            record_prompts=config.record_prompts,
+        )
+
+    def worker_specs(self, endpoint: str) -> Sequence[WorkerSpec]:
+        """Return the workers' instructions; on CPU each gets a core of its own."""
+        return [self._worker_spec(i, runtime, endpoint) for i, runtime in enumerate(self.config.runtime)]
+
+    def _worker_spec(self, index: int, runtime: RuntimeConfig, endpoint: str) -> WorkerSpec:
+        arguments = dict(runtime.args)
+        if runtime.mem_fraction_static is not None:
+            arguments["mem_fraction_static"] = runtime.mem_fraction_static
+        if self.config.log_level in SHOWN_LEVELS and not self.config.simulated:
+            arguments.setdefault("log_level", self.config.log_level)
+        on_core = not (runtime.gpus or self.config.simulated)
+        return WorkerSpec(
+            name=runtime.name,
+            endpoint=endpoint,
+            model_path=self._model_path(runtime),
+            device="cuda" if runtime.gpus else "cpu",
+            gpu_ids=runtime.gpus,
+            cpu_core=self.machine.cores[index] if on_core else None,
+            engine_args=arguments,
+            sm_share=runtime.sm_share,
+            slowdown=runtime.slowdown,
+            simulated=self.config.simulated,
+            kv_events=not self.config.no_kv_events,
+            calibration_folder=None if self.config.no_calibration else str(calibration_folder()),
+            prefill_budget=self.config.prefill_budget,
+            recalibrate=self.config.recalibrate,
+        )
+
+    def _model_path(self, runtime: RuntimeConfig) -> str:
+        return self.embedded if self.embedded and runtime.model_path == EMBEDDED else runtime.model_path
+
+
+def prepare(config: ServerConfig, machine: Machine) -> Plan:
+    """Find the embedded model and make the demo database where ``config``, a resolved one, asks for them.
+
+    Raises:
+        ConfigError: the cache folder can't be used, or the model is missing.
+    """
+    serves_embedded = any(runtime.model_path == EMBEDDED for runtime in config.runtime)
+    embedded = demo_model() if serves_embedded else None
+    if str(demo_database()) in config.databases.values():
+        build_demo_database()
+    return Plan(config, machine, embedded)
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name)

@@ -1,0 +1,128 @@
+"""Completes a configuration for a machine and checks everything that can be wrong before a start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from launch.server.config import EMBEDDED, RuntimeConfig, ServerConfig
+from launch.server.devices import Machine
+from launch.server.model_folders import DEMO_DATABASE, check_model, demo_database, tokenizer_hash
+from launch.server.sglang_flags import check_engine_args
+from launch.server.slots import cpu_runtimes, gpu_runtimes
+from launch.shipped import admission_registry, ordering_registry, placement_registry
+from sched.errors import ConfigError
+
+
+def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
+    """Return ``config`` with every runtime spelled out; resolving it again changes nothing.
+
+    A ``model_path`` may still be ``"embedded"``, and the demo database missing: nothing is made here.
+
+    Raises:
+        ConfigError: names the flag or key and the remedy.
+    """
+    on_cpu = config.simulated or not machine.gpus or config.gpus == ()
+    check_engine_args(config.engine_args, "in engine_args")
+    tables = cpu_runtimes(config, machine) if on_cpu else gpu_runtimes(config, machine)
+    runtimes = tuple(_completed(table, config, on_cpu) for table in tables)
+    _check_names(runtimes)
+    _check_tokenizers(runtimes)
+    placement_registry().load(config.placement)
+    ordering_registry().load(config.ordering)
+    admission_registry().load(config.admission)
+    if config.record_prompts and config.record is None:
+        raise ConfigError(
+            "--record-prompts needs a trace to keep them in: give --record FILE", field="record_prompts"
+        )
+    return replace(
+        config,
+        runtime=runtimes,
+        databases=_databases(config),
+        journal=_writable(config.journal, "journal"),
+        record=_writable(config.record, "record"),
+    )
+
+
+def as_toml(config: ServerConfig) -> str:
+    """Return ``config`` as a configuration file; what is ``None`` is left out."""
+    return tomli_w.dumps(_plain(asdict(config)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items() if inner is not None}
+    return [_plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
+
+
+def _completed(table: RuntimeConfig, config: ServerConfig, on_cpu: bool) -> RuntimeConfig:
+    """Fill a table from the server-wide settings; what the table says itself wins."""
+    check_engine_args(table.args, f"in args of runtime {table.name!r}")
+    model = table.model_path or config.model_path or (EMBEDDED if on_cpu else None)
+    if model is None:
+        raise ConfigError(
+            f"--model-path is needed on a machine with GPUs: give a model's folder, or "
+            f"`--model-path {EMBEDDED}` for the tiny random one",
+            field="model_path",
+        )
+    check_model(model, f"model_path of runtime {table.name!r}" if table.model_path else "--model-path")
+    return replace(
+        table,
+        model_path=model if model == EMBEDDED else _absolute(model),
+        mem_fraction_static=table.mem_fraction_static or config.mem_fraction_static,
+        args={**config.engine_args, **table.args},
+    )
+
+
+def _check_names(runtimes: Sequence[RuntimeConfig]) -> None:
+    names = [runtime.name for runtime in runtimes]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigError(f"two runtimes are named {name!r}: give each a name of its own", field="name")
+        if name == "controller":
+            raise ConfigError("'controller' can't be a runtime's name: choose another", field="name")
+
+
+def _check_tokenizers(runtimes: Sequence[RuntimeConfig]) -> None:
+    """Prompts are tokenised once, before it is known where they run."""
+    first, *others = runtimes
+    hashes = {path: tokenizer_hash(path) for path in {runtime.model_path for runtime in runtimes}}
+    for other in others:
+        if hashes[other.model_path] != hashes[first.model_path]:
+            raise ConfigError(
+                f"runtimes {first.name!r} and {other.name!r} have different tokenizers; all runtimes of a "
+                f"server share one: choose other models than {first.model_path} and {other.model_path}",
+                field="model_path",
+            )
+
+
+def _databases(config: ServerConfig) -> dict[str, str]:
+    databases = {name: _absolute(path) for name, path in config.databases.items()}
+    if not databases:
+        return {DEMO_DATABASE: str(demo_database())}
+    for name, path in databases.items():
+        if not Path(path).is_file() and path != str(demo_database()):
+            raise ConfigError(
+                f"--database {name}={path}: there is no such file; give a SQLite file", field="databases"
+            )
+    return databases
+
+
+def _writable(file: str | None, name: str) -> str | None:
+    if file is None:
+        return None
+    path = Path(_absolute(file))
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(
+            f"--{name} {path} can't be written to: name a file in a folder of yours", field=name
+        )
+    return str(path)
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).expanduser().absolute())

@@ -1,0 +1,237 @@
+"""The supervisor: starts the children together, keeps them alive, ends everything cleanly.
+
+It decides nothing about requests and takes no traffic.  The first SIGTERM or Ctrl-C drains: the
+controller finishes first, then the workers end.  A second one kills everything at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from launch.server.child import Child, ChildError, ChildSpec
+from launch.server.logs import follow, tail
+from launch.server.progress import Progress
+from launch.server.restarts import Deaths, Limits
+
+__all__ = ["Family", "Limits", "Supervisor"]
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MAX_FOLDER_LENGTH = 64
+_KILL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The processes of a server."""
+
+    controller: ChildSpec
+    workers: Sequence[ChildSpec]
+
+
+class Supervisor:
+    """Runs one server.  ``family_in`` makes its processes, given the private run folder; ``ready_sentence``
+    says that it is ready after so many seconds."""
+
+    def __init__(
+        self,
+        family_in: Callable[[Path], Family],
+        limits: Limits,
+        progress: Progress,
+        ready_sentence: Callable[[float], str],
+        show_logs: bool = False,
+    ) -> None:
+        self._family_in = family_in
+        self._limits = limits
+        self._progress = progress
+        self._ready_sentence = ready_sentence
+        self._show_logs = show_logs
+        self._children: dict[str, Child] = {}
+        self._followers: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+        self._kill = asyncio.Event()
+        self._signal = 0
+
+    async def run(self) -> int:
+        """Run until a signal or a failure and return the exit code; nothing is left behind.
+
+        0: drained after a signal.  1: a failure, explained on standard error.  128 + n: stopped by signal n
+        during the start or by a second signal.
+        """
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            # Whoever has a signal ignored (nohup, a shell's background job) keeps it ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, self._on_signal, number)
+        with _run_folder() as folder:
+            try:
+                return await self._run_in(folder, self._family_in(folder))
+            except (ChildError, OSError) as failure:
+                self._progress.problem(str(failure))
+                return 1
+            finally:
+                self._progress.close()
+                # Killed processes can't tidy up: whoever still runs is asked first, but not for long.
+                await _done_before(self._kill, self._end(list(self._children), self._limits.hurry_seconds))
+                await self._end_all()
+
+    def _on_signal(self, number: int) -> None:
+        if self._stop.is_set():
+            self._kill.set()
+        self._signal = number
+        self._stop.set()
+
+    async def _run_in(self, folder: Path, family: Family) -> int:
+        started = time.monotonic()
+        if not await _done_before(self._stop, self._start_all(folder, family)):
+            return 128 + self._signal
+        self._progress.say(self._ready_sentence(time.monotonic() - started))
+        if (reason := await self._serve(folder, family)) is not None:
+            self._progress.problem(reason)
+            return 1
+        self._progress.say("Draining: running work is finished first; a second signal stops at once.")
+        if not await _done_before(self._kill, self._drain(family)):
+            return 128 + self._signal
+        return 0
+
+    # --- start ----------------------------------------------------------------------------------
+
+    async def _start_all(self, folder: Path, family: Family) -> None:
+        started = [await self._start(spec, folder) for spec in (family.controller, *family.workers)]
+        await asyncio.gather(*(child.until_ready(self._limits.start_seconds) for child in started))
+
+    async def _start(self, spec: ChildSpec, folder: Path, awaited: str = "ready") -> Child:
+        child = await Child.start(spec, folder, self._progress.stage, awaited)
+        if self._show_logs and spec.label not in self._children:
+            write = partial(self._log_line, spec.label)
+            self._followers.append(asyncio.create_task(follow(child.log, write)))
+        self._children[spec.label] = child
+        return child
+
+    def _log_line(self, label: str, line: str) -> None:
+        self._progress.say(f"[{label}] {line}")
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def _serve(self, folder: Path, family: Family) -> str | None:
+        """Keep everything running; return ``None`` after a signal, otherwise why the server can't go on."""
+        workers = asyncio.gather(*(self._keep_worker(spec, folder, family) for spec in family.workers))
+        controller = asyncio.create_task(self._keep_controller(family.controller, folder))
+        stopped = asyncio.create_task(self._stop.wait())
+        waits: set[asyncio.Future[Any]] = {workers, controller, stopped}
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        no_runtime = workers.done()
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+        if self._stop.is_set():
+            return None
+        return f"no {'runtime' if no_runtime else 'controller'} is left, so the server stops"
+
+    async def _keep_worker(self, spec: ChildSpec, folder: Path, family: Family) -> None:
+        """Restart a worker whenever it ends; return when it ends too often."""
+        deaths = Deaths(self._limits, self._limits.backoff_seconds)
+        while True:
+            child = self._children[spec.label]
+            await child.wait()
+            # Sooner than the controller would miss its heartbeats.
+            self._children[family.controller.label].tell({"died": child.pid})
+            if not await self._restart(spec, folder, deaths):
+                return
+
+    async def _keep_controller(self, spec: ChildSpec, folder: Path) -> None:
+        """Restart the controller whenever it ends, the workers going on; return when it ends too often."""
+        deaths = Deaths(self._limits, self._limits.controller_backoff_seconds)
+        while True:
+            await self._children[spec.label].wait()
+            # Not until it is ready: a runtime may be missing just then.
+            if not await self._restart(spec, folder, deaths, awaited="listening"):
+                return
+
+    async def _restart(self, spec: ChildSpec, folder: Path, deaths: Deaths, awaited: str = "ready") -> bool:
+        """Start a dead child again unless it died too often; return whether it was tried."""
+        child = self._children[spec.label]
+        child.kill()  # what it may have left running
+        delay = deaths.another()
+        what_next = (
+            f"given up after {deaths.count} deaths" if delay is None else f"started again in {delay:g} s"
+        )
+        problem = f"{spec.label} died ({child.ending}) and is {what_next}"
+        self._progress.problem("\n".join([problem, *tail(child.log)]))
+        if delay is None:
+            return False
+        await asyncio.sleep(delay)
+        try:
+            await (await self._start(spec, folder, awaited)).until_ready(self._limits.start_seconds)
+        except (ChildError, OSError) as failure:
+            self._progress.problem(str(failure))
+            self._children[spec.label].kill()
+        return True
+
+    # --- end ------------------------------------------------------------------------------------
+
+    async def _drain(self, family: Family) -> None:
+        """End the controller first, since it finishes what the workers run, then the workers."""
+        limits = self._limits
+        late = await self._end([family.controller.label], limits.drain_seconds + limits.end_seconds)
+        late += await self._end([spec.label for spec in family.workers], limits.end_seconds)
+        if late:
+            raise ChildError(f"{' and '.join(late)} did not end in time and had to be killed")
+
+    async def _end(self, labels: Sequence[str], seconds: float) -> list[str]:
+        """Ask ``labels`` to end, kill them after ``seconds`` and return the killed ones."""
+        children = [child for label in labels if (child := self._children[label]).running]
+        for child in children:
+            child.terminate()
+        if children:
+            await asyncio.wait([asyncio.create_task(child.wait()) for child in children], timeout=seconds)
+        late = [child for child in children if child.running]
+        for child in late:
+            child.kill()
+        return [child.label for child in late]
+
+    async def _end_all(self) -> None:
+        """Kill whatever is left."""
+        for follower in self._followers:
+            follower.cancel()
+        for child in self._children.values():
+            child.kill()
+        ended = await asyncio.gather(*(child.gone(_KILL_SECONDS) for child in self._children.values()))
+        for label, gone in zip(self._children, ended, strict=True):
+            if not gone:
+                self._progress.problem(f"{label} could not be killed: end it by hand")
+
+
+async def _done_before(event: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Run ``work`` unless ``event`` happens first; then it is cancelled and the answer is ``False``."""
+    task, happened = asyncio.create_task(work), asyncio.create_task(event.wait())
+    await asyncio.wait({task, happened}, return_when=asyncio.FIRST_COMPLETED)
+    happened.cancel()
+    if task.done():
+        task.result()
+        return True
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return False
+
+
+@contextmanager
+def _run_folder() -> Iterator[Path]:
+    """A private folder for sockets, logs and temporary files, removed at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="sluice-"))
+    if len(str(folder)) > _MAX_FOLDER_LENGTH:  # a socket's path must stay below 108 bytes
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix="sluice-", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The databases that can be asked: their schema, their values, read-only statements."""

@@ -1,0 +1,210 @@
+"""The databases that a workflow's ``sql`` step may ask, by name."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from plugins.text2sql.databases.schema import DatabaseSchema, introspect
+from plugins.text2sql.databases.sqlite import Limits, Statement, guard, open_read_only
+from plugins.text2sql.databases.statement_queue import StatementQueue
+from sched.clock import Clock, monotonic
+from sched.errors import ConfigError, NotFoundError, UnavailableError
+from sched.workflow import SqlResult
+
+_GRACE_SECONDS = 0.2
+_AGAIN_SECONDS = 0.02
+_CLOSE_SECONDS = 1.0
+_REMEMBERED_STATEMENTS = 256
+_TAIL = 0.9
+_RAN = ("invalid", "timeout")
+
+
+@dataclass(frozen=True, slots=True)
+class StatementTimes:
+    """How long the latest ``count`` statements on a database ran, in seconds; the wait is not in it."""
+
+    count: int
+    mean_seconds: float
+    p90_seconds: float
+
+
+@dataclass(slots=True)
+class _Database:
+    path: Path
+    engine: sa.Engine
+    schema: DatabaseSchema | None = None
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STATEMENTS))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def timed(self, job: Statement) -> SqlResult:
+        """Run ``job`` and remember how long it took, unless it was refused or given up."""
+        result = job.run()
+        if result.ok or result.error_kind in _RAN:
+            self.seconds.append(result.seconds)
+        return result
+
+
+class DatabaseRegistry:
+    """The databases by name; implements ``sched.workflow.SqlBackend``.
+
+    At most ``max_concurrency`` statements run at a time, each in a thread; of those that wait, the one
+    with the least slack goes first.  A result holds at most
+    ``max_rows`` rows of together about ``max_bytes`` bytes; the rest is cut off and the result
+    marked ``truncated``.  No value, intermediate ones included, may exceed ``max_value_bytes``, so
+    that a statement can't fill the memory.  ``clock`` measures slack and how long statements run.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_rows: int = 1_000,
+        max_bytes: int = 1_000_000,
+        max_value_bytes: int = 262_144,
+        max_concurrency: int = 4,
+        clock: Clock = monotonic,
+    ) -> None:
+        self._limits = Limits(max_rows, max_bytes, max_value_bytes)
+        self._threads = max_concurrency
+        self._clock = clock
+        self._databases: dict[str, _Database] = {}
+        self._jobs: dict[Future[SqlResult], Statement] = {}
+        self._queue = StatementQueue(max_concurrency)
+        self._closed = False
+
+    def register(self, name: str, path: Path) -> None:
+        """Make the SQLite file at ``path`` known as ``name``.
+
+        Raises:
+            ConfigError: the name is taken, or the file is missing or not a SQLite database.
+        """
+        if name in self._databases:
+            raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
+        if not path.is_file():
+            raise ConfigError(f"database {name!r}: there is no file {path}", field="database")
+        engine = open_read_only(path, self._threads)
+        guard(engine, self._limits)
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        except DBAPIError as error:
+            engine.dispose()
+            raise ConfigError(
+                f"database {name!r}: {path} can't be read as SQLite: {error.orig}", field="database"
+            ) from error
+        self._databases[name] = _Database(path, engine)
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names in the order of registration."""
+        return tuple(self._databases)
+
+    def schema(self, name: str) -> DatabaseSchema:
+        """Return the schema; read at the first call (seconds for a large file), then remembered.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+            UnavailableError: the file can't be read any more.
+        """
+        database = self._find(name)
+        with database.lock:
+            if database.schema is None:
+                engine = open_read_only(database.path, 1)
+                try:
+                    database.schema = introspect(engine)
+                except DBAPIError as error:
+                    raise UnavailableError(f"database {name!r}: {error.orig}") from error
+                finally:
+                    engine.dispose()
+            return database.schema
+
+    def path(self, name: str) -> Path:
+        """Return the file of database ``name``.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+        """
+        return self._find(name).path
+
+    def times(self, name: str) -> StatementTimes:
+        """Return how long statements on database ``name`` take; those stopped at their limit count too.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+        """
+        seconds = sorted(self._find(name).seconds)
+        if not seconds:
+            return StatementTimes(0, 0.0, 0.0)
+        tail = seconds[math.ceil(_TAIL * len(seconds)) - 1]
+        return StatementTimes(len(seconds), math.fsum(seconds) / len(seconds), tail)
+
+    async def execute(
+        self, database: str, statement: str, timeout_seconds: float, *, slack_seconds: float = math.inf
+    ) -> SqlResult:
+        """Run one SELECT; the time limit covers waiting for a free thread and running.
+
+        ``slack_seconds`` is the time its workflow has left; the waiting statement with the least runs next.
+
+        A bad, slow or refused statement is a result with ``error``, never an exception.
+        Cancelling the caller interrupts the statement.  The answer comes at most 0.2 s after the
+        limit; should SQLite be inside one long function call then, its thread follows later.
+
+        Raises:
+            NotFoundError: ``database`` is not registered.
+        """
+        found = self._find(database)
+        job = Statement(found.engine, statement, self._limits, self._clock)
+        if self._closed:
+            return job.failed("unavailable", "the databases are closed")
+
+        future = self._queue.submit(lambda: found.timed(job), self._clock() + slack_seconds)
+        self._jobs[future] = job
+        future.add_done_callback(lambda done: self._jobs.pop(done, None))
+        answer = asyncio.wrap_future(future)
+        late = f"the statement was stopped at its time limit of {timeout_seconds:g} s"
+        stop = ("unavailable", "nobody waits for it any more")
+        try:
+            await asyncio.wait({answer}, timeout=timeout_seconds)
+            stop = ("timeout", late)
+        finally:  # it ended, reached its limit, or the caller was cancelled
+            if not self._queue.withdraw(future):
+                self._keep_stopping(future, job, *stop)
+        await asyncio.wait({answer}, timeout=_GRACE_SECONDS)
+        if future.cancelled():
+            busy = f"no database thread was free within {timeout_seconds:g} s"
+            return job.failed("unavailable", "the databases are closed" if self._closed else busy)
+        return future.result() if future.done() else job.failed("timeout", late, timeout_seconds)
+
+    def close(self) -> None:
+        """Interrupt what runs, wait for it (at most 1 s) and close every file.  May be called twice."""
+        self._closed = True
+        until = time.monotonic() + _CLOSE_SECONDS
+        while self._jobs and time.monotonic() < until:
+            for future, job in list(self._jobs.items()):
+                if not self._queue.withdraw(future):
+                    job.stop("unavailable", "the databases were closed")
+            wait(list(self._jobs), timeout=_AGAIN_SECONDS)
+        self._queue.shutdown()
+        for database in self._databases.values():
+            database.engine.dispose()
+
+    def _find(self, name: str) -> _Database:
+        if name not in self._databases:
+            known = ", ".join(self._databases) or "none"
+            raise NotFoundError(f"unknown database {name!r}; known: {known}", field="database")
+        return self._databases[name]
+
+    def _keep_stopping(self, future: Future[SqlResult], job: Statement, error_kind: str, reason: str) -> None:
+        """Interrupt until it ends: an interrupt just before SQLite starts would be lost."""
+        if not future.done():
+            job.stop(error_kind, reason)
+            again = asyncio.get_running_loop().call_later
+            again(_AGAIN_SECONDS, self._keep_stopping, future, job, error_kind, reason)

@@ -1,0 +1,1 @@
+"""What speaks against the demo model's SQL although it ran."""

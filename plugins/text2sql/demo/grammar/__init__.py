@@ -1,0 +1,1 @@
+"""Grammars made from a schema and a question, which bound the demo model's SQL."""

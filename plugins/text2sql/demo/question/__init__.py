@@ -1,0 +1,1 @@
+"""How a question is read for the demo model."""

@@ -1,0 +1,1 @@
+"""The language of the training: questions with their SQL, drawn at random."""

@@ -1,0 +1,51 @@
+"""A noun phrase: a table's noun with conditions before and after it, and the SQL that they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from plugins.text2sql.demo.training.language.literals import Said
+
+
+@dataclass(slots=True)
+class Phrase:
+    """What is said of ``subject`` and means ``where``; statements about it start at ``root``.
+
+    ``pre`` and ``post`` stand around the noun, ``heads`` (many, one) instead of it, ``whole``, a name,
+    instead of all; ``conditions`` name what was said.
+    """
+
+    subject: str
+    root: str
+    pre: list[str] = field(default_factory=list)
+    post: list[str] = field(default_factory=list)
+    whole: str = ""
+    heads: tuple[str, str] = ("", "")
+    where: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+    values: list[Said] = field(default_factory=list)
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it names one person or thing, rather than a kind."""
+        return bool(self.whole)
+
+    @property
+    def distinct(self) -> str:
+        """What keeps a statement about it from giving a row twice."""
+        return "DISTINCT " if self.root != self.subject else ""
+
+    @property
+    def count(self) -> str:
+        """The SQL that counts it."""
+        return f"count(DISTINCT {self.subject}.id)" if self.distinct else "count(*)"
+
+    def text(self, noun: str, one: bool = False) -> str:
+        """Return the phrase with ``noun`` as its head; ``one``: in the singular."""
+        return self.whole or " ".join([*self.pre, self.heads[one] or noun, *self.post])
+
+    def take(self, other: Phrase) -> None:
+        """Add what ``other`` means, not its words."""
+        self.where += other.where
+        self.conditions += other.conditions
+        self.values += other.values

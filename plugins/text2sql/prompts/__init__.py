@@ -1,0 +1,1 @@
+"""The prompts for any model: compact, or full of worked examples."""

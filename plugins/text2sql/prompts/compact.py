@@ -1,0 +1,153 @@
+"""The prompts, as segments from the most to the least shared: template, schema, question, context.
+
+All workflows share the template, all questions to a database the schema, all calls of a workflow the
+question; so a runtime that has served one of them has most of the next one's prefix in its cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from plugins.text2sql import stages
+from plugins.text2sql.prompts import templates
+from sched.workflow import Segment, SegmentKind, SqlResult
+
+_SHOWN_ROWS = 3
+_SHOWN_CHARACTERS = 160
+
+
+# Each group has tests of its own, so that none comes twice.
+TESTS = (
+    (
+        "The columns are exactly those asked for.",
+        "Every condition of the question is applied.",
+        "Rows without a match in a joined table are handled as asked.",
+    ),
+    (
+        "There is one row for each thing asked for.",
+        "Nothing is filtered that the question does not name.",
+        "The rows are ordered and limited as asked.",
+    ),
+    ("No row appears twice.", "Values are spelled as in the database."),
+)
+"""The unit tests among which a bound model chooses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """One way of asking for a candidate."""
+
+    name: str
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What the prompts of one question are about: the rendered schema, the question, what was retrieved."""
+
+    schema: str
+    question: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """A profile of prompts.  ``templates`` has one per stage but for candidates, which have ``styles``.
+
+    ``sql_cue`` and ``revision_cue`` are the last words of prompts for SQL: the answer follows them.
+    ``tests`` are the unit tests that a bound model chooses from, one of each group.
+    """
+
+    name: str
+    styles: tuple[Style, ...]
+    templates: Mapping[str, str]
+    sql_cue: str = "SQL: "
+    revision_cue: str = "Repaired SQL: "
+    tests: Sequence[Sequence[str]] = TESTS
+
+    def decision(self, stage: str, question: str, used: Sequence[str]) -> list[Segment]:
+        """Return the prompt for an agent's next tool, after those ``used``."""
+        so_far = ", ".join(used) or "nothing"
+        return [
+            Segment(SegmentKind.TEMPLATE, self.templates[stage]),
+            _question(question),
+            _context(f"Used so far: {so_far}\nNext: "),
+        ]
+
+    def keywords(self, question: str) -> list[Segment]:
+        """Return the prompt for the words to look up."""
+        template = Segment(SegmentKind.TEMPLATE, self.templates[stages.EXTRACT_KEYWORDS])
+        return [template, _question(question), _context("Keywords: ")]
+
+    def linking(self, topic: Topic) -> list[Segment]:
+        """Return the prompt of schema linking."""
+        return [*self._shared(self.templates[stages.SCHEMA_LINKING], topic), _context("Tables: ")]
+
+    def candidate(self, style: Style, topic: Topic, tables: Sequence[str]) -> list[Segment]:
+        """Return the prompt of a candidate; ``tables`` are the linked ones."""
+        linked = f"Relevant tables: {', '.join(tables)}\n" if tables else ""
+        return [*self._shared(style.template, topic), _context(linked + self.sql_cue)]
+
+    def revision(self, topic: Topic, sql: str, complaint: str) -> list[Segment]:
+        """Return the prompt of a revision of ``sql`` after the database's ``complaint``."""
+        context = f"Statement:\n{sql}\nProblem: {complaint}\n{self.revision_cue}"
+        return [*self._shared(self.templates[stages.REVISE], topic), _context(context)]
+
+    def unit_tests(self, topic: Topic, candidates: str, at_most: int) -> list[Segment]:
+        """Return the prompt for at most ``at_most`` tests between ``candidates`` (:func:`compared`)."""
+        shared = self._shared(self.templates[stages.GENERATE_UNIT_TEST], topic)
+        return [*shared, _context(candidates), _context(f"At most {at_most} tests:\n")]
+
+    def evaluation(self, topic: Topic, candidates: str, test: str) -> list[Segment]:
+        """Return the prompt that judges ``candidates`` by ``test``; only its end differs between tests."""
+        shared = self._shared(self.templates[stages.EVALUATE], topic)
+        return [*shared, _context(candidates), _context(f"Test: {test}\nVerdicts:\n")]
+
+    def evidence(self, values: Sequence[str], columns: Sequence[str]) -> str:
+        """Return what retrieval found, for a prompt; empty if it found nothing."""
+        lines = []
+        if values:
+            lines.append(f"Values found in the database: {'; '.join(values)}\n")
+        if columns:
+            lines.append(f"Columns that may matter: {', '.join(columns)}\n")
+        return "".join(lines)
+
+    def compared(self, results: Sequence[SqlResult]) -> str:
+        """Return the candidates' statements, each with the beginning of its result."""
+        return "".join(
+            f"Candidate {number}:\n{result.statement}\nResult: {_shown(result)}\n"
+            for number, result in enumerate(results, 1)
+        )
+
+    def _shared(self, template: str, topic: Topic) -> list[Segment]:
+        segments = [
+            Segment(SegmentKind.TEMPLATE, template),
+            Segment(SegmentKind.SCHEMA, f"Schema:\n{topic.schema}\n"),
+            _question(topic.question),
+        ]
+        return [*segments, _context(topic.evidence)] if topic.evidence else segments
+
+
+COMPACT = Prompts(
+    "compact",
+    (Style("plan", templates.PLAN), Style("divide", templates.DIVIDE)),
+    templates.INSTRUCTIONS,
+)
+"""Short instructions, for small models and short contexts."""
+
+
+def _shown(result: SqlResult) -> str:
+    rows = " ".join(str(row) for row in result.rows[:_SHOWN_ROWS])
+    if len(rows) > _SHOWN_CHARACTERS:
+        rows = f"{rows[:_SHOWN_CHARACTERS]}…"
+    count = f"{'more than ' if result.truncated else ''}{len(result.rows)}"
+    return f"{count} {'row' if count == '1' else 'rows'}, beginning with {rows}"
+
+
+def _question(question: str) -> Segment:
+    return Segment(SegmentKind.QUESTION, f"Question: {question}\n")
+
+
+def _context(text: str) -> Segment:
+    return Segment(SegmentKind.CONTEXT, text)

@@ -1,0 +1,1 @@
+"""What a database holds that a question names or resembles."""

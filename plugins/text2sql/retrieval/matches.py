@@ -1,0 +1,64 @@
+"""What an index of texts has that a question names, or that resembles its keywords."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from plugins.text2sql.databases.schema import literal
+from plugins.text2sql.demo.question.spans import COMMON, longest, singulars, spans
+from plugins.text2sql.retrieval.text_index import TextIndex
+
+SHORTEST_WORD = 4
+"""Shorter words are not looked up by themselves."""
+_PER_WORD = 5
+_MAX_WORDS = 24
+_MAX_CHARACTERS = 64
+# What is this much less alike than the best match of a word is left out.
+_BEHIND = 0.1
+# How like a word are texts in the plural or singular, and conditions on a part of a text.
+_OTHER_NUMBER, _PART_OF_NAMES = 0.95, 0.9
+_WORD = re.compile(r"\w+")
+
+
+def similar(
+    index: TextIndex | None, keywords: Sequence[str], limit: int, question: str = ""
+) -> tuple[str, ...]:
+    """Return the labels of what ``question`` names or resembles ``keywords`` or their words, best first."""
+    if index is None:
+        return ()
+    best = _said(index, question)
+    for word in _queries(keywords):
+        found = index.find(word, _PER_WORD)
+        for label, likeness in found:
+            if likeness >= found[0][1] - _BEHIND:
+                best[label] = max(likeness, best.get(label, 0.0))
+    # Sorting is stable: equals stay in the order of the keywords.
+    return tuple(sorted(best, key=lambda label: -best[label])[:limit])
+
+
+def _said(index: TextIndex, question: str) -> dict[str, float]:
+    """Return labels of what stands in ``question``: texts (the longer of two that overlap), then parts."""
+    named = longest(question, lambda span: span not in COMMON and bool(index.exact(span)))
+    found = {label: 1.0 for span in named for label in index.exact(span)}
+    taken = {word for span in named for word in span.split()}
+    for word in spans(question, 1):
+        if len(word) >= SHORTEST_WORD and word not in taken and word not in COMMON:
+            said = [label for form in (f"{word}s", *singulars(word)) for label in index.exact(form)]
+            found |= dict.fromkeys(said, _OTHER_NUMBER) | dict.fromkeys(_parts(index, word), _PART_OF_NAMES)
+    return found
+
+
+def _parts(index: TextIndex, word: str) -> list[str]:
+    """Return a condition for each column of which several texts have ``word`` as a part, as tents."""
+    spelt: dict[str, list[str]] = {}
+    for form in (word, *singulars(word)):
+        for label, part in index.containing(form):
+            spelt.setdefault(label.partition(" = ")[0], []).append(part)
+    return [f"{column} LIKE {literal(f'%{parts[0]}%')}" for column, parts in spelt.items() if len(parts) > 1]
+
+
+def _queries(keywords: Sequence[str]) -> list[str]:
+    phrases = [" ".join(keyword.split())[:_MAX_CHARACTERS] for keyword in keywords[:_MAX_WORDS]]
+    words = [word for phrase in phrases for word in _WORD.findall(phrase) if len(word) >= SHORTEST_WORD]
+    return list(dict.fromkeys([*phrases, *words]))[:_MAX_WORDS]

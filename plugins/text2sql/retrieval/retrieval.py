@@ -1,0 +1,206 @@
+"""What a database holds that resembles a question's keywords: values and columns.
+
+The values of each database are indexed in a thread and kept in a folder.  A question that comes
+before the index is ready goes on without it, and its answer says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from plugins.text2sql.databases.schema import DatabaseSchema, identifier, literal
+from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, identity, scan_values
+from plugins.text2sql.retrieval.matches import SHORTEST_WORD, similar
+from plugins.text2sql.retrieval.text_index import TextIndex
+
+logger = logging.getLogger(__name__)
+
+MAX_VALUES = 10
+MAX_COLUMNS = 8
+_LOOKUP_SECONDS = 2.0
+_MISSING = "the index of values is still being made; the question went on without it"
+_STALE = "the database's file has changed and its index is being made anew; the old one was used"
+_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up gave, as SQL would say it, and what the user should know about it."""
+
+    lines: tuple[str, ...] = ()
+    note: str | None = None
+
+
+class DatabaseFiles(Protocol):
+    """Where the databases are; ``plugins.text2sql.databases.databases.DatabaseRegistry`` is one."""
+
+    def path(self, name: str) -> Path:
+        """Return the file of database ``name``."""
+        ...
+
+    def schema(self, name: str) -> DatabaseSchema:
+        """Return the schema of database ``name``."""
+        ...
+
+
+class Retrieval(Protocol):
+    """What the workflow needs of a :class:`Retriever`."""
+
+    def prepare(self, database: str) -> None:
+        """Begin to index ``database``, in the background."""
+        ...
+
+    async def values(self, database: str, keywords: Sequence[str], question: str) -> Found:
+        """Return conditions such as ``city = 'Oslo'`` on values in ``question`` or like ``keywords``."""
+        ...
+
+    async def columns(self, database: str, keywords: Sequence[str]) -> Found:
+        """Return the columns whose names resemble ``keywords``."""
+        ...
+
+
+@dataclass(slots=True)
+class _Index:
+    """A database's index.  ``made_from`` is the identity it stands for, or is being made for."""
+
+    columns: TextIndex
+    values: TextIndex | None = None
+    made_from: str | None = None
+    note: str | None = None
+
+
+class Retriever:
+    """Keeps one index per database in ``folder``; implements :class:`Retrieval`.  One is made at a time.
+
+    An index is made anew when the size or time of the database's file, its schema or the ``limits`` have
+    changed; until then the old one serves.
+    """
+
+    def __init__(self, databases: DatabaseFiles, folder: Path, limits: ScanLimits | None = None) -> None:
+        self._databases = databases
+        self._folder = folder
+        self._limits = limits or ScanLimits()
+        self._indexes: dict[str, _Index] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._executor = ThreadPoolExecutor(1, "index")
+
+    def prepare(self, database: str) -> None:
+        """Bring the index up to date in the background; cheap if it is.
+
+        Raises:
+            NotFoundError: no such database.
+        """
+        self._prepared(database)
+
+    def ready(self, database: str) -> bool:
+        """Whether the index of values is made and, when last looked at, up to date."""
+        index = self._indexes.get(database)
+        return index is not None and index.values is not None and index.note is None
+
+    async def values(self, database: str, keywords: Sequence[str], question: str = "") -> Found:
+        """Return up to ``MAX_VALUES`` conditions on values in ``question`` or like ``keywords``, best first.
+
+        What the question names exactly is found whatever the keywords, so that weak ones do no harm.
+        Takes at most 2 s.  Where there is no index, nothing is found and the note says so.
+        """
+
+        def look_up() -> Found:
+            index = self._prepared(database)
+            note = index.note  # before the values: the index may be made while they are looked up
+            return Found(similar(index.values, keywords, MAX_VALUES, question), note)
+
+        return await _in_time(look_up)
+
+    async def columns(self, database: str, keywords: Sequence[str]) -> Found:
+        """Return up to ``MAX_COLUMNS`` columns whose names resemble ``keywords``, best first."""
+
+        def look_up() -> Found:
+            return Found(similar(self._prepared(database).columns, keywords, MAX_COLUMNS))
+
+        return await _in_time(look_up)
+
+    def close(self) -> None:
+        """Stop making indexes.  May be called twice."""
+        with self._lock:
+            self._stop.set()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _prepared(self, database: str) -> _Index:
+        schema = self._databases.schema(database)
+        path = self._databases.path(database)
+        with self._lock:
+            index = self._indexes.get(database)
+            if index is None:
+                index = self._indexes[database] = _Index(_column_index(schema))
+            try:
+                wanted = identity(path, schema, self._limits)
+            except OSError as error:
+                index.note = f"the index of values can't be checked: {error}"
+                return index
+            if index.made_from != wanted and not self._stop.is_set():
+                index.made_from = wanted
+                index.note = _STALE if index.values else _MISSING
+                self._executor.submit(self._make, database, index, wanted)
+        return index
+
+    def _make(self, database: str, index: _Index, wanted: str) -> None:
+        note: str | None = None
+        try:
+            index.values = self._kept_or_made(database, wanted)
+        except ScanStoppedError:
+            return
+        except Exception as error:  # whatever it is, questions go on without the index
+            logger.warning("the values of database %s can't be indexed: %s", database, error)
+            note = f"the values can't be indexed: {error}"
+        with self._lock:
+            if index.made_from == wanted:
+                index.note = note
+
+    def _kept_or_made(self, database: str, wanted: str) -> TextIndex:
+        path, schema = self._databases.path(database), self._databases.schema(database)
+        place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+        file = self._folder / f"values-{place}.npz"
+        kept = TextIndex.load(file, wanted)
+        if kept is not None:
+            return kept
+        scanned = scan_values(path, schema, self._limits, self._stop.is_set)
+        if not scanned.complete:
+            logger.warning("database %s has more values than its index may hold", database)
+        conditions = map("{} = {}".format, scanned.columns, map(literal, scanned.values))
+        made = TextIndex(scanned.values, tuple(conditions))
+        try:
+            made.save(file, wanted)
+        except OSError as error:
+            logger.warning("the index of database %s can't be kept: %s", database, error)
+        return made
+
+
+def _column_index(schema: DatabaseSchema) -> TextIndex:
+    """Return the columns under the words of their names, together, one by one, and after their table's."""
+    texts: dict[tuple[str, str], None] = {}
+    for table in schema.tables:
+        for column in table.columns:
+            label = f"{identifier(table.name)}.{identifier(column.name)}"
+            parts = _PART.findall(column.name)
+            name = " ".join(parts) or column.name
+            words = [part for part in parts if len(part) >= SHORTEST_WORD]
+            for text in (name, f"{table.name.removesuffix('s')} {name}", *words):
+                texts[text, label] = None
+    return TextIndex([text for text, _ in texts], [label for _, label in texts])
+
+
+async def _in_time(look_up: Callable[[], Found]) -> Found:
+    try:
+        return await asyncio.wait_for(asyncio.to_thread(look_up), _LOOKUP_SECONDS)
+    except TimeoutError:
+        return Found(note=f"a look-up took longer than {_LOOKUP_SECONDS:g} s and was given up")

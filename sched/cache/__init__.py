@@ -1,0 +1,1 @@
+"""What the prefix caches of runtimes are believed to hold."""

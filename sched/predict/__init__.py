@@ -1,0 +1,1 @@
+"""What is learned of runtimes, stages and calls, and what is expected by that."""

@@ -1,0 +1,230 @@
+"""The core's belief about each runtime: outstanding work, prefix cache, speed, and the calls held for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sched.cache.belief import CacheBelief
+from sched.events import CacheFlushed, CacheReported, CallFinished, RuntimeUp
+from sched.held import HeldCalls
+from sched.load import Load
+from sched.policy import CallView
+from sched.predict.latency import Chunks, LatencyModel, Speed
+from sched.predict.outlook import Outlook
+from sched.predict.watch import Watch
+from sched.request import Call, State
+
+
+class RuntimeState:
+    """One ready runtime; implements ``sched.policy.RuntimeView``.
+
+    ``window_tokens`` bounds the uncached prompt tokens that are sent but not yet answered by a first
+    token: enough that the runtime never idles, while the rest is held here, where it can still be
+    re-ordered, re-placed or cancelled for free.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        max_total_tokens: int,
+        max_running_requests: int,
+        window_tokens: int,
+        speed: Speed | None = None,
+        chunks: Chunks | None = None,
+        overlap: bool = False,
+    ) -> None:
+        self.name = name
+        self.max_total_tokens = max_total_tokens
+        self.max_running_requests = max_running_requests
+        self.window_tokens = window_tokens
+        self.latency = LatencyModel.calibrated(speed, chunks) if speed else LatencyModel(chunks=chunks)
+        self.load = Load()
+        self.cache = CacheBelief(max_total_tokens, overlap=overlap)
+        self.calls: dict[int, Call] = {}
+        self.outstanding_seconds = 0.0
+        self.lone_outstanding_seconds = 0.0
+        self.new_tokens = 0
+        self.outlook = Outlook(self.latency, self.load)
+        self._watch = Watch(self.latency, self.load)
+        self._held = HeldCalls(name)
+        self._sent_tokens = 0
+        self._sent_calls = 0
+
+    @classmethod
+    def of(cls, event: RuntimeUp, window_tokens: int) -> RuntimeState:
+        """Return the runtime that ``event`` announces."""
+        return cls(
+            event.name,
+            max_total_tokens=event.max_total_tokens,
+            max_running_requests=event.max_running_requests,
+            window_tokens=window_tokens,
+            speed=event.speed,
+            chunks=event.chunks,
+            overlap=event.overlap,
+        )
+
+    @property
+    def outstanding_calls(self) -> int:
+        """Calls placed here and not ended."""
+        return len(self.calls)
+
+    @property
+    def held_calls(self) -> int:
+        """Calls placed here and not sent."""
+        return len(self.calls) - self._sent_calls
+
+    @property
+    def sent_tokens(self) -> int:
+        """Uncached prompt tokens sent and not yet answered by a first token."""
+        return self._sent_tokens
+
+    @property
+    def lone_decode_seconds(self) -> float:
+        """Seconds per output token of a call alone here."""
+        return self.latency.lone_decode_seconds_per_token
+
+    def cached_tokens(self, call: CallView) -> int:
+        """Prompt tokens of ``call`` believed to be cached here."""
+        return self.cache.cached_tokens(call.blocks, call.prompt_tokens)
+
+    def expected_tokens(self, call: CallView) -> int:
+        """Prompt tokens of ``call`` that are cached here or on their way into the cache."""
+        return self.cache.expected_tokens(call.blocks, call.prompt_tokens)
+
+    def stall_share(self, now: float) -> float:
+        """Share of time in which prefills of late kept this runtime's calls from decoding."""
+        return self._watch.stalls.share(now)
+
+    def service_seconds(self, call: CallView) -> float:
+        """Predicted seconds of ``call`` here, waiting not included."""
+        uncached = call.prompt_tokens - self.cached_tokens(call)
+        return self.latency.service_seconds(uncached, call.expected_output_tokens)
+
+    def hold(self, call: Call) -> None:
+        """Take a placed call; ``call.key`` and its predictions are set."""
+        self.calls[call.spec.call_id] = call
+        self.outstanding_seconds += call.predicted_seconds
+        call.predicted_lone_seconds = self.latency.lone_seconds(
+            call.prompt_tokens, call.expected_output_tokens
+        )
+        self.lone_outstanding_seconds += call.predicted_lone_seconds
+        self.new_tokens += call.uncached_tokens
+        self.load.add(call)
+        self.cache.placed(call.spec.call_id, call.blocks)
+        self._held.push(call)
+
+    def reorder(self, call: Call) -> None:
+        """Give a held call the place of its new key."""
+        self._held.compact(len(self.calls))
+        self._held.push(call)
+
+    def take_sendable(self, now: float) -> Iterator[Call]:
+        """Yield held calls in order while the window has room; the caller dispatches each at once.
+
+        Each is predicted anew before, since the cache may hold another part of it than when it was placed.
+        """
+        self.cache.pass_time(now)
+        while self._sent_tokens < self.window_tokens and (call := self._held.first()) is not None:
+            if self._waits_for_prefix(call):
+                self._held.set_aside()
+                continue
+            self._predict(call)
+            if self._sent_tokens and self._sent_tokens + call.uncached_tokens > self.window_tokens:
+                return
+            self._held.take()
+            call.alone = self._sent_calls == 0
+            if self._sent_tokens == 0 and not call.alone:
+                self._watch.sent(call.spec.call_id)
+            self._sent_calls += 1
+            self._sent_tokens += call.uncached_tokens
+            self.cache.sent(
+                call.spec.call_id, call.blocks, now, idle=call.alone, step_seconds=self._step_seconds
+            )
+            self.outlook.sent(call, self.cache.batches.ahead(call.spec.call_id), now)
+            yield call
+
+    def _waits_for_prefix(self, call: Call) -> bool:
+        """Whether a held call should wait until a prompt that is being computed here is cached."""
+        share = call.placement.share_tokens if call.placement else 0
+        if not share:
+            return False
+        owner, tokens = self.cache.awaited(call.spec.call_id, call.blocks, call.prompt_tokens)
+        if owner is None or tokens < share:
+            return False
+        computing = self.calls.get(owner)  # a prewarming's number is below 0
+        return owner < 0 or (computing is not None and computing.state is State.DISPATCHED)
+
+    def prewarm(self, number: int, blocks: tuple[int, ...], now: float) -> None:
+        """Note that a prefix is being computed for calls to come."""
+        idle = not self._sent_calls
+        self.cache.placed(-number, blocks)
+        self.cache.sent(-number, blocks, now, idle=idle, step_seconds=self._step_seconds)
+
+    def prewarmed(self, number: int, now: float, *, done: bool) -> None:
+        """Note the end of a prewarming, ``done`` or given up."""
+        if done:
+            self.cache.first_token(-number, now, step_seconds=self._step_seconds)
+        self.cache.ended(-number)
+        self._held.look_again()  # what calls waited for has changed
+
+    @property
+    def _step_seconds(self) -> float:
+        return self.latency.decode_seconds_per_token
+
+    def _predict(self, call: Call) -> None:
+        self.outstanding_seconds -= call.predicted_seconds
+        before = call.uncached_tokens
+        call.predicted_cached_tokens = self.cached_tokens(call)
+        call.predicted_seconds = self.service_seconds(call)
+        self.outstanding_seconds += call.predicted_seconds
+        self.load.predicted(call, before)
+
+    def cache_reported(self, event: CacheFlushed | CacheReported) -> None:
+        """Note what the runtime says of its prefix cache."""
+        self.cache.report(event)
+        if isinstance(event, CacheFlushed):
+            self.outlook.flushed()
+
+    def first_token(self, call: Call, cached_tokens: int, now: float) -> None:
+        """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""
+        self._sent_tokens -= call.uncached_tokens
+        self.cache.first_token(call.spec.call_id, now, step_seconds=self._step_seconds)
+        self.outlook.first_token(call, cached_tokens)
+        self.load.start(call)
+        self._watch.first_token(call.spec.call_id, call.prompt_tokens - cached_tokens, now)
+        self._held.look_again()
+
+    def finished(self, call: Call, event: CallFinished, now: float) -> None:
+        """Learn from a call that ended well, and release it."""
+        self.latency.observe(
+            call.prompt_tokens - event.cached_tokens,
+            event.output_tokens,
+            event.ttft_seconds,
+            event.total_seconds,
+            alone=call.alone,
+        )
+        self._watch.finished(call.spec.call_id, call.prompt_tokens, event)
+        self.outlook.finished(call, event, now)
+        self.cache.computed((*call.blocks, *event.output_blocks), now)
+        self.release(call)
+
+    def release(self, call: Call) -> None:
+        """Forget a call that leaves this runtime; call it before the state changes."""
+        if self.calls.pop(call.spec.call_id, None) is None:
+            return
+        if call.state is not State.WAITING:
+            self._sent_calls -= 1
+        self.cache.ended(call.spec.call_id)
+        self._watch.forget(call.spec.call_id)
+        self.outlook.forget(call.spec.call_id)
+        self.load.remove(call, started=call.state is State.RUNNING)
+        self._held.look_again()
+        if call.state is State.DISPATCHED:
+            self._sent_tokens -= call.uncached_tokens
+        self.outstanding_seconds -= call.predicted_seconds
+        self.lone_outstanding_seconds -= call.predicted_lone_seconds
+        if not self.calls:
+            # Sums of floats drift; an idle runtime is exactly idle.
+            self.outstanding_seconds = self.lone_outstanding_seconds = 0.0
+            self._sent_tokens = 0

@@ -1,0 +1,1 @@
+"""The simulator: the live dispatcher on simulated runtimes and a simulated clock."""

@@ -1,0 +1,1 @@
+"""Workflow traces: their format, where they come from, which of their workflows arrive when."""

@@ -1,0 +1,1 @@
+"""Better parameters of a placement policy, found by replaying workflows in the simulator."""

@@ -1,0 +1,27 @@
+"""What arrives at the two ends of a link, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+
+from engine.wire.link import RouterLink
+from engine.wire.messages import Message
+from tests.waiting import GUARD_SECONDS
+
+
+class Inbox:
+    """Collects what a dealer receives, in its thread."""
+
+    def __init__(self) -> None:
+        self.messages: queue.Queue[Message] = queue.Queue()
+
+    def __call__(self, message: Message) -> None:
+        self.messages.put(message)
+
+    async def next(self) -> Message:
+        return await asyncio.to_thread(self.messages.get, True, GUARD_SECONDS)
+
+
+async def received(router: RouterLink, seconds: float = GUARD_SECONDS) -> tuple[bytes, Message]:
+    return await asyncio.wait_for(router.recv(), seconds)

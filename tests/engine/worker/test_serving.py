@@ -1,0 +1,75 @@
+"""Serving in this process, on a clock of the test's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from engine.wire.messages import Failed, FirstToken, Heartbeat, Hello, Message, Welcome
+from engine.worker.backend import PROOF_ORDER
+from engine.worker.serving import Serving
+from engine.worker.simulated import SimulatedRuntime
+from sched.clock import ManualClock
+from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, generate, rid, simulated_spec
+from tests.waiting import GUARD_SECONDS, reached
+
+SPEC = simulated_spec(heartbeat_seconds=0.01, orphan_seconds=60.0, engine_args=SLOW)
+HELLO = Hello(
+    runtime="sim",
+    pid=1,
+    model_path="m",
+    tokenizer_hash="t",
+    context_length=1,
+    max_total_tokens=1,
+    max_running_requests=1,
+    device="d",
+    engine_version="e",
+    hook_proof=PROOF_ORDER,
+    simulated=True,
+)
+
+
+class Sent:
+    """What a worker sends to its controller."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+
+    def send(self, message: Message) -> bool:
+        self.messages.append(message)
+        return True
+
+    def count(self, kind: type[Message]) -> int:
+        return sum(isinstance(message, kind) for message in self.messages)
+
+
+@pytest.fixture
+async def runtime(tmp_path: Path) -> AsyncIterator[SimulatedRuntime]:
+    runtime = SimulatedRuntime(SPEC, tmp_path)
+    await runtime.open()
+    yield runtime
+    runtime.shutdown()
+
+
+async def test_a_lost_controller_ends_it(runtime: SimulatedRuntime) -> None:
+    """Silence makes it say hello again; when that lasts too long it ends, and running requests are told."""
+    clock, sent = ManualClock(), Sent()
+    serving = Serving(SPEC, HELLO, runtime, sent.send, clock)
+    task = asyncio.create_task(serving.run())
+    serving.receive(Welcome(epoch="e", fresh=False))
+    serving.receive(generate("r", PROMPT, sampling=ENDLESS))
+    await reached(lambda: sent.count(FirstToken) > 0 and sent.count(Heartbeat) > 0)
+    clock.advance(SPEC.orphan_seconds)
+    greeted = sent.count(Hello)
+    await reached(lambda: sent.count(Hello) > greeted + 1)
+    assert not task.done()
+    clock.advance(1.0)
+    async with asyncio.timeout(GUARD_SECONDS):
+        ending = await task
+    assert (ending.reason, ending.failed) == ("no sign of a controller for 61 s", False)
+    failed = sent.messages[-1]
+    assert isinstance(failed, Failed)
+    assert (failed.rid, failed.code) == (rid("r"), "unavailable")

@@ -1,0 +1,49 @@
+"""Early ending on the live path: what results have decided is cancelled on every runtime."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from sched.request import WorkflowSpec
+from sched.workflow import GenerateParams, Segment, SegmentKind, Steps
+from tests.launch.api.api_fakes import FakeWorker
+from tests.launch.api.api_stack import api_stack, eventually
+
+RUNTIMES = ("r0", "r1", "r2")
+
+
+async def program(steps: Steps) -> dict[str, int]:
+    """Write six candidates of which one is enough."""
+
+    async def candidate(branch: Steps) -> str:
+        segments = [Segment(SegmentKind.QUESTION, "which of these words")]
+        return (await branch.generate("write", segments, GenerateParams(8))).text
+
+    done = await steps.fan_out([candidate] * 6, enough=lambda results: len(results) >= 1)
+    return {"candidates": len(done)}
+
+
+def _aborted(worker: FakeWorker, rids: set[str]) -> bool:
+    return set(worker.aborted) == rids
+
+
+async def test_a_decided_fan_out_is_aborted_on_every_runtime() -> None:
+    """It ends with the result that decided; each runtime is told of all calls that it still has."""
+    async with api_stack(RUNTIMES) as api:
+        for worker in api.workers:
+            worker.stalls = True
+            worker.go.clear()
+        record = api.runner.start(WorkflowSpec(workflow_id="w", slo_seconds=900.0), program)
+        await eventually(lambda: sum(len(worker.requests) for worker in api.workers) == 6)
+        assert all(worker.requests for worker in api.workers)
+        decider = api.workers[0].requests[0].rid
+        for other in api.workers[0].requests[1:]:
+            api.workers[0].tasks[other.rid].cancel()  # only the first one answers
+        api.workers[0].go.set()
+        await api.runner.wait(record)
+        assert record.result == {"candidates": 1}
+        assert (record.state, record.deadline_met) == ("finished", True)
+        for worker in api.workers:
+            open_rids = {request.rid for request in worker.requests} - {decider}
+            await eventually(partial(_aborted, worker, open_rids))
+        assert all(not runtime.calls for runtime in api.dispatcher.runtimes.values())

@@ -1,0 +1,157 @@
+"""Where settings come from, and how wrong ones are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from launch.server.config import RuntimeConfig, ServerConfig
+from launch.server.devices import Machine
+from launch.server.sglang_flags import parse_engine_args
+from launch.server.sources import read_invocation
+from sched.errors import ConfigError
+
+BARE = Machine(gpus=(), cores=(4, 6))
+GPUS = Machine(gpus=(0, 1), cores=(0,))
+
+
+def config_from(argv: Sequence[str] = (), environment: dict[str, str] | None = None) -> ServerConfig:
+    return read_invocation(argv, environment or {}).config
+
+
+@pytest.fixture
+def toml(tmp_path: Path) -> Callable[[str], str]:
+    """Write a configuration file and return its path."""
+
+    def write(text: str) -> str:
+        file = tmp_path / "sluice.toml"
+        file.write_text(text)
+        return str(file)
+
+    return write
+
+
+# --- sources ------------------------------------------------------------------------------------
+
+
+def test_flags_beat_environment_beats_file_beats_defaults(toml: Callable[[str], str]) -> None:
+    """Each source overrides the ones before it, setting by setting."""
+    file = toml("port = 1111\nhost = 'file'\nordering = 'fcfs'\nwindow_tokens = 7")
+    config = config_from(
+        ["--config", file, "--port", "3333"], {"SLUICE_PORT": "2222", "SLUICE_HOST": "environment"}
+    )
+    assert (config.port, config.host, config.ordering) == (3333, "environment", "fcfs")
+    assert (config.window_tokens, config.candidates) == (7, ServerConfig().candidates)
+
+
+def test_mappings_are_merged(toml: Callable[[str], str]) -> None:
+    """Databases and SGLang's arguments of several sources add up; the later source wins for a name."""
+    file = toml("[databases]\na = '1'\nb = '1'\n[engine_args]\nx = 1\ny = 1")
+    argv = ["--config", file, "--database", "b=3", "--database", "d=3", "--", "--y", "2"]
+    config = config_from(argv, {"SLUICE_DATABASES": "b=2,c=2"})
+    assert config.databases == {"a": "1", "b": "3", "c": "2", "d": "3"}
+    assert config.engine_args == {"x": 1, "y": 2}
+
+
+def test_values_of_every_kind() -> None:
+    """Text from flags and the environment becomes lists, numbers and switches."""
+    config = config_from(
+        ["--gpus", "0,1", "--mem-fraction-static", "0.5"],
+        {"SLUICE_SIMULATED": "1", "SLUICE_LOG_LEVEL": "info", "SLUICE_CONFIG": ""},
+    )
+    assert (config.gpus, config.mem_fraction_static) == ((0, 1), 0.5)
+    assert (config.simulated, config.log_level) == (True, "info")
+
+
+def test_runtime_tables(toml: Callable[[str], str]) -> None:
+    """A [[runtime]] table describes one runtime."""
+    file = toml("[[runtime]]\nname = 'slow'\nslowdown = 3\nargs = {chunked_prefill_size = 64}\n[[runtime]]\n")
+    assert config_from(["--config", file]).runtime == (
+        RuntimeConfig(name="slow", slowdown=3.0, args={"chunked_prefill_size": 64}),
+        RuntimeConfig(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--prot", "1"], r"unknown flag --prot \(did you mean --port\?\)"),
+        (["--chunked-prefill-size", "1"], "unknown flag .*, and give SGLang's own flags after `--`"),
+        (["model"], "unexpected argument 'model': settings are given as flags"),
+        (["--port"], "--port: expected one argument"),
+        (["--port", "x"], "--port: 'x' should be a valid integer"),
+        (["--port", "70000"], "--port: '70000' should be less than or equal to 65535"),
+        (["--gpus", "0,x"], r"--gpus .*'x' should be a valid integer"),
+        (["--mem-fraction-static", "1.5"], "--mem-fraction-static: '1.5' should be less than 1"),
+        (["--drain-seconds", "inf"], "--drain-seconds: 'inf' should be a finite number"),
+        (["--log-level", "loud"], "--log-level: 'loud' should be 'debug', 'info', 'warning' or 'error'"),
+        (["--database", "shop"], "--database: 'shop' is not NAME=FILE"),
+        (["--config", "/nowhere.toml"], "--config /nowhere.toml: No such file or directory"),
+    ],
+)
+def test_wrong_flags(argv: list[str], message: str) -> None:
+    """A wrong flag is named with what it should be."""
+    with pytest.raises(ConfigError, match=message):
+        config_from(argv)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("port = ", "sluice.toml is not valid TOML"),
+        ("prot = 1", r"sluice.toml: unknown key 'prot' \(did you mean port\?\)"),
+        ("port = 'x'", "port in .*sluice.toml: 'x' should be a valid integer"),
+        ("[runtime]\nname = 'a'", r"write each runtime as a \[\[runtime\]\] table"),
+        ("[[runtime]]\nslow_down = 2", r"unknown key 'slow_down' \(did you mean slowdown\?\)"),
+        (
+            "[[runtime]]\nslowdown = 0.5",
+            r"runtime in .* \[0\] slowdown: 0.5 should be greater than or equal to 1",
+        ),
+        ("[[runtime]]\nname = 'a b'", r"\[0\] name: 'a b' "),
+    ],
+)
+def test_wrong_file(toml: Callable[[str], str], text: str, message: str) -> None:
+    """A wrong key or value of the file is named with the file."""
+    with pytest.raises(ConfigError, match=message):
+        config_from(["--config", toml(text)])
+
+
+def test_wrong_environment() -> None:
+    """A wrong value in the environment is named with its variable."""
+    with pytest.raises(ConfigError, match="SLUICE_PORT: 'x' should be"):
+        config_from([], {"SLUICE_PORT": "x"})
+
+
+# --- SGLang's own flags -------------------------------------------------------------------------
+
+
+def test_engine_flags_are_converted() -> None:
+    """Flags after `--` are SGLang's by SGLang's names; values become what they look like."""
+    text = "--chunked-prefill-size 512 --a=0.5 --b -1 --enable-metrics --c false --d one two --e {} --f="
+    assert parse_engine_args(text.split()) == {
+        "chunked_prefill_size": 512,
+        "a": 0.5,
+        "b": -1,
+        "enable_metrics": True,
+        "c": False,
+        "d": ["one", "two"],
+        "e": "{}",
+        "f": "",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("512", "'512' after `--` belongs to no flag"),
+        ("--a 1 --a 2", "--a is given twice"),
+        ("--tp 2", "--tp after `--`: give --tp-size before `--`"),
+        ("--schedule-policy lpm", "--schedule-policy after `--`: the queue is ordered by --ordering"),
+    ],
+)
+def test_wrong_engine_flags(text: str, message: str) -> None:
+    """SGLang flags that Sluice sets itself, and values without a flag, are refused."""
+    with pytest.raises(ConfigError, match=message):
+        parse_engine_args(text.split())

@@ -1,0 +1,249 @@
+"""What a configuration becomes on a machine, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import socket
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launch.checks import CHECKOUT, check_folder, check_port
+from launch.server.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
+from launch.server.devices import Machine
+from launch.server.plan import Plan
+from launch.server.resolve import as_toml, resolve
+from launch.server.sources import read_invocation
+from launch.shipped import admission_registry, ordering_registry, placement_registry
+from sched.errors import ConfigError
+from sched.registry import Registry
+
+BARE = Machine(gpus=(), cores=(4, 6))
+GPUS = Machine(gpus=(0, 1), cores=(0,))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Callable[..., str]:
+    """Make a model folder of the given name, with its tokenizer's content."""
+
+    def make(name: str = "model", tokenizer: str | None = "{}", config: bool = True) -> str:
+        folder = tmp_path / name
+        folder.mkdir()
+        if config:
+            (folder / "config.json").write_text("{}")
+        if tokenizer is not None:
+            (folder / "tokenizer.json").write_text(tokenizer)
+        return str(folder)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"model_path": "x"}, "--model-path in args of runtime 'cpu-0': this is a setting of Sluice itself"),
+        ({"page-size": 1}, "write 'page-size' as 'page_size'"),
+    ],
+)
+def test_wrong_arguments_of_a_runtime(args: dict[str, object], message: str) -> None:
+    """The same holds for the args of a [[runtime]] table."""
+    with pytest.raises(ConfigError, match=message):
+        resolve(ServerConfig(runtime=(RuntimeConfig(args=args),)), BARE)
+
+
+def test_printed_configuration_resolves_to_itself(tmp_path: Path, model: Callable[..., str]) -> None:
+    """What --print-config prints is a configuration file that means the same."""
+    config = ServerConfig(
+        model_path=model(),
+        gpus=(1,),
+        engine_args={"a": [1, 2], "b": True},
+        runtime=(RuntimeConfig(slowdown=2.0, args={"b": False}),),
+    )
+    resolved = resolve(config, GPUS)
+    file = tmp_path / "printed.toml"
+    file.write_text(as_toml(resolved))
+    again = resolve(read_invocation(["--config", str(file)], {}).config, GPUS)
+    assert again == resolved
+    assert resolved.runtime[0].args == {"a": [1, 2], "b": False}
+    assert tomllib.loads(as_toml(resolved))["runtime"][0]["gpus"] == [1]
+
+
+def test_embedded_model_only_without_gpu() -> None:
+    """A machine without GPU falls back on the embedded model; with one a model must be named."""
+    assert resolve(ServerConfig(), BARE).runtime[0].model_path == EMBEDDED
+    assert resolve(ServerConfig(model_path=EMBEDDED), GPUS).runtime[0].model_path == EMBEDDED
+    with pytest.raises(ConfigError, match="--model-path is needed on a machine with GPUs"):
+        resolve(ServerConfig(), GPUS)
+
+
+def test_empty_gpus_mean_cpu() -> None:
+    """An empty list of GPUs asks for CPU slots on a machine that has GPUs."""
+    assert [r.name for r in resolve(ServerConfig(gpus=()), GPUS).runtime] == ["cpu-0"]
+
+
+def test_missing_models_are_refused(model: Callable[..., str]) -> None:
+    """No folder, no config.json and no tokenizer are told apart; the flag or the runtime is named."""
+    with pytest.raises(ConfigError, match="--model-path: /nowhere is not a folder; download"):
+        resolve(ServerConfig(model_path="/nowhere"), BARE)
+    bare = RuntimeConfig(name="a", model_path=model("bare", config=False))
+    with pytest.raises(ConfigError, match=r"model_path of runtime 'a': .* has no config\.json"):
+        resolve(ServerConfig(runtime=(bare,)), BARE)
+    with pytest.raises(ConfigError, match=r"--model-path: .* has no tokenizer; put"):
+        resolve(ServerConfig(model_path=model("mute", tokenizer=None)), BARE)
+
+
+def test_one_tokenizer_for_all(model: Callable[..., str]) -> None:
+    """Models of different folders may be mixed if their tokenizers are the same."""
+    small, big, other = model("small"), model("big"), model("other", tokenizer="[]")
+    pair = [RuntimeConfig(name="a", model_path=small), RuntimeConfig(name="b", model_path=big)]
+    assert len(resolve(ServerConfig(runtime=tuple(pair)), BARE).runtime) == 2
+    pair[1] = replace(pair[1], model_path=other)
+    with pytest.raises(ConfigError, match="runtimes 'a' and 'b' have different tokenizers"):
+        resolve(ServerConfig(runtime=tuple(pair)), BARE)
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (ServerConfig(runtime=(RuntimeConfig(name="a"),) * 2), "two runtimes are named 'a'"),
+        (ServerConfig(runtime=(RuntimeConfig(name="controller"),)), "can't be a runtime's name"),
+        (
+            ServerConfig(placement="nearest"),
+            "--placement: unknown policy 'nearest'; choose one of round_robin",
+        ),
+        (ServerConfig(ordering="no_such:Mine"), "--ordering: 'no_such:Mine' can't be loaded"),
+        (ServerConfig(databases={"d": "/nowhere"}), "--database d=/nowhere: there is no such file"),
+    ],
+)
+def test_what_is_refused(config: ServerConfig, message: str) -> None:
+    """Names, policies and databases are checked before anything starts."""
+    with pytest.raises(ConfigError, match=message):
+        resolve(config, BARE)
+
+
+def test_shop_is_the_default_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a database the demo shop in the user's cache folder is served; any other must exist."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert resolve(ServerConfig(), BARE).databases == {"shop": f"{tmp_path}/sluice/shop.sqlite"}
+    file = tmp_path / "own.sqlite"
+    file.touch()
+    assert resolve(ServerConfig(databases={"own": str(file)}), BARE).databases == {"own": str(file)}
+
+
+def test_shipped_policies_load() -> None:
+    """Every shipped policy can be loaded and carries the name it is registered under."""
+    names: dict[str, Registry[Any]] = {
+        "placement": placement_registry(),
+        "ordering": ordering_registry(),
+        "admission": admission_registry(),
+    }
+    assert {kind: registry.names()[:2] for kind, registry in names.items()} == {
+        "placement": ["round_robin", "random"],
+        "ordering": ["fcfs", "lpm"],
+        "admission": ["always", "slo_aware"],
+    }
+    assert all(registry.load(name).name == name for registry in names.values() for name in registry.names())
+
+
+# --- place and address --------------------------------------------------------------------------
+
+
+def test_only_the_checkout(tmp_path: Path) -> None:
+    """From another folder the remedy is a sentence."""
+    check_folder(CHECKOUT)
+    with pytest.raises(ConfigError, match=f"cd {CHECKOUT} and start it again"):
+        check_folder(tmp_path)
+
+
+def test_port_must_be_free() -> None:
+    """A port in use is named with the flag to change; once free it is accepted."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        port = listener.getsockname()[1]
+        with pytest.raises(
+            ConfigError, match=f"port {port} on 127.0.0.1 is in use: choose another with --port"
+        ):
+            check_port("127.0.0.1", port)
+    check_port("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"), [("no such host", "is unknown"), ("192.0.2.1", "can't be listened on")]
+)
+def test_host_must_be_ours(host: str, reason: str) -> None:
+    """A host that isn't this machine is named with its flag."""
+    with pytest.raises(ConfigError, match=f"--host {host} {reason} .*: give an address of this machine"):
+        check_port(host, 30000)
+
+
+# --- plan ---------------------------------------------------------------------------------------
+
+
+def test_plan_pins_cores_and_passes_everything_on(tmp_path: Path) -> None:
+    """CPU runtimes get a core each; the embedded model's folder replaces its name everywhere."""
+    slow = RuntimeConfig(name="slow", slowdown=3.0, args={"a": 1})
+    config = resolve(ServerConfig(mem_fraction_static=0.2, runtime=(slow, RuntimeConfig())), BARE)
+    plan = Plan(config, BARE, embedded="/models/tiny")
+    first, second = plan.worker_specs("ipc:///x")
+    assert (first.cpu_core, second.cpu_core, first.slowdown, first.device) == (4, 6, 3.0, "cpu")
+    assert first.engine_args == {"a": 1, "mem_fraction_static": 0.2}
+    controller = ControllerSpec.from_json(plan.controller_spec("ipc:///x").to_json())
+    assert (controller.model_path, controller.served_model_name) == ("/models/tiny", "tiny")
+    assert (controller.runtimes, controller.embedded_model) == (("slow", "cpu-1"), True)
+    family = plan.family_in(tmp_path)
+    assert [child.label for child in family.workers] == ["runtime slow", "runtime cpu-1"]
+    assert f"ipc://{tmp_path}/".encode() in family.controller.line
+    assert ControllerSpec.from_json(family.controller.line).journal == f"{tmp_path}/journal"
+
+
+def test_the_recording_is_checked_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--record is taken from the current folder; --record-prompts alone is a mistake."""
+    monkeypatch.chdir(tmp_path)
+    config = resolve(ServerConfig(simulated=True, record="mine", record_prompts=True), BARE)
+    spec = Plan(config, BARE, None).controller_spec("ipc:///x")
+    assert (spec.record, spec.record_prompts) == (str(tmp_path / "mine"), True)
+    with pytest.raises(ConfigError, match=r"--record .* can't be written to"):
+        resolve(ServerConfig(simulated=True, record="/nowhere/trace"), BARE)
+    with pytest.raises(ConfigError, match="give --record FILE"):
+        resolve(ServerConfig(simulated=True, record_prompts=True), BARE)
+
+
+def test_the_journal_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of one's own is found from anywhere; one that can't be written to is refused by its flag."""
+    monkeypatch.chdir(tmp_path)
+    config = resolve(ServerConfig(simulated=True, journal="mine"), BARE)
+    controller = Plan(config, BARE, embedded="/models/tiny").family_in(tmp_path / "run").controller
+    assert ControllerSpec.from_json(controller.line).journal == str(tmp_path / "mine")
+    for wrong in (str(tmp_path), "/nowhere/journal"):
+        with pytest.raises(ConfigError, match=r"--journal .* can't be written to: name a file"):
+            resolve(ServerConfig(simulated=True, journal=wrong), BARE)
+
+
+def test_plan_for_gpus(model: Callable[..., str]) -> None:
+    """A tensor-parallel runtime gets its GPUs and no core; SGLang is as talkative as the rest."""
+    config = resolve(ServerConfig(model_path=model(), tp_size=2, log_level="info"), GPUS)
+    (worker,) = Plan(config, GPUS, embedded=None).worker_specs("ipc:///x")
+    assert (worker.device, worker.gpu_ids, worker.cpu_core) == ("cuda", (0, 1), None)
+    assert worker.engine_args == {"log_level": "info"}
+
+
+@pytest.mark.parametrize("guessed", [False, True])
+def test_caches_are_followed_unless_the_user_objects(guessed: bool) -> None:
+    """--no-kv-events reaches every worker."""
+    plan = Plan(
+        resolve(ServerConfig(simulated=True, no_kv_events=guessed), BARE), BARE, embedded="/models/tiny"
+    )
+    assert {worker.kv_events for worker in plan.worker_specs("ipc:///x")} == {not guessed}
+
+
+def test_simulated_runtimes_are_not_pinned() -> None:
+    """Stand-ins are marked as such for worker and controller and bound to no core."""
+    config = resolve(ServerConfig(simulated=True), BARE)
+    plan = Plan(config, BARE, embedded="/models/tiny")
+    workers = plan.worker_specs("ipc:///x")
+    assert all(worker.simulated and worker.cpu_core is None for worker in workers)
+    assert plan.controller_spec("ipc:///x").simulated

@@ -1,0 +1,100 @@
+"""The workflow repairs bad SQL and survives useless answers of every stage."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.program import Text2SqlOptions
+from tests.plugins.text2sql.scripted_shop import (
+    BROKEN,
+    EMPTY,
+    OTHER,
+    RIGHT,
+    WRONG,
+    FakeRetrieval,
+    run,
+    scripted,
+)
+from tests.plugins.text2sql.scripted_steps import CUT_OFF, Call
+
+
+async def test_revision_ends_when_rows_come(registry: DatabaseRegistry) -> None:
+    """Errors and empty results are handed to the model with the statement, until rows come back."""
+    rounds = [EMPTY, BROKEN, RIGHT, "never asked for"]
+
+    def model(call: Call, number: int) -> str:
+        return rounds[number] if call.stage == "revise" else scripted(generate_candidate=BROKEN)(call, number)
+
+    answer, journal = await run(registry, model, candidates=1)
+    assert answer["sql"] == RIGHT
+    assert answer["candidates"][0]["revisions"] == 3
+    problems = [call.context() for call in journal.of("revise")]
+    assert "no such table: customer" in problems[0]
+    assert "returned no rows" in problems[1]
+    # The second repair failed, so the statement that ran is repaired on.
+    assert f"Statement:\n{EMPTY}" in problems[2]
+
+
+@pytest.mark.parametrize(("limit", "asked"), [(10, 10), (2, 2), (0, 0)])
+async def test_revision_is_bounded(registry: DatabaseRegistry, limit: int, asked: int) -> None:
+    """What never works is given up after the rounds that are set, ten unless said otherwise."""
+    assert Text2SqlOptions().max_revisions == 10
+    model = scripted(generate_candidate=BROKEN, revise=BROKEN)
+    answer, journal = await run(registry, model, candidates=1, max_revisions=limit)
+    assert journal.stages().count("revise") == asked
+    assert answer["status"] == "no_sql_ran"
+    assert "no such table" in answer["error"]
+
+
+async def test_a_statement_cut_off_is_not_run_but_revised(registry: DatabaseRegistry) -> None:
+    """Half a statement might run and mean something else."""
+    model = scripted(generate_candidate=f"{RIGHT} AND city = 'Ber{CUT_OFF}", revise=RIGHT)
+    answer, journal = await run(registry, model, candidates=1)
+    assert journal.statements == [RIGHT]
+    assert "cut off" in journal.of("revise")[0].context()
+    assert answer["sql"] == RIGHT
+
+
+@pytest.mark.parametrize("text", ["", CUT_OFF, "I don't know", '[["]', "Candidate: - [" + CUT_OFF])
+async def test_useless_answers_of_every_other_stage_do_no_harm(registry: DatabaseRegistry, text: str) -> None:
+    """Agents then use their tools in order, linking chooses every table, and agreement selects."""
+
+    def model(call: Call, number: int) -> str:
+        return [WRONG, RIGHT, OTHER][call.branches[0]] if call.stage == "generate_candidate" else text
+
+    answer, journal = await run(registry, model, FakeRetrieval())
+    counted = Counter(journal.stages())
+    assert counted["information_retrieval"] == 4
+    assert counted["extract_keywords"] == 1
+    assert counted["unit_tester"] == 3
+    assert answer["sql"] == WRONG
+    assert answer["tables"] == []
+    assert answer["candidates"][0]["tests_passed"] is None
+
+
+async def test_agents_may_stop_early(registry: DatabaseRegistry) -> None:
+    """A model that needs nothing says so, and no tool runs."""
+    model = scripted(
+        information_retrieval="done", unit_tester="done", generate_candidate=[WRONG, RIGHT, OTHER]
+    )
+    retrieval = FakeRetrieval()
+    _, journal = await run(registry, model, retrieval)
+    assert Counter(journal.stages())["information_retrieval"] == 1
+    assert retrieval.asked == []
+    assert not journal.of("generate_unit_test")
+
+
+async def test_a_tool_is_offered_once_and_after_what_it_needs(registry: DatabaseRegistry) -> None:
+    """A model that insists on one tool doesn't loop: what isn't on offer means the next in order."""
+    model = scripted(information_retrieval="retrieve_values")
+    _, journal = await run(registry, model, FakeRetrieval())
+    asked = [call.context() for call in journal.of("information_retrieval")]
+    assert asked == [
+        "Used so far: nothing\nNext: ",
+        "Used so far: extract_keywords\nNext: ",
+        "Used so far: extract_keywords, retrieve_values\nNext: ",
+        "Used so far: extract_keywords, retrieve_values, retrieve_columns\nNext: ",
+    ]

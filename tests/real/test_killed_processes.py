@@ -1,0 +1,116 @@
+"""A real runtime that is killed under load, and a controller that is."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.launch.server.test_recovery import controllers, is_ready, kill_controller, log
+from tests.real.real_server import RealServer, real_server
+from tests.waiting import eventually
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
+
+SLO_SECONDS = 600.0
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """Two real runtimes that only these tests use."""
+    with real_server(tmp_path_factory.mktemp("own"), "--cpu-slots", "2") as server:
+        yield server
+
+
+def _generate(server: RealServer, name: str, tokens: int = 256) -> httpx.Response:
+    body = {
+        "text": f"call {name} " * 20,
+        "sampling_params": {"max_new_tokens": tokens, "ignore_eos": True},
+        "workflow": {"id": name, "slo_seconds": SLO_SECONDS, "last": True},
+    }
+    with server.client() as client:
+        return client.post("/generate", json=body)
+
+
+def _call(server: RealServer, name: str) -> dict[str, Any]:
+    with server.client() as client:
+        workflow = client.get(f"/v1/workflows/{name}").raise_for_status().json()
+    return dict(workflow["timeline"][0]) | {"slo_seconds": workflow["slo_seconds"]}
+
+
+def _load(server: RealServer) -> int:
+    return sum((worker.get("running") or 0) + (worker.get("waiting") or 0) for worker in server.workers())
+
+
+def _under_way(server: RealServer, names: list[str], runtime: str) -> set[str]:
+    """Return the calls that a runtime, which is stopped, has not answered.
+
+    An answer that it had sent before is there at the second time of asking, if not at the first.
+    """
+    for _ in range(2):
+        calls = {name: _call(server, name) for name in names}
+    open_states = ("dispatched", "running")
+    return {n for n, call in calls.items() if call["runtime"] == runtime and call["state"] in open_states}
+
+
+def test_a_killed_runtime_loses_no_call(own: RealServer) -> None:
+    """Its calls run on the other one with their first deadline, and it comes back with our order live."""
+    names = [f"load-{number}" for number in range(20)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        answers = [pool.submit(_generate, own, name) for name in names]
+        assert eventually(lambda: _load(own) >= 16), own.workers()
+        victim, other = own.workers()
+        os.kill(victim["pid"], signal.SIGSTOP)
+        on_victim = _under_way(own, names, victim["name"])
+        begun = time.monotonic()
+        os.kill(victim["pid"], signal.SIGKILL)
+        lost = f"runtime {victim['name']} was lost: its process died"
+        assert eventually(lambda: lost in log(own, "controller")), "it was not noticed"
+        noticed = time.monotonic() - begun
+        assert {answer.result().status_code for answer in answers} == {200}
+    moved = time.monotonic() - begun
+    calls = {name: _call(own, name) for name in names}
+    assert on_victim
+    for name, call in calls.items():
+        assert call["attempts"] == (2 if name in on_victim else 1)
+        assert call["runtime"] == other["name"] or name not in on_victim
+        assert call["slo_seconds"] == SLO_SECONDS
+    assert eventually(lambda: is_ready(own))
+    back = own.workers()[0]
+    assert back["pid"] != victim["pid"]
+    assert back["hook_live"] is True
+    print(
+        f"noticed after {noticed:.2f} s, {len(on_victim)} calls moved and all 20 done after {moved:.1f} s, "
+        f"both runtimes up after {time.monotonic() - begun:.1f} s"
+    )
+
+
+def test_the_runtimes_outlive_the_controller(own: RealServer) -> None:
+    """A new controller takes over loaded runtimes, which drop what the old one had asked for."""
+    assert eventually(lambda: is_ready(own))
+    pids = [worker["pid"] for worker in own.workers()]
+    (before,) = controllers(own)
+    with ThreadPoolExecutor(4) as pool:
+        lost = [pool.submit(_generate, own, f"lost-{number}", 4000) for number in range(4)]
+        assert eventually(lambda: _load(own) == 4), own.workers()
+        ready = kill_controller(own)
+        assert before not in controllers(own)
+        assert all(isinstance(answer.exception(), httpx.TransportError) for answer in lost)
+    assert [worker["pid"] for worker in own.workers()] == pids
+    assert eventually(lambda: _load(own) == 0), own.workers()
+    # Not that they came to their end: 4,000 tokens each.
+    told = re.findall(r"ending (\d+) requests that this controller doesn't know", log(own, "runtime-*"))
+    assert sum(map(int, told)) == 4
+    with own.client() as client:
+        question = {"question": "How many orders were placed?", "database": "shop", "candidates": 1}
+        assert client.post("/v1/text2sql", json=question).status_code == 200
+        workflow = client.get("/v1/workflows/lost-0").json()
+    assert (workflow["state"], workflow["error"]["code"]) == ("failed", "controller_lost")
+    print(f"ready {ready:.2f} s after the controller was killed")
