@@ -1,4 +1,4 @@
-"""``python -m launch.study STUDY TRACE…``: the README's tables about policies, from simulation.
+"""``python -m launch.study STUDY TRACE…``: the tables about policies in ``traces/measured``, from simulation.
 
 Every study is a sweep: it runs over all cores, shows its progress, and goes on where it stopped if
 ``--results`` names a file.  Equal commands print equal tables.
