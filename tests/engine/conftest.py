@@ -11,15 +11,10 @@ import pytest
 import pytest_asyncio
 
 from engine.wire.link import DealerLink, RouterLink
+from tests.engine.fake_controller import FakeController
 from tests.engine.real_worker import RealWorker, RealWorkers
 from tests.engine.wire.link_ends import Inbox
-from tests.engine.worker_process import (
-    FakeController,
-    StartWorker,
-    WorkerProcess,
-    simulated_spec,
-    started,
-)
+from tests.engine.worker_process import StartWorker, WorkerProcess, simulated_spec, started
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ from engine.wire.messages import CacheChanged, CacheRequest, Command
 from engine.worker.commands import FLUSH_CACHE
 from sched.cache.prefix import block_chain
 from tests.engine.cache_traffic import Traffic, controlled
-from tests.engine.worker_process import FakeController, StartWorker, generate, rid
+from tests.engine.fake_controller import FakeController, rid
+from tests.engine.worker_process import StartWorker, generate
 from tests.waiting import reached
 
 FAST = {"prefill_tokens_per_second": 1e5, "decode_tokens_per_second": 1e3}

@@ -15,10 +15,10 @@ from typing import Any
 
 import psutil
 
-from engine.wire.messages import Generate
+from engine.wire.messages import Generate, Hello
 from engine.wire.spec import WorkerSpec
-from tests.engine.fake_controller import FakeController as FakeController
-from tests.engine.fake_controller import rid as rid
+from engine.worker.backend import PROOF_ORDER
+from tests.engine.fake_controller import rid
 from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +38,23 @@ def generate(name: str, token_ids: Sequence[int], **fields: Any) -> Generate:
         "remaining_seconds": 600.0,
     }
     return Generate(rid=rid(name), token_ids=array("i", token_ids).tobytes(), **(values | fields))
+
+
+def hello(name: str, *, simulated: bool = False) -> Hello:
+    """Return an introduction whose sizes mean nothing."""
+    return Hello(
+        runtime=name,
+        pid=1,
+        model_path="m",
+        tokenizer_hash="t",
+        context_length=1,
+        max_total_tokens=1,
+        max_running_requests=1,
+        device="d",
+        engine_version="e",
+        hook_proof=PROOF_ORDER,
+        simulated=simulated,
+    )
 
 
 def simulated_spec(endpoint: str = "ipc:///nowhere", **fields: Any) -> WorkerSpec:

@@ -11,8 +11,8 @@ from engine.controller import inquiries
 from engine.controller.inquiries import Inquiries
 from engine.controller.workers import WorkerTable
 from engine.wire.link import RouterLink
-from engine.wire.messages import Command, CommandReply, Hello, Message
-from engine.worker.backend import PROOF_ORDER
+from engine.wire.messages import Command, CommandReply, Message
+from tests.engine.worker_process import hello
 from tests.waiting import GUARD_SECONDS, reached
 
 
@@ -27,22 +27,6 @@ class FakeLink:
         assert isinstance(message, Command)
         self.sent[identity] = message
         return identity not in self.unreachable
-
-
-def hello(name: str) -> Hello:
-    return Hello(
-        runtime=name,
-        pid=1,
-        model_path="m",
-        tokenizer_hash="t",
-        context_length=1,
-        max_total_tokens=1,
-        max_running_requests=1,
-        device="d",
-        engine_version="e",
-        hook_proof=PROOF_ORDER,
-        simulated=False,
-    )
 
 
 @pytest.fixture

@@ -9,27 +9,15 @@ from pathlib import Path
 import pytest
 
 from engine.wire.messages import Failed, FirstToken, Heartbeat, Hello, Message, Welcome
-from engine.worker.backend import PROOF_ORDER
 from engine.worker.serving import Serving
 from engine.worker.simulated import SimulatedRuntime
 from sched.clock import ManualClock
-from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, generate, rid, simulated_spec
+from tests.engine.fake_controller import rid
+from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, generate, hello, simulated_spec
 from tests.waiting import GUARD_SECONDS, reached
 
 SPEC = simulated_spec(heartbeat_seconds=0.01, orphan_seconds=60.0, engine_args=SLOW)
-HELLO = Hello(
-    runtime="sim",
-    pid=1,
-    model_path="m",
-    tokenizer_hash="t",
-    context_length=1,
-    max_total_tokens=1,
-    max_running_requests=1,
-    device="d",
-    engine_version="e",
-    hook_proof=PROOF_ORDER,
-    simulated=True,
-)
+HELLO = hello("sim", simulated=True)
 
 
 class Sent:

@@ -12,16 +12,8 @@ import pytest
 from engine.wire.messages import Abort, Chunk, Failed, Finished, FirstToken, Rekey
 from engine.worker.backend import PROOF_ORDER, StartError
 from engine.worker.simulated import SimulatedRuntime
-from tests.engine.worker_process import (
-    ENDLESS,
-    PROMPT,
-    SLOW,
-    FakeController,
-    StartWorker,
-    generate,
-    rid,
-    simulated_spec,
-)
+from tests.engine.fake_controller import FakeController, rid
+from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, StartWorker, generate, simulated_spec
 
 ONE_SLOT = SLOW | {"max_running_requests": 1}
 BRIEF = {"max_new_tokens": 2}

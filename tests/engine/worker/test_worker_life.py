@@ -8,15 +8,8 @@ from typing import Any
 import pytest
 
 from engine.wire.messages import Abort, Finished, Introduce, Shutdown
-from tests.engine.worker_process import (
-    ENDLESS,
-    PROMPT,
-    SLOW,
-    FakeController,
-    StartWorker,
-    generate,
-    rid,
-)
+from tests.engine.fake_controller import FakeController, rid
+from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, StartWorker, generate
 from tests.waiting import reached
 
 

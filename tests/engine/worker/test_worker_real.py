@@ -16,8 +16,9 @@ import pytest_asyncio
 
 from engine.wire.messages import Abort, Chunk, Finished, FirstToken
 from engine.worker.backend import PROOF_ORDER
+from tests.engine.fake_controller import FakeController, rid
 from tests.engine.real_worker import CACHE_TOKENS, NAME, SLOTS, RealWorker, RealWorkers, real_spec
-from tests.engine.worker_process import PROMPT, FakeController, WorkerProcess, generate, rid, started
+from tests.engine.worker_process import PROMPT, WorkerProcess, generate, started
 from tests.pass_gate import Seen
 from tests.waiting import GUARD_SECONDS
 
