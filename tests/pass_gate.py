@@ -10,9 +10,11 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from tests.waiting import eventually
 
@@ -20,9 +22,6 @@ VARIABLE = "SLUICE_TEST_GATE"
 """Names the folder in which a test and the plugin meet."""
 ORDER = "order.json"
 """What the test wants: ``{"hold": true}`` or ``{"pass_seconds": 0.1}``; without the file the gate is open."""
-
-_ENTRY_POINT = "[sglang.srt.plugins]\nsluice_test_gate = tests.pass_gate_plugin:register\n"
-_METADATA = "Metadata-Version: 2.1\nName: sluice-test-gate\nVersion: 1\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,7 @@ class Gate:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        info = folder / "site" / "sluice_test_gate-1.dist-info"
-        info.mkdir(parents=True, exist_ok=True)
-        (info / "entry_points.txt").write_text(_ENTRY_POINT, encoding="utf-8")
-        (info / "METADATA").write_text(_METADATA, encoding="utf-8")
+        add_plugin(folder / "site", "sluice_test_gate", "tests.pass_gate_plugin:register")
 
     def environment(self) -> dict[str, str]:
         """Return what SGLang's processes need to find the plugin."""
@@ -57,9 +53,11 @@ class Gate:
         return {VARIABLE: str(self.folder), "PYTHONPATH": path}
 
     def seen(self) -> list[Seen]:
-        """Return what each scheduler process last wrote, in no order."""
+        """Return what each running scheduler process last wrote, in no order."""
         found = []
         for path in self.folder.glob("seen-*.json"):
+            if not psutil.pid_exists(int(path.stem.removeprefix("seen-"))):
+                continue  # a test has killed it
             values = json.loads(path.read_text(encoding="utf-8"))
             found.append(Seen(**(values | {"admitted": tuple(values["admitted"])})))
         return found
@@ -95,8 +93,15 @@ class Gate:
         try:
             yield
         finally:
-            with suppress(FileNotFoundError):
-                path.unlink()
+            path.unlink(missing_ok=True)
+
+
+def add_plugin(site: Path, name: str, function: str) -> None:
+    """Have SGLang load ``function`` (``module:attribute``) as a plugin where ``site`` is on the path."""
+    info = site / f"{name}-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n", encoding="utf-8")
+    (info / "entry_points.txt").write_text(f"[sglang.srt.plugins]\n{name} = {function}\n", encoding="utf-8")
 
 
 def replace_text(path: Path, text: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from engine.sglang.hook import NEW_KEYS
 from tests.pass_gate import ORDER, VARIABLE, replace_text
 
 _SCHEDULER = "sglang.srt.managers.scheduler"
@@ -65,7 +66,7 @@ class GateKeeper:
         told = {
             "waiting": len(scheduler.waiting_queue),
             "running": len(scheduler.running_batch.reqs),
-            "new_keys": len(getattr(scheduler.policy, "sluice_new_keys", ())),
+            "new_keys": len(getattr(scheduler.policy, NEW_KEYS, ())),
             "admitted": list(self._admitted.values()),
         }
         if told != self._told:

@@ -50,7 +50,8 @@ FAILURE_FILE = "start-failure"
 _SCHEDULER = "sglang.srt.managers.scheduler"
 _SET_GRAMMAR = "sglang.srt.constrained.base_grammar_backend.BaseGrammarBackend.set_cache"
 _STEPS = struct.Struct("<Q")
-_NEW_KEYS = "sluice_new_keys"
+NEW_KEYS = "sluice_new_keys"
+"""The attribute of SGLang's policy that holds keys whose requests have not been ordered since."""
 _MAX_NEW_KEYS = 4096
 
 
@@ -91,7 +92,7 @@ def in_our_order(
 ) -> None:
     """Let SGLang's policy do its bookkeeping, then sort ``waiting_queue`` in place."""
     original(policy, waiting_queue, *args, **kwargs)
-    if keys := getattr(policy, _NEW_KEYS, None):
+    if keys := getattr(policy, NEW_KEYS, None):
         for request in waiting_queue:
             carried = _carried(request)
             if carried is not None and request.rid in keys:
@@ -105,8 +106,8 @@ def rekey(scheduler: Any, keys: str) -> None:
     Called through ``Engine.collective_rpc``, which reaches all ranks between the same two forward passes.
     A key may come before its request; one whose request has started is of no use, and the oldest go.
     """
-    noted: dict[str, float] = getattr(scheduler.policy, _NEW_KEYS, {}) | json.loads(keys)
-    setattr(scheduler.policy, _NEW_KEYS, dict(list(noted.items())[-_MAX_NEW_KEYS:]))
+    noted: dict[str, float] = getattr(scheduler.policy, NEW_KEYS, {}) | json.loads(keys)
+    setattr(scheduler.policy, NEW_KEYS, dict(list(noted.items())[-_MAX_NEW_KEYS:]))
 
 
 def close_unread(_result: None, scheduler: Any, *_args: Any, **_kwargs: Any) -> None:

@@ -20,9 +20,8 @@ def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     arguments = ("--cpu-slots", "2", "--placement", "least_work", "--ordering", "urgency", *CROWDED)
     with real_server(folder, *arguments) as server:
         yield server
-        assert (
-            len(server.processes()) >= 8
-        )  # launcher, controller, two workers with SGLang's two processes each
+        # Launcher, controller, and two workers with two processes of SGLang's each.
+        assert len(server.processes()) >= 8
         assert server.stop() == 0
         assert eventually(lambda: not server.survivors()), server.survivors()
         assert list(server.temporary.rglob("*")) == []

@@ -57,6 +57,18 @@ class RealServer:
         """Whether no runtime has anything to do, by its last heartbeat."""
         return all(not worker["running"] and not worker["waiting"] for worker in self.workers())
 
+    def load(self) -> int:
+        """Return how many requests wait or run on the runtimes, by their last heartbeats."""
+        return sum((worker.get("running") or 0) + (worker.get("waiting") or 0) for worker in self.workers())
+
+    def ready(self) -> bool:
+        """Whether the server answers and takes work."""
+        try:
+            with self.client() as client:
+                return client.get("/readiness").is_success
+        except httpx.TransportError:
+            return False
+
     def stop(self) -> int:
         """Send SIGTERM, wait and return the exit code."""
         self.family = self.processes()
@@ -73,14 +85,9 @@ class RealServer:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise AssertionError(f"the server ended while starting:\n{self.log.read_text()}")
-            try:
-                if httpx.get(
-                    f"{self.url}/readiness", timeout=GUARD_SECONDS, trust_env=False, verify=False
-                ).is_success:
-                    self.family = self.processes()
-                    return
-            except httpx.TransportError:
-                pass
+            if self.ready():
+                self.family = self.processes()
+                return
             time.sleep(0.2)
         raise AssertionError(f"not ready after {START_SECONDS} s:\n{self.log.read_text()}")
 

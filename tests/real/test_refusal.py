@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from launch.checks import free_port
+from tests.pass_gate import add_plugin
 from tests.real.real_server import ROOT, START_SECONDS
 
 BROKEN_PLUGIN = """
@@ -27,13 +28,9 @@ def register():
 
 @pytest.mark.real
 @pytest.mark.slow
-@pytest.mark.timeout(300)
 def test_a_hook_that_raises_makes_the_server_refuse_to_start(tmp_path: Path) -> None:
     """SGLang itself would go on without it: the missing proof ends the start with one clear sentence."""
-    metadata = tmp_path / "broken-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[sglang.srt.plugins]\nbroken = broken_plugin:register\n")
+    add_plugin(tmp_path, "broken", "broken_plugin:register")
     (tmp_path / "broken_plugin.py").write_text(BROKEN_PLUGIN)
     temporary = tmp_path / "tmp"
     temporary.mkdir()

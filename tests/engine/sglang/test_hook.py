@@ -68,7 +68,7 @@ def test_new_keys_nobody_takes_are_bounded() -> None:
     queue = [request("9-999", (2.0, 1, 0)), request("0-0", (2.0, 0, 0))]
     hook.in_our_order(lambda *a: None, scheduler.policy, queue)
     assert [entry.rid for entry in queue] == ["9-999", "0-0"]
-    assert len(vars(scheduler.policy)[hook._NEW_KEYS]) < 5000
+    assert len(vars(scheduler.policy)[hook.NEW_KEYS]) < 5000
 
 
 def test_a_foreign_request_keeps_its_place() -> None:

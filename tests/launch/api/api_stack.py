@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -34,9 +34,8 @@ from launch.shipped import admission_registry, ordering_registry, placement_regi
 from sched.clock import Clock, monotonic
 from sched.dispatcher import Dispatcher, Limits
 from tests.launch.api.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
-from tests.waiting import GUARD_SECONDS
+from tests.waiting import GUARD_SECONDS, reached
 
-WAIT_SECONDS = GUARD_SECONDS
 SLO_SECONDS = 600.0
 MODEL_INFO = {"model_path": "fake", "is_generation": True}
 
@@ -84,13 +83,6 @@ def events(text: str) -> list[tuple[str, Any]]:
     return found
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    """Wait until ``condition`` holds; ``TimeoutError`` if it doesn't come to that."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while not condition():  # noqa: ASYNC110 (any condition)
-            await asyncio.sleep(0.005)
-
-
 class ManualLimits:
     """Limits on the wait for a runtime's reply that pass when they are told to."""
 
@@ -111,7 +103,7 @@ class ManualLimits:
 
     async def passed(self, asked: int, silent: int) -> None:
         """Once so many runtimes were asked and all but ``silent`` have replied, end the wait for these."""
-        await eventually(lambda: len(self.seconds) == asked and len(self._open) == silent)
+        await reached(lambda: len(self.seconds) == asked and len(self._open) == silent)
         for limit in self._open:
             limit.reschedule(asyncio.get_running_loop().time())
 
@@ -168,7 +160,7 @@ async def api_stack(
     try:
         for worker in workers[:up]:
             worker.hello()
-        await eventually(lambda: len(controller.workers) == len(workers[:up]))
+        await reached(lambda: len(controller.workers) == len(workers[:up]))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
             yield Api(app, client, controller, dispatcher, runner, workers, text2sql, databases)
@@ -199,9 +191,9 @@ async def served(app: FastAPI) -> AsyncIterator[int]:
     server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
-        await eventually(lambda: server.started)
+        await reached(lambda: server.started)
         yield listener.getsockname()[1]
     finally:
         server.should_exit = True
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             await task

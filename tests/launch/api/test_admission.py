@@ -10,7 +10,8 @@ from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Tabl
 from plugins.text2sql.program import Text2Sql, Text2SqlOptions
 from sched.clock import ManualClock
 from sched.request import WorkflowSpec
-from tests.launch.api.api_stack import Api, api_stack, eventually, words
+from tests.launch.api.api_stack import Api, api_stack, words
+from tests.waiting import reached
 
 LEARNT = 5
 
@@ -53,7 +54,7 @@ async def test_under_load_fewer_candidates_are_advised() -> None:
         api.worker.stalls = True
         api.worker.go.clear()
         waiting = [asyncio.create_task(api.generate(text=words(300))) for _ in range(3)]
-        await eventually(lambda: len(api.worker.requests) == LEARNT + 3)
+        await reached(lambda: len(api.worker.requests) == LEARNT + 3)
         advised = api.controller.advised_candidates("new", 8)
         assert 1 <= advised <= 4
         runtimes = list(api.dispatcher.runtimes.values())

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.launch.api.api_stack import Api, api_stack, eventually
+from tests.launch.api.api_stack import Api, api_stack
+from tests.waiting import reached
 
 
 async def _waiting(api: Api, **workflow: Any) -> asyncio.Task[Any]:
@@ -16,7 +17,7 @@ async def _waiting(api: Api, **workflow: Any) -> asyncio.Task[Any]:
     api.worker.go.clear()
     seen = len(api.worker.requests)
     call = asyncio.create_task(api.generate(workflow={"id": "agent-7", **workflow}))
-    await eventually(lambda: len(api.worker.requests) > seen)
+    await reached(lambda: len(api.worker.requests) > seen)
     return call
 
 
@@ -90,7 +91,7 @@ async def test_a_program_sees_its_new_deadline() -> None:
     async with api_stack() as api:
         api.worker.go.clear()
         asked = asyncio.create_task(api.client.post("/v1/text2sql", json={"question": "How many?"}))
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         running = api.controller.records.latest(1)[0]
         assert (await _patch(api, 1000.0, running.spec.workflow_id))[0] == 200
         api.worker.go.set()

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.launch.api.api_stack import WAIT_SECONDS, Api, api_stack, eventually, served
+from tests.launch.api.api_stack import Api, api_stack, served
+from tests.waiting import GUARD_SECONDS, reached
 
 
 async def _begin(
@@ -25,11 +26,11 @@ async def _begin(
 
 
 async def _aborted(api: Api) -> None:
-    await eventually(lambda: bool(api.worker.aborted))
+    await reached(lambda: bool(api.worker.aborted))
     assert api.worker.aborted == [api.worker.requests[0].rid]
-    await eventually(lambda: api.controller.calls_in_flight == 0)
+    await reached(lambda: api.controller.calls_in_flight == 0)
     (record,) = api.controller.records.latest(10)
-    await eventually(lambda: record.state == "cancelled")
+    await reached(lambda: record.state == "cancelled")
     assert record.failure is not None
     assert record.failure.message == "its client went away"
 
@@ -43,7 +44,7 @@ async def test_a_client_that_waits_and_leaves_has_its_call_aborted(path: str, bo
     async with api_stack() as api, served(api.app) as port:
         api.worker.go.clear()
         _, writer = await _begin(port, path, body)
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         assert not api.worker.aborted
         writer.close()
         await _aborted(api)
@@ -64,7 +65,7 @@ async def test_a_client_that_leaves_a_silent_stream_has_its_call_aborted(
     async with api_stack() as api, served(api.app) as port:
         api.worker.go.clear()
         reader, writer = await _begin(port, path, body)
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             await reader.readuntil(seen)
         assert not api.worker.aborted
         writer.close()
@@ -77,7 +78,7 @@ async def test_a_stream_that_waits_for_its_first_token_is_aborted_too() -> None:
         api.worker.stalls = True
         api.worker.go.clear()
         _, writer = await _begin(port, "/generate", {"text": "a b", "stream": True})
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         writer.close()
         await _aborted(api)
 
@@ -88,11 +89,11 @@ async def test_one_clients_leaving_leaves_the_others_alone() -> None:
         api.worker.go.clear()
         stays, keep = await _begin(port, "/generate", {"text": "a", "stream": True, "rid": "stays"})
         leaves, gone = await _begin(port, "/generate", {"text": "b", "stream": True, "rid": "leaves"})
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             await stays.readuntil(b"SELECT")
             await leaves.readuntil(b"SELECT")
             gone.close()
-            await eventually(lambda: len(api.worker.aborted) == 1)
+            await reached(lambda: len(api.worker.aborted) == 1)
             api.worker.go.set()
             rest = await stays.readuntil(b"[DONE]")
         assert b'"text":"SELECT 1 + 1"' in rest

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive
 from launch.api.guard import Guard
 from launch.api.metrics.meters import Meters
 from sched.errors import OverloadedError
-from tests.launch.api.api_stack import WAIT_SECONDS, api_stack, eventually
+from tests.launch.api.api_stack import api_stack
+from tests.waiting import GUARD_SECONDS, reached
 
 _JSON = {"content-type": "application/json"}
 
@@ -97,7 +98,7 @@ async def _raw(app: ASGIApp, length: int, receive: Receive) -> list[Message]:
 
     headers = [(b"content-type", b"application/json"), (b"content-length", str(length).encode())]
     scope = {"type": "http", "method": "POST", "path": "/generate", "query_string": b"", "headers": headers}
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         await app(scope, receive, send)
     return sent
 
@@ -141,7 +142,7 @@ async def test_overload_is_429_with_retry_after_also_for_streams_and_workflows()
         api.worker.stalls = True
         api.worker.go.clear()
         held = [asyncio.create_task(api.generate()) for _ in range(2)]
-        await eventually(lambda: api.controller.calls_in_flight == 2)
+        await reached(lambda: api.controller.calls_in_flight == 2)
         response = await api.generate(stream=True)
         asked = await api.client.post("/v1/text2sql", json={"question": "How many?"})
         api.worker.go.set()

@@ -7,7 +7,8 @@ from functools import partial
 from sched.request import WorkflowSpec
 from sched.workflow import GenerateParams, Segment, SegmentKind, Steps
 from tests.launch.api.api_fakes import FakeWorker
-from tests.launch.api.api_stack import api_stack, eventually
+from tests.launch.api.api_stack import api_stack
+from tests.waiting import reached
 
 RUNTIMES = ("r0", "r1", "r2")
 
@@ -34,7 +35,7 @@ async def test_a_decided_fan_out_is_aborted_on_every_runtime() -> None:
             worker.stalls = True
             worker.go.clear()
         record = api.runner.start(WorkflowSpec(workflow_id="w", slo_seconds=900.0), program)
-        await eventually(lambda: sum(len(worker.requests) for worker in api.workers) == 6)
+        await reached(lambda: sum(len(worker.requests) for worker in api.workers) == 6)
         assert all(worker.requests for worker in api.workers)
         decider = api.workers[0].requests[0].rid
         for other in api.workers[0].requests[1:]:
@@ -45,5 +46,5 @@ async def test_a_decided_fan_out_is_aborted_on_every_runtime() -> None:
         assert (record.state, record.deadline_met) == ("finished", True)
         for worker in api.workers:
             open_rids = {request.rid for request in worker.requests} - {decider}
-            await eventually(partial(_aborted, worker, open_rids))
+            await reached(partial(_aborted, worker, open_rids))
         assert all(not runtime.calls for runtime in api.dispatcher.runtimes.values())

@@ -7,7 +7,8 @@ import asyncio
 from sched.cache.popularity import WORKFLOWS
 from sched.limits import PrewarmLimits
 from sched.order import PREWARM_PRIORITY
-from tests.launch.api.api_stack import Api, api_stack, eventually, words
+from tests.launch.api.api_stack import Api, api_stack, words
+from tests.waiting import reached
 
 SHARED_TOKENS = 256
 PREWARM = PrewarmLimits(share=0.9, least_tokens=SHARED_TOKENS)
@@ -37,7 +38,7 @@ async def test_a_hot_prefix_is_sent_to_an_idle_runtime() -> None:
         (prewarm,) = (request for request in asked if request.priority == PREWARM_PRIORITY)
         assert len(prewarm.token_ids) == 4 * SHARED_TOKENS
         assert prewarm.sampling["max_new_tokens"] == 1
-        await eventually(lambda: all(not r.calls for r in api.dispatcher.runtimes.values()))
+        await reached(lambda: all(not r.calls for r in api.dispatcher.runtimes.values()))
         for worker in api.workers:
             worker.answers["metrics"] = ""
         metrics = (await api.client.get("/metrics")).text
@@ -58,7 +59,7 @@ async def test_a_call_stops_a_prewarming_on_its_runtime() -> None:
         api.worker.stalls = True
         api.worker.go.clear()
         task = asyncio.create_task(plan(api))
-        await eventually(lambda: bool(api.worker.aborted))
+        await reached(lambda: bool(api.worker.aborted))
         (prewarm,) = (r for r in api.worker.requests if r.priority == PREWARM_PRIORITY)
         assert api.worker.aborted == [prewarm.rid]
         api.worker.go.set()

@@ -8,7 +8,8 @@ from array import array
 from engine.controller.exchange import Exchange
 from engine.wire import messages as msg
 from tests.launch.api.api_fakes import FakeWorker
-from tests.launch.api.api_stack import Api, api_stack, events, eventually
+from tests.launch.api.api_stack import Api, api_stack, events
+from tests.waiting import reached
 
 FAKE_PID = 1
 
@@ -30,7 +31,7 @@ async def test_a_dead_worker_is_not_waited_for() -> None:
         first.stalls = True
         first.go.clear()
         call = asyncio.create_task(api.generate(workflow={"id": "agent-7", "last": True}))
-        await eventually(lambda: bool(first.requests))
+        await reached(lambda: bool(first.requests))
         _exchange(api).worker_died(FAKE_PID)
         assert (await call).status_code == 200
         (entry,) = (await api.client.get("/v1/workflows/agent-7")).json()["timeline"]
@@ -54,7 +55,7 @@ async def test_what_was_given_up_is_not_shown() -> None:
         worker.stalls = True
         worker.go.clear()
         call = asyncio.create_task(api.generate(stream=True, workflow={"id": "agent-7"}))
-        await eventually(lambda: bool(worker.requests))
+        await reached(lambda: bool(worker.requests))
         old = worker.requests[0].rid
         _exchange(api).worker_died(FAKE_PID)
         for late in (
@@ -79,11 +80,11 @@ async def test_an_unknown_worker_is_asked_who_it_is() -> None:
         worker = api.worker
         beat = msg.Heartbeat(runtime="r0", running=1, waiting=0, used_tokens=1, scheduler_steps=1)
         worker.link.from_worker(b"r0", beat)
-        await eventually(lambda: _kinds(worker) == ["introduce"])
+        await reached(lambda: _kinds(worker) == ["introduce"])
         worker.hello()
-        await eventually(lambda: api.controller.ready)
+        await reached(lambda: api.controller.ready)
         worker.link.from_worker(b"r0", beat)
-        await eventually(lambda: api.controller.workers.describe(0.0)[0]["running"] == 1)
+        await reached(lambda: api.controller.workers.describe(0.0)[0]["running"] == 1)
         assert _kinds(worker) == ["introduce", "welcome"]
 
 
@@ -93,9 +94,9 @@ async def test_a_worker_that_says_hello_again_keeps_its_calls() -> None:
         api.worker.stalls = True
         api.worker.go.clear()
         call = asyncio.create_task(api.generate())
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         api.worker.hello()
-        await eventually(lambda: _kinds(api.worker).count("welcome") == 2)
+        await reached(lambda: _kinds(api.worker).count("welcome") == 2)
         (_, again) = (m for m in api.worker.received if isinstance(m, msg.Welcome))
         assert not again.fresh
         api.worker.go.set()

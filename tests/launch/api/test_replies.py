@@ -11,7 +11,7 @@ from starlette.types import Message
 
 from launch.api.replies import event_stream, sse
 from sched.errors import CancelledCallError, SluiceError
-from tests.launch.api.api_stack import WAIT_SECONDS
+from tests.waiting import GUARD_SECONDS
 
 _SCOPE = {"type": "http", "method": "POST", "path": "/x", "headers": [], "query_string": b""}
 
@@ -53,7 +53,7 @@ async def test_a_client_that_leaves_without_reading_ends_its_stream() -> None:
 
     events = endless()
     response = await event_stream(Request(_SCOPE, _stays), events, _error_event)
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         await response(_SCOPE, receive, send)
     assert closed
 
@@ -66,7 +66,7 @@ async def test_a_client_that_left_before_the_first_event_is_an_error() -> None:
         yield b""
 
     with pytest.raises(CancelledCallError):
-        async with asyncio.timeout(WAIT_SECONDS):
+        async with asyncio.timeout(GUARD_SECONDS):
             await event_stream(Request(_SCOPE, _leaves), silent(), _error_event)
 
 
@@ -82,7 +82,7 @@ async def test_a_bug_in_a_running_stream_is_told_as_an_error_event(caplog: pytes
         sent.append(message.get("body", b""))
 
     response = await event_stream(Request(_SCOPE, _stays), broken(), _error_event)
-    async with asyncio.timeout(WAIT_SECONDS):
+    async with asyncio.timeout(GUARD_SECONDS):
         await response(_SCOPE, _stays, send)
     assert b"internal_error" in b"".join(sent)
     assert b"secret" not in b"".join(sent)

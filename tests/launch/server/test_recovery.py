@@ -53,7 +53,7 @@ def server(start: StartServer, place: Path, shared: list[RealServer]) -> RealSer
     """A ready server, shared by the tests until one of them stops it."""
     if not shared or shared[-1].process.poll() is not None:
         shared.append(start("--", "--hold-file", str(place)))
-    assert eventually(lambda: is_ready(shared[-1]))
+    assert eventually(lambda: shared[-1].ready())
     return shared[-1]
 
 
@@ -94,19 +94,6 @@ def sent(server: RealServer) -> dict[str, str]:
     }
 
 
-def running(server: RealServer) -> int:
-    """Return how many requests run on the runtimes, by their last heartbeats."""
-    return sum((worker.get("running") or 0) + (worker.get("waiting") or 0) for worker in server.workers())
-
-
-def is_ready(server: RealServer) -> bool:
-    try:
-        with httpx.Client(timeout=GUARD_SECONDS, trust_env=False, verify=False) as client:  # quick to make
-            return client.get(f"{server.url}/readiness").is_success
-    except httpx.TransportError:
-        return False
-
-
 def controllers(server: RealServer) -> set[int]:
     """Return the process ids of the server's controllers: one, or none while it is started again."""
     found = set()
@@ -124,7 +111,7 @@ def kill_controller(server: RealServer) -> float:
     os.kill(pid, signal.SIGKILL)
     killed = time.monotonic()
     assert eventually(lambda: bool(controllers(server) - {pid})), server.log.read_text()
-    assert eventually(lambda: is_ready(server)), server.log.read_text()
+    assert eventually(lambda: server.ready()), server.log.read_text()
     return time.monotonic() - killed
 
 
@@ -163,7 +150,7 @@ def test_calls_of_a_killed_worker_run_elsewhere(server: RealServer, hold: Path) 
         deadline = sum(decision[part] for part in ("waited_seconds", "predicted_seconds", "slack_seconds"))
         # Counted from the call's arrival, soon after that of its workflow; a new deadline would come later.
         assert SLO_SECONDS - GUARD_SECONDS < deadline < SLO_SECONDS + 0.001
-    assert eventually(lambda: is_ready(server))
+    assert eventually(lambda: server.ready())
 
 
 def test_a_stream_that_showed_output_fails_with_its_worker(server: RealServer, hold: Path) -> None:
@@ -200,14 +187,14 @@ def test_the_workers_outlive_the_controller(server: RealServer, hold: Path) -> N
         lost: list[Future[httpx.Response]] = [
             pool.submit(generate, server, f"lost-{number}") for number in range(4)
         ]
-        assert eventually(lambda: running(server) == 4)
+        assert eventually(lambda: server.load() == 4)
         seconds = kill_controller(server)
         print(f"ready {seconds:.2f} s after the controller was killed")
         assert all(isinstance(answer.exception(), httpx.TransportError) for answer in lost)
     assert [worker["pid"] for worker in server.workers()] == pids
     assert shown(server, "done") == before
     # They are held: only an abort empties the runtimes.
-    assert eventually(lambda: running(server) == 0), server.workers()
+    assert eventually(lambda: server.load() == 0), server.workers()
     hold.unlink()
     question = {"question": "How many orders are there?", "database": "shop"}
     with server.client() as client:

@@ -14,7 +14,8 @@ from engine.controller.inquiries import GRACE_SECONDS
 from launch.api.metrics.meters import MAX_STAGES
 from launch.api.metrics.metrics_page import SCRAPE_SECONDS
 from sched.errors import Failure
-from tests.launch.api.api_stack import Api, ManualLimits, api_stack, eventually
+from tests.launch.api.api_stack import Api, ManualLimits, api_stack
+from tests.waiting import reached
 
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -107,7 +108,7 @@ async def test_refusals_failures_and_departures_are_told_apart() -> None:
         api.worker.failure, api.worker.stalls = None, True
         api.worker.go.clear()
         held = [asyncio.create_task(api.generate(rid=f"held-{n}")) for n in range(2)]
-        await eventually(lambda: api.controller.calls_in_flight == 2)
+        await reached(lambda: api.controller.calls_in_flight == 2)
         assert (await api.generate()).status_code == 429
         busy = await scrape(api)
         assert (await api.client.post("/abort_request", json={"rid": "held-1"})).json()["found"]

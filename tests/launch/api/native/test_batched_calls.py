@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sched.errors import Failure
-from tests.launch.api.api_stack import Api, api_stack, events, eventually
+from tests.launch.api.api_stack import Api, api_stack, events
+from tests.waiting import reached
 
 
 async def test_a_batch_is_answered_in_order_and_is_one_workflow_of_siblings() -> None:
@@ -70,7 +71,7 @@ async def test_one_that_fails_ends_the_batch(stream: bool) -> None:
         bad.go.clear()
         good.go.clear()
         work = asyncio.create_task(api.generate(text=["one", "two"], stream=stream))
-        await eventually(lambda: bool(bad.requests and good.requests))
+        await reached(lambda: bool(bad.requests and good.requests))
         bad.go.set()
         response = await work
         error = (
@@ -78,7 +79,7 @@ async def test_one_that_fails_ends_the_batch(stream: bool) -> None:
         )
         assert error["message"] == "the grammar is broken"
         assert good.aborted == [good.requests[0].rid]
-        await eventually(lambda: api.controller.records.latest(1)[0].state == "failed")
+        await reached(lambda: api.controller.records.latest(1)[0].state == "failed")
         failure = api.controller.records.latest(1)[0].failure
         assert failure is not None
         assert failure.code == "invalid_request"
@@ -89,7 +90,7 @@ async def test_one_call_of_a_batch_can_be_aborted_by_its_name() -> None:
     async with api_stack() as api:
         api.worker.go.clear()
         work = asyncio.create_task(api.generate(text=["one", "two"], rid="job"))
-        await eventually(lambda: len(api.worker.requests) == 2)
+        await reached(lambda: len(api.worker.requests) == 2)
         found = await api.client.post("/abort_request", json={"rid": "job_1"})
         assert found.json()["found"] is True
         assert (await work).status_code == 499
@@ -168,10 +169,10 @@ async def _order(api: Api, priorities: list[int]) -> list[int]:
     api.worker.stalls = True
     api.worker.go.clear()
     work = [asyncio.create_task(api.generate())]
-    await eventually(lambda: len(api.worker.requests) == 1)
+    await reached(lambda: len(api.worker.requests) == 1)
     for priority in priorities:
         work.append(asyncio.create_task(api.generate(priority=priority)))
-        await eventually(lambda: api.controller.calls_in_flight == len(work))
+        await reached(lambda: api.controller.calls_in_flight == len(work))
     api.worker.go.set()
     for answer in work:
         assert (await answer).status_code == 200

@@ -7,7 +7,8 @@ from typing import Any
 
 from engine.controller.external import ExternalWorkflows, WorkflowTag
 from sched.errors import Failure
-from tests.launch.api.api_stack import Api, api_stack, eventually
+from tests.launch.api.api_stack import Api, api_stack
+from tests.waiting import reached
 
 
 async def _call(api: Api, **workflow: Any) -> dict[str, Any]:
@@ -67,7 +68,7 @@ async def test_a_workflow_run_by_the_server_takes_no_calls_from_outside() -> Non
     async with api_stack() as api:
         api.worker.go.clear()
         asked = asyncio.create_task(api.client.post("/v1/text2sql", json={"question": "How many?"}))
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         running = api.controller.records.latest(1)[0].spec.workflow_id
         response = await api.generate(workflow={"id": running})
         assert response.status_code == 409
@@ -93,7 +94,7 @@ async def test_cancelling_an_external_workflow_ends_its_calls() -> None:
     async with api_stack() as api:
         api.worker.go.clear()
         waiting = asyncio.create_task(api.generate(workflow={"id": "agent-7"}))
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         assert (await api.client.delete("/v1/workflows/agent-7")).json()["state"] == "cancelled"
         assert (await waiting).json()["error"]["code"] == "cancelled"
         assert api.worker.aborted == [api.worker.requests[0].rid]

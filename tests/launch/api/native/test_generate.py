@@ -14,7 +14,8 @@ from launch.api.native.native_bodies import GenerateBody, SamplingParams
 from launch.api.native.sglang_fields import REQUEST_FIELDS, SAMPLING_FIELDS
 from sched.errors import Failure
 from tests.launch.api.api_fakes import CONTEXT_LENGTH
-from tests.launch.api.api_stack import answered, api_stack, events, eventually, words
+from tests.launch.api.api_stack import answered, api_stack, events, words
+from tests.waiting import reached
 
 
 async def test_answer_has_sglangs_shape_and_says_what_the_scheduler_did() -> None:
@@ -99,7 +100,7 @@ async def test_a_rid_in_use_is_refused_and_free_again_afterwards() -> None:
     async with api_stack() as api:
         api.worker.go.clear()
         first = asyncio.create_task(api.generate(rid="same"))
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         refused = await api.generate(rid="same", stream=True)
         assert refused.status_code == 409
         assert refused.json()["error"]["field"] == "rid"
@@ -115,9 +116,9 @@ async def test_abort_request_stops_the_call_on_its_runtime(stream: bool) -> None
     async with api_stack() as api:
         api.worker.go.clear()
         waiting = asyncio.create_task(api.generate(rid="mine", stream=stream))
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         if stream:
-            await eventually(lambda: answered(api, "/generate", 200) == 1)
+            await reached(lambda: answered(api, "/generate", 200) == 1)
         aborted = await api.client.post("/abort_request", json={"rid": "mine"})
         assert (aborted.status_code, aborted.json()) == (200, {"rid": "mine", "found": True, "aborted": 1})
         response = await waiting
@@ -146,7 +147,7 @@ async def test_abort_all_stops_every_call_of_the_server() -> None:
             asyncio.create_task(work)
             for work in (api.generate(), api.generate(), api.client.post("/v1/text2sql", json=question))
         ]
-        await eventually(lambda: len(api.worker.requests) == 3)
+        await reached(lambda: len(api.worker.requests) == 3)
         aborted = await api.client.post("/abort_request", json={"rid": "", "abort_all": True})
         assert aborted.json() == {"rid": "", "found": True, "aborted": 3}
         assert {(await answer).status_code for answer in waiting} == {499}

@@ -8,7 +8,8 @@ from typing import Any
 from engine.controller.maintenance import SETTLE_SECONDS
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.clock import ManualClock
-from tests.launch.api.api_stack import MODEL_INFO, Api, ManualLimits, api_stack, eventually, words
+from tests.launch.api.api_stack import MODEL_INFO, Api, ManualLimits, api_stack, words
+from tests.waiting import reached
 
 LOAD = {
     "dp_rank": 0,
@@ -169,7 +170,7 @@ async def test_flush_is_refused_while_calls_are_in_flight() -> None:
         answering(api, flush_cache=True)
         api.worker.go.clear()
         call = asyncio.create_task(api.generate())
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         refused = await api.client.post("/flush_cache")
         assert (refused.status_code, refused.json()["error"]["code"]) == (409, "conflict")
         assert not api.worker.commands
@@ -187,13 +188,13 @@ async def test_flush_gives_a_runtime_time_to_end_what_was_aborted() -> None:
     async with api_stack(clock=(clock := ManualClock())) as api:
         answering(api, flush_cache=False)
         waiting = asyncio.create_task(api.client.post("/flush_cache"))
-        await eventually(lambda: len(api.worker.commands) > 1)
+        await reached(lambda: len(api.worker.commands) > 1)
         answering(api, flush_cache=True)
         assert (await waiting).status_code == 200
         answering(api, flush_cache=False)
         asked = len(api.worker.commands)
         waiting = asyncio.create_task(api.client.post("/flush_cache"))
-        await eventually(lambda: len(api.worker.commands) > asked + 1)
+        await reached(lambda: len(api.worker.commands) > asked + 1)
         clock.advance(SETTLE_SECONDS)
         refused = await waiting
         assert refused.status_code == 409

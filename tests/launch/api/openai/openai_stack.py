@@ -16,7 +16,8 @@ from engine.controller.tokens import PromptEncoder
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.model import ServedModel
 from launch.api.openai.template import ChatTemplate
-from tests.launch.api.api_stack import WAIT_SECONDS, Api, api_stack, served
+from tests.launch.api.api_stack import Api, api_stack, served
+from tests.waiting import GUARD_SECONDS
 
 TEMPLATE = (
     "{% for m in messages %}<|{{ m.role }}|> {{ m.content }} <|end|> {% endfor %}"
@@ -52,7 +53,7 @@ async def openai_stack(**options: Any) -> AsyncIterator[tuple[Api, openai.AsyncO
         url = f"http://127.0.0.1:{port}/v1"
         http = httpx.AsyncClient(trust_env=False, verify=False)  # certificates take long to load
         async with openai.AsyncOpenAI(
-            base_url=url, api_key="any", max_retries=0, timeout=WAIT_SECONDS, http_client=http
+            base_url=url, api_key="any", max_retries=0, timeout=GUARD_SECONDS, http_client=http
         ) as client:
             yield api, client, url
 

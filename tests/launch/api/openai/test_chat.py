@@ -10,8 +10,9 @@ import openai
 import pytest
 
 from sched.errors import Failure
-from tests.launch.api.api_stack import events, eventually
+from tests.launch.api.api_stack import events
 from tests.launch.api.openai.openai_stack import QUESTION, chunks, openai_app, openai_stack, prompt
+from tests.waiting import reached
 
 SYSTEM: Any = {"role": "system", "content": "Be brief"}
 
@@ -91,7 +92,7 @@ async def test_choices_are_siblings_of_one_join() -> None:
             worker.stalls = True
             worker.go.clear()
         asking = asyncio.create_task(client.chat.completions.create(model="tiny", messages=QUESTION, n=3))
-        await eventually(lambda: sum(len(worker.requests) for worker in api.workers) == 3)
+        await reached(lambda: sum(len(worker.requests) for worker in api.workers) == 3)
         record = api.controller.records.latest(1)[0]
         (join,) = api.dispatcher.book.workflows[record.spec.workflow_id].joins.values()
         assert (join.size, join.left, record.seconds) == (3, 3, None)
@@ -132,7 +133,7 @@ async def test_if_one_choice_fails_the_others_are_aborted() -> None:
         bad.failure = Failure("invalid_request", "no such grammar")
         with pytest.raises(openai.BadRequestError, match="no such grammar"):
             await client.chat.completions.create(model="tiny", messages=QUESTION, n=2)
-        await eventually(lambda: len(good.aborted) == len(good.requests) == 1)
+        await reached(lambda: len(good.aborted) == len(good.requests) == 1)
         record = api.controller.records.latest(1)[0]
         assert (record.state, record.failure and record.failure.message) == ("failed", "no such grammar")
 
@@ -145,12 +146,12 @@ async def test_a_client_that_leaves_has_its_choices_aborted(stream: bool) -> Non
             worker.go.clear()
         answer = client.chat.completions.create(model="tiny", messages=QUESTION, n=4, stream=stream)
         asking = asyncio.create_task(answer)
-        await eventually(lambda: sum(len(worker.requests) for worker in api.workers) == 4)
+        await reached(lambda: sum(len(worker.requests) for worker in api.workers) == 4)
         if stream:
             await cast(openai.AsyncStream[Any], await asking).close()
         asking.cancel()
-        await eventually(lambda: sum(len(worker.aborted) for worker in api.workers) == 4)
-        await eventually(lambda: not api.controller.calls_in_flight)
+        await reached(lambda: sum(len(worker.aborted) for worker in api.workers) == 4)
+        await reached(lambda: not api.controller.calls_in_flight)
 
 
 async def test_what_the_last_chunk_left_out_comes_with_the_end() -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from sched.errors import Failure
 from tests.launch.api.api_fakes import CONTEXT_LENGTH
-from tests.launch.api.api_stack import events, eventually, words
+from tests.launch.api.api_stack import events, words
 from tests.launch.api.openai.openai_stack import QUESTION, openai_app, openai_stack
+from tests.waiting import reached
 
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
@@ -135,7 +136,7 @@ async def test_overload_and_unavailability_say_when_to_try_again() -> None:
     async with openai_stack(max_waiting_calls=1, window_tokens=1) as (api, client, _):
         api.worker.go.clear()
         asking = asyncio.create_task(client.completions.create(model="tiny", prompt="one"))
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         with pytest.raises(openai.RateLimitError) as refused:
             await client.completions.create(model="tiny", prompt="one", n=8)
         assert int(refused.value.response.headers["retry-after"]) >= 1
@@ -201,7 +202,7 @@ async def test_a_rid_in_use_is_refused_and_choices_can_be_aborted_by_theirs() ->
         api.worker.go.clear()
         options: Any = {"model": "tiny", "prompt": "one", "n": 2, "extra_body": {"rid": "mine"}}
         asking = asyncio.create_task(client.completions.create(**options))
-        await eventually(lambda: len(api.worker.requests) == 2)
+        await reached(lambda: len(api.worker.requests) == 2)
         with pytest.raises(openai.ConflictError) as refused:
             await client.completions.create(**options)
         assert refused.value.param == "rid"
@@ -210,4 +211,4 @@ async def test_a_rid_in_use_is_refused_and_choices_can_be_aborted_by_theirs() ->
         with pytest.raises(openai.APIStatusError) as raised:
             await asking
         assert raised.value.status_code == 499
-        await eventually(lambda: len(api.worker.aborted) == 2)
+        await reached(lambda: len(api.worker.aborted) == 2)

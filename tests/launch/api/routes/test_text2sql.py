@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from sched.errors import Failure
-from tests.launch.api.api_stack import WAIT_SECONDS, Api, api_stack, events, eventually, served
+from tests.launch.api.api_stack import Api, api_stack, events, served
+from tests.waiting import GUARD_SECONDS, reached
 
 
 async def _ask(api: Api, **body: Any) -> httpx.Response:
@@ -59,7 +60,7 @@ async def test_steps_are_sent_while_the_workflow_runs() -> None:
         body = {"question": "How many customers?", "stream": True}
         url, text = f"http://127.0.0.1:{port}/v1/text2sql", ""
         async with (
-            httpx.AsyncClient(trust_env=False, verify=False, timeout=WAIT_SECONDS) as client,
+            httpx.AsyncClient(trust_env=False, verify=False, timeout=GUARD_SECONDS) as client,
             client.stream("POST", url, json=body) as response,
         ):
             async for part in response.aiter_text():
@@ -165,12 +166,12 @@ async def test_a_running_workflow_can_be_cancelled_once() -> None:
     async with api_stack() as api:
         api.worker.go.clear()
         asked = asyncio.create_task(_ask(api))
-        await eventually(lambda: bool(api.worker.requests))
+        await reached(lambda: bool(api.worker.requests))
         path = f"/v1/workflows/{api.controller.records.latest(1)[0].spec.workflow_id}"
         cancelled = await api.client.delete(path)
         assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
         response = await asked
         assert (response.status_code, response.json()["error"]["code"]) == (499, "cancelled")
-        await eventually(lambda: api.worker.aborted == [api.worker.requests[0].rid])
+        await reached(lambda: api.worker.aborted == [api.worker.requests[0].rid])
         assert (await api.client.delete(path)).status_code == 409
         assert (await api.client.delete("/v1/workflows/x")).status_code == 404
