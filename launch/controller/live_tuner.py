@@ -36,13 +36,13 @@ class LiveTuner:
     """
 
     def __init__(self, spec: ControllerSpec) -> None:
-        policy = placement_registry().load(spec.placement)
+        policy = placement_registry().load(spec.config.placement)
         knobs = knobs_of(policy)
-        self.enabled = bool(knobs) and spec.autotune
+        self.enabled = bool(knobs) and not spec.config.no_autotune
         self._spec = spec
         self._recent = Recent(AutotuneOptions())
         self.observer = RecentWorkflows(self._recent)
-        self._tuner = Autotuner(Setting.of(spec.placement, policy), knobs)
+        self._tuner = Autotuner(Setting.of(spec.config.placement, policy), knobs)
         self._latest: Verdict | None = None
         self._exchange: Exchange | None = None
         self._task: asyncio.Task[None] | None = None
@@ -118,8 +118,8 @@ class LiveTuner:
             samples=samples,
             gpus=[_gpu(runtime) for runtime in runtimes],
             runtime_config=_config(runtimes[0]),
-            ordering=self._spec.ordering,
-            window_tokens=self._spec.window_tokens,
+            ordering=self._spec.config.ordering,
+            window_tokens=self._spec.config.window_tokens,
             policy_path=self._spec.policy_path,
         )
         self._latest = verdict_of(await _in_process(await asyncio.to_thread(task.to_json)))

@@ -30,5 +30,5 @@ def model_info(spec: ControllerSpec) -> dict[str, Any]:
         "model_type": config.get("model_type"),
         "architectures": config.get("architectures"),
         "embedded_model": spec.embedded_model,
-        "simulated": spec.simulated,
+        "simulated": spec.config.simulated,
     }

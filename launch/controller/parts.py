@@ -28,7 +28,7 @@ from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
 from launch.controller.workflow_options import text2sql_options
-from launch.server.config import ControllerSpec
+from launch.server.config import ControllerSpec, ServerConfig
 from launch.server.model_folders import cache_folder
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.databases.databases import DatabaseRegistry
@@ -66,17 +66,18 @@ class Parts:
         Raises:
             ConfigError: a policy or database can't be loaded.
         """
+        config = spec.config
         meters, encoder, tuner = Meters(PUBLISHED), PromptEncoder.load(spec.model_path), LiveTuner(spec)
-        profiles = ProfileFile(None if spec.simulated else spec.model_path)
-        recorder = _recorder(spec, encoder)
+        profiles = ProfileFile(None if config.simulated else spec.model_path)
+        recorder = _recorder(config, encoder)
         observer = Observers(meters, *recorder, *([tuner.observer] if tuner.enabled else []))
         exchange = _exchange(spec, profiles, observer)
         controller = Controller(exchange)
         databases = DatabaseRegistry()
-        for name, path in spec.databases.items():
+        for name, path in config.databases.items():
             databases.register(name, Path(path))
         services = Services(controller, encoder, MeteredSql(databases, meters), SQL_TIMEOUT_SECONDS)
-        runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * spec.call_timeout_seconds)
+        runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
         retriever = Retriever(databases, cache_folder() / "indexes")
         text2sql = Text2Sql(databases, text2sql_options(spec, encoder.tokenizer), retriever)
         for name in databases.names():
@@ -85,11 +86,11 @@ class Parts:
             ApiServices(
                 controller=controller,
                 runner=runner,
-                external=ExternalWorkflows(controller, spec.default_slo_seconds),
+                external=ExternalWorkflows(controller, config.default_slo_seconds),
                 encoder=encoder,
                 model_info=model_info(spec),
                 databases=lambda: list(databases.names()),
-                default_slo_seconds=spec.default_slo_seconds,
+                default_slo_seconds=config.default_slo_seconds,
                 text2sql=text2sql,
                 tuner=tuner,
                 metrics=Metrics(meters, exchange),
@@ -129,23 +130,24 @@ class Parts:
 
 
 def _exchange(spec: ControllerSpec, profiles: ProfileFile, observer: Observer) -> Exchange:
+    config = spec.config
     dispatcher = Dispatcher(
-        placement_registry().load(spec.placement),
-        ordering_registry().load(spec.ordering),
-        spec.limits(),
+        placement_registry().load(config.placement),
+        ordering_registry().load(config.ordering),
+        config.limits(),
         profiles.load(),
-        admission=admission_registry().load(spec.admission),
+        admission=admission_registry().load(config.admission),
     )
     workers = WorkerTable(
-        spec.runtimes, allow_simulated=spec.simulated, lost_after_seconds=LOST_AFTER_SECONDS
+        spec.runtimes, allow_simulated=config.simulated, lost_after_seconds=LOST_AFTER_SECONDS
     )
-    options = ExchangeOptions(epoch=uuid.uuid4().hex, call_timeout_seconds=spec.call_timeout_seconds)
-    journal = Journal(Path(spec.journal)) if spec.journal else None
+    options = ExchangeOptions(epoch=uuid.uuid4().hex, call_timeout_seconds=config.call_timeout_seconds)
+    journal = Journal(Path(config.journal)) if config.journal else None
     link = RouterLink(spec.endpoint)
     return Exchange(link, dispatcher, workers, options, observer=observer, journal=journal)
 
 
-def _recorder(spec: ControllerSpec, encoder: PromptEncoder) -> Sequence[Observer]:
-    if spec.record is None:
+def _recorder(config: ServerConfig, encoder: PromptEncoder) -> Sequence[Observer]:
+    if config.record is None:
         return ()
-    return (Recorder(Path(spec.record), encoder.texts if spec.record_prompts else None),)
+    return (Recorder(Path(config.record), encoder.texts if config.record_prompts else None),)

@@ -50,13 +50,13 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    listener = listen(spec.host, spec.port)
+    listener = listen(spec.config.host, spec.config.port)
     parts = Parts.build(spec)
     gc.freeze()
     lifeline = asyncio.create_task(follow(parts.exchange.worker_died), name="lifeline")
     lifeline.add_done_callback(lambda _: stop.set())
     # Refused within seconds where the model's files say its context; its runtimes say it in the end.
-    await parts.check_prompts(None if spec.simulated else declared_context(spec.model_path))
+    await parts.check_prompts(None if spec.config.simulated else declared_context(spec.model_path))
     server = _server(parts)
     parts.start()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -70,7 +70,7 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
             await parts.check_prompts(parts.exchange.workers.context_length)
             status("ready")
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        await parts.runner.drain(spec.drain_seconds)
+        await parts.runner.drain(spec.config.drain_seconds)
     finally:
         lifeline.cancel()
         server.should_exit = True
@@ -99,7 +99,7 @@ def main() -> int:
     try:
         spec = ControllerSpec.from_json(read_instructions())
         logging.basicConfig(
-            level=spec.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+            level=spec.config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
         )
         sys.path.append(spec.policy_path)
         gc.set_threshold(*_GC_THRESHOLDS)

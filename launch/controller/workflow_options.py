@@ -17,12 +17,13 @@ def text2sql_options(spec: ControllerSpec, tokenizer: Tokenizer) -> Text2SqlOpti
 
     ``tokenizer`` is that of the served model: a word that the demo model knows is one of its tokens.
     """
-    demo = spec.embedded_model and not spec.simulated
+    config = spec.config
+    demo = spec.embedded_model and not config.simulated
     return Text2SqlOptions(
-        candidates=spec.candidates,
-        max_revisions=min(spec.max_revisions, _DEMO_REVISIONS) if demo else spec.max_revisions,
-        early_ending=spec.early_ending,
-        profile="demo" if demo else spec.prompt_profile,
+        candidates=config.candidates,
+        max_revisions=min(config.max_revisions, _DEMO_REVISIONS) if demo else config.max_revisions,
+        early_ending=not config.no_early_ending,
+        profile="demo" if demo else config.prompt_profile,
         constrained=demo,
         known_words=known_words(tokenizer.get_vocab()) if demo else None,
     )

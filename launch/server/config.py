@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import orjson
-from pydantic import BeforeValidator, Field, NonNegativeInt, PositiveInt
+from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, with_config
 
 from sched.limits import Limits, PrewarmLimits
 
@@ -31,12 +31,14 @@ Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 SHOWN_LEVELS = ("debug", "info")
 """The log levels at which the launcher shows the log of every process."""
+_STRICT = ConfigDict(extra="forbid")
 
 
 def _help(text: str) -> Any:
     return Field(description=text)
 
 
+@with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeConfig:
     """A ``[[runtime]]`` table.  What it leaves out comes from the server-wide settings.
@@ -55,6 +57,7 @@ class RuntimeConfig:
     args: Mapping[str, Any] = field(default_factory=dict)
 
 
+@with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """Everything a user can set; ``None`` means "found out".  Times in seconds.
@@ -118,46 +121,6 @@ class ServerConfig:
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     runtime: tuple[RuntimeConfig, ...] = ()
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ControllerSpec:
-    """What the launcher tells the controller process: JSON, one line on its standard input.
-
-    ``endpoint`` is the ZMQ address to bind (``ipc://…``).  ``journal``: the file of
-    ``engine/controller/journal.py``, ``record``: of ``engine/controller/recording/recorder.py``.
-    ``runtimes`` are the workers to expect.  ``databases`` maps names to SQLite files.  ``policy_path`` is
-    the folder in which a user's policies are looked up.  Times in seconds.
-    """
-
-    endpoint: str
-    host: str
-    port: int
-    model_path: str
-    served_model_name: str
-    runtimes: tuple[str, ...]
-    placement: str
-    ordering: str
-    admission: str
-    window_tokens: int
-    max_waiting_calls: int
-    call_timeout_seconds: float
-    default_slo_seconds: float
-    drain_seconds: float
-    databases: Mapping[str, str]
-    candidates: int
-    max_revisions: int
-    embedded_model: bool
-    simulated: bool
-    policy_path: str
-    log_level: str
-    autotune: bool = True
-    early_ending: bool = True
-    prompt_profile: Literal["compact", "full"] = "compact"
-    journal: str | None = None
-    record: str | None = None
-    record_prompts: bool = False
-    prewarm: float = 0.0
-
     def limits(self) -> Limits:
         """Return the bounds of the core."""
         return Limits(
@@ -165,6 +128,29 @@ class ControllerSpec:
             max_waiting_calls=self.max_waiting_calls,
             prewarm=PrewarmLimits(share=self.prewarm),
         )
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerSpec:
+    """What the launcher tells the controller process: JSON, one line on its standard input.
+
+    ``config`` is resolved; the rest is what the launcher alone knows.  ``endpoint`` is the ZMQ address to
+    bind (``ipc://…``).  ``model_path`` is the folder that ``"embedded"`` stands for, or the first runtime's.
+    ``policy_path`` is the folder in which a user's policies are looked up.
+    """
+
+    config: ServerConfig
+    endpoint: str
+    model_path: str
+    served_model_name: str
+    embedded_model: bool
+    policy_path: str
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """The names of the workers to expect."""
+        return tuple(runtime.name for runtime in self.config.runtime)
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""
@@ -175,9 +161,6 @@ class ControllerSpec:
         """Return the spec in ``line``.
 
         Raises:
-            TypeError: missing or unknown keys.
-            orjson.JSONDecodeError: not JSON.
+            pydantic.ValidationError: not JSON, missing or unknown keys, wrong values.
         """
-        data = orjson.loads(line)
-        data["runtimes"] = tuple(data.get("runtimes", ()))
-        return cls(**data)
+        return TypeAdapter(cls).validate_json(line)

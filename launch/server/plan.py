@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.wire.spec import WorkerSpec
@@ -26,7 +26,7 @@ class Plan:
     def family_in(self, folder: Path) -> Family:
         """Return the processes, linked through a socket in the private ``folder``."""
         endpoint = f"ipc://{folder}/controller"
-        controller = self.controller_spec(endpoint, self.config.journal or str(folder / "journal"))
+        controller = self.controller_spec(endpoint, str(folder / "journal"))
         return Family(
             ChildSpec(label="controller", command=_module("launch.controller"), line=controller.to_json()),
             [
@@ -40,38 +40,19 @@ class Plan:
         )
 
     def controller_spec(self, endpoint: str, journal: str | None = None) -> ControllerSpec:
-        """Return the controller's instructions; the tokenizer comes from the first runtime's model."""
+        """Return the controller's instructions; the tokenizer comes from the first runtime's model.
+
+        ``journal`` is the file used unless the configuration names one.
+        """
         config, first = self.config, self.config.runtime[0]
         model = self._model_path(first)
         return ControllerSpec(
+            config=replace(config, journal=config.journal or journal),
             endpoint=endpoint,
-            host=config.host,
-            port=config.port,
             model_path=model,
             served_model_name=str(first.args.get("served_model_name", Path(model).name)),
-            runtimes=tuple(runtime.name for runtime in config.runtime),
-            placement=config.placement,
-            ordering=config.ordering,
-            admission=config.admission,
-            window_tokens=config.window_tokens,
-            max_waiting_calls=config.max_waiting_calls,
-            call_timeout_seconds=config.call_timeout_seconds,
-            default_slo_seconds=config.default_slo_seconds,
-            drain_seconds=config.drain_seconds,
-            databases=config.databases,
-            candidates=config.candidates,
-            max_revisions=config.max_revisions,
-            early_ending=not config.no_early_ending,
-            prompt_profile=config.prompt_profile,
             embedded_model=self.embedded is not None,
-            simulated=config.simulated,
             policy_path=str(Path.cwd()),
-            autotune=not config.no_autotune,
-            log_level=config.log_level,
-            journal=journal,
-            record=config.record,
-            prewarm=config.prewarm,
-            record_prompts=config.record_prompts,
         )
 
     def worker_specs(self, endpoint: str) -> Sequence[WorkerSpec]:

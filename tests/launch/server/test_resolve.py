@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from launch.checks import CHECKOUT, check_folder, check_port
@@ -192,12 +193,25 @@ def test_plan_pins_cores_and_passes_everything_on(tmp_path: Path) -> None:
     assert (first.cpu_core, second.cpu_core, first.slowdown, first.device) == (4, 6, 3.0, "cpu")
     assert first.engine_args == {"a": 1, "mem_fraction_static": 0.2}
     controller = ControllerSpec.from_json(plan.controller_spec("ipc:///x").to_json())
+    assert controller.config == config
     assert (controller.model_path, controller.served_model_name) == ("/models/tiny", "tiny")
     assert (controller.runtimes, controller.embedded_model) == (("slow", "cpu-1"), True)
     family = plan.family_in(tmp_path)
     assert [child.label for child in family.workers] == ["runtime slow", "runtime cpu-1"]
     assert f"ipc://{tmp_path}/".encode() in family.controller.line
-    assert ControllerSpec.from_json(family.controller.line).journal == f"{tmp_path}/journal"
+    assert ControllerSpec.from_json(family.controller.line).config.journal == f"{tmp_path}/journal"
+
+
+def test_instructions_of_another_version_are_refused() -> None:
+    """The controller takes no key that it doesn't know, wherever it stands."""
+    spec = Plan(resolve(ServerConfig(), BARE), BARE, embedded="/models/tiny").controller_spec("ipc:///x")
+    data = orjson.loads(spec.to_json())
+    for holder in (data, data["config"], data["config"]["runtime"][0]):
+        holder["retired"] = 1
+        with pytest.raises(ValueError, match="retired"):
+            ControllerSpec.from_json(orjson.dumps(data))
+        del holder["retired"]
+    assert ControllerSpec.from_json(orjson.dumps(data)) == spec
 
 
 def test_the_recording_is_checked_before_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +219,7 @@ def test_the_recording_is_checked_before_a_start(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     config = resolve(ServerConfig(simulated=True, record="mine", record_prompts=True), BARE)
     spec = Plan(config, BARE, None).controller_spec("ipc:///x")
-    assert (spec.record, spec.record_prompts) == (str(tmp_path / "mine"), True)
+    assert (spec.config.record, spec.config.record_prompts) == (str(tmp_path / "mine"), True)
     with pytest.raises(ConfigError, match=r"--record .* can't be written to"):
         resolve(ServerConfig(simulated=True, record="/nowhere/trace"), BARE)
     with pytest.raises(ConfigError, match="give --record FILE"):
@@ -217,7 +231,7 @@ def test_the_journal_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     config = resolve(ServerConfig(simulated=True, journal="mine"), BARE)
     controller = Plan(config, BARE, embedded="/models/tiny").family_in(tmp_path / "run").controller
-    assert ControllerSpec.from_json(controller.line).journal == str(tmp_path / "mine")
+    assert ControllerSpec.from_json(controller.line).config.journal == str(tmp_path / "mine")
     for wrong in (str(tmp_path), "/nowhere/journal"):
         with pytest.raises(ConfigError, match=r"--journal .* can't be written to: name a file"):
             resolve(ServerConfig(simulated=True, journal=wrong), BARE)
@@ -246,4 +260,4 @@ def test_simulated_runtimes_are_not_pinned() -> None:
     plan = Plan(config, BARE, embedded="/models/tiny")
     workers = plan.worker_specs("ipc:///x")
     assert all(worker.simulated and worker.cpu_core is None for worker in workers)
-    assert plan.controller_spec("ipc:///x").simulated
+    assert plan.controller_spec("ipc:///x").config.simulated
