@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from engine.wire.tokenizer import TOKENIZER_FILE
 from sched.cache.prefix import BLOCK_TOKENS, block_chain
 from sched.errors import ConfigError, InvalidRequestError
 from sched.workflow import Segment, SegmentKind
@@ -91,7 +92,7 @@ class PromptEncoder:
         Raises:
             ConfigError: the folder has no usable ``tokenizer.json``.
         """
-        path = Path(model_path) / "tokenizer.json"
+        path = Path(model_path) / TOKENIZER_FILE
         try:
             return cls(Tokenizer.from_file(str(path)))
         except Exception as error:  # the library raises bare Exception

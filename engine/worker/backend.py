@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 from engine.wire.messages import Generate, Message
@@ -169,26 +166,3 @@ class Runtime(Protocol):
     def shutdown(self) -> None:
         """End the runtime's own processes; the object can't be used afterwards."""
         ...
-
-
-def tokenizer_hash(folder: Path) -> str:
-    """Return a hash of the tokenizer in ``folder``, the same however its file is formatted.
-
-    Raises:
-        StartError: there is no tokenizer file.
-    """
-    path = folder / "tokenizer.json"
-    if path.is_file():
-        content = json.loads(path.read_bytes())
-        essence = {
-            part: content.get(part) for part in ("model", "added_tokens", "normalizer", "pre_tokenizer")
-        }
-        return _digest(json.dumps(essence, sort_keys=True).encode())
-    path = folder / "tokenizer.model"
-    if path.is_file():
-        return _digest(path.read_bytes())
-    raise StartError(f"model_path {folder} has neither tokenizer.json nor tokenizer.model")
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()[:16]

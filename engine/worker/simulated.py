@@ -17,7 +17,8 @@ from typing import Any
 
 from engine.wire.messages import Generate, Message
 from engine.wire.spec import WorkerSpec
-from engine.worker.backend import PROOF_QUEUE, Load, Output, RuntimeInfo, StartError, tokenizer_hash
+from engine.wire.tokenizer import tokenizer_hash
+from engine.worker.backend import PROOF_QUEUE, Load, Output, RuntimeInfo, StartError
 from engine.worker.delivery import pack_ids
 from engine.worker.simulated_cache import SimulatedCache
 from engine.worker.simulated_request import SimulatedRequest

@@ -33,6 +33,7 @@ from engine.worker.backend import Runtime, RuntimeInfo, StartError
 from engine.worker.descendants import die_with_parent, end_children
 from engine.worker.self_calibration import calibrated, configure
 from engine.worker.serving import Ending, Serving
+from sched.errors import ConfigError
 
 # SGLang's child processes import this module before anything of SGLang's.
 if __name__ == "__mp_main__":
@@ -184,7 +185,7 @@ def _run(status: Status) -> Ending:
     run_dir = Path(tempfile.mkdtemp(prefix="w-"))
     try:
         return asyncio.run(_serve(spec, run_dir, status))
-    except StartError as error:
+    except (StartError, ConfigError) as error:
         return Ending(str(error), failed=True)
     except SystemExit as stopped:
         return Ending(str(stopped))

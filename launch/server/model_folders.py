@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+from engine.wire.tokenizer import TOKENIZER_FILE
 from launch.server.config import EMBEDDED
 from sched.errors import ConfigError
 
 DEMO_DATABASE = "shop"
-_TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"), ("vocab.txt",))
 _BUILD_SECONDS = 300.0
 
 
@@ -31,7 +30,7 @@ def check_model(model_path: str, where: str) -> None:
     """Refuse a folder that holds no model; ``where`` is the flag or key it came from.
 
     Raises:
-        ConfigError: no such folder, no ``config.json``, no tokenizer.
+        ConfigError: no such folder, no ``config.json``, no ``tokenizer.json``.
     """
     if model_path == EMBEDDED:
         return
@@ -47,9 +46,10 @@ def check_model(model_path: str, where: str) -> None:
             f"{where}: {model_path} has no config.json; give the folder of a Hugging Face model",
             field="model_path",
         )
-    if not _tokenizer_files(folder):
+    if not (folder / TOKENIZER_FILE).is_file():
         raise ConfigError(
-            f"{where}: {model_path} has no tokenizer; put the model's tokenizer.json beside its config.json",
+            f"{where}: {model_path} has no tokenizer; put the model's {TOKENIZER_FILE} beside its "
+            "config.json",
             field="model_path",
         )
 
@@ -67,21 +67,6 @@ def declared_context(model_path: str) -> int | None:
         return None
     context = config.get("max_position_embeddings")
     return context if isinstance(context, int) else None
-
-
-def tokenizer_hash(model_path: str) -> str:
-    """Return a digest that two models share when their tokenizers are the same.
-
-    Raises:
-        OSError: a tokenizer file can't be read.
-    """
-    digest = hashlib.sha256()
-    if model_path == EMBEDDED:
-        digest.update(EMBEDDED.encode())
-    else:
-        for file in _tokenizer_files(Path(model_path)):
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
 
 
 def demo_database() -> Path:
@@ -112,14 +97,6 @@ def build_demo_database() -> None:
     """
     if not demo_database().is_file():
         _built("plugins.text2sql.demo.shop", demo_database())
-
-
-def _tokenizer_files(folder: Path) -> list[Path]:
-    for names in _TOKENIZERS:
-        files = [folder / name for name in names]
-        if all(file.is_file() for file in files):
-            return files
-    return []
 
 
 def _built(module: str, argument: Path) -> None:

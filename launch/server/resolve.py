@@ -10,9 +10,10 @@ from typing import Any
 
 import tomli_w
 
+from engine.wire.tokenizer import tokenizer_hash
 from launch.server.config import EMBEDDED, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
-from launch.server.model_folders import DEMO_DATABASE, check_model, demo_database, tokenizer_hash
+from launch.server.model_folders import DEMO_DATABASE, check_model, demo_database, demo_model
 from launch.server.sglang_flags import check_engine_args
 from launch.server.slots import cpu_runtimes, gpu_runtimes
 from launch.shipped import admission_registry, ordering_registry, placement_registry
@@ -91,7 +92,10 @@ def _check_names(runtimes: Sequence[RuntimeConfig]) -> None:
 def _check_tokenizers(runtimes: Sequence[RuntimeConfig]) -> None:
     """Prompts are tokenised once, before it is known where they run."""
     first, *others = runtimes
-    hashes = {path: tokenizer_hash(path) for path in {runtime.model_path for runtime in runtimes}}
+    paths = {runtime.model_path for runtime in runtimes}
+    if len(paths) == 1:
+        return  # reading a large tokenizer takes a second
+    hashes = {path: tokenizer_hash(Path(demo_model() if path == EMBEDDED else path)) for path in paths}
     for other in others:
         if hashes[other.model_path] != hashes[first.model_path]:
             raise ConfigError(

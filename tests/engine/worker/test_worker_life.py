@@ -120,6 +120,7 @@ async def test_without_a_controller_it_ends_and_leaves_nothing(worker: StartWork
         ({"engine_args": {"tp_size": 2}}, "no argument tp_size"),
         ({"engine_args": {"decode_tokens_per_second": 0}}, "must be a positive number"),
         ({"slowdown": 0.5}, "slowdown is 0.5"),
+        ({"model_path": "/"}, "/tokenizer.json can't be read as a tokenizer"),
         (
             {"simulated": False, "device": "cpu", "model_path": "/nowhere/model"},
             "/nowhere/model has no config.json",
@@ -134,5 +135,6 @@ async def test_a_start_that_fails_says_why_in_a_sentence(
         status = await process.until("ready")
         assert status["stage"] == "failed"
         assert sentence in status["message"]
+        assert "Error:" not in status["message"]
         assert "\n" not in status["message"]
         assert await process.ended() == 1

@@ -12,9 +12,11 @@ from typing import Any
 import orjson
 import pytest
 
+from engine.wire.tokenizer import TOKENIZER_FILE
 from launch.checks import CHECKOUT, check_folder, check_port
 from launch.server.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
+from launch.server.model_folders import demo_model
 from launch.server.plan import Plan
 from launch.server.resolve import as_toml, resolve
 from launch.server.sources import read_invocation
@@ -98,12 +100,25 @@ def test_missing_models_are_refused(model: Callable[..., str]) -> None:
 
 def test_one_tokenizer_for_all(model: Callable[..., str]) -> None:
     """Models of different folders may be mixed if their tokenizers are the same."""
-    small, big, other = model("small"), model("big"), model("other", tokenizer="[]")
+    small, big, other = model("small"), model("big"), model("other", tokenizer='{"model": 1}')
     pair = [RuntimeConfig(name="a", model_path=small), RuntimeConfig(name="b", model_path=big)]
     assert len(resolve(ServerConfig(runtime=tuple(pair)), BARE).runtime) == 2
     pair[1] = replace(pair[1], model_path=other)
     with pytest.raises(ConfigError, match="runtimes 'a' and 'b' have different tokenizers"):
         resolve(ServerConfig(runtime=tuple(pair)), BARE)
+
+
+def test_the_embedded_model_is_judged_by_its_tokenizer(tmp_path: Path) -> None:
+    """A copy of it elsewhere may stand beside it; a model without the one file that serves is refused."""
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in ("config.json", TOKENIZER_FILE):
+        (copy / file).write_bytes((Path(demo_model()) / file).read_bytes())
+    pair = (RuntimeConfig(model_path=EMBEDDED), RuntimeConfig(model_path=str(copy)))
+    assert len(resolve(ServerConfig(runtime=pair), BARE).runtime) == 2
+    (copy / TOKENIZER_FILE).rename(copy / "tokenizer.model")
+    with pytest.raises(ConfigError, match=r"has no tokenizer; put the model's tokenizer\.json"):
+        resolve(ServerConfig(runtime=pair), BARE)
 
 
 @pytest.mark.parametrize(
