@@ -15,7 +15,8 @@ import types
 from collections.abc import Sequence
 from typing import Any
 
-CURES_VARIABLE = "SLUICE_CPU_CURES"
+from engine.sglang.variables import CPU_CURES
+
 _KERNEL_MODULES = ("sgl_kernel", "sgl_kernel.mamba")
 _TORCHVISION_META = "torchvision._meta_registrations"
 
@@ -64,7 +65,7 @@ def install() -> None:
 
 def install_if_asked() -> None:
     """Call :func:`install` where ``SLUICE_CPU_CURES=1``, as it is in SGLang's child processes."""
-    if os.environ.get(CURES_VARIABLE) == "1":
+    if os.environ.get(CPU_CURES) == "1":
         install()
 
 
@@ -75,7 +76,7 @@ def environment(core: int | None) -> dict[str, str]:
     """
     threads = "1" if core is not None else str(len(os.sched_getaffinity(0)))
     return {
-        CURES_VARIABLE: "1",
+        CPU_CURES: "1",
         "SGLANG_USE_CPU_ENGINE": "1",
         "CUDA_VISIBLE_DEVICES": "",
         "OMP_NUM_THREADS": threads,

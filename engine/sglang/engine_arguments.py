@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from engine.sglang import cpu, hook, kv_events, slowdown
+from engine.sglang import cpu, kv_events
+from engine.sglang.variables import HOOK, RUN_DIR, SLOWDOWN
 from engine.wire.spec import WorkerSpec
 from engine.worker.backend import StartError
 
@@ -36,9 +37,9 @@ def environment(spec: WorkerSpec, run_dir: Path) -> dict[str, str]:
     Their temporary files and sockets go to ``run_dir``.
     """
     variables = {
-        hook.HOOK_VARIABLE: "1",
-        hook.RUN_DIR_VARIABLE: str(run_dir),
-        slowdown.VARIABLE: str(spec.slowdown),
+        HOOK: "1",
+        RUN_DIR: str(run_dir),
+        SLOWDOWN: str(spec.slowdown),
         "TMPDIR": str(run_dir),
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONWARNINGS": "ignore::UserWarning",  # SGLang's, about kernels of other devices

@@ -30,16 +30,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from engine.sglang import slowdown
+from engine.sglang import slowdown, variables
 from engine.sglang.grammars import keep_few
 from engine.sglang.mixed_chunks import BATCHING_METHOD, set_batching, with_budget
 from engine.sglang.pass_ring import PASSES_FILE, PassWriter
 from engine.sglang.pass_watch import PassWatch
 from engine.worker.backend import PROOF_ORDER, PROOF_QUEUE
 from sched.order import queue_position
-
-HOOK_VARIABLE = "SLUICE_HOOK"
-RUN_DIR_VARIABLE = "SLUICE_RUN_DIR"
 
 CUSTOM_PARAM = "sluice"
 PROVE_METHOD = "sluice_prove"
@@ -66,12 +63,12 @@ def register() -> None:
     Raises:
         ValueError: ``SLUICE_SLOWDOWN`` is not a number ≥ 1.
     """
-    if os.environ.get(HOOK_VARIABLE) != "1" or _SCHEDULER not in sys.modules:
+    if os.environ.get(variables.HOOK) != "1" or _SCHEDULER not in sys.modules:
         return
     from sglang.srt.plugins.hook_registry import HookRegistry, HookType
 
     slowdown.register()  # before our hook on the same method, so that it is inside
-    run_dir = Path(os.environ[RUN_DIR_VARIABLE])
+    run_dir = Path(os.environ[variables.RUN_DIR])
     policy = "sglang.srt.managers.schedule_policy.SchedulePolicy"
     for target, hook in (
         (f"{policy}.calc_priority", in_our_order),

@@ -12,9 +12,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from engine.sglang.variables import SLOWDOWN
+
 PLUGIN = "sluice_slowdown"
 """The entry point's name."""
-VARIABLE = "SLUICE_SLOWDOWN"
 
 _SCHEDULER = "sglang.srt.managers.scheduler"
 _MARK = "sluice_slowdown"
@@ -26,9 +27,9 @@ def register() -> None:
     Raises:
         ValueError: ``SLUICE_SLOWDOWN`` is not a number ≥ 1.
     """
-    factor = float(os.environ.get(VARIABLE, "1"))
+    factor = float(os.environ.get(SLOWDOWN, "1"))
     if not factor >= 1:
-        raise ValueError(f"{VARIABLE} is {factor}; it must be at least 1")
+        raise ValueError(f"{SLOWDOWN} is {factor}; it must be at least 1")
     scheduler = getattr(sys.modules.get(_SCHEDULER), "Scheduler", None)
     if factor == 1 or scheduler is None or hasattr(scheduler, _MARK):
         return

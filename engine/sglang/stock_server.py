@@ -20,7 +20,7 @@ from pathlib import Path
 
 from engine.sglang import cpu, slowdown
 from engine.sglang.engine_arguments import engine_arguments, environment
-from engine.sglang.hook import HOOK_VARIABLE
+from engine.sglang.variables import HOOK
 from engine.wire.spec import WorkerSpec
 from engine.worker.backend import StartError
 from engine.worker.descendants import die_with_parent, end_children
@@ -62,7 +62,7 @@ def main() -> None:
     threading.Thread(target=_follow_lifeline, name="lifeline", daemon=True).start()
     run_dir = Path(tempfile.mkdtemp(prefix="b-"))
     variables = environment(spec, run_dir)
-    del variables[HOOK_VARIABLE]
+    del variables[HOOK]
     os.environ.update(variables, SGLANG_PLUGINS=plugins(spec))
     if spec.cpu_core is not None:
         os.sched_setaffinity(0, {spec.cpu_core})

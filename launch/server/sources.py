@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 from pydantic import TypeAdapter, ValidationError
 
+from engine.sglang.variables import is_internal
 from launch.server.config import RuntimeConfig, ServerConfig
 from launch.server.sglang_flags import parse_engine_args
 from sched.errors import ConfigError
@@ -28,6 +29,9 @@ _SCALARS: dict[str, str] = {
 }
 _KEYS = [f.name for f in fields(ServerConfig)]
 _MAPPINGS = ("databases", "engine_args")
+_VARIABLES = {PREFIX + name.upper(): name for name in (*_SCALARS, "databases")}
+_CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+_TABLES = "the tables [databases], [engine_args] and [[runtime]], which may hold [runtime.args]"
 _EXAMPLE = """\
 SGLang's own flags follow `--` and go to every runtime:
   python -m launch.server --model-path ./model -- --chunked-prefill-size 512
@@ -68,7 +72,8 @@ def read_invocation(argv: Sequence[str], environment: Mapping[str, str]) -> Invo
     Nothing is looked up on the machine but the configuration file.
 
     Raises:
-        ConfigError: unknown flag or key, unreadable file, or a value of a wrong type or out of range.
+        ConfigError: unknown flag, variable or key, unreadable file, or a value of a wrong type or out of
+            range.
     """
     own, engine = _split_at_dashes(argv)
     parser = _parser()
@@ -77,12 +82,12 @@ def read_invocation(argv: Sequence[str], environment: Mapping[str, str]) -> Invo
         raise ConfigError(_unknown_flag(unknown[0], parser))
     flags = vars(found)
     print_config = flags.pop("print_config")
-    file = flags.pop("config", None) or environment.get(f"{PREFIX}CONFIG")
+    file = flags.pop("config", None) or environment.get(_CONFIG_VARIABLE)
     merged = _Merged({}, {})
     if file:
         _add_file(merged, Path(file).expanduser())
-    for name in (*_SCALARS, "databases"):
-        variable = PREFIX + name.upper()
+    _refuse_unknown_variables(environment)
+    for variable, name in _VARIABLES.items():
         if variable in environment:
             value = environment[variable]
             merged.add(
@@ -155,9 +160,9 @@ def _unknown_flag(token: str, parser: argparse.ArgumentParser) -> str:
     )
 
 
-def _suggestion(name: str, known: Iterable[str]) -> str:
+def _suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
     close = difflib.get_close_matches(name, known, n=1)
-    return f" (did you mean {close[0]}?)" if close else ""
+    return f" (did you mean {prefix}{close[0]}?)" if close else ""
 
 
 def _databases(pairs: Sequence[str], origin: str) -> dict[str, str]:
@@ -189,11 +194,27 @@ def _add_file(merged: _Merged, file: Path) -> None:
         merged.add(name, value, f"{name} in {file}")
 
 
-def _refuse_unknown_keys(found: Iterable[str], known: Sequence[str], where: str) -> None:
-    for key in found:
-        if key not in known:
-            hint = _suggestion(key, known) or f"; known are {', '.join(known)}"
-            raise ConfigError(f"{where}: unknown key {key!r}{hint}", field=key)
+def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
+    known = [variable.removeprefix(PREFIX) for variable in (*_VARIABLES, _CONFIG_VARIABLE)]
+    for variable in sorted(environment):
+        name = variable.removeprefix(PREFIX)
+        if variable.startswith(PREFIX) and name not in known and not is_internal(variable):
+            raise ConfigError(
+                f"unknown environment variable {variable}{_suggestion(name, known, PREFIX)}: unset it; a "
+                f"setting's variable is named after its flag in --help (--port: {PREFIX}PORT)",
+                field=variable,
+            )
+
+
+def _refuse_unknown_keys(found: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key, value in found.items():
+        if key in known:
+            continue
+        if isinstance(value, dict):
+            kind, otherwise = "table", f": a file has settings, then {_TABLES}"
+        else:
+            kind, otherwise = "key", f"; known are {', '.join(known)}"
+        raise ConfigError(f"{where}: unknown {kind} {key!r}{_suggestion(key, known) or otherwise}", field=key)
 
 
 def _validated(merged: _Merged) -> ServerConfig:

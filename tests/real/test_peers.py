@@ -12,7 +12,7 @@ import httpx
 import psutil
 import pytest
 
-from engine.sglang import hook, slowdown
+from engine.sglang import hook, slowdown, variables
 from engine.wire.spec import WorkerSpec
 from launch.bench.peers.pair import stock_spec, until_answered
 from launch.bench.replay.token_prompts import token_ids
@@ -120,8 +120,8 @@ def test_a_stock_server_has_no_hook_but_the_slowdown(stock: Stock) -> None:
     told = [e for e in environments if "SGLANG_PLUGINS" in e]
     assert told
     assert all(e["SGLANG_PLUGINS"] == slowdown.PLUGIN for e in told)
-    assert all(hook.HOOK_VARIABLE not in e for e in environments)
-    folders = {e[hook.RUN_DIR_VARIABLE] for e in told}
+    assert all(variables.HOOK not in e for e in environments)
+    folders = {e[variables.RUN_DIR] for e in told}
     assert [path for folder in folders for path in Path(folder).glob(hook.STEPS_FILE)] == []
 
 

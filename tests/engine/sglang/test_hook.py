@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from engine.sglang import hook, slowdown
+from engine.sglang import hook, variables
 from engine.worker.backend import PROOF_ORDER, PROOF_QUEUE
 from sched.order import queue_position
 
@@ -133,9 +133,9 @@ def sglang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
     for module in (scheduler, registry_module):
         monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setenv(hook.HOOK_VARIABLE, "1")
-    monkeypatch.setenv(hook.RUN_DIR_VARIABLE, str(tmp_path))
-    monkeypatch.delenv(slowdown.VARIABLE, raising=False)
+    monkeypatch.setenv(variables.HOOK, "1")
+    monkeypatch.setenv(variables.RUN_DIR, str(tmp_path))
+    monkeypatch.delenv(variables.SLOWDOWN, raising=False)
     return SimpleNamespace(targets=registry.targets, scheduler=scheduler_class)
 
 
@@ -158,7 +158,7 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
 def test_does_nothing_elsewhere(sglang: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
     """In other SGLang servers of the environment, and in other processes of ours, the plugin is inert."""
     if how == "not our worker":
-        monkeypatch.delenv(hook.HOOK_VARIABLE)
+        monkeypatch.delenv(variables.HOOK)
     else:
         monkeypatch.delitem(sys.modules, "sglang.srt.managers.scheduler")
     hook.register()
@@ -171,7 +171,7 @@ def test_a_wrong_slowdown_installs_nothing(
     sglang: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
     """A hook that can't be set up raises before anything is installed, so the proof will fail."""
-    monkeypatch.setenv(slowdown.VARIABLE, value)
+    monkeypatch.setenv(variables.SLOWDOWN, value)
     with pytest.raises(ValueError):
         hook.register()
     assert sglang.targets == []

@@ -10,7 +10,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from engine.sglang import slowdown as sglang_slowdown
-from engine.sglang import stock_server
+from engine.sglang import stock_server, variables
 from engine.wire.spec import WorkerSpec
 from engine.worker.backend import StartError
 
@@ -35,10 +35,10 @@ def registered(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_is_registered_once_where_asked_for(registered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Two plugins may ask for it, passes are stretched once; without a factor nothing is touched."""
-    monkeypatch.setenv(sglang_slowdown.VARIABLE, "1.0")
+    monkeypatch.setenv(variables.SLOWDOWN, "1.0")
     sglang_slowdown.register()
     assert registered == []
-    monkeypatch.setenv(sglang_slowdown.VARIABLE, "3.0")
+    monkeypatch.setenv(variables.SLOWDOWN, "3.0")
     sglang_slowdown.register()
     sglang_slowdown.register()
     assert registered == [f"{_SCHEDULER}.Scheduler.run_batch"]
@@ -46,7 +46,7 @@ def test_is_registered_once_where_asked_for(registered: list[str], monkeypatch: 
 
 def test_touches_no_other_process(registered: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """In processes of SGLang's without a scheduler the plugin is inert."""
-    monkeypatch.setenv(sglang_slowdown.VARIABLE, "3.0")
+    monkeypatch.setenv(variables.SLOWDOWN, "3.0")
     monkeypatch.delitem(sys.modules, _SCHEDULER)
     sglang_slowdown.register()
     assert registered == []

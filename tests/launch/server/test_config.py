@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
+from engine.sglang.variables import CPU_CURES, HOOK, RUN_DIR, SLOWDOWN, is_internal
+from launch.checks import CHECKOUT
 from launch.server.config import RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
 from launch.server.sglang_flags import parse_engine_args
@@ -103,6 +106,10 @@ def test_wrong_flags(argv: list[str], message: str) -> None:
         ("port = ", "sluice.toml is not valid TOML"),
         ("prot = 1", r"sluice.toml: unknown key 'prot' \(did you mean port\?\)"),
         ("port = 'x'", "port in .*sluice.toml: 'x' should be a valid integer"),
+        ("[server]\nport = 1", r"unknown table 'server': a file has settings, then the tables \[databases\]"),
+        ("[engine-args]\nx = 1", r"unknown table 'engine-args' \(did you mean engine_args\?\)"),
+        ("[port]\nnumber = 1", "port in .*sluice.toml: {'number': 1} should be a valid integer"),
+        ("[[runtime]]\n[runtime.cache]\nx = 1", r"\[\[runtime\]\] in .*: unknown table 'cache': a file has"),
         ("[runtime]\nname = 'a'", r"write each runtime as a \[\[runtime\]\] table"),
         ("[[runtime]]\nslow_down = 2", r"unknown key 'slow_down' \(did you mean slowdown\?\)"),
         (
@@ -122,6 +129,40 @@ def test_wrong_environment() -> None:
     """A wrong value in the environment is named with its variable."""
     with pytest.raises(ConfigError, match="SLUICE_PORT: 'x' should be"):
         config_from([], {"SLUICE_PORT": "x"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "message"),
+    [
+        ("SLUICE_PROT", r"SLUICE_PROT \(did you mean SLUICE_PORT\?\): unset it"),
+        ("SLUICE_DATABASE", r"SLUICE_DATABASE \(did you mean SLUICE_DATABASES\?\)"),
+        ("SLUICE_CONFIGS", r"SLUICE_CONFIGS \(did you mean SLUICE_CONFIG\?\)"),
+        ("SLUICE_ZZZ", r"SLUICE_ZZZ: unset it; .* named after its flag in --help"),
+        ("SLUICE_ENGINE_ARGS", "unknown environment variable SLUICE_ENGINE_ARGS"),
+    ],
+)
+def test_unknown_variables(variable: str, message: str) -> None:
+    """A variable that looks like a setting and is none is refused, with the nearest one that is."""
+    with pytest.raises(ConfigError, match=message):
+        config_from(["--port", "1"], {variable: "1", "OTHER_PROT": "1"})
+
+
+def test_variables_of_the_processes_are_no_settings() -> None:
+    """Those between a worker and SGLang, and those of tests, are let through and change nothing."""
+    internal = {HOOK: "1", RUN_DIR: "/x", SLOWDOWN: "2", CPU_CURES: "1", "SLUICE_TEST_GATE": "/y"}
+    assert config_from([], internal) == ServerConfig()
+
+
+def test_internal_variables_are_listed_in_one_place() -> None:
+    """No module of the engine spells the name of a variable but the one that lists them."""
+    engine = CHECKOUT / "engine"
+    spelt = {
+        file.relative_to(engine).as_posix(): found
+        for file in engine.rglob("*.py")
+        if (found := re.findall(r'"(SLUICE_[A-Z_]+)"', file.read_text(encoding="utf-8")))
+    }
+    assert set(spelt) == {"sglang/variables.py"}
+    assert all(is_internal(name) for name in spelt["sglang/variables.py"])
 
 
 # --- SGLang's own flags -------------------------------------------------------------------------

@@ -1,0 +1,18 @@
+"""Environment variables through which a worker speaks to SGLang's processes: Sluice's own, no settings."""
+
+from __future__ import annotations
+
+HOOK = "SLUICE_HOOK"
+"""``1``: our hooks are installed (``hook.py``)."""
+RUN_DIR = "SLUICE_RUN_DIR"
+"""The folder that a worker shares with its scheduler process."""
+SLOWDOWN = "SLUICE_SLOWDOWN"
+"""How many times as long forward passes last (``slowdown.py``)."""
+CPU_CURES = "SLUICE_CPU_CURES"
+"""``1``: stand-ins for what a CPU install lacks (``cpu.py``)."""
+_TESTS = "SLUICE_TEST_"
+
+
+def is_internal(name: str) -> bool:
+    """Tell whether a variable is one of these or belongs to Sluice's tests."""
+    return name in (HOOK, RUN_DIR, SLOWDOWN, CPU_CURES) or name.startswith(_TESTS)
