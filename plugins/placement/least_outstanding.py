@@ -10,8 +10,8 @@ from sched.policy import CallView, Placement, RuntimeView
 class LeastOutstanding:
     """Smallest (outstanding calls + 1) · seconds per decoded token of a call alone there.
 
-    Why: a load balancer's least-connections with a weight per kind of GPU, the baseline to beat on unlike
-    runtimes.  Inputs: outstanding calls and the seconds per decoded token of each runtime.
+    Why: a load balancer's least-connections with a weight per kind of GPU, the baseline to beat on
+    heterogeneous runtimes.  Inputs: outstanding calls and the seconds per decoded token of each runtime.
 
     Trade-offs: it needs no prediction of a call, so it is blind to lengths and caches: a long prompt counts
     like a short one.  No call is held back, so none starves.

@@ -11,8 +11,8 @@ class RoundRobin:
     """Call n goes to runtime n modulo their number.
 
     Why: the baseline of most servers.  Inputs: the call's sequence number, so no state is needed.
-    Trade-offs: on unlike runtimes the slowest one sets the pace, and no prefix affinity is kept.  No call is
-    held back, so none starves.
+    Trade-offs: on heterogeneous runtimes the slowest one sets the pace, and no prefix affinity is kept.  No
+    call is held back, so none starves.
     """
 
     name = "round_robin"
