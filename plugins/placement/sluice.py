@@ -11,7 +11,7 @@ from sched.policy import CallView, Placement, RuntimeView
 from sched.predict.speed import stretched
 
 _MOST_LATE = 3.0
-"""A workflow later than so many times its target is as urgent as one can be."""
+"""Beyond this multiple of its target, a workflow grows no more urgent."""
 _STEPS_WAITED = 600
 """Decode steps until room comes free on a full runtime: about one long answer."""
 _SIBLING_SPREAD = 0.25
