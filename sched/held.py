@@ -31,7 +31,7 @@ class HeldCalls:
         heapq.heappush(self._heap, (_position(call), next(self._pushes), call))
 
     def compact(self, calls: int) -> None:
-        """Drop spent entries if there are many beside so many ``calls``."""
+        """Drop spent entries if there are many for a number of held ``calls``."""
         if len(self._heap) > 2 * calls + _SPENT_ENTRIES:
             self._heap = [entry for entry in self._heap if self._counts(entry)]
             heapq.heapify(self._heap)

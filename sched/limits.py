@@ -26,7 +26,7 @@ class Limits:
     """Bounds of the core.
 
     ``window_tokens``: uncached prompt tokens in flight to a runtime before its first tokens come back.
-    ``max_waiting_calls``: when so many are not yet sent, a new call is refused.  ``max_attempts``: times
+    ``max_waiting_calls``: with that number not yet sent, a new call is refused.  ``max_attempts``: times
     a call is sent.  ``workflow_ttl_seconds``: after so much silence a workflow without open calls ends.
     """
 

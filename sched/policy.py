@@ -25,8 +25,8 @@ class Placement:
     """A choice among runtimes.  ``scores`` has the policy's score per runtime, smaller is better.
 
     ``seconds``: the policy's estimate from now to the call's end, if it has one.  ``share_tokens``: if at
-    least so many tokens of the prompt are just being computed there for another call, this one is sent when
-    they are cached (0: it never waits for that).
+    least this number of the prompt's tokens is just being computed there for another call, this one is sent
+    when they are cached (0: it never waits for that).
     """
 
     runtime: str

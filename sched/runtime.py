@@ -93,7 +93,7 @@ class RuntimeState:
         return self.cache.expected_tokens(call.blocks, call.prompt_tokens)
 
     def stall_share(self, now: float) -> float:
-        """Share of time in which prefills of late kept this runtime's calls from decoding."""
+        """Share of recent time in which prefills kept this runtime's calls from decoding."""
         return self._watch.stalls.share(now)
 
     def service_seconds(self, call: CallView) -> float:

@@ -62,7 +62,7 @@ class CallView(Protocol):
     what followed this visit of the stage in earlier workflows.
 
     ``siblings_left``: the unfinished branches of its join; ``siblings_end``: when the last of its siblings
-    placed so far is expected to end.  ``pace``: how long workflows of its kind take of late.
+    placed so far is expected to end.  ``pace``: how long recent workflows of its kind took.
     """
 
     @property
@@ -179,7 +179,7 @@ class RuntimeView(Protocol):
     def max_running_requests(self) -> int: ...  # noqa: D102
 
     def stall_share(self, now: float) -> float:
-        """Share of time, from 0 to 1, in which prefills of late kept its calls from decoding."""
+        """Share of recent time, from 0 to 1, in which prefills kept its calls from decoding."""
         ...
 
     def expected_tokens(self, call: CallView) -> int:

@@ -12,7 +12,7 @@ CORES = 2
 
 
 def main(busy: int, command: list[str]) -> int:
-    """Return the exit code of ``command``, run beside so many ``busy`` processes of the same priority."""
+    """Return the exit code of ``command``, run beside ``busy`` processes of the same priority."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:CORES])
     spinners = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"], preexec_fn=die_with_parent)

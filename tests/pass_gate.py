@@ -68,7 +68,7 @@ class Gate:
         return self.seen()
 
     def until_received(self, calls: int) -> None:
-        """Wait until so many calls wait or run inside the runtimes."""
+        """Wait until at least ``calls`` calls wait or run inside the runtimes."""
         self.until(lambda seen: sum(one.waiting + one.running for one in seen) >= calls)
 
     @contextmanager

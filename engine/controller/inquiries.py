@@ -19,7 +19,7 @@ GRACE_SECONDS = 1.0
 class Inquiries:
     """Asks the workers; replies come in through :meth:`reply`.  Use from one event loop.
 
-    ``limit`` bounds the wait for a reply: what it returns raises ``TimeoutError`` after so many seconds.
+    ``limit`` bounds the wait for a reply: what it returns raises ``TimeoutError`` after the given seconds.
     """
 
     def __init__(self, link: RouterLink, workers: WorkerTable) -> None:

@@ -1,8 +1,9 @@
 """How SGLang's scheduler mixes prefill into decoding, set while it runs.  Knows SGLang's scheduler.
 
-With a prefill budget, prompts are prefilled beside the decoding calls (``enable_mixed_chunk``), so many
-tokens in a pass.  SGLang's chunk includes the running decodes, so it is set before each batch: running and
-budget.  On a GPU that needs a start with ``enable_mixed_chunk``, since prefills' CUDA graphs depend on it.
+With a prefill budget, prompts are prefilled beside the decoding calls (``enable_mixed_chunk``), up to that
+number of tokens per pass.  SGLang's chunk includes the running decodes, so it is set before each batch, to
+running + budget.  On a GPU that needs a start with ``enable_mixed_chunk``, since prefills' CUDA graphs
+depend on it.
 """
 
 from __future__ import annotations

@@ -193,7 +193,7 @@ class SglangRuntime:
         return self._passes.take(most)
 
     async def set_prefill_budget(self, tokens: int) -> None:
-        """Have SGLang's schedulers prefill so many tokens beside decoding.
+        """Have SGLang's schedulers prefill up to ``tokens`` per pass beside decoding.
 
         Raises:
             RuntimeError: they can't.

@@ -132,7 +132,7 @@ class Runtime(Protocol):
         ...
 
     async def set_prefill_budget(self, tokens: int) -> None:
-        """Prefill so many tokens beside decoding from now on; 0: as the runtime was started.
+        """Prefill up to ``tokens`` per pass beside decoding from now on; 0: as the runtime was started.
 
         Raises:
             RuntimeError: it can't be set.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from pathlib import Path
+
 from fastapi import FastAPI
 
 from launch.api import error_answers
@@ -22,7 +25,7 @@ Agentic Text-to-SQL on SGLang runtimes.  Ask with `/v1/text2sql`, or bring your 
 
 def create_app(services: ApiServices, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
     """Return the application over ``services``; run it in the event loop that they belong to."""
-    app = FastAPI(title="Sluice", description=_DESCRIPTION, strict_content_type=False)
+    app = FastAPI(title="Sluice", version=_version(), description=_DESCRIPTION, strict_content_type=False)
     app.state.services = services
     app.add_middleware(Guard, max_body_bytes=max_body_bytes, responded=services.metrics.meters.responded)
     error_answers.install(app)
@@ -30,3 +33,9 @@ def create_app(services: ApiServices, max_body_bytes: int = MAX_BODY_BYTES) -> F
     for module in (generate, routes, text2sql, workflows, health, runtimes, learned):
         app.include_router(module.router)
     return app
+
+
+def _version() -> str:
+    """Return the version of this checkout, the only place that Sluice runs from."""
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    return str(project["project"]["version"])

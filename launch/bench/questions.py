@@ -124,7 +124,7 @@ def _measure(arguments: argparse.Namespace, url: str) -> Mapping[str, list[Outco
 def _all(
     url: str, clients: int, items: Sequence[_Item], ask: Callable[[httpx.Client, _Item], Outcome]
 ) -> list[Outcome]:
-    """Return the outcomes of ``items``, so many ``clients`` at a time."""
+    """Return the outcomes of ``items``, asked by ``clients`` at a time."""
     # New connections for each set: while one was drawn, the server may have begun to close idle ones.
     client = httpx.Client(base_url=url, timeout=httpx.Timeout(_TIMEOUT_SECONDS), trust_env=False)
     with client, ThreadPoolExecutor(clients) as pool:

@@ -42,7 +42,7 @@ LOST_AFTER_SECONDS = 10.0
 """A worker that sends no heartbeat for so long is lost; its heart beats every second, in a thread."""
 SQL_TIMEOUT_SECONDS = 10.0
 WORKFLOW_TIMEOUT_FACTOR = 4.0
-"""A workflow may take so many times the limit of one call."""
+"""Time limit of a workflow, as a multiple of that of one call."""
 
 
 @dataclass(frozen=True, slots=True)

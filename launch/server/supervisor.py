@@ -40,7 +40,7 @@ class Family:
 
 class Supervisor:
     """Runs one server.  ``family_in`` makes its processes, given the private run folder; ``ready_sentence``
-    says that it is ready after so many seconds."""
+    says that it is ready, given the seconds that took."""
 
     def __init__(
         self,

@@ -10,8 +10,9 @@ from sched.policy import Admission, RuntimeView, WorkflowView
 class Always:
     """Admits every workflow and advises against nothing.
 
-    The core's own limit on waiting calls still holds.  Under lasting overload all deadlines are missed; who
-    starves then is the order's matter.
+    Why: the default; a client that is refused must be ready for it.  Inputs: none; the core's own limit on
+    waiting calls still holds.  Trade-offs: under lasting overload all deadlines are missed; who starves then
+    is decided by the ordering policy.
     """
 
     name = "always"

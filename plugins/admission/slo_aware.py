@@ -16,13 +16,17 @@ _RETRY_SECONDS = (1.0, 60.0)
 class SloAware:
     """Compares a workflow's expected time under the present load with its SLO.
 
-    Expected: its time alone × how much slower than alone the best runtime now decodes, plus the prefills that
-    wait there: a lower bound, so that what is refused really has no chance.  Beyond ``refuse`` times the SLO
-    the workflow is refused; it may come again after the seconds that are missing.  Beyond ``degrade`` times,
-    it is advised to write fewer candidates, in proportion.  A kind of which nothing is known is admitted.
+    Beyond ``refuse`` times the SLO the workflow is refused; it may come again after the seconds that are
+    missing.  Beyond ``degrade`` times, it is advised to write fewer candidates, in proportion.  A kind of
+    which nothing is known is admitted.
 
-    It keeps the deadlines of what was admitted, at the price of those turned away; long workflows with tight
-    SLOs go first, and starve while the load lasts.
+    Why: it keeps the deadlines of what was admitted.
+
+    Inputs: the workflow's SLO and its time alone × how much slower than alone the best runtime now decodes,
+    plus the prefills that wait there: a lower bound, so that what is refused really has no chance.
+
+    Trade-offs: some are turned away or have fewer candidates; long workflows with tight SLOs are the first
+    to be refused, and starve while the load lasts.
     """
 
     degrade: float = 1.0

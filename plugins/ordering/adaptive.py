@@ -12,13 +12,16 @@ from sched.policy import CallView, RuntimeView
 class Adaptive:
     """Smallest  arrival + share · (base − remaining),  seconds.
 
-    *base*: the workflow's expected time alone as of its arrival; *remaining*: its expected critical path
-    from this call on.  A workflow that should have been done by now has worked off ``base − remaining``; a
-    share of that is taken as if it had arrived later, so among workflows of one age the one with most to do
-    goes first, and a long one that is late overtakes.  ``share`` 0 is ``oldest_workflow``.
+    Why: the oldest workflow first keeps the tail short; among workflows of one age the one that is furthest
+    behind goes first, since it can least afford to wait.
 
-    Static, so no key changes while a call waits.  Starvation is bounded: a call is overtaken only by
-    workflows that arrived less than ``share`` · their base after it.
+    Inputs: the workflow's arrival; *base*, its expected time alone as of its arrival; *remaining*, its
+    expected critical path from this call on.  ``base − remaining`` is the work done; a ``share`` of it counts
+    as if the workflow had arrived later.  ``share`` 0 is ``oldest_workflow``.
+
+    Trade-offs: short workflows wait for long ones that are older, and deadlines don't count.  Static, so no
+    key changes while a call waits.  Starvation is bounded: a call is overtaken only by workflows that arrived
+    less than ``share`` · their base after it.
     """
 
     share: float = 0.5

@@ -8,9 +8,11 @@ from sched.policy import CallView, Change, RuntimeView
 class Edf:
     """The call whose workflow's deadline is nearest runs first.
 
-    Key: that deadline, seconds.  It meets all deadlines on one machine if any order does (Liu and Layland,
-    1973); under overload workflows past saving go first and drag others with them.  Nothing starves: a
-    deadline stands still while later ones arrive.
+    Why: it meets all deadlines on one machine if any order does (Liu and Layland, 1973).  Inputs: that
+    deadline, which is the key, seconds.
+
+    Trade-offs: under overload workflows past saving go first and delay the others; lengths don't count.
+    Nothing starves: a deadline stands still while later ones arrive.
     """
 
     name = "edf"

@@ -8,8 +8,9 @@ from sched.policy import CallView, RuntimeView
 class Fcfs:
     """The call that became ready first runs first, as in stock SGLang.
 
-    Key: the time it became ready, seconds.  Nothing starves; a workflow near its deadline waits like
-    any other.
+    Why: the baseline, and what users of SGLang know.  Inputs: the time it became ready, which is the key,
+    seconds.  Trade-offs: the calls of one workflow queue anew at every stage, and one near its deadline waits
+    like any other.  Nothing starves.
     """
 
     name = "fcfs"

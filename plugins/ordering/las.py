@@ -8,9 +8,11 @@ from sched.policy import CallView, RuntimeView
 class Las:
     """The call whose workflow was served least so far runs first (Autellix's PLAS, arXiv 2502.13965).
 
-    Key: seconds that the workflow's finished calls took on their runtimes.  Knows no lengths, and favours
-    short workflows without being told which are; those nearly done wait for all newcomers, so tails grow,
-    and under lasting overload they starve.
+    Why: it favours short workflows without a prediction of their lengths.  Inputs: the seconds that the
+    workflow's finished calls took on their runtimes, which are the key.
+
+    Trade-offs: workflows that are nearly done wait for all newcomers, so tails grow, and under lasting
+    overload they starve.
     """
 
     name = "las"

@@ -8,10 +8,14 @@ from sched.policy import CallView, Change, RuntimeView
 class Llf:
     """The call whose workflow can least afford to wait runs first.
 
-    Key: the latest start that still meets the deadline, ``deadline − own − rest`` (seconds): own as predicted
-    on the runtime, rest the critical path expected after it.  Laxity itself is that less the present time, so
-    the order is the same and static.  Like ``edf`` it favours workflows past saving under overload; a long
-    workflow goes before a short one of equal deadline.  Nothing starves as long as deadlines are finite.
+    Why: of two equal deadlines the longer workflow's is nearer to being missed.  Inputs: the workflow's
+    deadline, the call's own predicted seconds, and the critical path expected after it (*rest*).
+
+    Key: the latest start that still meets the deadline, ``deadline − own − rest``, seconds.  Laxity itself is
+    that less the present time, so the order is the same and static.
+
+    Trade-offs: like ``edf`` it favours workflows past saving under overload, and it rests on predictions.
+    Nothing starves as long as deadlines are finite.
     """
 
     name = "llf"

@@ -8,8 +8,9 @@ from sched.policy import CallView, RuntimeView
 class Lpm:
     """The call with the most cached prompt tokens runs first: SGLang's ``lpm`` (``schedule_policy.py``).
 
-    Key: minus those tokens, as believed when the call was placed.  Prefixes are used before they are evicted,
-    so the cache brings more; cold calls starve as long as warm ones keep coming.
+    Why: prefixes are used before they are evicted, so less is prefilled.  Inputs: those tokens, as believed
+    when the call was placed; the key is their negative.  Trade-offs: deadlines and age don't count, and cold
+    calls starve as long as warm ones keep coming.
     """
 
     name = "lpm"

@@ -8,8 +8,9 @@ from sched.policy import CallView, RuntimeView
 class OldestWorkflow:
     """The call whose workflow arrived first runs first.
 
-    Key: the workflow's arrival, seconds.  First come, first served for whole chains instead of calls: what
-    was begun is ended.  Nothing starves.  It knows neither lengths nor deadlines.
+    Why: first come, first served for whole chains instead of calls, so that what was begun is ended.  Inputs:
+    the workflow's arrival, which is the key, seconds.  Trade-offs: lengths and deadlines don't count, so a
+    short workflow waits for every older one.  Nothing starves.
     """
 
     name = "oldest_workflow"

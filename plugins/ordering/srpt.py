@@ -8,8 +8,9 @@ from sched.policy import CallView, RuntimeView
 class Srpt:
     """The call whose workflow has least left to do runs first.
 
-    Key: its own seconds as predicted on the runtime plus the critical path expected after it.  Best for the
-    mean, and for how many meet a deadline under overload; long workflows starve then, so the worst get worse.
+    Why: best for the mean, and for how many meet a deadline under overload.  Inputs: the call's own predicted
+    seconds and the critical path expected after it; the key is their sum.  Trade-offs: under overload long
+    workflows starve, so the tail grows.
     """
 
     name = "srpt"

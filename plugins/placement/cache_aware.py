@@ -14,7 +14,8 @@ from sched.policy import CallView, Placement, RuntimeView
 class CacheAware:
     """The longest prefix that was sent before while loads are balanced, else the shortest queue.
 
-    As ``sglang-router`` 0.3.2 does it, with its defaults:
+    Why: the baseline that SGLang's users have today.  The rules of ``sglang-router`` 0.3.2, with its
+    defaults:
 
     1. imbalanced, that is most − least outstanding calls > ``balance_abs`` and most > ``balance_rel`` ·
        least: the fewest outstanding calls;
@@ -28,14 +29,15 @@ class CacheAware:
     (``tests/launch/bench/peers/test_cache_aware.py`` holds these rules against the real router, whose
     documents still tell of the smallest tree instead of 3.)
 
-    The router's tree forgets nothing for long; here a prefix counts while the core believes it in the
-    cache or coming, which is more exact, in the router's favour.  Blind to speed and lengths.
+    Inputs: outstanding calls per runtime, the prompt tokens believed in its cache or coming, and for ties the
+    tokens placed there so far.  The router's own tree forgets nothing for long, so this knowledge is more
+    exact, in the router's favour.
 
-    The defaults suit many runtimes with hundreds of calls: on a few, affinity runs on until one is
-    ``balance_abs`` calls ahead; for these there is ``cache_aware_small`` (8 / 1.2).
+    Trade-offs: blind to speed and lengths; a hot prefix crowds its runtime.  The defaults suit many runtimes
+    with hundreds of calls: on a few, affinity holds until one is ``balance_abs`` calls ahead; for these there
+    is ``cache_aware_small`` (8 / 1.2).  No call is held back, so none starves.
 
-    Scores: outstanding calls, or the negated share of the prompt sent before.  No call is held back, so
-    none starves; a hot prefix crowds its runtime.
+    Scores: outstanding calls, or the negated share of the prompt sent before.
     """
 
     cache_threshold: float = 0.3
@@ -69,7 +71,11 @@ class CacheAware:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheAwareSmall(CacheAware):
-    """The same with thresholds that fit a few runtimes with a dozen calls each."""
+    """``CacheAware`` with thresholds that fit a few runtimes with a dozen calls each.
+
+    Why: with the router's defaults a small cluster seldom counts as imbalanced.  Inputs: as ``CacheAware``.
+    Trade-offs: it gives up affinity sooner, so fewer prompt tokens are found cached.
+    """
 
     balance_abs: int = 8
     balance_rel: float = 1.2

@@ -13,13 +13,15 @@ from sched.policy import CallView, Placement, RuntimeView
 class HexgenFlow:
     """Largest α · (t_ref / t_i) − (1 − α) · (queued work of i / queued work of the reference).
 
-    As published (HexGen-Flow, arXiv 2505.05286): t_i is the call's time alone on runtime i from its profile,
-    the queued work the sum of such times of all calls placed there and not ended.  The reference is the mean
-    over the runtimes; another one only moves the best α.  Scores are that value, negated; no unit.
+    Why: the published system (HexGen-Flow, arXiv 2505.05286) that Sluice is measured against.
 
-    α near 1 asks for the fastest runtime, near 0 for the one with the least work.  The best α falls as load
-    grows, so it has to be tuned (``hexgen_flow?alpha=0.4``).  Blind to caches, to batching (work is summed as
-    if it ran one after another) and to deadlines.  Starvation is the order's matter, not the placement's.
+    Inputs: t_i, the call's time alone on runtime i by its latency model; the queued work, the sum of such
+    times of all calls placed there and not ended.  The reference is the mean over the runtimes; another one
+    only moves the best α.  Scores are that value, negated; no unit.
+
+    Trade-offs: α near 1 asks for the fastest runtime, near 0 for the one with the least work.  The best α
+    falls as load grows, so it has to be tuned (``hexgen_flow?alpha=0.4``).  Blind to caches, to batching
+    (work is summed as if it ran one after another) and to deadlines.  No call is held back, so none starves.
     """
 
     alpha: float = 0.5

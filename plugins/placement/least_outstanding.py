@@ -10,10 +10,13 @@ from sched.policy import CallView, Placement, RuntimeView
 class LeastOutstanding:
     """Smallest (outstanding calls + 1) · seconds per decoded token of a call alone there.
 
-    A load balancer's least-connections with a weight per kind of GPU: the baseline to beat on unlike
-    runtimes.  It is blind to the lengths of calls and to caches, so a long prompt counts like a short one.
-    Scores in seconds per token.  Ties go to the first runtime.  No call is held back, so
-    none starves.
+    Why: a load balancer's least-connections with a weight per kind of GPU, the baseline to beat on
+    heterogeneous runtimes.  Inputs: outstanding calls and the seconds per decoded token of each runtime.
+
+    Trade-offs: it needs no prediction of a call, so it is blind to lengths and caches: a long prompt counts
+    like a short one.  No call is held back, so none starves.
+
+    Scores in seconds per token.  Ties go to the first runtime.
     """
 
     name = "least_outstanding"

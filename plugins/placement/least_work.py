@@ -10,11 +10,13 @@ from sched.policy import CallView, Placement, RuntimeView
 class LeastWork:
     """Smallest sum of outstanding predicted seconds plus the call's own, per runtime.
 
-    Speed-aware, since seconds are predicted by each runtime's own latency model, and softly
-    cache-aware, since a cached prefix costs no seconds; that affinity never outweighs load.  Scores in
-    seconds.  Ties go to the first runtime.  It sums the calls as if they ran one after another, so it
-    overstates the load of a runtime that batches well.  No call is held back, so
-    none starves.
+    Why: the simplest policy that knows speed, lengths and caches.  Inputs: the outstanding predicted seconds
+    of each runtime, and the call's own by its latency model, in which a cached prefix costs nothing.
+
+    Trade-offs: cache affinity never outweighs load.  Calls are summed as if they ran one after another, which
+    overstates the load of a runtime that batches well.  No call is held back, so none starves.
+
+    Scores in seconds.  Ties go to the first runtime.
     """
 
     name = "least_work"

@@ -14,11 +14,14 @@ from sched.policy import CallView, Placement, RuntimeView
 class PowerOfTwo:
     """Of two runtimes drawn at random, the one with fewer outstanding calls.
 
-    sgl-router's ``power_of_two`` (Mitzenmacher, 2001): nearly as even as looking at all, at constant cost,
-    and without all calls running to the same idle runtime.  Blind to speed, lengths and caches.  The two are
-    drawn from the call's sequence number and ``seed``.  Scores are outstanding calls; those not drawn have
-    the larger of the two, so that the choice is the best of all shown.  No call is held back, so
-    none starves.
+    Why: sgl-router's ``power_of_two`` (Mitzenmacher, 2001): nearly as even as looking at all runtimes, at
+    constant cost, and without all calls running to the same idle one.  Inputs: outstanding calls of the two,
+    which are drawn from the call's sequence number and ``seed``.
+
+    Trade-offs: blind to speed, lengths and caches.  No call is held back, so none starves.
+
+    Scores are outstanding calls; those not drawn have the larger of the two, so that the choice is the best
+    of all shown.
     """
 
     seed: int = 0

@@ -12,10 +12,11 @@ from sched.policy import CallView, Placement, RuntimeView
 
 @dataclass(frozen=True, kw_only=True)
 class Random:
-    """Runtimes drawn evenly from the call's sequence number and ``seed``, so that a run can be repeated.
+    """A runtime drawn with equal chance for each call.
 
-    The baseline below all others (sgl-router's ``random``): blind to speed, load and caches.  No scores.
-    No call is held back, so none starves; slow runtimes queue without bound.
+    Why: the baseline below all others (sgl-router's ``random``).  Inputs: the call's sequence number and
+    ``seed``, so that a run can be repeated.  Trade-offs: blind to speed, load and caches, so slow runtimes
+    queue without bound.  No call is held back, so none starves.  No scores.
     """
 
     seed: int = 0

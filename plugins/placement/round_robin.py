@@ -10,9 +10,9 @@ from sched.policy import CallView, Placement, RuntimeView
 class RoundRobin:
     """Call n goes to runtime n modulo their number.
 
-    The baseline of most servers.  No key, no state: the turn is the call's sequence number.  On unlike
-    runtimes the slowest one sets the pace, and no prefix affinity is kept.  No call is held back, so
-    none starves.
+    Why: the baseline of most servers.  Inputs: the call's sequence number, so no state is needed.
+    Trade-offs: on heterogeneous runtimes the slowest one sets the pace, and no prefix affinity is kept.  No
+    call is held back, so none starves.
     """
 
     name = "round_robin"

@@ -11,7 +11,7 @@ from sched.policy import CallView, Placement, RuntimeView
 from sched.predict.speed import stretched
 
 _MOST_LATE = 3.0
-"""A workflow later than so many times its target is as urgent as one can be."""
+"""Beyond this multiple of its target, a workflow grows no more urgent."""
 _STEPS_WAITED = 600
 """Decode steps until room comes free on a full runtime: about one long answer."""
 _SIBLING_SPREAD = 0.25
@@ -22,9 +22,11 @@ _SIBLING_SPREAD = 0.25
 class Sluice:
     """Smallest  target / p · ((elapsed + own + rest) / target)^p  +  harm · Σ others' delay,  in seconds.
 
-    *target*: in how many seconds workflows of the kind end of late (80th percentile), with a share ``slo``
-    of their SLO in it.  The power ``p`` makes seconds of a late workflow dear and those of an early one
-    cheap, so that the fast runtimes are for who needs them; nothing has to be tuned as the load changes.
+    Why: a person waits for the whole chain, so the fast runtimes are for the workflows that are late, and a
+    call pays for the delay it brings to the others.  Nothing has to be tuned as the load changes.
+
+    *target*: the 80th percentile of the latest durations of workflows of this kind, with a share ``slo`` of
+    their SLO in it.  The power ``p`` makes seconds of a late workflow dear and those of an early one cheap.
     *rest*: the critical path expected after the call.
 
     *own*, the call's time on the runtime: prefilling what waits there and its own uncached tokens, waiting
@@ -40,7 +42,10 @@ class Sluice:
     A prefix of at least ``share_tokens`` that another call is just computing there is waited for (0: never),
     instead of being computed twice.
 
-    Cost: O(runtimes · log blocks).  It needs rates per runtime, learned online.  Nobody starves: a
+    Inputs: each runtime's latency model, load and cached prefix; the call's expected output, siblings and
+    rest; the durations of the latest workflows.  All are learned online.
+
+    Trade-offs: it rests on these predictions, and costs O(runtimes · log blocks) a call.  None starves: a
     workflow's weight grows while it waits, up to a limit, and placement never holds a call back for long.
     Ablation: a parameter at 0 switches its part off (``power`` and ``popular`` at 1).
     """

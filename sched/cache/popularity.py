@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from sched.cache.prefix import BLOCK_TOKENS
 
 WORKFLOWS = 3
-"""A prefix is popular once so many workflows have begun prompts with it."""
+"""A prefix is popular once this number of workflows has begun prompts with it."""
 _STRIDE = 8
-"""Only every so many blocks are looked at, so that a decision stays cheap."""
+"""Only every eighth block is looked at, so that a decision stays cheap."""
 _MOST_PREFIXES = 20_000
 
 

@@ -24,7 +24,7 @@ _LEAST_HIDDEN = 0.5
 _LEAST_BUDGET = 32
 _FLOOR = 1e-9
 _OUTLIER = 1.5
-"""A pass that takes so many times what its like take at the median was disturbed."""
+"""A pass that takes longer than this multiple of the median of similar passes was disturbed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ _PREFILL_SHARE = 0.5
 class LatencyModel:
     """Seconds of steps, prefills and calls on one runtime; implements ``sched.views.LatencyView``.
 
-    ``decode_seconds_per_token`` is the rate seen by a request in the batches of late, so it rises with load.
+    ``decode_seconds_per_token`` is the rate seen by a request in recent batches, so it rises with load.
     The defaults are those of a 5 M parameter model on one CPU core; they only matter until the first answers.
     """
 

@@ -122,7 +122,7 @@ class Outlook:
         return self._latency.prompts_seconds(prompts[call] for call in calls if call in prompts)
 
     def _per_token(self) -> float:
-        """Return the seconds of an output token: between the present batch's step and the rate of late, since
+        """Return the seconds of an output token: between the present batch's step and the recent rate, since
         the batch will change on the way."""
         load, latency = self._load, self._latency
         calls = load.running + len(self._prompts)

@@ -13,7 +13,7 @@ STALL_SECONDS = 30.0
 
 
 class Stalls:
-    """Seconds that prefills kept a runtime's calls from decoding: their sum, and their share of late."""
+    """Seconds that prefills kept a runtime's calls from decoding: their sum, and their recent share."""
 
     __slots__ = ("_at", "_recent", "total")
 

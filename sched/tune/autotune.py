@@ -18,7 +18,7 @@ _KEPT_CHANGES = 50
 _RING = 4
 """Arrivals kept, as a multiple of those replayed."""
 _SHIFT = 1.8
-"""Another rate: so many times as high, or as low."""
+"""The rate has shifted once it is higher or lower by this factor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Change:
 
 
 class Recent:
-    """The workflows of late: a bounded ring of arrivals, and of those that have ended what they asked for."""
+    """The latest workflows: a bounded ring of arrivals, and the calls of those that have ended."""
 
     def __init__(self, options: AutotuneOptions) -> None:
         self._options = options
@@ -82,8 +82,8 @@ class Recent:
         """Return samples of what is to come, from 0 seconds on; none if too few workflows have ended.
 
         First the latest arrivals as they were, from the oldest that hasn't ended on: they make the load that
-        is there, and aren't counted.  Then workflows at the rate of late.  Who hasn't ended, or is still to
-        come, is stood for by one that has ended, in each sample by another.
+        is there, and aren't counted.  Then workflows at the recent rate.  Those that haven't ended, or are
+        still to come, are represented by ones that have ended, in each sample by others.
         """
         known = [self._ended[name] for _, name in self._arrivals if name in self._ended]
         if len(known) < self._options.least_workflows:
@@ -120,7 +120,7 @@ def _moved(workflow: TraceWorkflow, number: int, arrival: float) -> TraceWorkflo
 
 
 class Autotuner:
-    """Keeps a policy's setting fit for the workflows of late.
+    """Keeps a policy's setting fit for the recent workflows.
 
     A round replays them for the present setting, its neighbours, the one before and the first one; another
     takes over if it promises a clear gain, also on samples that it wasn't found with

@@ -141,7 +141,7 @@ def neighbours(
     others: Sequence[Setting] = (),
     steps: Sequence[int] = (-MOST_STEPS, -1, 1, MOST_STEPS),
 ) -> list[Setting]:
-    """Return settings that differ in one knob by so many grid ``steps``, and ``others``."""
+    """Return settings that differ in one knob by one of ``steps`` (in grid steps), and ``others``."""
     found = [setting for setting in others if setting != present]
     for name, (low, high) in knobs.items():
         step = (high - low) / GRID_STEPS

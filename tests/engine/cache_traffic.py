@@ -118,7 +118,7 @@ class Traffic:
         return result
 
     async def run(self, workflows: int, *, at_once: int) -> None:
-        """Run ``workflows``, so many ``at_once``."""
+        """Run ``workflows``, at most ``at_once`` at a time."""
         slots = asyncio.Semaphore(at_once)
 
         async def one(number: int) -> None:

@@ -112,7 +112,7 @@ class FakeController:
         return self.heartbeats[-1]
 
     async def load(self, running: int, waiting: int) -> None:
-        """Wait for a heartbeat that tells of so many requests."""
+        """Wait for a heartbeat that reports ``running`` and ``waiting`` requests."""
         await self.heartbeat(lambda beat: (beat.running, beat.waiting) == (running, waiting))
 
     async def finished(self, runtime: str, request: Generate) -> Finished:

@@ -13,9 +13,9 @@ from sched.request import State, WorkflowSpec
 from sched.traces.trace_format import TraceCall, TraceWorkflow
 
 MOST_CALLS = 256
-"""Of a longer workflow the first so many calls are kept: which waited for which is found by comparing all."""
+"""Calls kept of a workflow, the first ones: which waited for which is found by comparing all."""
 Texts = Callable[[bytes, Sequence[int]], tuple[str, ...]]
-"""Returns the texts of the parts of a prompt (token ids, int32) that have so many tokens."""
+"""Returns the texts of a prompt's parts, given its token ids (int32) and the tokens of each part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

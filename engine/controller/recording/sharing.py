@@ -53,7 +53,7 @@ class Sharing:
 
     Segments known as templates and schemas stay as they are.  The rest is cut where prompts of one workflow
     part.  Of a bare prompt the beginning that an earlier workflow also began with counts as a template; the
-    beginnings of late are remembered by their blocks, at most ``most_blocks``.  The first prompt with such a
+    latest beginnings are remembered by their blocks, at most ``most_blocks``.  The first prompt with such a
     beginning is written before anybody knows.
     """
 

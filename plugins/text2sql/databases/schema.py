@@ -18,7 +18,7 @@ from sqlglot import TokenType, tokenize
 from sched.errors import NotFoundError
 
 SAMPLE_ROWS = 10_000
-"""Samples other than the lowest and highest value come from so many first rows of a table."""
+"""Samples come from this number of first rows of a table, except the lowest and highest value."""
 _MAX_SAMPLES = 6
 _MAX_SAMPLE_CHARACTERS = 40
 MAX_CHOICES = 16

@@ -153,12 +153,12 @@ async def test_output_obeys_a_json_schema(real: RealWorker, controller: FakeCont
 
 
 def busy(running: int, waiting: int) -> Callable[[list[Seen]], bool]:
-    """Return the condition that SGLang runs and holds so many requests."""
+    """Return the condition that SGLang has exactly ``running`` and ``waiting`` requests."""
     return lambda seen: [(one.running, one.waiting) for one in seen] == [(running, waiting)]
 
 
 def send_more_than_fit(case: str, controller: FakeController) -> list[str]:
-    """Send so many requests that one waits; return their names."""
+    """Send one request more than fits; return the names."""
     names = [f"{case}-{number}" for number in range(SLOTS + 1)]
     for name in names:
         controller.send(NAME, generate(name, PROMPT, sampling=LASTING))

@@ -102,7 +102,7 @@ class ManualLimits:
                 self._open.remove(limit)
 
     async def passed(self, asked: int, silent: int) -> None:
-        """Once so many runtimes were asked and all but ``silent`` have replied, end the wait for these."""
+        """Once ``asked`` runtimes were asked and all but ``silent`` have replied, end the wait for these."""
         await reached(lambda: len(self.seconds) == asked and len(self._open) == silent)
         for limit in self._open:
             limit.reschedule(asyncio.get_running_loop().time())

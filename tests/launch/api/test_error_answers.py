@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +19,7 @@ from tests.launch.api.api_stack import api_stack
 from tests.waiting import GUARD_SECONDS, reached
 
 _JSON = {"content-type": "application/json"}
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -152,6 +155,14 @@ async def test_overload_is_429_with_retry_after_also_for_streams_and_workflows()
         assert response.json()["error"]["retry_after"] == 1.0
         assert asked.status_code == OverloadedError.status
         assert asked.headers["retry-after"] == "1"
+
+
+async def test_the_document_has_the_version_of_the_latest_release() -> None:
+    """OpenAPI's document, the package and the changelog name one version."""
+    latest = re.search(r"^## \[(\d+\.\d+\.\d+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert latest is not None
+    async with api_stack() as api:
+        assert (await api.client.get("/openapi.json")).json()["info"]["version"] == latest[1]
 
 
 async def test_every_operation_documents_its_errors() -> None:

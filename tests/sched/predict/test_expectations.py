@@ -23,7 +23,7 @@ _seconds = st.floats(0.01, 1000)
 
 
 def call(number: int, prompt: int, output: int) -> Call:
-    """Return a call of so many tokens."""
+    """Return a call with ``prompt`` and ``output`` tokens."""
     made = make_call(number, spec=call_spec(number, prompt_tokens=prompt), expected_output_tokens=output)
     made.predicted_cached_tokens = prompt // 3
     return made
@@ -78,7 +78,7 @@ def test_the_share_of_stalls_is_a_share_that_fades(prefills: list[tuple[float, f
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 1200)), max_size=30))
 def test_popular_is_what_enough_workflows_began_with(prompts: list[tuple[int, int, int]]) -> None:
-    """Never more than the prompt, nothing before so many workflows had it, and none counts twice in a row."""
+    """Never more than the prompt, nothing before enough workflows had it, and none counts twice in a row."""
     popularity, users = Popularity(), dict[int, set[int]]()
     for workflow, family, tokens in prompts:
         blocks = chain(family, tokens)

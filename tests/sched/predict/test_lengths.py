@@ -51,7 +51,7 @@ def test_the_same_prompt_tells_best() -> None:
 
 
 def test_prompts_are_forgotten_at_some_time() -> None:
-    """However many prompts come, so many are remembered, and the one used last among them."""
+    """However many prompts come, a bounded number is remembered, the one used last among them."""
     lengths = OutputLengths()
     for block in range(10_000):
         lengths.observe(KEY, 100, block, last_block=block)

@@ -56,7 +56,7 @@ def test_a_running_batch_ends_its_step_first() -> None:
     load.start(alone)
     view.first_token(alone, 0)
     second = sent(view, load, 2)
-    step = (0.02 * 0.025) ** 0.5  # between the rate of late and the present step
+    step = (0.02 * 0.025) ** 0.5  # between the recent rate and the present step
     assert second.expected_seconds == pytest.approx(0.01 + 0.1 + 0.01 + 9 * step, rel=0.02)
 
 
