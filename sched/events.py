@@ -11,10 +11,7 @@ from sched.decisions import CallSettled as CallSettled
 from sched.decisions import Decision as Decision
 from sched.decisions import DecisionRecord as DecisionRecord
 from sched.decisions import Dispatch as Dispatch
-from sched.decisions import DropPrefix as DropPrefix
 from sched.decisions import Joined as Joined
-from sched.decisions import KeepPrefix as KeepPrefix
-from sched.decisions import Prewarm as Prewarm
 from sched.decisions import Rekey as Rekey
 from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
@@ -190,14 +187,6 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class PrewarmEnded:
-    """A runtime is through with a prewarming; ``done``: the prefix was computed."""
-
-    number: int
-    done: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed: expire what is over its limit."""
 
@@ -220,6 +209,5 @@ Event = (
     | FirstToken
     | CallFinished
     | CallFailed
-    | PrewarmEnded
     | Tick
 )

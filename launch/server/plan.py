@@ -70,7 +70,6 @@ class Plan:
             log_level=config.log_level,
             journal=journal,
             record=config.record,
-            prewarm=config.prewarm,
             record_prompts=config.record_prompts,
         )
 

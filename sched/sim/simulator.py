@@ -11,7 +11,6 @@ from functools import partial
 from sched import events as ev
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import Failure
-from sched.limits import PrewarmLimits
 from sched.policy import OrderingPolicy, PlacementPolicy
 from sched.request import CallSpec, State, WorkflowSpec
 from sched.sim.agenda import Agenda, Turn
@@ -20,8 +19,8 @@ from sched.sim.bounds import base_seconds, stage_seconds
 from sched.sim.cluster import SimCluster
 from sched.sim.figures import CallRecord, Recording, WorkflowRecord
 from sched.sim.hardware import Gpu
-from sched.sim.prompt_chains import PromptChains, piece_tokens
-from sched.sim.replayed_call import SimCall, prewarm_request
+from sched.sim.prompt_chains import PromptChains
+from sched.sim.replayed_call import SimCall
 from sched.traces.replay import Replay
 from sched.traces.trace_format import TraceCall, TraceWorkflow
 
@@ -44,7 +43,6 @@ class SimOptions:
     early_ending: bool = False
     tick_seconds: float = 0.0
     calibrated: bool = True
-    prewarm: PrewarmLimits = field(default_factory=PrewarmLimits)
 
 
 @dataclass(slots=True, eq=False)
@@ -79,13 +77,11 @@ class Simulator:
             window_tokens=self._options.window_tokens or window,
             max_waiting_calls=1_000_000,
             workflow_ttl_seconds=_NEVER_SECONDS,
-            prewarm=self._options.prewarm,
         )
         self.dispatcher = Dispatcher(placement, ordering, limits)
         self._events: deque[ev.Event] = deque()
         self._call_ids = itertools.count(1)
         self._chains = PromptChains()
-        self._prefixes: dict[int, tuple[int, ...]] = {}
         self._calls: dict[int, tuple[_Flight, SimCall]] = {}
         self._flights: dict[str, _Flight] = {}
         self._ended: list[WorkflowRecord] = []
@@ -93,9 +89,6 @@ class Simulator:
             ev.Dispatch: self._dispatch,
             ev.Rekey: lambda d: self._calls[d.call_id][1].rekey(d),
             ev.Abort: lambda d: self._cluster.abort(d.runtime, d.call_id, d.attempt),
-            ev.KeepPrefix: self._keep,
-            ev.DropPrefix: self._drop,
-            ev.Prewarm: self._prewarm,
             ev.CallSettled: self._settled,
             ev.WorkflowSettled: self._workflow_settled,
         }
@@ -210,20 +203,6 @@ class Simulator:
     def _dispatch(self, decision: ev.Dispatch) -> None:
         _, sim_call = self._calls[decision.call_id]
         self._cluster.submit(decision.runtime, sim_call.send(decision, self._agenda.now))
-
-    def _keep(self, decision: ev.KeepPrefix) -> None:
-        pieces = self._calls[decision.call_id][1].prompt.pieces
-        ends = itertools.accumulate(map(piece_tokens, pieces))
-        self._prefixes[decision.prefix] = tuple(
-            piece for piece, end in zip(pieces, ends, strict=True) if end <= decision.tokens
-        )
-
-    def _drop(self, decision: ev.DropPrefix) -> None:
-        del self._prefixes[decision.prefix]
-
-    def _prewarm(self, decision: ev.Prewarm) -> None:
-        request = prewarm_request(decision, self._prefixes[decision.prefix], self._agenda.now)
-        self._cluster.submit(decision.runtime, request)
 
     def _workflow_settled(self, decision: ev.WorkflowSettled) -> None:
         flight = self._flights.pop(decision.workflow_id)
