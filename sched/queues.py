@@ -100,7 +100,7 @@ class Queues:
         if call.runtime is None or call.state not in (State.WAITING, State.DISPATCHED):
             return
         try:
-            moved = self._placer.rekey(call, self.runtimes[call.runtime])
+            moved = self._placer.rekey(call)
         except Exception as error:
             self._fail(call, _policy_failure(error), now)
             return
