@@ -39,9 +39,9 @@ class Dispatcher:
         self._forecast = Forecast(self.profile)
         self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
-        self.placer = Placer(placement, ordering, self._forecast)
+        placer = Placer(placement, ordering, self._forecast)
         self._queues = Queues(
-            self.placer,
+            placer,
             out=lambda decision: self._out.append(decision),
             fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
         )
@@ -65,6 +65,7 @@ class Dispatcher:
             ev.FirstToken: self._first_token,
             ev.CallFinished: self._call_finished,
             ev.CallFailed: self._call_failed,
+            ev.PlacementChanged: placer.placement_changed,
             ev.Tick: self._tick,
         }
 

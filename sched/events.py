@@ -15,6 +15,7 @@ from sched.decisions import Joined as Joined
 from sched.decisions import Rekey as Rekey
 from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
+from sched.policy import PlacementPolicy
 from sched.predict.latency import Chunks, Speed
 from sched.predict.speed import Pass
 from sched.request import CallSpec, WorkflowSpec
@@ -187,6 +188,13 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacementChanged:
+    """Calls are placed by another ``policy`` from now on; those placed before stay where they are."""
+
+    policy: PlacementPolicy
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed: expire what is over its limit."""
 
@@ -209,5 +217,6 @@ Event = (
     | FirstToken
     | CallFinished
     | CallFailed
+    | PlacementChanged
     | Tick
 )

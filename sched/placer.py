@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from sched.budget import rest_seconds, stage_budget
-from sched.events import DecisionRecord
+from sched.events import DecisionRecord, PlacementChanged
 from sched.policy import Change, FollowingPolicy, OrderingPolicy, Placement, PlacementPolicy
 from sched.predict.forecast import Forecast, Rates
 from sched.request import Call
@@ -27,9 +27,9 @@ class Placer:
             ordering.follows if isinstance(ordering, FollowingPolicy) else frozenset()
         )
 
-    def use(self, placement: PlacementPolicy) -> None:
-        """Place by another policy from now on; calls placed before stay where they are."""
-        self._placement = placement
+    def placement_changed(self, event: PlacementChanged, _now: float) -> None:
+        """Place by another policy from now on."""
+        self._placement = event.policy
 
     def place(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> RuntimeState:
         """Write the call's budget, runtime, predictions and key at ``now``; return the runtime.

@@ -71,7 +71,7 @@ class Simulator:
         self._options = options or SimOptions()
         self._gpus = gpus
         self._agenda = Agenda()
-        self._cluster = SimCluster(gpus, config, self._agenda, self._feed)
+        self._cluster = SimCluster(gpus, config, self._agenda, self.feed)
         window = max(_MIN_WINDOW_TOKENS, 2 * self._cluster.longest_chunk)
         limits = Limits(
             window_tokens=self._options.window_tokens or window,
@@ -114,7 +114,7 @@ class Simulator:
                 break
         return Recording(sorted(self._ended, key=lambda w: (w.arrival, w.id)), self._cluster.records())
 
-    def _feed(self, event: ev.Event) -> None:
+    def feed(self, event: ev.Event) -> None:
         """Hand an event to the dispatcher and carry out its decisions; one event after another."""
         self._events.append(event)
         if len(self._events) > 1:
@@ -127,7 +127,7 @@ class Simulator:
             self._events.popleft()
 
     def _tick(self) -> None:
-        self._feed(ev.Tick())
+        self.feed(ev.Tick())
         self._agenda.at(self._agenda.now + self._options.tick_seconds, Turn.WORKFLOW, self._tick)
 
     # --- workflows ------------------------------------------------------------------------------
@@ -142,7 +142,7 @@ class Simulator:
             tenant=workflow.tenant,
             database=workflow.database,
         )
-        self._feed(ev.WorkflowArrived(spec))
+        self.feed(ev.WorkflowArrived(spec))
         self._start(flight, replay.first())
 
     def _start(self, flight: _Flight, calls: Sequence[TraceCall]) -> None:
@@ -165,18 +165,18 @@ class Simulator:
                 ends_branch=flight.replay.ends_branch(call),
                 timeout_seconds=_NEVER_SECONDS,
             )
-            self._feed(ev.CallArrived(spec))
+            self.feed(ev.CallArrived(spec))
 
     def _end_call(self, flight: _Flight, call: TraceCall) -> None:
         """A call and its SQL are over."""
         if flight.over:
             return  # another call failed meanwhile
         if call.sql:
-            self._feed(ev.StatementEnded(flight.replay.workflow.id, call.stage, call.sql))
+            self.feed(ev.StatementEnded(flight.replay.workflow.id, call.stage, call.sql))
         ready, skipped = flight.replay.end(call)
         for other in skipped:
             if other.id in flight.open_calls:
-                self._feed(ev.CallCancelled(flight.open_calls[other.id], "the join is decided"))
+                self.feed(ev.CallCancelled(flight.open_calls[other.id], "the join is decided"))
         self._start(flight, ready)
         if flight.replay.done:
             self._end(flight, None)
@@ -184,7 +184,7 @@ class Simulator:
     def _end(self, flight: _Flight, failure: Failure | None) -> None:
         if not flight.over:
             flight.over = True
-            self._feed(ev.WorkflowEnded(flight.replay.workflow.id, failure))
+            self.feed(ev.WorkflowEnded(flight.replay.workflow.id, failure))
 
     def _settled(self, decision: ev.CallSettled) -> None:
         flight, sim_call = self._calls.pop(decision.call_id)
