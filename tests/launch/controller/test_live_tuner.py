@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from engine.controller.calls import PendingCall
+from engine.controller.calls import CallRequest, PendingCall, Place
 from engine.controller.exchange import Exchange
 from engine.controller.timeline import CallEntry, SqlEntry, WorkflowRecord
 from launch.controller.live_tuner import LiveTuner
@@ -48,14 +48,8 @@ def call(record: WorkflowRecord, stage: str, begin: float, end: float, **changes
     arrival; ``changes``: ``family`` of its prompt, ``tokens`` of it, ``branch`` of join "j", ``output``."""
     tokens, output, branch = changes.get("tokens", 320), changes.get("output", 20), changes.get("branch")
     prompt = segmented((SegmentKind.CONTEXT, 10_000 * changes.get("family", 1), tokens))
-    request = SimpleNamespace(
-        workflow_id=record.spec.workflow_id,
-        stage=stage,
-        prompt=prompt,
-        max_new_tokens=64,
-        join_id=None if branch is None else "j",
-        branch=branch or 0,
-    )
+    place = Place(record) if branch is None else Place(record, "j", branch=branch)
+    request = CallRequest(place=place, stage=stage, prompt=prompt, sampling={}, max_new_tokens=64)
     entry = CallEntry(stage=stage, branch=branch, ready_at=begin, state=State.FINISHED)
     entry.total_seconds, entry.output_tokens = end - begin, output
     record.add(entry)
