@@ -94,35 +94,4 @@ class WorkflowSettled:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class KeepPrefix:
-    """Keep the first ``tokens`` of the call's prompt, to be asked for as ``prefix``."""
-
-    prefix: int
-    call_id: int
-    tokens: int
-
-
-@dataclass(frozen=True, slots=True)
-class DropPrefix:
-    """Forget what was kept as ``prefix``."""
-
-    prefix: int
-
-
-@dataclass(frozen=True, slots=True)
-class Prewarm:
-    """Have ``runtime`` compute what was kept as ``prefix``, behind all calls; report ``PrewarmEnded``.
-
-    An ``Abort`` of attempt 0 of ``number`` stops it.
-    """
-
-    number: int
-    prefix: int
-    runtime: str
-    tokens: int
-
-
-Decision = (
-    KeepPrefix | DropPrefix | Prewarm | Dispatch | Rekey | Abort | CallSettled | Joined | WorkflowSettled
-)
+Decision = Dispatch | Rekey | Abort | CallSettled | Joined | WorkflowSettled

@@ -39,12 +39,11 @@ class Dispatcher:
         self._forecast = Forecast(self.profile)
         self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
-        self.placer = Placer(placement, ordering, self._forecast)
+        placer = Placer(placement, ordering, self._forecast)
         self._queues = Queues(
-            self.placer,
+            placer,
             out=lambda decision: self._out.append(decision),
             fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
-            prewarm=self.limits.prewarm,
         )
         self.runtimes: Mapping[str, RuntimeState] = self._queues.runtimes
         self._sequence, self._out = 0, list[ev.Decision]()
@@ -66,7 +65,7 @@ class Dispatcher:
             ev.FirstToken: self._first_token,
             ev.CallFinished: self._call_finished,
             ev.CallFailed: self._call_failed,
-            ev.PrewarmEnded: self._queues.prewarmer.ended,
+            ev.PlacementChanged: placer.placement_changed,
             ev.Tick: self._tick,
         }
 
@@ -133,8 +132,6 @@ class Dispatcher:
         failure = self._gate.refusal(workflow, self.runtimes.values(), now)
         if failure is not None:
             self._close_workflow(event.spec.workflow_id, State.REJECTED, now, failure)
-        else:
-            self._queues.prewarmer.expect(workflow, now)
 
     def _workflow_ended(self, event: ev.WorkflowEnded, now: float) -> None:
         if event.workflow_id not in self.book.workflows:
@@ -180,7 +177,6 @@ class Dispatcher:
         else:
             advance(call, State.WAITING, now)
             self._queues.place(call, now)
-            self._queues.prewarmer.expect(call.workflow, now)
 
     def _call_cancelled(self, event: ev.CallCancelled, now: float) -> None:
         call = self.book.calls.get(event.call_id)

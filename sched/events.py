@@ -11,13 +11,11 @@ from sched.decisions import CallSettled as CallSettled
 from sched.decisions import Decision as Decision
 from sched.decisions import DecisionRecord as DecisionRecord
 from sched.decisions import Dispatch as Dispatch
-from sched.decisions import DropPrefix as DropPrefix
 from sched.decisions import Joined as Joined
-from sched.decisions import KeepPrefix as KeepPrefix
-from sched.decisions import Prewarm as Prewarm
 from sched.decisions import Rekey as Rekey
 from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
+from sched.policy import PlacementPolicy
 from sched.predict.latency import Chunks, Speed
 from sched.predict.speed import Pass
 from sched.request import CallSpec, WorkflowSpec
@@ -190,11 +188,10 @@ class CallFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class PrewarmEnded:
-    """A runtime is through with a prewarming; ``done``: the prefix was computed."""
+class PlacementChanged:
+    """Calls are placed by another ``policy`` from now on; those placed before stay where they are."""
 
-    number: int
-    done: bool
+    policy: PlacementPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +217,6 @@ Event = (
     | FirstToken
     | CallFinished
     | CallFailed
-    | PrewarmEnded
+    | PlacementChanged
     | Tick
 )

@@ -2,23 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrewarmLimits:
-    """Bounds of prewarming; the default is off.
-
-    ``share``: of a runtime's time, at most (0: none).  ``least_tokens``, ``max_tokens``: of a prefix.
-    ``beside``: calls that may be at work on the runtime.  ``replicas``: runtimes that are to hold a prefix.
-    One prefix at a time per runtime.
-    """
-
-    share: float = 0.0
-    least_tokens: int = 512
-    max_tokens: int = 16_384
-    beside: int = 0
-    replicas: int = 2
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,4 +18,3 @@ class Limits:
     max_waiting_calls: int = 10_000
     max_attempts: int = 3
     workflow_ttl_seconds: float = 600.0
-    prewarm: PrewarmLimits = field(default_factory=PrewarmLimits)

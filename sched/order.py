@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-PREWARM_PRIORITY = -(2**31) - 1
-"""What nobody asked for goes behind all that somebody did: clients may ask for -2³¹ and more."""
-
 
 def queue_position(key: float, sequence: int, priority: int = 0) -> tuple[int, float, int]:
     """Return where a waiting call stands: the smallest position runs first.

@@ -6,18 +6,8 @@ import math
 from collections.abc import Sequence
 
 from sched.budget import rest_seconds, stage_budget
-from sched.events import DecisionRecord
-from sched.policy import (
-    CallView,
-    Change,
-    FollowingPolicy,
-    LatencyView,
-    LoadView,
-    OrderingPolicy,
-    Placement,
-    PlacementPolicy,
-    RuntimeView,
-)
+from sched.events import DecisionRecord, PlacementChanged
+from sched.policy import Change, FollowingPolicy, OrderingPolicy, Placement, PlacementPolicy
 from sched.predict.forecast import Forecast, Rates
 from sched.request import Call
 from sched.runtime import RuntimeState
@@ -37,9 +27,9 @@ class Placer:
             ordering.follows if isinstance(ordering, FollowingPolicy) else frozenset()
         )
 
-    def use(self, placement: PlacementPolicy) -> None:
-        """Place by another policy from now on; calls placed before stay where they are."""
-        self._placement = placement
+    def placement_changed(self, event: PlacementChanged, _now: float) -> None:
+        """Place by another policy from now on."""
+        self._placement = event.policy
 
     def place(self, call: Call, candidates: Sequence[RuntimeState], now: float) -> RuntimeState:
         """Write the call's budget, runtime, predictions and key at ``now``; return the runtime.
@@ -53,16 +43,15 @@ class Placer:
         runtime = next((r for r in candidates if r.name == placement.runtime), None)
         if runtime is None:
             raise ValueError(f"placement {self._placement.name!r} chose unknown {placement.runtime!r}")
-        key = self._key(call, runtime, now)
-        call.runtime = runtime.name
-        call.placement = placement
         call.predicted_cached_tokens = runtime.cached_tokens(call)
         call.predicted_seconds = runtime.service_seconds(call)
-        call.key = key
+        call.key = self._key(call)
+        call.runtime = runtime.name
+        call.placement = placement
         _expect(call, placement, now)
         return runtime
 
-    def rekey(self, call: Call, runtime: RuntimeState) -> bool:
+    def rekey(self, call: Call) -> bool:
         """Write a placed call's budget and key as if its workflow had been as it is now; return whether the
         key is another one.
 
@@ -72,7 +61,7 @@ class Placer:
         self._share(call)
         if not self.follows:
             return False
-        before, call.key = call.key, self._key(call, _AsPlaced(call, runtime), call.placed_at)
+        before, call.key = call.key, self._key(call)
         return call.key != before
 
     def record(self, call: Call, now: float) -> DecisionRecord:
@@ -92,8 +81,8 @@ class Placer:
             priority=call.spec.priority,
         )
 
-    def _key(self, call: Call, runtime: RuntimeView, now: float) -> float:
-        key = self._ordering.key(call, runtime, now)
+    def _key(self, call: Call) -> float:
+        key = self._ordering.key(call, call.placed_at)
         if not math.isfinite(key):
             raise ValueError(f"ordering {self._ordering.name!r} returned {key}, not a finite key")
         return key
@@ -125,63 +114,3 @@ def _expect(call: Call, placement: Placement, now: float) -> None:
     if join is not None:
         seconds = call.predicted_seconds if placement.seconds is None else placement.seconds
         join.expected_end = max(join.expected_end, now + seconds)
-
-
-class _AsPlaced:
-    """A runtime as a call met it when it was placed there.
-
-    Since then the call's own prompt may count as cached.
-    """
-
-    def __init__(self, call: Call, runtime: RuntimeState) -> None:
-        self._call = call
-        self._runtime = runtime
-        self.name = runtime.name
-
-    @property
-    def outstanding_calls(self) -> int:
-        return self._runtime.outstanding_calls
-
-    @property
-    def outstanding_seconds(self) -> float:
-        return self._runtime.outstanding_seconds
-
-    @property
-    def lone_outstanding_seconds(self) -> float:
-        return self._runtime.lone_outstanding_seconds
-
-    @property
-    def new_tokens(self) -> int:
-        return self._runtime.new_tokens
-
-    @property
-    def lone_decode_seconds(self) -> float:
-        return self._runtime.lone_decode_seconds
-
-    @property
-    def load(self) -> LoadView:
-        return self._runtime.load
-
-    @property
-    def latency(self) -> LatencyView:
-        return self._runtime.latency
-
-    @property
-    def max_total_tokens(self) -> int:
-        return self._runtime.max_total_tokens
-
-    @property
-    def max_running_requests(self) -> int:
-        return self._runtime.max_running_requests
-
-    def stall_share(self, now: float) -> float:
-        return self._runtime.stall_share(now)
-
-    def expected_tokens(self, _call: CallView) -> int:
-        return self._call.predicted_cached_tokens
-
-    def cached_tokens(self, _call: CallView) -> int:
-        return self._call.predicted_cached_tokens
-
-    def service_seconds(self, _call: CallView) -> float:
-        return self._call.predicted_seconds

@@ -15,6 +15,7 @@ from sched.views import CallView as CallView
 from sched.views import LatencyView as LatencyView
 from sched.views import LoadView as LoadView
 from sched.views import Pace as Pace
+from sched.views import PlacedCallView as PlacedCallView
 from sched.views import RuntimeView as RuntimeView
 from sched.views import WorkflowSpecView as WorkflowSpecView
 from sched.views import WorkflowView as WorkflowView
@@ -53,7 +54,7 @@ class OrderingPolicy(Protocol):
 
     name: str
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return the call's key at ``now`` seconds: the smallest key runs first, ties by sequence.
 
         The key must be finite, and stay right while the call waits, since it is computed once, when the
@@ -75,7 +76,8 @@ class FollowingPolicy(OrderingPolicy, Protocol):
 
     After a change in ``follows`` the keys of the workflow's calls that have not started are computed
     again, at the cost of one ``key`` for each.  The policy is asked as if it had been so when the call was
-    placed, at the time of then and with the predictions of then, so that nothing else moves the key.
+    placed, at the time of then and with the predictions that the call has, so that nothing else moves the
+    key.
     """
 
     follows: frozenset[Change]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sched.cache.prewarm import Prewarmer
 from sched.errors import Failure
 from sched.events import CacheFlushed, CacheReported, Decision, Dispatch, PassesReported, Rekey
-from sched.limits import PrewarmLimits
 from sched.placer import Placer
 from sched.policy import Change
 from sched.request import Call, State, Workflow, advance
@@ -24,11 +22,8 @@ class Queues:
     costs that call, never the decisions on others.
     """
 
-    def __init__(
-        self, placer: Placer, out: Callable[[Decision], None], fail: Fail, prewarm: PrewarmLimits
-    ) -> None:
+    def __init__(self, placer: Placer, out: Callable[[Decision], None], fail: Fail) -> None:
         self.runtimes: dict[str, RuntimeState] = {}
-        self.prewarmer = Prewarmer(prewarm, self.runtimes, out)
         self._placer = placer
         self._out = out
         self._fail = fail
@@ -49,7 +44,6 @@ class Queues:
 
     def close(self, name: str) -> RuntimeState | None:
         """Take a runtime away and return it; its calls are the caller's to place again or end."""
-        self.prewarmer.lost(name)
         return self.runtimes.pop(name, None)
 
     def cache_reported(self, event: CacheFlushed | CacheReported, _now: float) -> None:
@@ -78,7 +72,6 @@ class Queues:
             self._fail(call, _policy_failure(error), now)
         else:
             runtime.hold(call)
-            self.prewarmer.learn(call)
 
     def forget(self, call: Call) -> None:
         """Forget a call that ends."""
@@ -101,14 +94,13 @@ class Queues:
                 self._rekey(calls[call_id], now)
         for runtime in self.runtimes.values():
             for call in runtime.take_sendable(now) if runtime.held_calls else ():
-                self.prewarmer.give_way(runtime, now)
                 self._out(self._dispatch(call, now))
 
     def _rekey(self, call: Call, now: float) -> None:
         if call.runtime is None or call.state not in (State.WAITING, State.DISPATCHED):
             return
         try:
-            moved = self._placer.rekey(call, self.runtimes[call.runtime])
+            moved = self._placer.rekey(call)
         except Exception as error:
             self._fail(call, _policy_failure(error), now)
             return

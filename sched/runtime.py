@@ -152,21 +152,8 @@ class RuntimeState:
         owner, tokens = self.cache.awaited(call.spec.call_id, call.blocks, call.prompt_tokens)
         if owner is None or tokens < share:
             return False
-        computing = self.calls.get(owner)  # a prewarming's number is below 0
-        return owner < 0 or (computing is not None and computing.state is State.DISPATCHED)
-
-    def prewarm(self, number: int, blocks: tuple[int, ...], now: float) -> None:
-        """Note that a prefix is being computed for calls to come."""
-        idle = not self._sent_calls
-        self.cache.placed(-number, blocks)
-        self.cache.sent(-number, blocks, now, idle=idle, step_seconds=self._step_seconds)
-
-    def prewarmed(self, number: int, now: float, *, done: bool) -> None:
-        """Note the end of a prewarming, ``done`` or given up."""
-        if done:
-            self.cache.first_token(-number, now, step_seconds=self._step_seconds)
-        self.cache.ended(-number)
-        self._held.look_again()  # what calls waited for has changed
+        computing = self.calls.get(owner)
+        return computing is not None and computing.state is State.DISPATCHED
 
     @property
     def _step_seconds(self) -> float:

@@ -97,6 +97,19 @@ class CallView(Protocol):
     def pace(self) -> Pace: ...  # noqa: D102
 
 
+class PlacedCallView(CallView, Protocol):
+    """A call that is placed, with the latest predictions for its runtime.
+
+    ``predicted_cached_tokens``: of its prompt, believed to be cached there.  ``predicted_seconds``: of its
+    service there, waiting not included.
+    """
+
+    @property
+    def predicted_cached_tokens(self) -> int: ...  # noqa: D102
+    @property
+    def predicted_seconds(self) -> float: ...  # noqa: D102
+
+
 class LoadView(Protocol):
     """The calls placed on a runtime and not ended: ``running`` have their first token, ``waiting`` not.
 

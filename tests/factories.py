@@ -11,7 +11,15 @@ from sched import events as ev
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import Failure
-from sched.policy import CallView, Change, OrderingPolicy, Placement, PlacementPolicy, RuntimeView
+from sched.policy import (
+    CallView,
+    Change,
+    OrderingPolicy,
+    PlacedCallView,
+    Placement,
+    PlacementPolicy,
+    RuntimeView,
+)
 from sched.predict.latency import Chunks, LatencyModel
 from sched.request import Call, CallSpec, Workflow, WorkflowSpec
 
@@ -111,6 +119,13 @@ class RuntimeStub:
         return uncached * self.prefill + call.expected_output_tokens * self.decode
 
 
+def placed(call: Call, runtime: RuntimeStub) -> Call:
+    """Return the call with what ``runtime`` predicts for it."""
+    call.predicted_cached_tokens = runtime.cached_tokens(call)
+    call.predicted_seconds = runtime.service_seconds(call)
+    return call
+
+
 class FaultyPlacement:
     """Fails for stage ``"raise"``, names no runtime for ``"unknown"``; else takes the first runtime."""
 
@@ -128,7 +143,7 @@ class StageKeyOrdering:
 
     name = "stage_key"
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return the stage as a number."""
         try:
             return float(call.stage)
@@ -142,7 +157,7 @@ class DeadlineAndSiblings:
     name = "deadline_and_siblings"
     follows = frozenset(Change)
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return the stage deadline and the siblings' seconds."""
         return call.stage_deadline + 10.0 * call.siblings_left
 

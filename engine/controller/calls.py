@@ -15,6 +15,28 @@ from sched.request import CallSpec
 from sched.workflow import Generation
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a workflow a call stands: outside every fan-out, or in ``branch`` of the join ``join_id``,
+    which has ``join_size`` branches.  ``ends_branch``: the branch is just this call."""
+
+    record: WorkflowRecord
+    join_id: str | None = None
+    join_size: int = 1
+    branch: int = 0
+    ends_branch: bool = False
+
+    @property
+    def workflow_id(self) -> str:
+        """The workflow's id."""
+        return self.record.spec.workflow_id
+
+    @property
+    def shown_branch(self) -> int | None:
+        """The branch as the timeline shows it: ``None`` outside every fan-out."""
+        return None if self.join_id is None else self.branch
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRequest:
     """A call that someone wants answered.
@@ -23,15 +45,11 @@ class CallRequest:
     (``return_logprob`` …; empty: none are wanted).  ``priority`` as in ``sched/order.py``.
     """
 
-    workflow_id: str
+    place: Place
     stage: str
     prompt: Prompt
     sampling: Mapping[str, Any]
     max_new_tokens: int
-    join_id: str | None = None
-    join_size: int = 1
-    branch: int = 0
-    ends_branch: bool = False
     priority: int = 0
     logprobs: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
@@ -40,15 +58,15 @@ class CallRequest:
         """Return what the core needs to know of the call."""
         return CallSpec(
             call_id=call_id,
-            workflow_id=self.workflow_id,
+            workflow_id=self.place.workflow_id,
             stage=self.stage,
             prompt_tokens=self.prompt.tokens,
             max_new_tokens=self.max_new_tokens,
             blocks=self.prompt.blocks,
-            join_id=self.join_id,
-            join_size=self.join_size,
-            branch=self.branch,
-            ends_branch=self.ends_branch,
+            join_id=self.place.join_id,
+            join_size=self.place.join_size,
+            branch=self.place.branch,
+            ends_branch=self.place.ends_branch,
             priority=self.priority,
             stream=self.stream,
             timeout_seconds=timeout_seconds,
@@ -96,13 +114,17 @@ class PendingCall:
     call_id: int
     request: CallRequest
     entry: CallEntry
-    record: WorkflowRecord
     done: asyncio.Future[CallResult]
     ready_clock: float
     sent_clock: float = 0.0
     answered_clock: float = 0.0
     answer: Finished | None = None
     chunks: asyncio.Queue[Chunk | None] = field(default_factory=asyncio.Queue)
+
+    @property
+    def record(self) -> WorkflowRecord:
+        """The call's workflow."""
+        return self.request.place.record
 
 
 class RequestIds:

@@ -232,18 +232,17 @@ class Controller:
 
     def _accept(self, request: CallRequest) -> PendingCall:
         self.check_length(request.prompt.tokens, request.max_new_tokens)
-        record = self.records.get(request.workflow_id)
-        if record is None or not self.records.is_open(request.workflow_id):
-            raise CancelledCallError(f"workflow {request.workflow_id} has ended")
+        record, workflow_id = request.place.record, request.place.workflow_id
+        if not self.records.is_open(workflow_id) or self.records.get(workflow_id) is not record:
+            raise CancelledCallError(f"workflow {workflow_id} has ended")
         now = self.clock()
         entry = CallEntry(
             stage=request.stage,
-            branch=request.branch if request.join_id else None,
+            branch=request.place.shown_branch,
             ready_at=now - record.arrival,
             prompt_tokens=request.prompt.tokens,
         )
-        call = PendingCall(
-            next(self._call_ids), request, entry, record, asyncio.get_running_loop().create_future(), now
-        )
+        done = asyncio.get_running_loop().create_future()
+        call = PendingCall(next(self._call_ids), request, entry, done, now)
         self._exchange.accept(call)
         return call

@@ -14,7 +14,6 @@ from engine.controller.calls import CallResult, PendingCall, RequestIds
 from engine.controller.inquiries import Inquiries
 from engine.controller.journal import Journal
 from engine.controller.observer import NOBODY, Observer
-from engine.controller.prewarming import Prewarming
 from engine.controller.reports import Reports
 from engine.controller.timeline import WorkflowRecords
 from engine.controller.workers import WorkerTable, passes_reported, runtime_up
@@ -76,7 +75,6 @@ class Exchange:
             ev.CallSettled: self._call_settled,
             ev.WorkflowSettled: self._workflow_settled,
             ev.Joined: lambda decision: None,
-            **Prewarming(link, workers, self.pending, self._rids, self.handle).handlers,
         }
         self.inquiries = Inquiries(link, workers)
         self._cache_reports = CacheReports(link, self.handle)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
+from engine.controller.calls import Place
 from engine.controller.controller import Controller
 from engine.controller.timeline import BARE_CALL, EXTERNAL, WorkflowRecord
 from sched.errors import ConflictError, Failure, InvalidRequestError
@@ -28,17 +29,6 @@ class WorkflowTag:
     tenant: str = "default"
     last: bool = False
     session: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a call stands: its workflow and, with siblings, its join and branch."""
-
-    record: WorkflowRecord
-    stage: str
-    join_id: str | None
-    join_size: int
-    branch: int
 
 
 @dataclass(slots=True)
@@ -104,8 +94,9 @@ class ExternalWorkflows:
         progress.closing |= tag.last or tag.workflow_id is None
         siblings = tag.siblings * calls
         if siblings == 1:
-            return [Place(record, tag.stage, None, 1, 0)]
-        return [Place(record, tag.stage, *progress.join(tag.stage, siblings)) for _ in range(calls)]
+            return [Place(record)]
+        joined = (progress.join(tag.stage, siblings) for _ in range(calls))
+        return [Place(record, join_id, size, branch, ends_branch=True) for join_id, size, branch in joined]
 
     def leave(self, places: Sequence[Place], failure: Failure | None = None) -> None:
         """Note that calls of one ``enter`` ended (``failure``: why they did not finish).

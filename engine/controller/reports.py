@@ -8,7 +8,6 @@ from typing import Any
 from engine.controller.calls import PendingCall, RequestIds
 from engine.wire import messages as msg
 from sched import events as ev
-from sched.cache.prewarm import PREWARM_ATTEMPT
 from sched.clock import Clock
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure
@@ -18,7 +17,7 @@ _RETRYABLE = frozenset({"runtime_failure", "unavailable"})
 
 
 class Reports:
-    """Takes reports on ``pending`` calls and prewarmings; one on what is no longer live is dropped.
+    """Takes reports on ``pending`` calls; one on what is no longer live is dropped.
 
     ``handle`` gives the core an event.
     """
@@ -60,13 +59,7 @@ class Reports:
         if found := self._attempt(message.rid):
             found[0].chunks.put_nowait(message)
 
-    def _prewarmed(self, rid: str, *, done: bool) -> None:
-        number, attempt = self._rids.parse(rid) or (0, 0)
-        if attempt == PREWARM_ATTEMPT:
-            self._handle(ev.PrewarmEnded(number, done=done))
-
     def _finished(self, _identity: bytes, message: msg.Finished) -> None:
-        self._prewarmed(message.rid, done=True)
         if found := self._attempt(message.rid):
             call, attempt = found
             call.answer, call.answered_clock = message, self._clock()
@@ -86,7 +79,6 @@ class Reports:
             )
 
     def _failed(self, _identity: bytes, message: msg.Failed) -> None:
-        self._prewarmed(message.rid, done=False)
         if found := self._attempt(message.rid):
             call, attempt = found
             failure = Failure(message.code, message.message)

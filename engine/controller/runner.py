@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from engine.controller.calls import Place
 from engine.controller.steps import LiveSteps, Services
 from engine.controller.timeline import WorkflowRecord
 from sched.errors import Failure, NotFoundError, SluiceError, failure_of
@@ -72,7 +73,7 @@ class WorkflowRunner:
         controller = self._services.controller
         try:
             async with asyncio.timeout(self._timeout):
-                record.result = await program(LiveSteps(self._services, record))
+                record.result = await program(LiveSteps(self._services, Place(record)))
         except asyncio.CancelledError:
             controller.cancel_workflow(workflow_id, "its client went away")
             raise

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from engine.controller.calls import CallRequest
+from engine.controller.calls import CallRequest, Place
 from engine.controller.controller import Controller
-from engine.controller.timeline import SqlEntry, WorkflowRecord
+from engine.controller.timeline import SqlEntry
 from engine.controller.tokens import PromptEncoder
 from sched.errors import InvalidRequestError
 from sched.request import State
@@ -28,26 +28,13 @@ class Services:
     sql_timeout_seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Branch:
-    """Where in the workflow a program's steps stand: outside every fan-out, or in a branch of one."""
-
-    join_id: str | None = None
-    size: int = 1
-    index: int = 0
-
-    def path(self) -> str:
-        """Return a prefix that makes the ids of inner joins unique."""
-        return "" if self.join_id is None else f"{self.join_id}.{self.index}/"
-
-
 class LiveSteps:
     """Steps of one workflow, or of one branch of a fan-out in it; implements ``sched.workflow.Steps``."""
 
-    def __init__(self, services: Services, record: WorkflowRecord, branch: _Branch | None = None) -> None:
+    def __init__(self, services: Services, place: Place) -> None:
         self._services = services
-        self._record = record
-        self._branch = branch or _Branch()
+        self._place = place
+        self._record = place.record
         self._joins = 0
 
     @property
@@ -67,14 +54,11 @@ class LiveSteps:
         """Run one LLM call; see ``sched.workflow.Steps``."""
         prompt = await self._services.encoder.encode(segments)
         request = CallRequest(
-            workflow_id=self._record.spec.workflow_id,
+            place=self._place,
             stage=stage,
             prompt=prompt,
             sampling=params.sampling,
             max_new_tokens=params.max_new_tokens,
-            join_id=self._branch.join_id,
-            join_size=self._branch.size,
-            branch=self._branch.index,
         )
         return (await self._services.controller.generate(request)).generation()
 
@@ -86,7 +70,7 @@ class LiveSteps:
         started = clock()
         entry = SqlEntry(
             stage=stage,
-            branch=self._branch.index if self._branch.join_id else None,
+            branch=self._place.shown_branch,
             ready_at=started - self._record.arrival,
             statement=statement,
         )
@@ -120,14 +104,14 @@ class LiveSteps:
         if not branches:
             return []
         self._joins += 1
-        join_id = f"{self._branch.path()}{self._joins}"
+        join_id = _inner_join(self._place, self._joins)
         workflow_id = self._record.spec.workflow_id
         self._services.controller.open_join(workflow_id, join_id, len(branches))
 
         async def run(index: int, branch: Callable[[Steps], Awaitable[T]]) -> T:
-            place = _Branch(join_id, len(branches), index)
+            place = Place(self._record, join_id, len(branches), index)
             try:
-                return await branch(LiveSteps(self._services, self._record, place))
+                return await branch(LiveSteps(self._services, place))
             finally:
                 self._services.controller.end_branch(workflow_id, join_id, index)
 
@@ -139,6 +123,11 @@ class LiveSteps:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
         return [task.result() for task in tasks if not task.cancelled()]
+
+
+def _inner_join(place: Place, number: int) -> str:
+    """Return the id of a join that is begun at ``place``, its ``number``-th: unique in the workflow."""
+    return str(number) if place.join_id is None else f"{place.join_id}.{place.branch}/{number}"
 
 
 async def _settle(tasks: Sequence[asyncio.Task[T]], enough: Callable[[Sequence[T]], bool] | None) -> None:

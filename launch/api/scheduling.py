@@ -12,7 +12,7 @@ from engine.controller.timeline import CallEntry
 def scheduling(call: CallRequest, entry: CallEntry) -> dict[str, Any]:
     """Return the fields of ``answers.Scheduling`` for a finished call."""
     return {
-        "workflow_id": call.workflow_id,
+        "workflow_id": call.place.workflow_id,
         "stage": entry.stage,
         "runtime": entry.runtime,
         "attempts": entry.attempts,

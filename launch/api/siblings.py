@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
-from engine.controller.external import ExternalWorkflows, Place, WorkflowTag
+from engine.controller.calls import Place
+from engine.controller.external import ExternalWorkflows, WorkflowTag
 from sched.errors import Failure, SluiceError
 
 T = TypeVar("T")

@@ -15,6 +15,7 @@ from launch.controller.tuning_round import Task, verdict_of
 from launch.server.config import ControllerSpec
 from launch.shipped import placement_registry
 from sched.errors import ConflictError
+from sched.events import PlacementChanged
 from sched.runtime import RuntimeState
 from sched.sim.batching import RuntimeConfig
 from sched.sim.hardware import Gpu, gpu_of
@@ -127,7 +128,7 @@ class LiveTuner:
             self._apply(exchange)
 
     def _apply(self, exchange: Exchange) -> None:
-        exchange.dispatcher.placer.use(placement_registry().load(str(self._tuner.present)))
+        exchange.handle(PlacementChanged(placement_registry().load(str(self._tuner.present))))
         change = self._tuner.changes[-1]
         logger.warning(
             "placement %s → %s: %s, expected gain %.0f %%",

@@ -12,7 +12,6 @@ import orjson
 
 from launch.shipped import ordering_registry, placement_registry
 from sched.errors import ConfigError
-from sched.limits import PrewarmLimits
 from sched.sim.batching import RuntimeConfig
 from sched.sim.bounds import rate_bound
 from sched.sim.figures import ATTAINMENT, WARM_UP, Recording, WorkflowRecord, summarise
@@ -50,7 +49,6 @@ class Cell:
     window_tokens: int = 0
     early_ending: bool = False
     calibrated: bool = True
-    prewarm: float = 0.0
 
     @property
     def searches(self) -> bool:
@@ -147,7 +145,6 @@ class Cell:
                 window_tokens=self.window_tokens,
                 early_ending=self.early_ending,
                 calibrated=self.calibrated,
-                prewarm=PrewarmLimits(share=self.prewarm),
             ),
         )
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from launch.shipped import ordering_registry, placement_registry
+from sched.events import PlacementChanged
 from sched.sim.batching import RuntimeConfig
 from sched.sim.bounds import rate_bound
 from sched.sim.figures import WorkflowRecord
@@ -110,4 +111,4 @@ class _Live:
             verdict = self.tuner.search(*replace(self._replay, samples=samples).parts())
             if self.tuner.judge(verdict, now) is not None:
                 policy = placement_registry().load(str(self.tuner.present))
-                self._simulator.dispatcher.placer.use(policy)
+                self._simulator.feed(PlacementChanged(policy))

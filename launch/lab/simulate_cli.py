@@ -91,7 +91,6 @@ _COMMON = (
     "window_tokens",
     "early_ending",
     "calibrated",
-    "prewarm",
 )
 
 
@@ -155,10 +154,4 @@ def _add_workload(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         help="sent to a runtime ahead of its first tokens (two chunks)",
-    )
-    add(
-        "--prewarm",
-        type=float,
-        default=0.0,
-        help="share of a runtime's time for prefixes computed ahead of calls (0: off)",
     )

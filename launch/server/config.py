@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, with_config
 
-from sched.limits import Limits, PrewarmLimits
+from sched.limits import Limits
 
 EMBEDDED = "embedded"
 """The model path that stands for the embedded default model."""
@@ -81,9 +81,6 @@ class ServerConfig:
     admission: Annotated[str, _help("what is served: a shipped policy or module:attribute")] = "always"
     default_slo_seconds: Annotated[Seconds, _help("deadline of workflows whose request names none")] = 60.0
     window_tokens: Annotated[PositiveInt, _help("prompt tokens sent ahead to a runtime; more is held")] = 4096
-    prewarm: Annotated[
-        float, Field(ge=0, lt=1), _help("share of a runtime's time for prefixes ahead of calls (0: off)")
-    ] = 0.0
     max_waiting_calls: Annotated[PositiveInt, _help("waiting calls beyond which requests are refused")] = 1024
     call_timeout_seconds: Annotated[Seconds, _help("time limit of one call")] = 600.0
     start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
@@ -123,11 +120,7 @@ class ServerConfig:
 
     def limits(self) -> Limits:
         """Return the bounds of the core."""
-        return Limits(
-            window_tokens=self.window_tokens,
-            max_waiting_calls=self.max_waiting_calls,
-            prewarm=PrewarmLimits(share=self.prewarm),
-        )
+        return Limits(window_tokens=self.window_tokens, max_waiting_calls=self.max_waiting_calls)
 
 
 @with_config(_STRICT)

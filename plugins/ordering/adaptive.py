@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sched.policy import CallView, RuntimeView
+from sched.policy import PlacedCallView
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Adaptive:
         if not 0 <= self.share <= 1:
             raise ValueError(f"share must be between 0 and 1, not {self.share:g}")
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return the arrival, moved by the work done."""
         workflow = call.workflow
         remaining = call.lone_seconds + call.lone_rest_seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, Change, RuntimeView
+from sched.policy import Change, PlacedCallView
 
 
 class Edf:
@@ -18,6 +18,6 @@ class Edf:
     name = "edf"
     follows = frozenset({Change.DEADLINE})
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return the workflow's deadline."""
         return call.workflow.deadline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, RuntimeView
+from sched.policy import PlacedCallView
 
 
 class Fcfs:
@@ -15,6 +15,6 @@ class Fcfs:
 
     name = "fcfs"
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return when the call became ready."""
         return call.ready_at

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, RuntimeView
+from sched.policy import PlacedCallView
 
 
 class Las:
@@ -17,6 +17,6 @@ class Las:
 
     name = "las"
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return the seconds served so far."""
         return call.workflow.served_seconds

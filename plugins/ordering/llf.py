@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, Change, RuntimeView
+from sched.policy import Change, PlacedCallView
 
 
 class Llf:
@@ -21,6 +21,6 @@ class Llf:
     name = "llf"
     follows = frozenset({Change.DEADLINE})
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return the latest start that meets the deadline."""
-        return call.workflow.deadline - runtime.service_seconds(call) - call.lone_rest_seconds
+        return call.workflow.deadline - call.predicted_seconds - call.lone_rest_seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, RuntimeView
+from sched.policy import PlacedCallView
 
 
 class Lpm:
@@ -15,6 +15,6 @@ class Lpm:
 
     name = "lpm"
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
-        """Return minus the tokens cached on ``runtime``."""
-        return -float(runtime.cached_tokens(call))
+    def key(self, call: PlacedCallView, now: float) -> float:
+        """Return minus the tokens cached on its runtime."""
+        return -float(call.predicted_cached_tokens)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, RuntimeView
+from sched.policy import PlacedCallView
 
 
 class OldestWorkflow:
@@ -15,6 +15,6 @@ class OldestWorkflow:
 
     name = "oldest_workflow"
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return when the workflow arrived."""
         return call.workflow.arrival

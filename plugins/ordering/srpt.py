@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, RuntimeView
+from sched.policy import PlacedCallView
 
 
 class Srpt:
@@ -15,6 +15,6 @@ class Srpt:
 
     name = "srpt"
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return the remaining seconds of the workflow."""
-        return runtime.service_seconds(call) + call.lone_rest_seconds
+        return call.predicted_seconds + call.lone_rest_seconds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import CallView, Change, RuntimeView
+from sched.policy import Change, PlacedCallView
 
 
 class Urgency:
@@ -23,6 +23,6 @@ class Urgency:
     name = "urgency"
     follows = frozenset({Change.DEADLINE})
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
-        """Return the latest start that keeps the stage within its budget on ``runtime``."""
-        return call.stage_deadline - runtime.service_seconds(call)
+    def key(self, call: PlacedCallView, now: float) -> float:
+        """Return the latest start that keeps the stage within its budget."""
+        return call.stage_deadline - call.predicted_seconds

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from sched import events as ev
-from sched.cache.prewarm import PREWARM_ATTEMPT
 from sched.errors import Failure
 from sched.predict.latency import Chunks
 from sched.sim.agenda import Agenda, Turn
@@ -101,26 +100,20 @@ class SimCluster:
         if engine.end is not None:
             progress = engine.complete(now)
             for request in progress.first:
-                if request.attempt != PREWARM_ATTEMPT:
-                    self._feed(ev.FirstToken(request.call_id, request.attempt, request.cached_tokens))
+                self._feed(ev.FirstToken(request.call_id, request.attempt, request.cached_tokens))
             for request in progress.finished:
                 self._feed(_finished(request, now))
             if now >= slot.reported + _REPORT_SECONDS:
                 slot.reported = now
                 self._feed(ev.PassesReported(slot.name, engine.passes.take()))
         for request in engine.plan(now):
-            if request.attempt == PREWARM_ATTEMPT:
-                self._feed(ev.PrewarmEnded(request.call_id, done=False))
-                continue
             failure = Failure("runtime_failure", "the call doesn't fit the runtime's KV cache")
             self._feed(ev.CallFailed(request.call_id, request.attempt, failure, retryable=False))
         if engine.end is not None:
             self._schedule(slot)
 
 
-def _finished(request: SimRequest, now: float) -> ev.CallFinished | ev.PrewarmEnded:
-    if request.attempt == PREWARM_ATTEMPT:
-        return ev.PrewarmEnded(request.call_id, done=True)
+def _finished(request: SimRequest, now: float) -> ev.CallFinished:
     assert request.first_token_at is not None
     return ev.CallFinished(
         request.call_id,

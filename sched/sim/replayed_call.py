@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sched.cache.prewarm import PREWARM_ATTEMPT
-from sched.events import Dispatch, Prewarm, Rekey
-from sched.order import PREWARM_PRIORITY, queue_position
+from sched.events import Dispatch, Rekey
+from sched.order import queue_position
 from sched.sim.figures import CallRecord
-from sched.sim.prompt_chains import Prompt, piece_tokens
+from sched.sim.prompt_chains import Prompt
 from sched.sim.running_batch import SimRequest
 from sched.traces.trace_format import TraceCall
 
@@ -62,17 +61,3 @@ class SimCall:
             predicted_cached_tokens=sent.record.predicted_cached_tokens,
             output_tokens=self.call.output,
         )
-
-
-def prewarm_request(decision: Prewarm, pieces: tuple[int, ...], now: float) -> SimRequest:
-    """Return the request that computes a prefix: one output token, behind all calls."""
-    return SimRequest(
-        call_id=decision.number,
-        attempt=PREWARM_ATTEMPT,
-        position=queue_position(0.0, decision.number, PREWARM_PRIORITY),
-        pieces=pieces,
-        prompt_tokens=sum(map(piece_tokens, pieces)),
-        output_tokens=1,
-        max_new_tokens=1,
-        received_at=now,
-    )

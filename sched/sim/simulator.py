@@ -11,7 +11,6 @@ from functools import partial
 from sched import events as ev
 from sched.dispatcher import Dispatcher, Limits
 from sched.errors import Failure
-from sched.limits import PrewarmLimits
 from sched.policy import OrderingPolicy, PlacementPolicy
 from sched.request import CallSpec, State, WorkflowSpec
 from sched.sim.agenda import Agenda, Turn
@@ -20,8 +19,8 @@ from sched.sim.bounds import base_seconds, stage_seconds
 from sched.sim.cluster import SimCluster
 from sched.sim.figures import CallRecord, Recording, WorkflowRecord
 from sched.sim.hardware import Gpu
-from sched.sim.prompt_chains import PromptChains, piece_tokens
-from sched.sim.replayed_call import SimCall, prewarm_request
+from sched.sim.prompt_chains import PromptChains
+from sched.sim.replayed_call import SimCall
 from sched.traces.replay import Replay
 from sched.traces.trace_format import TraceCall, TraceWorkflow
 
@@ -44,7 +43,6 @@ class SimOptions:
     early_ending: bool = False
     tick_seconds: float = 0.0
     calibrated: bool = True
-    prewarm: PrewarmLimits = field(default_factory=PrewarmLimits)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,19 +71,17 @@ class Simulator:
         self._options = options or SimOptions()
         self._gpus = gpus
         self._agenda = Agenda()
-        self._cluster = SimCluster(gpus, config, self._agenda, self._feed)
+        self._cluster = SimCluster(gpus, config, self._agenda, self.feed)
         window = max(_MIN_WINDOW_TOKENS, 2 * self._cluster.longest_chunk)
         limits = Limits(
             window_tokens=self._options.window_tokens or window,
             max_waiting_calls=1_000_000,
             workflow_ttl_seconds=_NEVER_SECONDS,
-            prewarm=self._options.prewarm,
         )
         self.dispatcher = Dispatcher(placement, ordering, limits)
         self._events: deque[ev.Event] = deque()
         self._call_ids = itertools.count(1)
         self._chains = PromptChains()
-        self._prefixes: dict[int, tuple[int, ...]] = {}
         self._calls: dict[int, tuple[_Flight, SimCall]] = {}
         self._flights: dict[str, _Flight] = {}
         self._ended: list[WorkflowRecord] = []
@@ -93,9 +89,6 @@ class Simulator:
             ev.Dispatch: self._dispatch,
             ev.Rekey: lambda d: self._calls[d.call_id][1].rekey(d),
             ev.Abort: lambda d: self._cluster.abort(d.runtime, d.call_id, d.attempt),
-            ev.KeepPrefix: self._keep,
-            ev.DropPrefix: self._drop,
-            ev.Prewarm: self._prewarm,
             ev.CallSettled: self._settled,
             ev.WorkflowSettled: self._workflow_settled,
         }
@@ -121,7 +114,7 @@ class Simulator:
                 break
         return Recording(sorted(self._ended, key=lambda w: (w.arrival, w.id)), self._cluster.records())
 
-    def _feed(self, event: ev.Event) -> None:
+    def feed(self, event: ev.Event) -> None:
         """Hand an event to the dispatcher and carry out its decisions; one event after another."""
         self._events.append(event)
         if len(self._events) > 1:
@@ -134,7 +127,7 @@ class Simulator:
             self._events.popleft()
 
     def _tick(self) -> None:
-        self._feed(ev.Tick())
+        self.feed(ev.Tick())
         self._agenda.at(self._agenda.now + self._options.tick_seconds, Turn.WORKFLOW, self._tick)
 
     # --- workflows ------------------------------------------------------------------------------
@@ -149,7 +142,7 @@ class Simulator:
             tenant=workflow.tenant,
             database=workflow.database,
         )
-        self._feed(ev.WorkflowArrived(spec))
+        self.feed(ev.WorkflowArrived(spec))
         self._start(flight, replay.first())
 
     def _start(self, flight: _Flight, calls: Sequence[TraceCall]) -> None:
@@ -172,18 +165,18 @@ class Simulator:
                 ends_branch=flight.replay.ends_branch(call),
                 timeout_seconds=_NEVER_SECONDS,
             )
-            self._feed(ev.CallArrived(spec))
+            self.feed(ev.CallArrived(spec))
 
     def _end_call(self, flight: _Flight, call: TraceCall) -> None:
         """A call and its SQL are over."""
         if flight.over:
             return  # another call failed meanwhile
         if call.sql:
-            self._feed(ev.StatementEnded(flight.replay.workflow.id, call.stage, call.sql))
+            self.feed(ev.StatementEnded(flight.replay.workflow.id, call.stage, call.sql))
         ready, skipped = flight.replay.end(call)
         for other in skipped:
             if other.id in flight.open_calls:
-                self._feed(ev.CallCancelled(flight.open_calls[other.id], "the join is decided"))
+                self.feed(ev.CallCancelled(flight.open_calls[other.id], "the join is decided"))
         self._start(flight, ready)
         if flight.replay.done:
             self._end(flight, None)
@@ -191,7 +184,7 @@ class Simulator:
     def _end(self, flight: _Flight, failure: Failure | None) -> None:
         if not flight.over:
             flight.over = True
-            self._feed(ev.WorkflowEnded(flight.replay.workflow.id, failure))
+            self.feed(ev.WorkflowEnded(flight.replay.workflow.id, failure))
 
     def _settled(self, decision: ev.CallSettled) -> None:
         flight, sim_call = self._calls.pop(decision.call_id)
@@ -210,20 +203,6 @@ class Simulator:
     def _dispatch(self, decision: ev.Dispatch) -> None:
         _, sim_call = self._calls[decision.call_id]
         self._cluster.submit(decision.runtime, sim_call.send(decision, self._agenda.now))
-
-    def _keep(self, decision: ev.KeepPrefix) -> None:
-        pieces = self._calls[decision.call_id][1].prompt.pieces
-        ends = itertools.accumulate(map(piece_tokens, pieces))
-        self._prefixes[decision.prefix] = tuple(
-            piece for piece, end in zip(pieces, ends, strict=True) if end <= decision.tokens
-        )
-
-    def _drop(self, decision: ev.DropPrefix) -> None:
-        del self._prefixes[decision.prefix]
-
-    def _prewarm(self, decision: ev.Prewarm) -> None:
-        request = prewarm_request(decision, self._prefixes[decision.prefix], self._agenda.now)
-        self._cluster.submit(decision.runtime, request)
 
     def _workflow_settled(self, decision: ev.WorkflowSettled) -> None:
         flight = self._flights.pop(decision.workflow_id)

@@ -7,11 +7,11 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from engine.controller.calls import CallRequest, CallResult
+from engine.controller.calls import CallRequest, CallResult, Place
 from engine.controller.controller import Controller
 from engine.controller.exchange import Exchange, ExchangeOptions
+from engine.controller.timeline import WorkflowRecord
 from engine.controller.tokens import prompt_from_ids
 from engine.controller.workers import WorkerTable
 from engine.wire.link import RouterLink
@@ -82,34 +82,33 @@ class Traffic:
     async def workflow(self, number: int) -> None:
         """Run one workflow to its end."""
         spec = WorkflowSpec(workflow_id=f"w{number}", slo_seconds=600.0)
-        self._controller.open_workflow(spec)
+        record = self._controller.open_workflow(spec)
         context = [*self._random.choice(self._schemas), *self._tokens(20, 60)]
-        await self._call(spec, "link", context)
+        await self._call(record, "link", context)
         self._controller.open_join(spec.workflow_id, "candidates", 3)
-        siblings = [self._call(spec, "generate", [*context, *self._tokens(1, 60)], i) for i in range(3)]
+        siblings = [self._call(record, "generate", [*context, *self._tokens(1, 60)], i) for i in range(3)]
         if self._together:
             await asyncio.gather(*siblings)
         else:
             for sibling in siblings:
                 await sibling
         for _ in range(2):
-            answer = await self._call(spec, "revise", context)
+            answer = await self._call(record, "revise", context)
             context = [*context, *answer.output_ids, *self._tokens(5, 40)]
         self._controller.end_workflow(spec.workflow_id)
 
     async def _call(
-        self, spec: WorkflowSpec, stage: str, context: Sequence[int], branch: int | None = None
+        self, record: WorkflowRecord, stage: str, context: Sequence[int], branch: int | None = None
     ) -> CallResult:
-        join: dict[str, Any] = {}
+        place = Place(record)
         if branch is not None:
-            join = {"join_id": "candidates", "join_size": 3, "branch": branch, "ends_branch": True}
+            place = Place(record, "candidates", 3, branch, ends_branch=True)
         request = CallRequest(
-            workflow_id=spec.workflow_id,
+            place=place,
             stage=stage,
             prompt=prompt_from_ids([*self._templates[stage], *context]),
             sampling={"temperature": 0.0, "ignore_eos": True},
             max_new_tokens=self._random.randint(4, 48),
-            **join,
         )
         result = await self._controller.generate(request)
         assert result.entry.decision is not None

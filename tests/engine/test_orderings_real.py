@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from engine.controller.calls import CallRequest
+from engine.controller.calls import CallRequest, Place
 from engine.controller.tokens import prompt_from_ids
 from sched.request import WorkflowSpec
 from tests.engine.cache_traffic import controlled
@@ -30,20 +30,19 @@ async def test_the_last_and_most_urgent_call(real: RealWorker, ordering: str, be
 
         async def call(tokens: int, slo_seconds: float) -> None:
             spec = WorkflowSpec(workflow_id=f"{ordering}-{tokens}", slo_seconds=slo_seconds)
-            controller.open_workflow(spec)
+            record = controller.open_workflow(spec)
             sampling = {"ignore_eos": True}
             prompt = prompt_from_ids(PROMPT)
-            workflow = spec.workflow_id
             await controller.generate(
                 CallRequest(
-                    workflow_id=workflow,
+                    place=Place(record),
                     stage="probe",
                     prompt=prompt,
                     sampling=sampling,
                     max_new_tokens=tokens,
                 )
             )
-            controller.end_workflow(workflow)
+            controller.end_workflow(spec.workflow_id)
 
         with real.gate.held():
             calls = []

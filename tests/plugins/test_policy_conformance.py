@@ -65,6 +65,8 @@ def calls(draw: st.DrawFn, sequence: st.SearchStrategy[int] = st.integers(0, 10*
         stage_deadline=ready_at + draw(st.integers(-1000, 1000)),
     )
     call.rest_seconds, call.lone_rest_seconds, call.lone_seconds = draw(_ms), draw(_ms), draw(_ms)
+    call.predicted_seconds = draw(_ms)
+    call.predicted_cached_tokens = draw(st.integers(0, spec.prompt_tokens - 1))
     call.popular_tokens = draw(st.integers(0, 20_000))
     call.pace = Pace(draw(_ms), draw(st.floats(0, 100)))
     call.workflow.base_seconds, call.workflow.served_seconds = draw(_ms), draw(_ms)
@@ -147,22 +149,20 @@ def test_a_placement_is_one_of_the_runtimes(
 
 
 @orderings
-@given(call=calls(), other=calls(), runtime=_stub("r0"), now=_ms)
-def test_a_key_depends_on_its_inputs_alone(
-    name: str, call: Call, other: Call, runtime: RuntimeStub, now: float
-) -> None:
+@given(call=calls(), other=calls(), now=_ms)
+def test_a_key_depends_on_its_inputs_alone(name: str, call: Call, other: Call, now: float) -> None:
     """A key is finite and the same when asked again, by another instance or after other calls."""
     policy: OrderingPolicy = ordering_registry().load(name)
-    first = untouched((call, runtime), lambda: policy.key(call, runtime, now))
+    first = untouched(call, lambda: policy.key(call, now))
     assert math.isfinite(first)
-    policy.key(other, runtime, now + 1.0)
-    assert policy.key(call, runtime, now) == first
-    assert ordering_registry().load(name).key(call, runtime, now) == first
+    policy.key(other, now + 1.0)
+    assert policy.key(call, now) == first
+    assert ordering_registry().load(name).key(call, now) == first
 
 
 @orderings
-@given(data=st.data(), runtime=_stub("r0"), size=st.integers(1, 8))
-def test_an_order_is_total(name: str, data: st.DataObject, runtime: RuntimeStub, size: int) -> None:
+@given(data=st.data(), size=st.integers(1, 8))
+def test_an_order_is_total(name: str, data: st.DataObject, size: int) -> None:
     """However calls come in they leave in one order; equal keys leave by sequence."""
     policy = ordering_registry().load(name)
     waiting = [data.draw(calls(st.just(sequence))) for sequence in range(size)]
@@ -171,13 +171,12 @@ def test_an_order_is_total(name: str, data: st.DataObject, runtime: RuntimeStub,
     twin.workflow, twin.rest_seconds = model.workflow, model.rest_seconds
     twin.expected_output_tokens = model.expected_output_tokens
     twin.lone_seconds, twin.lone_rest_seconds = model.lone_seconds, model.lone_rest_seconds
+    twin.predicted_seconds = model.predicted_seconds
+    twin.predicted_cached_tokens = model.predicted_cached_tokens
     waiting.append(twin)
 
     def order(of: list[Call]) -> list[int]:
-        return [
-            c.sequence
-            for c in sorted(of, key=lambda c: queue_position(policy.key(c, runtime, 0.0), c.sequence))
-        ]
+        return [c.sequence for c in sorted(of, key=lambda c: queue_position(policy.key(c, 0.0), c.sequence))]
 
     expected = order(waiting)
     assert order(data.draw(st.permutations(waiting))) == expected
@@ -185,32 +184,28 @@ def test_an_order_is_total(name: str, data: st.DataObject, runtime: RuntimeStub,
 
 
 @orderings
-@given(call=calls(), runtime=_stub("r0"), now=_ms, seconds=st.integers(1, 1000), left=st.integers(1, 4))
+@given(call=calls(), now=_ms, seconds=st.integers(1, 1000), left=st.integers(1, 4))
 def test_an_order_follows_what_its_keys_depend_on(
-    name: str, call: Call, runtime: RuntimeStub, now: float, seconds: int, left: int
+    name: str, call: Call, now: float, seconds: int, left: int
 ) -> None:
     """A policy whose key another deadline or a sibling's end would change says so, and is asked again."""
     policy = ordering_registry().load(name)
     follows = policy.follows if isinstance(policy, FollowingPolicy) else frozenset()
-    before = policy.key(call, runtime, now)
+    before = policy.key(call, now)
     call.workflow.joins["j"] = Join(left)
-    assert policy.key(call, runtime, now) == before or Change.SIBLINGS in follows
-    before = policy.key(call, runtime, now)
+    assert policy.key(call, now) == before or Change.SIBLINGS in follows
+    before = policy.key(call, now)
     call.workflow.deadline += seconds
     call.stage_deadline += seconds
-    assert policy.key(call, runtime, now) == before or Change.DEADLINE in follows
+    assert policy.key(call, now) == before or Change.DEADLINE in follows
 
 
 @orderings
-@given(
-    queue=st.lists(calls(), min_size=2, max_size=6), runtime=_stub("r0"), now=_ms, wait=st.integers(0, 10**6)
-)
-def test_an_order_outlasts_waiting(
-    name: str, queue: list[Call], runtime: RuntimeStub, now: float, wait: int
-) -> None:
+@given(queue=st.lists(calls(), min_size=2, max_size=6), now=_ms, wait=st.integers(0, 10**6))
+def test_an_order_outlasts_waiting(name: str, queue: list[Call], now: float, wait: int) -> None:
     """A key is computed once, so the order at any later time must be the one it gave."""
     policy = ordering_registry().load(name)
-    early, late = ([policy.key(c, runtime, at) for c in queue] for at in (now, now + wait))
+    early, late = ([policy.key(c, at) for c in queue] for at in (now, now + wait))
     assert sorted(range(len(queue)), key=early.__getitem__) == sorted(range(len(queue)), key=late.__getitem__)
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launch.api.native.native_bodies import GenerateBody
-from sched.order import PREWARM_PRIORITY, queue_position
+from sched.order import queue_position
 
 
 @given(
@@ -25,12 +23,3 @@ def test_the_priority_is_zero_unless_asked_for() -> None:
     """A call without one stands among those that ask for 0, behind 1 and before -1."""
     assert queue_position(5.0, 1) == queue_position(5.0, 1, 0)
     assert queue_position(5.0, 1, 1) < queue_position(5.0, 1) < queue_position(5.0, 1, -1)
-
-
-def test_prewarming_stands_behind_every_client() -> None:
-    """Also behind one that asks for the smallest priority there is, however late it came."""
-    smallest = -(2**31)
-    assert GenerateBody(text="x", priority=smallest).priority == smallest
-    with pytest.raises(ValueError, match="priority"):
-        GenerateBody(text="x", priority=smallest - 1)
-    assert queue_position(0.0, 1, PREWARM_PRIORITY) > queue_position(1e9, 10**9, smallest)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from launch.shipped import placement_registry
 from sched import events as ev
 from sched.events import CacheScope
 from sched.policy import CallView, Placement, RuntimeView
@@ -63,6 +64,21 @@ def test_a_policy_may_index_the_runtimes_of_a_retry() -> None:
     cluster.call(1)
     cluster.fail(1)
     assert cluster.sent[1].attempt == 2
+
+
+def test_another_placement_policy_takes_over_with_the_next_call() -> None:
+    """The call that waits stays where it was placed; the one that comes then is placed by the new policy,
+    and its decision says so."""
+    cluster = SimpleCluster(make_dispatcher(FaultyPlacement(), window_tokens=100), ["r0", "r1"])
+    cluster.workflow()
+    cluster.call(1)
+    cluster.call(2)
+    assert cluster.feed(ev.PlacementChanged(placement_registry().load("least_outstanding"))) == []
+    (sent,) = cluster.call(3)
+    assert isinstance(sent, ev.Dispatch)
+    assert (sent.runtime, sent.record.placement) == ("r1", "least_outstanding")
+    cluster.finish(1)
+    assert cluster.sent[2].runtime == "r0"
 
 
 def test_a_call_is_placed_by_what_is_cached_now() -> None:

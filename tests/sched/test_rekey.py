@@ -8,7 +8,7 @@ import pytest
 
 from plugins.ordering.urgency import Urgency
 from sched import events as ev
-from sched.policy import CallView, Change, FollowingPolicy, OrderingPolicy, RuntimeView
+from sched.policy import Change, FollowingPolicy, OrderingPolicy, PlacedCallView
 from sched.request import State
 from tests.factories import DeadlineAndSiblings, SimpleCluster, StageKeyOrdering, chain, make_dispatcher
 
@@ -19,10 +19,10 @@ class CountingUrgency(Urgency):
     def __init__(self) -> None:
         self.asked: Counter[int] = Counter()
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return ``Urgency``'s key."""
         self.asked[call.sequence] += 1
-        return super().key(call, runtime, now)
+        return super().key(call, now)
 
 
 class FailsLater(DeadlineAndSiblings):
@@ -31,12 +31,12 @@ class FailsLater(DeadlineAndSiblings):
     def __init__(self) -> None:
         self.seen: set[int] = set()
 
-    def key(self, call: CallView, runtime: RuntimeView, now: float) -> float:
+    def key(self, call: PlacedCallView, now: float) -> float:
         """Return a key the first time."""
         if call.sequence in self.seen:
             raise RuntimeError("no idea")
         self.seen.add(call.sequence)
-        return super().key(call, runtime, now)
+        return super().key(call, now)
 
 
 def busy(window_tokens: int, ordering: str | OrderingPolicy = "urgency") -> SimpleCluster:

@@ -56,8 +56,8 @@ class EndedCall:
                 outline=outline,
                 output_tokens=max(1, round(output)),
                 max_new_tokens=request.max_new_tokens,
-                join_id=request.join_id,
-                branch=request.branch,
+                join_id=request.place.join_id,
+                branch=request.place.branch,
             )
 
         return end

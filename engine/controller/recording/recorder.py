@@ -78,7 +78,7 @@ class Recorder:
 
     def call_settled(self, call: PendingCall) -> None:
         """Keep a call until its workflow ends."""
-        self._put(_Call(call.request.workflow_id, call.request.prompt, EndedCall.of(call)))
+        self._put(_Call(call.request.place.workflow_id, call.request.prompt, EndedCall.of(call)))
 
     def workflow_settled(self, record: WorkflowRecord) -> None:
         """Have the workflow written if it finished."""

@@ -8,8 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
 
-from engine.controller.calls import CallRequest
-from engine.controller.external import Place, WorkflowTag
+from engine.controller.calls import CallRequest, Place
+from engine.controller.external import WorkflowTag
 from engine.controller.tokens import Prompt, prompt_from_ids
 from launch.api.answer_models import AbortAnswer, GenerateAnswer
 from launch.api.error_answers import error_body, error_docs
@@ -122,7 +122,9 @@ async def _entered(
     limits = [_checked_limit(services, batch.field, item, prompts[item.prompt]) for item in batch.items]
     async with entered(services.external, tag, len(batch.items)) as places:
         each = zip(batch.items, limits, places, strict=True)
-        yield [_call(body, item, prompts[item.prompt], limit, place) for item, limit, place in each]
+        yield [
+            _call(body, item, prompts[item.prompt], limit, tag.stage, place) for item, limit, place in each
+        ]
 
 
 def _checked_limit(services: ApiServices, field: str, item: Item, prompt: Prompt) -> int:
@@ -146,17 +148,15 @@ def _checked_limit(services: ApiServices, field: str, item: Item, prompt: Prompt
     return limit
 
 
-def _call(body: GenerateBody, item: Item, prompt: Prompt, max_new_tokens: int, place: Place) -> CallRequest:
+def _call(
+    body: GenerateBody, item: Item, prompt: Prompt, max_new_tokens: int, stage: str, place: Place
+) -> CallRequest:
     return CallRequest(
-        workflow_id=place.record.spec.workflow_id,
-        stage=place.stage,
+        place=place,
+        stage=stage,
         prompt=prompt,
         sampling=item.sampling.model_dump(exclude={"max_new_tokens", "n"}, exclude_none=True),
         max_new_tokens=max_new_tokens,
-        join_id=place.join_id,
-        join_size=place.join_size,
-        branch=place.branch,
-        ends_branch=place.join_id is not None,
         priority=body.priority,
         logprobs=item.logprobs,
         stream=body.stream,

@@ -7,9 +7,9 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from engine.controller.calls import CallRequest, CallResult
+from engine.controller.calls import CallRequest, CallResult, Place
 from engine.controller.controller import Controller
-from engine.controller.external import Place, WorkflowTag
+from engine.controller.external import WorkflowTag
 from engine.controller.tokens import Prompt
 from engine.wire.messages import Chunk
 from launch.api.openai.request_models import OpenAiBody
@@ -119,15 +119,11 @@ def _call(asked: Asked, place: Place, prompt: Prompt, limit: int) -> CallRequest
     if asked.top_logprobs is not None:
         logprobs = {"return_logprob": True, "top_logprobs_num": asked.top_logprobs}
     return CallRequest(
-        workflow_id=place.record.spec.workflow_id,
-        stage=place.stage,
+        place=place,
+        stage=asked.tag.stage,
         prompt=prompt,
         sampling=asked.defaults | asked.body.sampling(),
         max_new_tokens=limit,
-        join_id=place.join_id,
-        join_size=place.join_size,
-        branch=place.branch,
-        ends_branch=place.join_id is not None,
         stream=asked.body.stream,
         priority=asked.body.priority,
         logprobs=logprobs,

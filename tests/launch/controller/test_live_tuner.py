@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from engine.controller.calls import PendingCall
+from engine.controller.calls import CallRequest, PendingCall, Place
 from engine.controller.exchange import Exchange
 from engine.controller.timeline import CallEntry, SqlEntry, WorkflowRecord
 from launch.controller.live_tuner import LiveTuner
@@ -19,7 +19,7 @@ from launch.server.plan import Plan
 from launch.server.resolve import resolve
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.errors import ConflictError
-from sched.events import RuntimeUp
+from sched.events import Event, PlacementChanged, RuntimeUp
 from sched.predict.speed import Chunks, Speed
 from sched.request import State
 from sched.sim.prompt_chains import PromptChains
@@ -48,14 +48,8 @@ def call(record: WorkflowRecord, stage: str, begin: float, end: float, **changes
     arrival; ``changes``: ``family`` of its prompt, ``tokens`` of it, ``branch`` of join "j", ``output``."""
     tokens, output, branch = changes.get("tokens", 320), changes.get("output", 20), changes.get("branch")
     prompt = segmented((SegmentKind.CONTEXT, 10_000 * changes.get("family", 1), tokens))
-    request = SimpleNamespace(
-        workflow_id=record.spec.workflow_id,
-        stage=stage,
-        prompt=prompt,
-        max_new_tokens=64,
-        join_id=None if branch is None else "j",
-        branch=branch or 0,
-    )
+    place = Place(record) if branch is None else Place(record, "j", branch=branch)
+    request = CallRequest(place=place, stage=stage, prompt=prompt, sampling={}, max_new_tokens=64)
     entry = CallEntry(stage=stage, branch=branch, ready_at=begin, state=State.FINISHED)
     entry.total_seconds, entry.output_tokens = end - begin, output
     record.add(entry)
@@ -137,6 +131,13 @@ class Server:
         for name, factor in (("fast", 1.0), ("slow", 6.0)):
             speed = Speed(prefill=1e-4 * factor, decode=0.01 * factor, overhead=0.001)
             cluster.feed(RuntimeUp(name, 100_000, 8, speed, Chunks(2048)))
+        self.policies: list[Any] = []
+
+    def handle(self, event: Event) -> None:
+        """Give the dispatcher an event, and note the policy that it brings."""
+        assert isinstance(event, PlacementChanged)
+        assert self.dispatcher.handle(event, self.clock()) == []
+        self.policies.append(event.policy)
 
     def clock(self) -> float:
         return 30.0
@@ -169,11 +170,10 @@ async def test_a_round_takes_a_better_setting_over() -> None:
     [change] = told["changes"]
     assert (change["at"], change["before"]) == (30.0, "hexgen_flow?alpha=0.2")
     assert told["setting"] == change["after"] != change["before"]
-    policy: Any = server.dispatcher.placer._placement
-    assert policy.alpha > 0.2
+    [better] = server.policies
+    assert better.alpha > 0.2
     tuner.revert("enough")
-    policy = server.dispatcher.placer._placement
-    assert policy.alpha == 0.2
+    assert server.policies[1].alpha == 0.2
     await tuner.close()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.controller.calls import CallRequest, PendingCall
+from engine.controller.calls import CallRequest, PendingCall, Place
 from engine.controller.recording.recorder import Recorder
 from engine.controller.timeline import CallEntry, SqlEntry, WorkflowRecord
 from engine.controller.tokens import Prompt
@@ -40,24 +40,17 @@ class Server:
         seconds: tuple[float, float],
         state: State = State.FINISHED,
         asked: Prompt = PROMPT,
-        **request: Any,
+        **join: Any,
     ) -> None:
         """Let a call run from one second of its workflow to another."""
         self._calls += 1
         ready, ended = seconds
-        branch = request.get("branch") if request.get("join_id") else None
-        entry = CallEntry(stage=stage, branch=branch, ready_at=ready, state=state)
+        place = Place(record, **join)
+        entry = CallEntry(stage=stage, branch=place.shown_branch, ready_at=ready, state=state)
         entry.total_seconds = ended - ready
         record.add(entry)
-        made = CallRequest(
-            workflow_id=record.spec.workflow_id,
-            stage=stage,
-            prompt=asked,
-            sampling={},
-            max_new_tokens=64,
-            **request,
-        )
-        call = PendingCall(self._calls, made, entry, record, asyncio.Future(loop=_LOOP), 0.0)
+        made = CallRequest(place=place, stage=stage, prompt=asked, sampling={}, max_new_tokens=64)
+        call = PendingCall(self._calls, made, entry, asyncio.Future(loop=_LOOP), 0.0)
         if state is State.FINISHED:
             call.answer = _answer(20)
         self.recorder.call_settled(call)

@@ -185,6 +185,12 @@ async def test_the_larger_priority_is_sent_first_and_equals_keep_their_order() -
         assert await _order(api, [0, -1, 2, 0, 7]) == [7, 2, 0, 0, -1]
 
 
+async def test_the_bounds_of_priority_are_allowed() -> None:
+    """Those of a signed int32; the smallest is sent last."""
+    async with api_stack(window_tokens=3) as api:
+        assert await _order(api, [-(2**31), 0, 2**31 - 1]) == [2**31 - 1, 0, -(2**31)]
+
+
 async def test_the_decision_says_the_priority() -> None:
     """A client sees what counted."""
     async with api_stack() as api:

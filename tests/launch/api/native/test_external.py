@@ -5,8 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import pytest
+
+from engine.controller.calls import CallRequest, Place
 from engine.controller.external import ExternalWorkflows, WorkflowTag
-from sched.errors import Failure
+from engine.controller.tokens import prompt_from_ids
+from sched.errors import CancelledCallError, Failure
+from tests.factories import workflow_spec
 from tests.launch.api.api_stack import Api, api_stack
 from tests.waiting import reached
 
@@ -52,6 +57,24 @@ async def test_a_sibling_that_ends_is_a_branch_that_ends() -> None:
         await _call(api, stage="draft", siblings=3)
         (join,) = api.dispatcher.book.workflows["agent-7"].joins.values()
         assert (join.size, join.left) == (3, 1)
+
+
+async def test_a_call_of_a_workflow_that_has_ended_does_not_join_its_namesake() -> None:
+    """An id may come again; the call is refused all the same."""
+    async with api_stack() as api:
+        first = api.controller.open_workflow(workflow_spec("twice"))
+        api.controller.end_workflow("twice")
+        second = api.controller.open_workflow(workflow_spec("twice"))
+        call: dict[str, Any] = {
+            "stage": "s",
+            "prompt": prompt_from_ids([1]),
+            "sampling": {},
+            "max_new_tokens": 1,
+        }
+        with pytest.raises(CancelledCallError):
+            await api.controller.generate(CallRequest(place=Place(first), **call))
+        await api.controller.generate(CallRequest(place=Place(second), **call))
+        assert (len(first.entries), len(second.entries)) == (0, 1)
 
 
 async def test_a_workflow_keeps_its_database() -> None:

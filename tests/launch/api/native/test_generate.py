@@ -191,6 +191,7 @@ BAD_BODIES: list[tuple[dict[str, Any], int, str]] = [
     ({"return_logprob": True, "logprob_start_len": 4}, 400, "logprob_start_len"),
     ({"top_logprobs_num": -1}, 422, "top_logprobs_num"),
     ({"priority": 2**31}, 422, "priority"),
+    ({"priority": -(2**31) - 1}, 422, "priority"),
     ({"lora_path": "adapter"}, 400, "lora_path"),
     ({"image_data": "x.png"}, 400, "image_data"),
     ({"sampling_params": [{}]}, 400, "sampling_params"),
