@@ -133,10 +133,7 @@ class RuntimeState:
         if not share:
             return False
         owner, tokens = self.cache.awaited(call.spec.call_id, call.blocks, call.prompt_tokens)
-        if owner is None or tokens < share:
-            return False
-        computing = self.calls.get(owner)
-        return computing is not None and computing.state is State.DISPATCHED
+        return owner is not None and tokens >= share and self.calls[owner].state is State.DISPATCHED
 
     @property
     def _step_seconds(self) -> float:
