@@ -1,4 +1,4 @@
-"""The core's belief about each runtime: outstanding work, prefix cache, speed, and the calls held for it."""
+"""The core's belief about each runtime: outstanding work, prefix cache, speed."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ from collections.abc import Iterator
 
 from sched.cache.belief import CacheBelief
 from sched.events import CacheFlushed, CacheReported, CallFinished, RuntimeUp
-from sched.held import HeldCalls
 from sched.load import Load
 from sched.policy import CallView
 from sched.predict.latency import Chunks, LatencyModel, Speed
 from sched.predict.outlook import Outlook
 from sched.predict.watch import Watch
 from sched.request import Call, State
+from sched.window import SendingWindow
 
 
 class RuntimeState:
-    """One ready runtime; implements ``sched.policy.RuntimeView``.
-
-    ``window_tokens`` bounds the uncached prompt tokens that are sent but not yet answered by a first
-    token: enough that the runtime never idles, while the rest is held here, where it can still be
-    re-ordered, re-placed or cancelled for free.
-    """
+    """One ready runtime; implements ``sched.policy.RuntimeView``.  ``window_tokens`` as in ``Limits``."""
 
     def __init__(
         self,
@@ -37,7 +32,7 @@ class RuntimeState:
         self.name = name
         self.max_total_tokens = max_total_tokens
         self.max_running_requests = max_running_requests
-        self.window_tokens = window_tokens
+        self.window = SendingWindow(name, window_tokens)
         self.latency = LatencyModel.calibrated(speed, chunks) if speed else LatencyModel(chunks=chunks)
         self.load = Load()
         self.cache = CacheBelief(max_total_tokens, overlap=overlap)
@@ -47,9 +42,6 @@ class RuntimeState:
         self.new_tokens = 0
         self.outlook = Outlook(self.latency, self.load)
         self._watch = Watch(self.latency, self.load)
-        self._held = HeldCalls(name)
-        self._sent_tokens = 0
-        self._sent_calls = 0
 
     @classmethod
     def of(cls, event: RuntimeUp, window_tokens: int) -> RuntimeState:
@@ -72,12 +64,12 @@ class RuntimeState:
     @property
     def held_calls(self) -> int:
         """Calls placed here and not sent."""
-        return len(self.calls) - self._sent_calls
+        return len(self.calls) - self.window.sent_calls
 
     @property
     def sent_tokens(self) -> int:
         """Uncached prompt tokens sent and not yet answered by a first token."""
-        return self._sent_tokens
+        return self.window.sent_tokens
 
     @property
     def lone_decode_seconds(self) -> float:
@@ -112,12 +104,12 @@ class RuntimeState:
         self.new_tokens += call.uncached_tokens
         self.load.add(call)
         self.cache.placed(call.spec.call_id, call.blocks)
-        self._held.push(call)
+        self.window.held.push(call)
 
     def reorder(self, call: Call) -> None:
         """Give a held call the place of its new key."""
-        self._held.compact(len(self.calls))
-        self._held.push(call)
+        self.window.held.compact(len(self.calls))
+        self.window.held.push(call)
 
     def take_sendable(self, now: float) -> Iterator[Call]:
         """Yield held calls in order while the window has room; the caller dispatches each at once.
@@ -125,19 +117,10 @@ class RuntimeState:
         Each is predicted anew before, since the cache may hold another part of it than when it was placed.
         """
         self.cache.pass_time(now)
-        while self._sent_tokens < self.window_tokens and (call := self._held.first()) is not None:
-            if self._waits_for_prefix(call):
-                self._held.set_aside()
-                continue
-            self._predict(call)
-            if self._sent_tokens and self._sent_tokens + call.uncached_tokens > self.window_tokens:
-                return
-            self._held.take()
-            call.alone = self._sent_calls == 0
-            if self._sent_tokens == 0 and not call.alone:
+        while (call := self.window.take(self._waits_for_prefix, self._predict)) is not None:
+            prefills_alone = self.sent_tokens == call.uncached_tokens
+            if prefills_alone and not call.alone:
                 self._watch.sent(call.spec.call_id)
-            self._sent_calls += 1
-            self._sent_tokens += call.uncached_tokens
             self.cache.sent(
                 call.spec.call_id, call.blocks, now, idle=call.alone, step_seconds=self._step_seconds
             )
@@ -150,10 +133,7 @@ class RuntimeState:
         if not share:
             return False
         owner, tokens = self.cache.awaited(call.spec.call_id, call.blocks, call.prompt_tokens)
-        if owner is None or tokens < share:
-            return False
-        computing = self.calls.get(owner)
-        return computing is not None and computing.state is State.DISPATCHED
+        return owner is not None and tokens >= share and self.calls[owner].state is State.DISPATCHED
 
     @property
     def _step_seconds(self) -> float:
@@ -174,13 +154,12 @@ class RuntimeState:
             self.outlook.flushed()
 
     def first_token(self, call: Call, cached_tokens: int, now: float) -> None:
-        """Give the window back what the call's prefill took, of which ``cached_tokens`` were cached."""
-        self._sent_tokens -= call.uncached_tokens
+        """Note that a call's prompt is computed; ``cached_tokens`` of it were cached."""
+        self.window.first_token(call)
         self.cache.first_token(call.spec.call_id, now, step_seconds=self._step_seconds)
         self.outlook.first_token(call, cached_tokens)
         self.load.start(call)
         self._watch.first_token(call.spec.call_id, call.prompt_tokens - cached_tokens, now)
-        self._held.look_again()
 
     def finished(self, call: Call, event: CallFinished, now: float) -> None:
         """Learn from a call that ended well, and release it."""
@@ -200,18 +179,13 @@ class RuntimeState:
         """Forget a call that leaves this runtime; call it before the state changes."""
         if self.calls.pop(call.spec.call_id, None) is None:
             return
-        if call.state is not State.WAITING:
-            self._sent_calls -= 1
+        self.window.released(call)
         self.cache.ended(call.spec.call_id)
         self._watch.forget(call.spec.call_id)
         self.outlook.forget(call.spec.call_id)
         self.load.remove(call, started=call.state is State.RUNNING)
-        self._held.look_again()
-        if call.state is State.DISPATCHED:
-            self._sent_tokens -= call.uncached_tokens
         self.outstanding_seconds -= call.predicted_seconds
         self.lone_outstanding_seconds -= call.predicted_lone_seconds
         if not self.calls:
             # Sums of floats drift; an idle runtime is exactly idle.
             self.outstanding_seconds = self.lone_outstanding_seconds = 0.0
-            self._sent_tokens = 0

@@ -168,11 +168,11 @@ class Referee:
         assert runtime.held_calls == len(held)
         assert runtime.sent_tokens == tokens
         assert runtime.outstanding_seconds == pytest.approx(sum(c.predicted_seconds for c in mine), abs=1e-9)
-        assert tokens <= runtime.window_tokens or len(prefilling) == 1, "the window was overrun"
+        assert tokens <= runtime.window.tokens or len(prefilling) == 1, "the window was overrun"
         if held:
             first = min(held, key=lambda c: queue_position(c.key, c.sequence, c.spec.priority))
             assert tokens, "a runtime idles though calls are held for it"
-            assert tokens + first.uncached_tokens > runtime.window_tokens
+            assert tokens + first.uncached_tokens > runtime.window.tokens
         if not mine:
             assert runtime.outstanding_seconds == 0.0, "an idle runtime is exactly idle"
 

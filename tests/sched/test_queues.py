@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -24,6 +25,42 @@ class Noting(FaultyPlacement):
         """Return the first runtime."""
         self.cached.append(runtimes[0].cached_tokens(call))
         return super().place(call, runtimes, now)
+
+
+class Sharing(FaultyPlacement):
+    """Has calls wait for so many tokens that are just being computed for another one."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+
+    def place(self, call: CallView, runtimes: Sequence[RuntimeView], now: float) -> Placement:
+        """Return the first runtime."""
+        return replace(super().place(call, runtimes, now), share_tokens=self.tokens)
+
+
+def sharing(tokens: int) -> SimpleCluster:
+    """Return a runtime with calls 1 and 2 that begin alike with 320 tokens, and 3 that doesn't."""
+    cluster = SimpleCluster(make_dispatcher(Sharing(tokens)), ["r0"])
+    cluster.workflow()
+    for call_id, family in ((1, 1), (2, 1), (3, 2)):
+        cluster.call(call_id, prompt_tokens=330, blocks=chain(family, 320))
+    return cluster
+
+
+@pytest.mark.parametrize(("tokens", "waits"), [(0, False), (320, True), (321, False)])
+def test_a_call_waits_for_a_prefix_that_is_just_being_computed(tokens: int, waits: bool) -> None:
+    """If that is at least what its placement says; others go first meanwhile."""
+    assert set(sharing(tokens).sent) == ({1, 3} if waits else {1, 2, 3})
+
+
+@pytest.mark.parametrize("end", ["first token", "cancelled"])
+def test_the_wait_for_a_prefix_ends_with_its_computation(end: str) -> None:
+    """Whether the prefix is then cached or given up."""
+    cluster = sharing(320)
+    decisions = cluster.first_token(1) if end == "first token" else cluster.cancel(1)
+    (sent,) = (d for d in decisions if isinstance(d, ev.Dispatch))
+    assert sent.call_id == 2
+    assert sent.record.predicted_cached_tokens == (320 if end == "first token" else 0)
 
 
 @pytest.mark.parametrize(("name", "learned"), [("r0", 1), ("unknown", 0)])

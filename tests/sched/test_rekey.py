@@ -216,12 +216,12 @@ def test_a_policy_that_fails_on_a_new_deadline_costs_the_call() -> None:
 def test_places_given_up_are_not_kept() -> None:
     """However often a held call's key changes, what is kept of it is bounded; the same key adds nothing."""
     cluster = busy(100)
-    entries = len(cluster.dispatcher.runtimes["r0"]._held)
+    entries = len(cluster.dispatcher.runtimes["r0"].window.held)
     cluster.feed(ev.DeadlineChanged("c", 100.0))
-    assert len(cluster.dispatcher.runtimes["r0"]._held) == entries
+    assert len(cluster.dispatcher.runtimes["r0"].window.held) == entries
     for number in range(1000):
         cluster.feed(ev.DeadlineChanged("c", 100.0 + number))
-    assert len(cluster.dispatcher.runtimes["r0"]._held) < 100
+    assert len(cluster.dispatcher.runtimes["r0"].window.held) < 100
     assert order(cluster) == [0, 1, 2]
 
 
