@@ -1,11 +1,14 @@
-"""The shipped policies by name; the only place that lists them."""
+"""Everything shipped that a user can name; the only place that lists it."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
 from sched.registry import Registry
+
+if TYPE_CHECKING:
+    from plugins.text2sql.profile import Profile
 
 T = TypeVar("T")
 
@@ -35,6 +38,11 @@ _ADMISSION = {
     "always": "always:Always",
     "slo_aware": "slo_aware:SloAware",
 }
+_PROFILES = {
+    "compact": "plugins.text2sql.profile:Compact",
+    "full": "plugins.text2sql.profile:Full",
+    "demo": "plugins.text2sql.demo.demo_profile:DemoProfile",
+}
 
 
 def placement_registry() -> Registry[PlacementPolicy]:
@@ -50,6 +58,17 @@ def ordering_registry() -> Registry[OrderingPolicy]:
 def admission_registry() -> Registry[AdmissionPolicy]:
     """Return the admission policies a user can name."""
     return _filled(Registry("admission", AdmissionPolicy), _ADMISSION)  # type: ignore[type-abstract]
+
+
+def profile_registry() -> Registry[Profile]:
+    """Return the profiles of models that a user can name."""
+    # Here, since the simulator needs policies but none of the libraries for SQL (a second to import).
+    from plugins.text2sql.profile import Profile
+
+    registry = Registry("prompt_profile", Profile, noun="profile")  # type: ignore[type-abstract]
+    for name, target in _PROFILES.items():
+        registry.add(name, target)
+    return registry
 
 
 def _filled(registry: Registry[T], shipped: dict[str, str]) -> Registry[T]:

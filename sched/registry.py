@@ -17,14 +17,15 @@ P = TypeVar("P")
 
 
 class Registry(Generic[P]):
-    """Names of one kind of policy, each standing for ``"module:attribute"``.
+    """Names of one kind of policy (or another ``noun``), each standing for ``"module:attribute"``.
 
     Parameters follow a name or target as in a URL: ``hexgen_flow?alpha=0.5``, ``sluice?harm=1&power=4``.
     A policy with parameters is a frozen dataclass of them; it raises ``ValueError`` for a wrong value.
     """
 
-    def __init__(self, kind: str, protocol: type[P]) -> None:
+    def __init__(self, kind: str, protocol: type[P], noun: str = "policy") -> None:
         self.kind = kind
+        self._noun = noun
         self._protocol = protocol
         self._targets: dict[str, str] = {}
 
@@ -35,7 +36,7 @@ class Registry(Generic[P]):
             ConfigError: the name is taken.
         """
         if name in self._targets:
-            raise ConfigError(f"{self.kind} policy {name!r} is registered twice", field=self.kind)
+            raise ConfigError(f"{self.kind} {self._noun} {name!r} is registered twice", field=self.kind)
         self._targets[name] = target
 
     def names(self) -> list[str]:
@@ -62,7 +63,7 @@ class Registry(Generic[P]):
             raise self._failure(f"{name!r}: {error}") from error
         if not isinstance(policy, self._protocol):
             raise self._failure(
-                f"{target!r} is no {self.kind} policy: it needs what "
+                f"{target!r} is no {self.kind} {self._noun}: it needs what "
                 f"{self._protocol.__module__}.{self._protocol.__name__} describes"
             )
         return policy
@@ -71,7 +72,7 @@ class Registry(Generic[P]):
         module_name, colon, attribute = target.partition(":")
         if not colon or not module_name or not attribute:
             raise self._failure(
-                f"unknown policy {name!r}; choose one of {', '.join(self._targets)} "
+                f"unknown {self._noun} {name!r}; choose one of {', '.join(self._targets)} "
                 "or give your own as module:attribute"
             )
         try:
@@ -83,7 +84,7 @@ class Registry(Generic[P]):
             ) from error
 
     def _failure(self, message: str) -> ConfigError:
-        return ConfigError(f"--{self.kind}: {message}", field=self.kind)
+        return ConfigError(f"--{self.kind.replace('_', '-')}: {message}", field=self.kind)
 
 
 def _parameters(policy: type, text: str) -> dict[str, Any]:

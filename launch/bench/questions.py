@@ -27,13 +27,11 @@ from tokenizers import Tokenizer
 from launch.ask.local import local_server
 from launch.server.model_folders import demo_model
 from plugins.text2sql.candidates import REVISION_TEMPERATURE
-from plugins.text2sql.demo.grammar.statements import sql_tree
-from plugins.text2sql.demo.grammar.values import values_about
+from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.training import exam
 from plugins.text2sql.demo.training.exam import ExamQuestion, Repair
 from plugins.text2sql.demo.training.judging import Verdict, judged
 from plugins.text2sql.demo.training.language.world import World, demo_world
-from plugins.text2sql.options import Text2SqlOptions
 
 HELP = "the demo model's accuracy and speed"
 
@@ -140,11 +138,10 @@ def _asked(world: World, client: httpx.Client, asked: ExamQuestion) -> Outcome:
 def _repairer(world: World) -> Callable[[httpx.Client, Repair], Outcome]:
     """Return what runs the revision stage as the workflow does."""
     tokenizer = Tokenizer.from_file(f"{demo_model()}/tokenizer.json")
-    options = Text2SqlOptions(profile="demo", constrained=True)
+    profile = DemoProfile()
 
     def repair(client: httpx.Client, broken: Repair) -> Outcome:
-        about = values_about(world.schema, broken.asked.question, broken.values)
-        params = options.params(sql_tree(world.schema, values=about), 0)
+        params = profile.statement(world.schema, 0, broken.asked.question, broken.values)
         sampling: dict[str, Any] = {**params.sampling, "max_new_tokens": params.max_new_tokens}
         sampling["temperature"] = REVISION_TEMPERATURE
         prompt = broken.task.prompt

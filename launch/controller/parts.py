@@ -27,7 +27,7 @@ from launch.api.openai.model import ServedModel
 from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
-from launch.controller.workflow_options import text2sql_options
+from launch.controller.workflow_options import prompt_profile, text2sql_options
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.server.model_folders import cache_folder
 from launch.shipped import admission_registry, ordering_registry, placement_registry
@@ -78,8 +78,9 @@ class Parts:
             databases.register(name, Path(path))
         services = Services(controller, encoder, MeteredSql(databases, meters), SQL_TIMEOUT_SECONDS)
         runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
-        retriever = Retriever(databases, cache_folder() / "indexes")
-        text2sql = Text2Sql(databases, text2sql_options(spec, encoder.tokenizer), retriever)
+        profile = prompt_profile(spec, encoder.tokenizer)
+        retriever = Retriever(databases, cache_folder() / "indexes", common=profile.common_words)
+        text2sql = Text2Sql(databases, profile, text2sql_options(config), retriever)
         for name in databases.names():
             text2sql.prepare(name)
         app = create_app(

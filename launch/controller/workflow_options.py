@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from tokenizers import Tokenizer
 
-from launch.server.config import ControllerSpec
-from plugins.text2sql.demo.question.familiar import known_words
+from launch.server.config import ControllerSpec, ServerConfig
+from launch.shipped import profile_registry
 from plugins.text2sql.options import Text2SqlOptions
-
-_DEMO_REVISIONS = 3
-"""The demo model finds soon what it finds at all."""
+from plugins.text2sql.profile import Profile
 
 
-def text2sql_options(spec: ControllerSpec, tokenizer: Tokenizer) -> Text2SqlOptions:
-    """Return the workflow's options; the demo model has a profile of its own and is bound by grammars.
+def prompt_profile(spec: ControllerSpec, tokenizer: Tokenizer) -> Profile:
+    """Return how the served model, whose tokenizer is ``tokenizer``, is asked.
 
-    ``tokenizer`` is that of the served model: a word that the demo model knows is one of its tokens.
+    Raises:
+        ConfigError: the profile can't be loaded.
     """
-    config = spec.config
-    demo = spec.embedded_model and not config.simulated
+    demo = spec.embedded_model and not spec.config.simulated
+    profile = profile_registry().load("demo" if demo else spec.config.prompt_profile)
+    return profile.of_model(tokenizer.get_vocab())
+
+
+def text2sql_options(config: ServerConfig) -> Text2SqlOptions:
+    """Return the workflow's options."""
     return Text2SqlOptions(
         candidates=config.candidates,
-        max_revisions=min(config.max_revisions, _DEMO_REVISIONS) if demo else config.max_revisions,
+        max_revisions=config.max_revisions,
         early_ending=not config.no_early_ending,
-        profile="demo" if demo else config.prompt_profile,
-        constrained=demo,
-        known_words=known_words(tokenizer.get_vocab()) if demo else None,
     )

@@ -91,7 +91,8 @@ class ServerConfig:
         bool, _help("run every stage in full, as published, when results have already decided")
     ] = False
     prompt_profile: Annotated[
-        Literal["compact", "full"], _help("prompts: compact, or full with worked examples (9,000 tokens)")
+        str,
+        _help("prompts: compact, full with worked examples (9,000 tokens), or your own module:attribute"),
     ] = "compact"
     journal: Annotated[
         str | None, _help("file that remembers workflows (default: one that goes with the server)")

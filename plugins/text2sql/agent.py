@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from plugins.text2sql.answers import decision_form
+from plugins.text2sql.answers import Decision
 from plugins.text2sql.options import Job
 from plugins.text2sql.prompts.templates import DONE
 from sched.workflow import Steps
@@ -24,8 +24,8 @@ async def run_agent(steps: Steps, job: Job, stage: str, tools: Sequence[Tool]) -
     """Let the model use ``tools``, each at most once; every decision is a call of ``stage``.
 
     At most one call per tool and a last one, which says that nothing is left to do (the published
-    workflow has it too).  An answer that names no tool on offer means the first one on offer.  A bound
-    model is offered the end only when no tool is left, since it can't judge when enough is known.
+    workflow has it too).  An answer that names no tool on offer means the first one on offer.  A model
+    that can't judge when enough is known is offered the end only when no tool is left.
 
     Raises:
         SluiceError: a call failed.
@@ -34,10 +34,10 @@ async def run_agent(steps: Steps, job: Job, stage: str, tools: Sequence[Tool]) -
     while True:
         offered = {tool.name: tool for tool in tools if tool.name not in used and tool.needs in (None, *used)}
         names = list(offered)
-        if not (names and job.options.constrained):
+        if not names or job.profile.judges_when_done:
             names.append(DONE)
         prompt = job.prompts.decision(stage, job.topic.question, used)
-        chosen = await job.ask(steps, stage, prompt, decision_form(names)) or names[0]
+        chosen = await job.ask(steps, stage, prompt, Decision(tuple(names))) or names[0]
         if chosen == DONE:
             return
         await offered[chosen].run()

@@ -33,7 +33,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
         result = await _try(steps, generation)
         candidate = Candidate(index, style.name, 0, result, job.doubt(result))
-        for round_ in range(1, job.options.max_revisions + 1):
+        for round_ in range(1, job.profile.revisions(job.options.max_revisions) + 1):
             if candidate.settled or (candidate.has_rows and round_ > _DOUBTED_ROUNDS):
                 break
             prompt = job.prompts.revision(job.topic, candidate.result.statement, candidate.complaint)

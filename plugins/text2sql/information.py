@@ -7,7 +7,7 @@ from typing import Any
 
 from plugins.text2sql import stages
 from plugins.text2sql.agent import Tool, run_agent
-from plugins.text2sql.answers import keywords_form
+from plugins.text2sql.answers import Keywords
 from plugins.text2sql.options import Job
 from plugins.text2sql.prompts import templates
 from plugins.text2sql.retrieval.retrieval import Found, Retrieval
@@ -44,8 +44,7 @@ async def retrieve(steps: Steps, job: Job, database: str, retrieval: Retrieval) 
 
     async def extract() -> None:
         prompt = job.prompts.keywords(question)
-        form = keywords_form(question)
-        information.keywords = await job.ask(steps, stages.EXTRACT_KEYWORDS, prompt, form)
+        information.keywords = await job.ask(steps, stages.EXTRACT_KEYWORDS, prompt, Keywords(question))
 
     async def values() -> None:
         information.values = noted(await retrieval.values(database, information.keywords, question))

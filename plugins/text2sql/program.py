@@ -8,21 +8,18 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from plugins.text2sql import stages
-from plugins.text2sql.answers import tables_form
+from plugins.text2sql.answers import TableNames
 from plugins.text2sql.candidates import candidate_branch
 from plugins.text2sql.databases.schema import DatabaseSchema, render
-from plugins.text2sql.demo.grammar.statements import sql_tree
-from plugins.text2sql.demo.question.familiar import unfamiliar
 from plugins.text2sql.information import Information, retrieve
 from plugins.text2sql.options import Job, Text2SqlOptions
+from plugins.text2sql.profile import Full, Profile
 from plugins.text2sql.prompts import compact
 from plugins.text2sql.retrieval.retrieval import Retrieval
 from plugins.text2sql.selection import decided, needs_tests, rivals, select
 from plugins.text2sql.unit_tests import Judgement, judge
 from sched.errors import ConfigError
 from sched.workflow import PlanStep, Segment, Steps, WorkflowProgram
-
-__all__ = ["SchemaSource", "Text2Sql", "Text2SqlOptions"]
 
 # Means of the 123 published workflows; learning goes on from there.
 _KEYWORD_VISITS = 0.86
@@ -48,9 +45,14 @@ class Text2Sql:
     """Makes the workflow program of a question.  Without ``retrieval`` it begins with schema linking."""
 
     def __init__(
-        self, schemas: SchemaSource, options: Text2SqlOptions, retrieval: Retrieval | None = None
+        self,
+        schemas: SchemaSource,
+        profile: Profile,
+        options: Text2SqlOptions,
+        retrieval: Retrieval | None = None,
     ) -> None:
         self._schemas = schemas
+        self._profile = profile
         self._options = options
         self._retrieval = retrieval
         self._prepared: dict[str, Job] = {}
@@ -84,17 +86,16 @@ class Text2Sql:
         prepared = self.prepare(database)
         asked = replace(prepared, topic=replace(prepared.topic, question=question.strip()))
         count = candidates or self._options.candidates
+        tables = TableNames(tuple(table.name for table in prepared.schema.tables))
 
         async def answer(steps: Steps) -> dict[str, Any]:
             information = Information()
             if self._retrieval is not None:
                 information = await retrieve(steps, asked, database, self._retrieval)
             found = asked.prompts.evidence(information.values, information.columns)
-            # A grammar of its own takes tens of milliseconds, in which other workflows go on.
+            # A grammar of the question's own takes tens of milliseconds, in which other workflows go on.
             job = await asyncio.to_thread(asked.about, found, information.values)
-            linked = await job.ask(
-                steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables_form(job.schema)
-            )
+            linked = await job.ask(steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables)
             advised = steps.candidates_advised(count)
             branches = [candidate_branch(job, linked, index) for index in range(advised)]
             in_full = not self._options.early_ending
@@ -112,9 +113,9 @@ class Text2Sql:
                 "retrieval": information.as_dict(),
                 "unit_tests": judged.tests,
             }
-            if self._options.known_words is not None:
-                known = self._options.known_words
-                details["unfamiliar"] = unfamiliar(asked.topic.question, known, information.values)
+            unfamiliar = self._profile.unfamiliar(asked.topic.question, information.values)
+            if unfamiliar is not None:
+                details["unfamiliar"] = unfamiliar
             return select(done, passed) | details
 
         return answer
@@ -137,9 +138,9 @@ class Text2Sql:
         job = Job(
             topic=compact.Topic(render(schema), ""),
             schema=schema,
-            prompts=options.prompts(),
+            profile=self._profile,
             options=options,
-            sql=options.params(sql_tree(schema), options.max_sql_tokens),
+            sql=self._profile.statement(schema, options.max_sql_tokens),
         )
         self._prepared[database] = job
         return job
@@ -167,11 +168,11 @@ class Text2Sql:
             return
         remedy = (
             "choose the compact one (--prompt-profile compact)"
-            if self._options.profile == "full"
+            if isinstance(self._profile, Full)
             else "use a model with a longer context or a database with fewer tables"
         )
         raise ConfigError(
-            f"the {self._options.profile} prompts about database {database!r} need {needed} tokens with the "
+            f"the {job.prompts.name} prompts about database {database!r} need {needed} tokens with the "
             f"answer, but the model's context has {context_tokens}: {remedy}",
             field="prompt_profile",
         )

@@ -9,7 +9,7 @@ from functools import partial
 
 from plugins.text2sql import stages
 from plugins.text2sql.agent import Tool, run_agent
-from plugins.text2sql.answers import unit_tests_form, verdicts_form
+from plugins.text2sql.answers import UnitTests, Verdicts
 from plugins.text2sql.databases.schema import DatabaseSchema, render
 from plugins.text2sql.options import Job
 from sched.workflow import SqlResult, Steps
@@ -42,8 +42,7 @@ async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgeme
     async def write() -> None:
         at_most = job.options.max_unit_tests
         prompt = job.prompts.unit_tests(topic, candidates, at_most)
-        form = unit_tests_form(at_most, job.prompts.tests)
-        judgement.tests = await job.ask(steps, stages.GENERATE_UNIT_TEST, prompt, form)
+        judgement.tests = await job.ask(steps, stages.GENERATE_UNIT_TEST, prompt, UnitTests(at_most))
 
     async def evaluate() -> None:
         branches = [evaluation(test) for test in judgement.tests]
@@ -56,7 +55,7 @@ async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgeme
     def evaluation(test: str) -> Callable[[Steps], Awaitable[frozenset[int]]]:
         async def run(branch: Steps) -> frozenset[int]:
             prompt = job.prompts.evaluation(topic, candidates, test)
-            return await job.ask(branch, stages.EVALUATE, prompt, verdicts_form(len(results)))
+            return await job.ask(branch, stages.EVALUATE, prompt, Verdicts(len(results)))
 
         return run
 

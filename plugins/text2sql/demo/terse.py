@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
-from plugins.text2sql.demo.question.spans import COMMON
+from plugins.text2sql.demo.question.common import COMMON
 from plugins.text2sql.prompts.compact import Prompts, Style, Topic
 from sched.workflow import Segment, SegmentKind, SqlResult
 
@@ -74,7 +74,7 @@ class TersePrompts(Prompts):
         )
 
 
-DEMO = TersePrompts("demo", (Style("plan", ""), Style("divide", "")), {}, tests=TESTS)
+DEMO = TersePrompts("demo", (Style("plan", ""), Style("divide", "")), {})
 """What the demo model was trained on."""
 
 

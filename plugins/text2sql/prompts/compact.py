@@ -17,23 +17,6 @@ _SHOWN_ROWS = 3
 _SHOWN_CHARACTERS = 160
 
 
-# Each group has tests of its own, so that none comes twice.
-TESTS = (
-    (
-        "The columns are exactly those asked for.",
-        "Every condition of the question is applied.",
-        "Rows without a match in a joined table are handled as asked.",
-    ),
-    (
-        "There is one row for each thing asked for.",
-        "Nothing is filtered that the question does not name.",
-        "The rows are ordered and limited as asked.",
-    ),
-    ("No row appears twice.", "Values are spelled as in the database."),
-)
-"""The unit tests among which a bound model chooses."""
-
-
 @dataclass(frozen=True, slots=True)
 class Style:
     """One way of asking for a candidate."""
@@ -56,7 +39,6 @@ class Prompts:
     """A profile of prompts.  ``templates`` has one per stage but for candidates, which have ``styles``.
 
     ``sql_cue`` and ``revision_cue`` are the last words of prompts for SQL: the answer follows them.
-    ``tests`` are the unit tests that a bound model chooses from, one of each group.
     """
 
     name: str
@@ -64,7 +46,6 @@ class Prompts:
     templates: Mapping[str, str]
     sql_cue: str = "SQL: "
     revision_cue: str = "Repaired SQL: "
-    tests: Sequence[Sequence[str]] = TESTS
 
     def decision(self, stage: str, question: str, used: Sequence[str]) -> list[Segment]:
         """Return the prompt for an agent's next tool, after those ``used``."""

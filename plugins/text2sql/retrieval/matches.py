@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from plugins.text2sql.databases.schema import literal
-from plugins.text2sql.demo.question.spans import COMMON, longest, singulars, spans
 from plugins.text2sql.retrieval.text_index import TextIndex
+from plugins.text2sql.spans import COMMON_WORDS, longest, singulars, spans
 
 SHORTEST_WORD = 4
 """Shorter words are not looked up by themselves."""
@@ -22,12 +22,19 @@ _WORD = re.compile(r"\w+")
 
 
 def similar(
-    index: TextIndex | None, keywords: Sequence[str], limit: int, question: str = ""
+    index: TextIndex | None,
+    keywords: Sequence[str],
+    limit: int,
+    question: str = "",
+    common: frozenset[str] = COMMON_WORDS,
 ) -> tuple[str, ...]:
-    """Return the labels of what ``question`` names or resembles ``keywords`` or their words, best first."""
+    """Return the labels of what ``question`` names or resembles ``keywords`` or their words, best first.
+
+    What the question says in one of the words in ``common`` is no name.
+    """
     if index is None:
         return ()
-    best = _said(index, question)
+    best = _said(index, question, common)
     for word in _queries(keywords):
         found = index.find(word, _PER_WORD)
         for label, likeness in found:
@@ -37,13 +44,13 @@ def similar(
     return tuple(sorted(best, key=lambda label: -best[label])[:limit])
 
 
-def _said(index: TextIndex, question: str) -> dict[str, float]:
+def _said(index: TextIndex, question: str, common: frozenset[str]) -> dict[str, float]:
     """Return labels of what stands in ``question``: texts (the longer of two that overlap), then parts."""
-    named = longest(question, lambda span: span not in COMMON and bool(index.exact(span)))
+    named = longest(question, lambda span: span not in common and bool(index.exact(span)))
     found = {label: 1.0 for span in named for label in index.exact(span)}
     taken = {word for span in named for word in span.split()}
     for word in spans(question, 1):
-        if len(word) >= SHORTEST_WORD and word not in taken and word not in COMMON:
+        if len(word) >= SHORTEST_WORD and word not in taken and word not in common:
             said = [label for form in (f"{word}s", *singulars(word)) for label in index.exact(form)]
             found |= dict.fromkeys(said, _OTHER_NUMBER) | dict.fromkeys(_parts(index, word), _PART_OF_NAMES)
     return found

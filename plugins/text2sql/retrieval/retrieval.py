@@ -21,6 +21,7 @@ from plugins.text2sql.databases.schema import DatabaseSchema, identifier, litera
 from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, identity, scan_values
 from plugins.text2sql.retrieval.matches import SHORTEST_WORD, similar
 from plugins.text2sql.retrieval.text_index import TextIndex
+from plugins.text2sql.spans import COMMON_WORDS
 
 logger = logging.getLogger(__name__)
 
@@ -82,13 +83,20 @@ class Retriever:
     """Keeps one index per database in ``folder``; implements :class:`Retrieval`.  One is made at a time.
 
     An index is made anew when the size or time of the database's file, its schema or the ``limits`` have
-    changed; until then the old one serves.
+    changed; until then the old one serves.  A question names no value by one of the ``common`` words.
     """
 
-    def __init__(self, databases: DatabaseFiles, folder: Path, limits: ScanLimits | None = None) -> None:
+    def __init__(
+        self,
+        databases: DatabaseFiles,
+        folder: Path,
+        limits: ScanLimits | None = None,
+        common: frozenset[str] = COMMON_WORDS,
+    ) -> None:
         self._databases = databases
         self._folder = folder
         self._limits = limits or ScanLimits()
+        self._common = common
         self._indexes: dict[str, _Index] = {}
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -117,7 +125,7 @@ class Retriever:
         def look_up() -> Found:
             index = self._prepared(database)
             note = index.note  # before the values: the index may be made while they are looked up
-            return Found(similar(index.values, keywords, MAX_VALUES, question), note)
+            return Found(similar(index.values, keywords, MAX_VALUES, question, self._common), note)
 
         return await _in_time(look_up)
 

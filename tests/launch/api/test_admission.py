@@ -7,7 +7,9 @@ import asyncio
 from engine.controller.external import ExternalWorkflows, WorkflowTag
 from launch.shipped import admission_registry
 from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
-from plugins.text2sql.program import Text2Sql, Text2SqlOptions
+from plugins.text2sql.options import Text2SqlOptions
+from plugins.text2sql.profile import Compact
+from plugins.text2sql.program import Text2Sql
 from sched.clock import ManualClock
 from sched.request import WorkflowSpec
 from tests.launch.api.api_stack import Api, api_stack, words
@@ -74,7 +76,8 @@ class _Shop:
 
 async def test_the_text2sql_workflow_writes_fewer_candidates_under_a_tight_deadline() -> None:
     """Two of four with six tenths of the time that it takes, four with plenty, one with hardly any."""
-    text2sql = Text2Sql(_Shop(), Text2SqlOptions(max_revisions=0, max_sql_tokens=16, max_answer_tokens=16))
+    options = Text2SqlOptions(max_revisions=0, max_sql_tokens=16, max_answer_tokens=16)
+    text2sql = Text2Sql(_Shop(), Compact(), options)
     async with api_stack(admission="slo_aware?refuse=1e9", workflow=text2sql, clock=ManualClock()) as api:
         api.worker.reason = {"type": "length", "length": 3}  # cut off, so that no majority ends the rest
         written = []

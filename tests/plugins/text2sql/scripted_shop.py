@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from plugins.text2sql.databases.databases import DatabaseRegistry
-from plugins.text2sql.program import Text2Sql, Text2SqlOptions
+from plugins.text2sql.options import Text2SqlOptions
+from plugins.text2sql.profile import Compact
+from plugins.text2sql.program import Text2Sql
 from plugins.text2sql.retrieval.retrieval import Found
 from tests.plugins.text2sql.scripted_steps import Hold, Journal, Model, ScriptedSteps, at_once, by_stage
 
@@ -55,7 +57,7 @@ async def run(
     hold: Hold = at_once,
     **options: Any,
 ) -> tuple[dict[str, Any], Journal]:
-    text2sql = Text2Sql(registry, Text2SqlOptions(**options), retrieval)
+    text2sql = Text2Sql(registry, Compact(), Text2SqlOptions(**options), retrieval)
     steps = ScriptedSteps(model, registry, hold=hold)
     return await text2sql.program(QUESTION, "shop")(steps), steps.journal
 

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from plugins.text2sql import stages
 from plugins.text2sql.databases.databases import DatabaseRegistry
-from plugins.text2sql.program import Text2Sql, Text2SqlOptions
+from plugins.text2sql.options import Text2SqlOptions
+from plugins.text2sql.profile import Compact
+from plugins.text2sql.program import Text2Sql
 from plugins.text2sql.unit_tests import is_won, passes
 from tests.plugins.text2sql.scripted_shop import BROKEN, EMPTY, OTHER, RIGHT, RIGHT_TOO, WRONG, run, scripted
 from tests.plugins.text2sql.scripted_steps import Call, Journal, at_once, for_ever
@@ -51,7 +53,7 @@ async def test_without_early_ending_every_stage_runs_in_full(registry: DatabaseR
     assert answer["candidates"][0]["tests_passed"] == 2
     _, journal = await run(registry, scripted(), candidates=1, early_ending=False)
     assert len(journal.of("evaluate")) == 2
-    plan = Text2Sql(registry, Text2SqlOptions(early_ending=False)).plan(candidates=1)
+    plan = Text2Sql(registry, Compact(), Text2SqlOptions(early_ending=False)).plan(candidates=1)
     assert stages.EVALUATE in [step.stage for step in plan]
 
 

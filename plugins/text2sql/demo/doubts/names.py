@@ -9,7 +9,7 @@ from itertools import pairwise
 from sqlglot import exp
 
 from plugins.text2sql.demo.doubts.reading import Reading
-from plugins.text2sql.demo.question.spans import COMMON, plainly
+from plugins.text2sql.demo.question.common import COMMON, plainly
 
 # Names of columns that say something else as well: shipping cost, the quantity in stock, name all cities.
 _VAGUE = COMMON | {"cost", "id", "name", "quantity"}

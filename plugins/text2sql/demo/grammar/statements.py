@@ -6,13 +6,12 @@ every string ends within a known length (``max_length`` of ``tree.py``).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table, identifier
 from plugins.text2sql.demo.grammar.conditions import Conditions, conditions, where
-from plugins.text2sql.demo.grammar.joins import MOST_TABLES, sources
+from plugins.text2sql.demo.grammar.joins import sources
 from plugins.text2sql.demo.grammar.tree import (
     Literal,
     Node,
@@ -96,21 +95,6 @@ def sql_tree(
 def sql_grammar(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
     """Return :func:`sql_tree` as EBNF with the root rule ``root``; raises as it does."""
     return to_ebnf(sql_tree(schema, tables))
-
-
-def table_list_tree(schema: DatabaseSchema) -> Node:
-    """Return JSON arrays of one to ``MOST_TABLES`` table names, without spaces; a name may come twice.
-
-    Raises:
-        ValueError: the database has no table.
-    """
-    names = [json.dumps(table.name, ensure_ascii=False) for table in schema.tables]
-    return seq("[", listed(Rule("name", alt(*names)), MOST_TABLES, ","), "]")
-
-
-def table_list_grammar(schema: DatabaseSchema) -> str:
-    """Return :func:`table_list_tree` as EBNF with the root rule ``root``; raises as it does."""
-    return to_ebnf(table_list_tree(schema))
 
 
 def _words(prefix: str, table: Table, schema: DatabaseSchema, values: Values) -> _Words:

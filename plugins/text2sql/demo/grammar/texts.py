@@ -13,8 +13,9 @@ from itertools import permutations
 
 from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
 from plugins.text2sql.demo.grammar.tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
+from plugins.text2sql.demo.question.common import COMMON, plainly
 from plugins.text2sql.demo.question.exclusions import LINK, excluded
-from plugins.text2sql.demo.question.spans import COMMON, longest, plainly, spans
+from plugins.text2sql.spans import longest, spans
 
 MAX_VALUE_CHARACTERS = 40
 _MOST_WORDS = 4

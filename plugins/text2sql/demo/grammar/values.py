@@ -9,7 +9,7 @@ from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.demo.grammar.dates import Dates, dates_about
 from plugins.text2sql.demo.grammar.numbers import Numbers, numbers_about
 from plugins.text2sql.demo.grammar.texts import Texts, texts_about
-from plugins.text2sql.demo.question.spans import spans
+from plugins.text2sql.spans import spans
 
 _MOST_NEEDED = 4
 """More would make too long a grammar, since they may come in any order."""

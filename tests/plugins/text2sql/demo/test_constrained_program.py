@@ -9,7 +9,11 @@ from collections.abc import Sequence
 import pytest
 
 from plugins.text2sql.databases.databases import DatabaseRegistry
-from plugins.text2sql.program import Text2Sql, Text2SqlOptions
+from plugins.text2sql.demo.demo_profile import DemoProfile
+from plugins.text2sql.demo.terse import DEMO
+from plugins.text2sql.options import Text2SqlOptions
+from plugins.text2sql.program import Text2Sql
+from plugins.text2sql.prompts.compact import COMPACT, Prompts
 from plugins.text2sql.retrieval.retrieval import Found
 from tests.plugins.text2sql.demo.grammar.grammar_machine import compiler, walk
 from tests.plugins.text2sql.scripted_steps import Call, ScriptedSteps
@@ -54,19 +58,19 @@ def model() -> RandomModel:
     return RandomModel(3)
 
 
-@pytest.mark.parametrize("profile", ["compact", "full"])
+@pytest.mark.parametrize("prompts", [COMPACT, DEMO], ids=["compact", "demo"])
 async def test_random_answers_lead_to_an_end_within_bounds(
-    registry: DatabaseRegistry, model: RandomModel, profile: str
+    registry: DatabaseRegistry, model: RandomModel, prompts: Prompts
 ) -> None:
     """Every call ends by itself within its token limit; a question takes about 12 to 20 calls."""
     retrieval = NoRetrieval()
     model.calls.clear()
     totals = []
     visited: Counter[str] = Counter()
-    options = Text2SqlOptions(constrained=True, max_revisions=3, profile=profile)  # type: ignore[arg-type]
+    text2sql = Text2Sql(registry, DemoProfile(prompts), Text2SqlOptions(), retrieval)
     for _ in range(20):
         steps = ScriptedSteps(model, registry)
-        answer = await Text2Sql(registry, options, retrieval).program(QUESTION, "shop")(steps)
+        answer = await text2sql.program(QUESTION, "shop")(steps)
         assert answer["status"] in ("ok", "empty")
         assert all(candidate["error"] is None for candidate in answer["candidates"])
         counted = Counter(steps.journal.stages())
@@ -90,9 +94,8 @@ async def test_random_answers_lead_to_an_end_within_bounds(
 async def test_short_stages_are_bound_to_few_tokens(registry: DatabaseRegistry, model: RandomModel) -> None:
     """What isn't SQL costs a slow model little: at most a few hundred bytes, mostly a few words."""
     model.calls.clear()
-    options = Text2SqlOptions(constrained=True)
     steps = ScriptedSteps(model, registry)
-    await Text2Sql(registry, options, NoRetrieval()).program(QUESTION, "shop")(steps)
+    await Text2Sql(registry, DemoProfile(), Text2SqlOptions(), NoRetrieval()).program(QUESTION, "shop")(steps)
     limits = {call.stage: call.params.max_new_tokens for call, _ in model.calls}
     assert limits["information_retrieval"] <= 20
     assert limits["extract_keywords"] <= 160
@@ -108,7 +111,7 @@ async def test_a_question_without_words_is_no_obstacle(
     """Marks alone, or one endless word, leave the keywords' grammar valid."""
     for question in ("???", "x" * 500):
         steps = ScriptedSteps(model, registry)
-        text2sql = Text2Sql(registry, Text2SqlOptions(constrained=True, candidates=1), NoRetrieval())
+        text2sql = Text2Sql(registry, DemoProfile(), Text2SqlOptions(candidates=1), NoRetrieval())
         answer = await text2sql.program(question, "shop")(steps)
         assert answer["sql"]
         assert answer["retrieval"]["keywords"] == []

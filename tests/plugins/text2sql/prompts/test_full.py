@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from plugins.text2sql import stages
-from plugins.text2sql.answers import decision_form
+from plugins.text2sql.answers import Decision
 from plugins.text2sql.databases.safety import check_select, extract_sql
-from plugins.text2sql.options import Text2SqlOptions
+from plugins.text2sql.profile import Compact, Full
 from plugins.text2sql.prompts.compact import COMPACT, Topic
 from plugins.text2sql.prompts.full import full_prompts
 from plugins.text2sql.prompts.worked_examples import ExampleDatabase, assemble, example_databases
@@ -122,15 +122,15 @@ def test_agents_see_decisions_on_offer() -> None:
         assert decisions[-1] == "done"
         offered = re.findall(r"^(\w+) (?:names|finds|ends|writes|judges)", template, re.MULTILINE)
         assert set(decisions) == set(offered)
-        assert [decision_form(offered).read(name) for name in decisions] == decisions
+        assert [Decision(tuple(offered)).read(name) for name in decisions] == decisions
 
 
-def test_a_bound_model_writes_sql_at_once() -> None:
-    """Its grammar has no room for reasoning, so the prompt must not ask for any at its end."""
-    assert Text2SqlOptions(profile="full").prompts().sql_cue == "Solution:\n"
-    assert Text2SqlOptions(profile="full", constrained=True).prompts().sql_cue == "SQL: "
-    assert Text2SqlOptions(profile="full", constrained=True).prompts().styles == full_prompts().styles
-    assert Text2SqlOptions().prompts() is COMPACT
+def test_the_profiles_have_their_prompts() -> None:
+    """The full one asks for reasoning before the SQL, the compact one for SQL alone."""
+    assert Full().prompts is full_prompts()
+    assert full_prompts().sql_cue == "Solution:\n"
+    assert Compact().prompts is COMPACT
+    assert COMPACT.sql_cue == "SQL: "
 
 
 def test_both_profiles_know_every_stage() -> None:

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 import xgrammar
 
+from plugins.text2sql.answers import TableNames
 from plugins.text2sql.databases.databases import DatabaseRegistry
 from plugins.text2sql.databases.safety import check_select
 from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.demo.grammar.answer_trees import answer_tree
 from plugins.text2sql.demo.grammar.joins import MOST_TABLES
 from plugins.text2sql.demo.grammar.statements import (
     MAX_LENGTH,
     sql_grammar,
     sql_tree,
-    table_list_grammar,
-    table_list_tree,
 )
-from plugins.text2sql.demo.grammar.tree import Node, max_length, sample
+from plugins.text2sql.demo.grammar.tree import Node, max_length, sample, to_ebnf
 from sched.errors import NotFoundError
 from tests.plugins.text2sql.databases.running_statements import AMPLE
 from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, walk
@@ -228,14 +228,14 @@ async def test_a_random_model_writes_sql_that_runs(
 def test_table_lists_are_json(registry: DatabaseRegistry, vocabulary: list[bytes], database: str) -> None:
     """Schema linking always answers with one to five tables of the database."""
     schema = registry.schema(database)
-    tree = table_list_tree(schema)
-    grammar = compiled(table_list_grammar(schema), vocabulary)
-    names = {table.name for table in schema.tables}
+    names = [table.name for table in schema.tables]
+    tree = answer_tree(TableNames(tuple(names)))
+    grammar = compiled(to_ebnf(tree), vocabulary)
     rng = random.Random(2)
     for text in [*samples(tree, 50), *(walk(grammar, rng) for _ in range(20))]:
         assert len(text.encode()) <= max_length(tree)
         assert 1 <= len(json.loads(text)) <= MOST_TABLES
-        assert names.issuperset(json.loads(text))
+        assert set(names).issuperset(json.loads(text))
         assert accepts(grammar, text)
     for text in ("[]", '["nothing"]', f'[ "{schema.tables[0].name}"]', "[" + '"x",' * 5 + '"x"]'):
         assert not accepts(grammar, text)

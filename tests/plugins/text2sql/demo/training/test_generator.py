@@ -15,11 +15,12 @@ import pytest
 from plugins.text2sql import answers, stages
 from plugins.text2sql.databases.safety import check_select
 from plugins.text2sql.demo.doubts.doubts import doubt
+from plugins.text2sql.demo.grammar.answer_trees import answer_tree
 from plugins.text2sql.demo.grammar.joins import MOST_TABLES
 from plugins.text2sql.demo.grammar.statements import sql_grammar, sql_tree
 from plugins.text2sql.demo.grammar.tree import to_ebnf
 from plugins.text2sql.demo.grammar.values import values_about
-from plugins.text2sql.demo.terse import DEMO
+from plugins.text2sql.demo.terse import DEMO, TESTS
 from plugins.text2sql.demo.training import exam
 from plugins.text2sql.demo.training.breaking import broken
 from plugins.text2sql.demo.training.language.expand import expand
@@ -97,7 +98,7 @@ def test_the_questions_are_many(questions: list[Question]) -> None:
 def test_keywords_are_words_of_the_question(questions: list[Question]) -> None:
     """What a bound model is to look up, it can say."""
     for question in questions[:200]:
-        grammar = compiled(to_ebnf(answers.keywords_form(question.text).tree))
+        grammar = compiled(to_ebnf(answer_tree(answers.Keywords(question.text))))
         assert accepts(grammar, json.dumps(question.keywords, ensure_ascii=False)), question
 
 
@@ -124,12 +125,12 @@ def test_all_stages_are_learned_in_their_own_form(drawn: list[Task]) -> None:
         stages.EVALUATE,
     }
     for task in by_stage[stages.GENERATE_UNIT_TEST]:
-        form = answers.unit_tests_form(4, DEMO.tests)
-        assert len(form.of(Generation(task.answer, "stop", 1, 0, 1))) == len(DEMO.tests)
+        form = answers.UnitTests(4)
+        assert len(form.of(Generation(task.answer, "stop", 1, 0, 1))) == len(TESTS)
     for task in by_stage[stages.EVALUATE]:
         prompt = "".join(segment.text for segment in task.prompt)
         test = prompt.rpartition("test: ")[2].strip()
-        passed = answers.verdicts_form(3).of(Generation(task.answer, "stop", 1, 0, 1))
+        passed = answers.Verdicts(3).of(Generation(task.answer, "stop", 1, 0, 1))
         lines = [line for line in prompt.splitlines() if line.startswith("Candidate")]
         assert passed == {number for number, line in enumerate(lines) if test in line}
 

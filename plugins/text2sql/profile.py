@@ -1,0 +1,90 @@
+"""The port between the workflow and a family of models: how each stage is asked, bound, and doubted.
+
+A profile of your own derives from :class:`Profile`; only ``prompts`` has no default.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from plugins.text2sql.answers import Form
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.prompts.compact import COMPACT, Prompts, Topic
+from plugins.text2sql.prompts.full import full_prompts
+from plugins.text2sql.spans import COMMON_WORDS
+from sched.workflow import GenerateParams
+
+# A model that goes on after its answer begins with the next question, as in the examples.
+_STOP = ("\nQuestion:", "\nSchema:")
+
+
+class Profile(ABC):
+    """What the workflow must know of the model.  The defaults are those of a model that is left free."""
+
+    common_words: frozenset[str] = COMMON_WORDS
+    """The words of a question by which it names no stored value, in small letters."""
+    judges_when_done: bool = True
+    """Whether an agent is offered to end while tools are left."""
+
+    @property
+    @abstractmethod
+    def prompts(self) -> Prompts:
+        """The prompts of all stages."""
+
+    def of_model(self, vocabulary: Iterable[str]) -> Profile:
+        """Return the profile for a model whose tokens are ``vocabulary``."""
+        return self
+
+    def revisions(self, wanted: int) -> int:
+        """Return how many rounds of revision, at most ``wanted``, may bring a candidate further."""
+        return wanted
+
+    def answer(self, form: Form[Any], max_tokens: int) -> GenerateParams:
+        """Return the sampling of a structured stage's answer.
+
+        ``max_tokens`` holds where nothing bounds it.
+        """
+        return GenerateParams(max_tokens, {"temperature": 0.0, "stop": list(_STOP)})
+
+    def statement(
+        self, schema: DatabaseSchema, max_tokens: int, question: str = "", values: Sequence[str] = ()
+    ) -> GenerateParams:
+        """Return the sampling of SQL about ``question``, for which retrieval found ``values``.
+
+        ``max_tokens`` holds where nothing bounds it.  May take tens of milliseconds.
+
+        Raises:
+            ValueError: the schema has no table to ask.
+        """
+        return GenerateParams(max_tokens, {"temperature": 0.0, "stop": list(_STOP)})
+
+    def doubt(self, schema: DatabaseSchema, topic: Topic, statement: str) -> str | None:
+        """Return what speaks against ``statement`` though it gave rows, for a revision; ``None``: nothing."""
+        return None
+
+    def unfamiliar(self, question: str, values: Sequence[str]) -> list[str] | None:
+        """Return the words of ``question`` that the model doesn't know; ``None`` if nobody can say.
+
+        What stands in the retrieved ``values`` is known.
+        """
+        return None
+
+
+class Compact(Profile):
+    """Instructions without examples, for small models and short contexts."""
+
+    @property
+    def prompts(self) -> Prompts:
+        """The prompts of all stages."""
+        return COMPACT
+
+
+class Full(Profile):
+    """Instructions with worked examples: up to 9,000 tokens."""
+
+    @property
+    def prompts(self) -> Prompts:
+        """The prompts of all stages."""
+        return full_prompts()
