@@ -7,7 +7,7 @@ from typing import Any
 
 from plugins.text2sql.databases.databases import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
-from plugins.text2sql.profile import Compact
+from plugins.text2sql.profile import Compact, Profile
 from plugins.text2sql.program import Text2Sql
 from plugins.text2sql.retrieval.retrieval import Found
 from tests.plugins.text2sql.scripted_steps import Hold, Journal, Model, ScriptedSteps, at_once, by_stage
@@ -19,6 +19,8 @@ WRONG = "SELECT count(*) FROM customers"
 OTHER = "SELECT country, count(*) FROM customers GROUP BY country"
 BROKEN = "SELECT count(*) FROM customer"
 EMPTY = "SELECT id FROM customers WHERE country = 'Germny'"
+
+COMPACT_PROFILE = Compact()
 
 ANSWERS: dict[str, Any] = {
     "information_retrieval": ["extract_keywords", "retrieve_values", "retrieve_columns", "done"],
@@ -55,9 +57,10 @@ async def run(
     model: Model,
     retrieval: FakeRetrieval | None = None,
     hold: Hold = at_once,
+    profile: Profile = COMPACT_PROFILE,
     **options: Any,
 ) -> tuple[dict[str, Any], Journal]:
-    text2sql = Text2Sql(registry, Compact(), Text2SqlOptions(**options), retrieval)
+    text2sql = Text2Sql(registry, profile, Text2SqlOptions(**options), retrieval)
     steps = ScriptedSteps(model, registry, hold=hold)
     return await text2sql.program(QUESTION, "shop")(steps), steps.journal
 

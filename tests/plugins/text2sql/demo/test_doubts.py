@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.doubts.doubts import doubt
 from plugins.text2sql.prompts.compact import Topic
 from tests.plugins.text2sql.scripted_shop import RIGHT, run, scripted
@@ -127,7 +128,7 @@ def test_what_retrieval_found_is_to_be_used(
 async def test_a_doubtful_candidate_is_revised(registry: DatabaseRegistry) -> None:
     """The model is told why; the revision takes its place."""
     answer, journal = await run(
-        registry, scripted(generate_candidate=ELSEWHERE, revise=RIGHT), candidates=1, profile="demo"
+        registry, scripted(generate_candidate=ELSEWHERE, revise=RIGHT), candidates=1, profile=DemoProfile()
     )
     assert "Spain is not named" in journal.of("revise")[0].context()
     assert answer["sql"] == RIGHT
@@ -143,7 +144,7 @@ async def test_what_stays_doubtful_is_an_answer_after_all(registry: DatabaseRegi
         return rounds[number] if call.stage == "revise" else script(call, number)
 
     script = scripted(generate_candidate=ELSEWHERE)
-    answer, journal = await run(registry, model, candidates=1, profile="demo")
+    answer, journal = await run(registry, model, candidates=1, profile=DemoProfile())
     assert journal.stages().count("revise") == 3
     assert (answer["status"], answer["sql"]) == ("ok", ELSEWHERE)
     assert answer["candidates"][0]["doubt"] == "Spain is not named"
@@ -158,7 +159,7 @@ async def test_one_without_doubts_goes_before_two_that_agree(registry: DatabaseR
         return script(call, number)
 
     script = scripted(revise=ELSEWHERE)
-    answer, _ = await run(registry, model, profile="demo")
+    answer, _ = await run(registry, model, profile=DemoProfile())
     assert answer["sql"] == RIGHT
 
 
