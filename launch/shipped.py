@@ -9,6 +9,7 @@ from sched.registry import Registry
 
 if TYPE_CHECKING:
     from plugins.text2sql.profile import Profile
+    from plugins.workflow_kind import WorkflowKind
 
 T = TypeVar("T")
 
@@ -43,6 +44,10 @@ _PROFILES = {
     "full": "plugins.text2sql.profile:Full",
     "demo": "plugins.text2sql.demo.demo_profile:DemoProfile",
 }
+_WORKFLOWS = {
+    "text2sql": "plugins.text2sql.program:Chess",
+    "majority": "plugins.majority.majority:Majority",
+}
 
 
 def placement_registry() -> Registry[PlacementPolicy]:
@@ -58,6 +63,16 @@ def ordering_registry() -> Registry[OrderingPolicy]:
 def admission_registry() -> Registry[AdmissionPolicy]:
     """Return the admission policies a user can name."""
     return _filled(Registry("admission", AdmissionPolicy), _ADMISSION)  # type: ignore[type-abstract]
+
+
+def workflow_registry() -> Registry[WorkflowKind]:
+    """Return the kinds of workflow that a user can name."""
+    from plugins.workflow_kind import WorkflowKind
+
+    registry = Registry("workflow", WorkflowKind, noun="kind")  # type: ignore[type-abstract]
+    for name, target in _WORKFLOWS.items():
+        registry.add(name, target)
+    return registry
 
 
 def profile_registry() -> Registry[Profile]:

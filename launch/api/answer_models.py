@@ -105,20 +105,8 @@ class Step(Answer):
     error: str | None
 
 
-class SqlAnswer(Answer):
-    """The result of a question; ``sql`` is null when no statement ran, ``sql_error`` then says why."""
-
-    status: Literal["ok", "empty", "no_sql_ran"]
-    sql: str | None
-    columns: list[str]
-    rows: list[list[Any]]
-    truncated: bool
-    sql_error: str | None
-    candidates: list[dict[str, Any]]
-
-
-class QuestionAnswer(SqlAnswer):
-    """The answer to a question, with all that happened on the way."""
+class WorkflowFacts(Answer):
+    """What every answer says beside the result: all that happened on the way."""
 
     workflow_id: str
     database: str

@@ -12,9 +12,7 @@ from launch.api.guard import MAX_BODY_BYTES, Guard
 from launch.api.native import generate, runtimes
 from launch.api.openai import routes
 from launch.api.routes import health, learned, text2sql, workflows
-from launch.api.services import ApiServices, Text2SqlFactory
-
-__all__ = ["ApiServices", "Text2SqlFactory", "create_app"]
+from launch.api.services import ApiServices
 
 _DESCRIPTION = """
 Agentic Text-to-SQL on SGLang runtimes.  Ask with `/v1/text2sql`, or bring your own workflow to SGLang's
@@ -30,8 +28,10 @@ def create_app(services: ApiServices, max_body_bytes: int = MAX_BODY_BYTES) -> F
     app.add_middleware(Guard, max_body_bytes=max_body_bytes, responded=services.metrics.meters.responded)
     error_answers.install(app)
     # They are tried in this order: the busiest come first.
-    for module in (generate, routes, text2sql, workflows, health, runtimes, learned):
-        app.include_router(module.router)
+    questions = text2sql.router(services.kind)
+    native = (generate.router, routes.router)
+    for router in (*native, questions, *(m.router for m in (workflows, health, runtimes, learned))):
+        app.include_router(router)
     return app
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -12,17 +12,15 @@ from pydantic import (
     ConfigDict,
     Field,
     FiniteFloat,
-    model_validator,
 )
 
-from sched.errors import InvalidRequestError
+from plugins.workflow_kind import SloSeconds
 
 _MAX_STOPS = 32
 _MAX_STOP_REGEX_BYTES = 256
 _NAME = r"^[A-Za-z0-9_.:@-]+$"
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=_NAME)]
-Seconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
 TokenId = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
@@ -72,7 +70,7 @@ class WorkflowBody(Body):
 
     id: Name | None = None
     stage: Name = "generate"
-    slo_seconds: Seconds | None = None
+    slo_seconds: SloSeconds | None = None
     siblings: int = Field(1, ge=1, le=1024)
     database: Name | None = None
     last: bool = False
@@ -82,22 +80,4 @@ class WorkflowBody(Body):
 class WorkflowChange(Body):
     """``PATCH /v1/workflows/{id}``: what is to be another one."""
 
-    slo_seconds: Seconds = Field(description="The deadline, counted from the workflow's arrival.")
-
-
-class QuestionBody(Body):
-    """``POST /v1/text2sql``.  ``database`` may be left out where there is only one."""
-
-    question: Annotated[str, Field(max_length=10_000, examples=["How many customers live in Berlin?"])]
-    database: Annotated[str, Field(min_length=1, max_length=128)] | None = None
-    slo_seconds: Seconds | None = Field(
-        None, description="The deadline, from now; the default is the server's."
-    )
-    candidates: int | None = Field(None, ge=1, le=8, description="How many candidates compete.")
-    stream: bool = Field(False, description="Answer with server-sent events while the workflow runs.")
-
-    @model_validator(mode="after")
-    def _something_asked(self) -> Self:
-        if not self.question.strip():
-            raise InvalidRequestError("the question is empty", field="question")
-        return self
+    slo_seconds: SloSeconds = Field(description="The deadline, counted from the workflow's arrival.")

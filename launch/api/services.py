@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol, cast
+from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
 
@@ -15,23 +15,7 @@ from engine.controller.tokens import PromptEncoder
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.model import ServedModel
 from launch.controller.live_tuner import LiveTuner
-from sched.workflow import PlanStep, WorkflowProgram
-
-
-class Text2SqlFactory(Protocol):
-    """Makes the workflow that answers a question; implemented by ``plugins/text2sql``."""
-
-    def plan(self, candidates: int | None) -> tuple[PlanStep, ...]:
-        """Return the stages on the critical path with their expected visits."""
-        ...
-
-    def program(self, question: str, database: str, candidates: int | None) -> WorkflowProgram:
-        """Return the program; its result is a dictionary with the fields of ``answers.SqlAnswer``.
-
-        Raises:
-            NotFoundError: no such database.
-        """
-        ...
+from plugins.workflow_kind import Workflow, WorkflowKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +23,8 @@ class ApiServices:
     """The parts of a controller process that the routes use.
 
     ``model_info`` is what ``/get_model_info`` answers.  ``databases`` returns the names that questions
-    can ask.  ``default_slo_seconds`` holds for a question that names none.
+    can ask.  ``default_slo_seconds`` holds for a question that names none.  ``workflow`` is of ``kind`` and
+    answers questions.
     """
 
     controller: Controller
@@ -49,7 +34,8 @@ class ApiServices:
     model_info: Mapping[str, Any]
     databases: Callable[[], list[str]]
     default_slo_seconds: float
-    text2sql: Text2SqlFactory
+    kind: WorkflowKind
+    workflow: Workflow
     metrics: Metrics
     model: ServedModel
     tuner: LiveTuner | None = None

@@ -20,20 +20,21 @@ from engine.controller.steps import Services
 from engine.controller.tokens import PromptEncoder
 from engine.controller.workers import WorkerTable
 from engine.wire.link import RouterLink
-from launch.api.app import ApiServices, create_app
+from launch.api.app import create_app
 from launch.api.metrics.meters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.model import ServedModel
+from launch.api.services import ApiServices
 from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
 from launch.controller.workflow_options import prompt_profile, text2sql_options
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.server.model_folders import cache_folder
-from launch.shipped import admission_registry, ordering_registry, placement_registry
+from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
 from plugins.text2sql.databases.databases import DatabaseRegistry
-from plugins.text2sql.program import Text2Sql
 from plugins.text2sql.retrieval.retrieval import Retriever
+from plugins.workflow_kind import Resources, Workflow
 from sched.dispatcher import Dispatcher
 from sched.predict.stage_profile import PUBLISHED
 from sched.workflow import Segment
@@ -53,7 +54,7 @@ class Parts:
     runner: WorkflowRunner
     databases: DatabaseRegistry
     encoder: PromptEncoder
-    text2sql: Text2Sql
+    workflow: Workflow
     retriever: Retriever
     tuner: LiveTuner
     profiles: ProfileFile
@@ -80,9 +81,10 @@ class Parts:
         runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
         profile = prompt_profile(spec, encoder.tokenizer)
         retriever = Retriever(databases, cache_folder() / "indexes", common=profile.common_words)
-        text2sql = Text2Sql(databases, profile, text2sql_options(config), retriever)
+        kind = workflow_registry().load(config.workflow)
+        workflow = kind.open(Resources(databases, profile, text2sql_options(config), retriever))
         for name in databases.names():
-            text2sql.prepare(name)
+            workflow.prepare(name)
         app = create_app(
             ApiServices(
                 controller=controller,
@@ -92,13 +94,14 @@ class Parts:
                 model_info=model_info(spec),
                 databases=lambda: list(databases.names()),
                 default_slo_seconds=config.default_slo_seconds,
-                text2sql=text2sql,
+                kind=kind,
+                workflow=workflow,
                 tuner=tuner,
                 metrics=Metrics(meters, exchange),
                 model=ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer),
             )
         )
-        return cls(exchange, runner, databases, encoder, text2sql, retriever, tuner, profiles, app)
+        return cls(exchange, runner, databases, encoder, workflow, retriever, tuner, profiles, app)
 
     async def check_prompts(self, context_tokens: int | None) -> None:
         """Refuse prompts for which the model has no room, as far as its context is known.
@@ -112,7 +115,7 @@ class Parts:
 
         for name in self.databases.names() if context_tokens else ():
             assert context_tokens is not None
-            await self.text2sql.check_context(name, context_tokens, count)
+            await self.workflow.check_context(name, context_tokens, count)
 
     def start(self) -> None:
         """Begin to talk to workers, to tune and to keep profiles."""

@@ -85,6 +85,7 @@ class ServerConfig:
     call_timeout_seconds: Annotated[Seconds, _help("time limit of one call")] = 600.0
     start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
     drain_seconds: Annotated[Seconds, _help("time that running work has to finish at shutdown")] = 30.0
+    workflow: Annotated[str, _help("what answers questions: a shipped kind or module:attribute")] = "text2sql"
     candidates: Annotated[PositiveInt, _help("SQL candidates per question")] = 3
     max_revisions: Annotated[NonNegativeInt, _help("rounds of correction per candidate")] = 10
     no_early_ending: Annotated[

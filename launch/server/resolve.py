@@ -16,7 +16,13 @@ from launch.server.devices import Machine
 from launch.server.model_folders import DEMO_DATABASE, check_model, demo_database, demo_model
 from launch.server.sglang_flags import check_engine_args
 from launch.server.slots import cpu_runtimes, gpu_runtimes
-from launch.shipped import admission_registry, ordering_registry, placement_registry, profile_registry
+from launch.shipped import (
+    admission_registry,
+    ordering_registry,
+    placement_registry,
+    profile_registry,
+    workflow_registry,
+)
 from sched.errors import ConfigError
 
 
@@ -38,6 +44,7 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
     ordering_registry().load(config.ordering)
     admission_registry().load(config.admission)
     profile_registry().load(config.prompt_profile)
+    workflow_registry().load(config.workflow)
     if config.record_prompts and config.record is None:
         raise ConfigError(
             "--record-prompts needs a trace to keep them in: give --record FILE", field="record_prompts"

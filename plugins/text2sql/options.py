@@ -49,6 +49,10 @@ class Job:
         """The prompts of the profile."""
         return self.profile.prompts
 
+    def asked(self, question: str) -> Job:
+        """Return the job of ``question``, stripped of the space around it."""
+        return replace(self, topic=replace(self.topic, question=question.strip()))
+
     async def ask(self, steps: Steps, stage: str, prompt: Sequence[Segment], form: Form[T]) -> T:
         """Run a call of a structured stage and return what its answer says, cut off or not.
 

@@ -3,67 +3,57 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from plugins.text2sql import stages
 from plugins.text2sql.answers import TableNames
 from plugins.text2sql.candidates import candidate_branch
-from plugins.text2sql.databases.schema import DatabaseSchema, render
 from plugins.text2sql.information import Information, retrieve
-from plugins.text2sql.options import Job, Text2SqlOptions
-from plugins.text2sql.profile import Full, Profile
-from plugins.text2sql.prompts import compact
-from plugins.text2sql.retrieval.retrieval import Retrieval
+from plugins.text2sql.jobs import Jobs, check_room
+from plugins.text2sql.options import Job
+from plugins.text2sql.question import QuestionRequest, SqlAnswer
 from plugins.text2sql.selection import decided, needs_tests, rivals, select
 from plugins.text2sql.unit_tests import Judgement, judge
-from sched.errors import ConfigError
-from sched.workflow import PlanStep, Segment, Steps, WorkflowProgram
+from plugins.workflow_kind import Resources, TokenCounter
+from sched.workflow import PlanStep, Steps, WorkflowProgram
 
 # Means of the 123 published workflows; learning goes on from there.
 _KEYWORD_VISITS = 0.86
 _REVISE_VISITS = 0.9
 _TESTED_SHARE = 0.94
-# Tokens left for a question, what was retrieved, a statement and its error message.
-_ROOM_TOKENS = 1024
 
 
-class SchemaSource(Protocol):
-    """Where schemas come from; ``plugins.text2sql.databases.databases.DatabaseRegistry`` is one."""
+@dataclass(frozen=True, slots=True)
+class Chess:
+    """The kind ``text2sql``."""
 
-    def schema(self, name: str) -> DatabaseSchema:
-        """Return the schema of database ``name``.
+    name: ClassVar = "text2sql"
+    request: ClassVar = QuestionRequest
+    answer: ClassVar = SqlAnswer
 
-        Raises:
-            NotFoundError: no such database.
-        """
-        ...
+    def open(self, resources: Resources) -> Text2Sql:
+        """Return the workflow over ``resources``."""
+        return Text2Sql(resources)
 
 
 class Text2Sql:
     """Makes the workflow program of a question.  Without ``retrieval`` it begins with schema linking."""
 
-    def __init__(
-        self,
-        schemas: SchemaSource,
-        profile: Profile,
-        options: Text2SqlOptions,
-        retrieval: Retrieval | None = None,
-    ) -> None:
-        self._schemas = schemas
-        self._profile = profile
-        self._options = options
-        self._retrieval = retrieval
-        self._prepared: dict[str, Job] = {}
+    def __init__(self, resources: Resources) -> None:
+        self._profile = resources.profile
+        self._options = resources.options
+        self._retrieval = resources.retrieval
+        self._jobs = Jobs(resources)
+        self._indexed: dict[str, Job] = {}
 
-    def plan(self, candidates: int | None = None) -> tuple[PlanStep, ...]:
+    def plan(self, request: QuestionRequest) -> tuple[PlanStep, ...]:
         """Return the stages on the critical path with their expected visits.
 
         Parallel calls count once.  The agents' decisions are one per tool and a last one.
         """
         retrieving = 1.0 if self._retrieval else 0.0
-        several = (candidates or self._options.candidates) > 1
+        several = (request.candidates or self._options.candidates) > 1
         tested = _TESTED_SHARE * several if self._options.early_ending else 1.0
         visits = {
             stages.INFORMATION_RETRIEVAL: 4 * retrieving,
@@ -77,16 +67,15 @@ class Text2Sql:
         }
         return tuple(PlanStep(stage, count) for stage, count in visits.items() if count)
 
-    def program(self, question: str, database: str, candidates: int | None = None) -> WorkflowProgram:
-        """Return the workflow that answers ``question`` on ``database`` with a JSON-ready dictionary.
+    def program(self, request: QuestionRequest, database: str) -> WorkflowProgram:
+        """Return the workflow that answers ``request`` on ``database``.
 
         Raises:
             NotFoundError: no such database.
         """
-        prepared = self.prepare(database)
-        asked = replace(prepared, topic=replace(prepared.topic, question=question.strip()))
-        count = candidates or self._options.candidates
-        tables = TableNames(tuple(table.name for table in prepared.schema.tables))
+        asked = self.prepare(database).asked(request.question)
+        count = request.candidates or self._options.candidates
+        tables = TableNames(tuple(table.name for table in asked.schema.tables))
 
         async def answer(steps: Steps) -> dict[str, Any]:
             information = Information()
@@ -128,29 +117,13 @@ class Text2Sql:
         Raises:
             NotFoundError: no such database.
         """
-        schema = self._schemas.schema(database)
-        known = self._prepared.get(database)
-        if known is not None and known.schema is schema:
-            return known
-        if self._retrieval is not None:
+        job = self._jobs.of(database)
+        if self._retrieval is not None and self._indexed.get(database) is not job:
             self._retrieval.prepare(database)
-        options = self._options
-        job = Job(
-            topic=compact.Topic(render(schema), ""),
-            schema=schema,
-            profile=self._profile,
-            options=options,
-            sql=self._profile.statement(schema, options.max_sql_tokens),
-        )
-        self._prepared[database] = job
+            self._indexed[database] = job
         return job
 
-    async def check_context(
-        self,
-        database: str,
-        context_tokens: int,
-        count_tokens: Callable[[Sequence[Segment]], Awaitable[int]],
-    ) -> None:
+    async def check_context(self, database: str, context_tokens: int, count_tokens: TokenCounter) -> None:
         """Refuse a profile whose longest prompt about ``database`` doesn't fit the model.
 
         Raises:
@@ -162,17 +135,4 @@ class Text2Sql:
             *(job.prompts.candidate(style, job.topic, ()) for style in job.prompts.styles),
             job.prompts.revision(job.topic, "", ""),
         ]
-        prompt_tokens = max([await count_tokens(prompt) for prompt in longest])
-        needed = prompt_tokens + _ROOM_TOKENS + job.sql.max_new_tokens
-        if needed <= context_tokens:
-            return
-        remedy = (
-            "choose the compact one (--prompt-profile compact)"
-            if isinstance(self._profile, Full)
-            else "use a model with a longer context or a database with fewer tables"
-        )
-        raise ConfigError(
-            f"the {job.prompts.name} prompts about database {database!r} need {needed} tokens with the "
-            f"answer, but the model's context has {context_tokens}: {remedy}",
-            field="prompt_profile",
-        )
+        await check_room(job, database, longest, context_tokens, count_tokens)

@@ -82,7 +82,7 @@ def select(
     """Return the answer as a JSON-ready dictionary; ``passed`` counts the unit tests passed by a result.
 
     ``status`` is ``"ok"``, ``"empty"`` (the SQL ran and returned nothing) or ``"no_sql_ran"`` (then
-    ``sql`` is ``None`` and ``error`` says what the first candidate failed with).  Candidates with rows go
+    ``sql`` is ``None`` and ``sql_error`` says what the first candidate failed with).  Candidates with rows go
     before empty ones, before them those that nothing speaks against, then the most tests passed, then the
     most agreed result, then the first candidate.
     """
@@ -116,7 +116,7 @@ def _answer(
         "columns": list(result.columns) if result else [],
         "rows": [list(row) for row in result.rows] if result else [],
         "truncated": result.truncated if result else False,
-        "error": error,
+        "sql_error": error,
         "candidates": candidates,
     }
 

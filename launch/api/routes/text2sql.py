@@ -10,31 +10,40 @@ from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
+from pydantic import create_model
 
 from engine.controller.timeline import WorkflowRecord
-from launch.api.answer_models import Databases, QuestionAnswer
-from launch.api.bodies import QuestionBody
+from launch.api.answer_models import Databases, WorkflowFacts
 from launch.api.error_answers import error_body, error_docs, error_response
 from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, stream_docs, until_disconnected
 from launch.api.services import ApiServices, Services
+from plugins.workflow_kind import WorkflowKind, WorkflowRequest
 from sched.errors import InvalidRequestError, NotFoundError, SluiceError, error_for
 from sched.request import WorkflowSpec
-
-router = APIRouter(route_class=JsonRoute, prefix="/v1", tags=["Text-to-SQL"])
 
 WORKFLOW_HEADER = "x-workflow-id"
 
 
-@router.post(
-    "/text2sql",
-    response_model=QuestionAnswer,
-    responses=stream_docs(
-        "with `stream` the events `workflow` (its id), `step` (an entry of the timeline, each time it "
-        "changes) and at last `result` (the answer) or `error`"
-    )
-    | error_docs(400, 404, 408, 413, 422, 429, 499, 502, 503, 504),
-)
-async def text2sql(body: QuestionBody, request: Request, services: Services) -> Response:
+def router(kind: WorkflowKind) -> APIRouter:
+    """Return the routes of a server whose workflow is of ``kind``, with the kind's models."""
+    routes = APIRouter(route_class=JsonRoute, prefix="/v1", tags=["Text-to-SQL"])
+    # FastAPI reads the body's model from the annotation.
+    answer_question.__annotations__["body"] = kind.request
+    routes.post(
+        "/text2sql",
+        name="text2sql",
+        response_model=create_model("QuestionAnswer", __base__=(kind.answer, WorkflowFacts)),
+        responses=stream_docs(
+            "with `stream` the events `workflow` (its id), `step` (an entry of the timeline, each time it "
+            "changes) and at last `result` (the answer) or `error`"
+        )
+        | error_docs(400, 404, 408, 413, 422, 429, 499, 502, 503, 504),
+    )(answer_question)
+    routes.get("/databases", response_model=Databases)(databases)
+    return routes
+
+
+async def answer_question(body: WorkflowRequest, request: Request, services: Services) -> Response:
     """Answer a question about a database with SQL and the rows it gives.
 
     The status is 200 with `status` `no_sql_ran` and `sql` null when no candidate's SQL could be run, and
@@ -54,13 +63,12 @@ async def text2sql(body: QuestionBody, request: Request, services: Services) -> 
         return error_response(error, headers)
 
 
-@router.get("/databases", response_model=Databases)
 async def databases(services: Services) -> Response:
     """List the databases that questions can ask."""
     return JsonResponse({"databases": services.databases()})
 
 
-def _spec(services: ApiServices, body: QuestionBody) -> WorkflowSpec:
+def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:
     """Return the workflow of a question.
 
     Raises:
@@ -79,20 +87,20 @@ def _spec(services: ApiServices, body: QuestionBody) -> WorkflowSpec:
     return WorkflowSpec(
         workflow_id=f"question-{uuid4().hex[:16]}",
         slo_seconds=body.slo_seconds or services.default_slo_seconds,
-        kind="text2sql",
+        kind=services.kind.name,
         database=database,
-        plan=services.text2sql.plan(body.candidates),
+        plan=services.workflow.plan(body),
     )
 
 
-def _start(services: ApiServices, body: QuestionBody, spec: WorkflowSpec) -> WorkflowRecord:
+def _start(services: ApiServices, body: WorkflowRequest, spec: WorkflowSpec) -> WorkflowRecord:
     assert spec.database is not None
-    program = services.text2sql.program(body.question, spec.database, body.candidates)
+    program = services.workflow.program(body, spec.database)
     return services.runner.start(spec, program)
 
 
 async def _events(
-    services: ApiServices, body: QuestionBody, spec: WorkflowSpec
+    services: ApiServices, body: WorkflowRequest, spec: WorkflowSpec
 ) -> AsyncGenerator[bytes, None]:
     record = _start(services, body, spec)
     shown: dict[int, dict[str, Any]] = {}
@@ -127,9 +135,7 @@ def _answer(record: WorkflowRecord) -> dict[str, Any]:
     """
     if record.failure is not None:
         raise error_for(record.failure)
-    result = dict(record.result or {})
-    result["sql_error"] = result.pop("error", None)
-    return result | {
+    return dict(record.result or {}) | {
         "workflow_id": record.spec.workflow_id,
         "database": record.spec.database,
         "seconds": record.seconds,

@@ -10,6 +10,8 @@ from typing import Any
 from engine.wire import codec
 from engine.wire import messages as msg
 from engine.worker.backend import PROOF_ORDER
+from plugins.text2sql.question import QuestionRequest
+from plugins.workflow_kind import TokenCounter
 from sched.errors import Failure, NotFoundError
 from sched.workflow import GenerateParams, PlanStep, Segment, SegmentKind, SqlResult, Steps, WorkflowProgram
 
@@ -179,16 +181,22 @@ class FakeText2Sql:
         self.error: Exception | None = None
         self.asked: list[tuple[str, str, int | None]] = []
 
-    def plan(self, candidates: int | None = None) -> tuple[PlanStep, ...]:
+    def plan(self, request: QuestionRequest) -> tuple[PlanStep, ...]:
         return (PlanStep("generate_candidate", 1.0),)
 
-    def program(self, question: str, database: str, candidates: int | None = None) -> WorkflowProgram:
+    def prepare(self, database: str) -> None:
+        """Nothing to make."""
+
+    async def check_context(self, database: str, context_tokens: int, count_tokens: TokenCounter) -> None:
+        """There is room."""
+
+    def program(self, request: QuestionRequest, database: str) -> WorkflowProgram:
         if database == "gone":
             raise NotFoundError("no such database", field="database")
-        self.asked.append((question, database, candidates))
+        self.asked.append((request.question, database, request.candidates))
 
         async def run(steps: Steps) -> dict[str, Any]:
-            segments = [Segment(SegmentKind.QUESTION, question)]
+            segments = [Segment(SegmentKind.QUESTION, request.question)]
             generation = await steps.generate("generate_candidate", segments, GenerateParams(16))
             if self.error is not None:
                 raise self.error
@@ -200,7 +208,7 @@ class FakeText2Sql:
                 "columns": columns,
                 "rows": rows,
                 "truncated": False,
-                "error": None,
+                "sql_error": None,
                 "candidates": [{"index": 0, "sql": result.statement}],
             } | self.answer
 

@@ -24,13 +24,15 @@ from engine.controller.steps import Services
 from engine.controller.tokens import PromptEncoder
 from engine.controller.workers import WorkerTable
 from engine.wire.link import RouterLink
-from launch.api.app import ApiServices, create_app
+from launch.api.app import create_app
 from launch.api.metrics.meters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.model import ServedModel
-from launch.api.services import Text2SqlFactory
+from launch.api.services import ApiServices
 from launch.shipped import admission_registry, ordering_registry, placement_registry
+from plugins.text2sql.program import Chess
+from plugins.workflow_kind import Workflow, WorkflowKind
 from sched.clock import Clock, monotonic
 from sched.dispatcher import Dispatcher, Limits
 from tests.launch.api.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
@@ -108,6 +110,9 @@ class ManualLimits:
             limit.reschedule(asyncio.get_running_loop().time())
 
 
+CHESS = Chess()
+
+
 @asynccontextmanager
 async def api_stack(
     runtimes: tuple[str, ...] = ("r0",),
@@ -115,13 +120,14 @@ async def api_stack(
     max_body_bytes: int = 100_000,
     ordering: str = "fcfs",
     admission: str = "always",
-    workflow: Text2SqlFactory | None = None,
+    kind: WorkflowKind = CHESS,
+    workflow: Workflow | None = None,
     clock: Clock = monotonic,
     **limits: Any,
 ) -> AsyncIterator[Api]:
     """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello.
 
-    ``workflow`` answers questions instead of the fake one; ``clock`` is the controller's.
+    ``workflow``, of ``kind``, answers questions instead of the fake one; ``clock`` is the controller's.
     """
     link = FakeLink()
     workers = [FakeWorker(link, name) for name in runtimes]
@@ -151,7 +157,8 @@ async def api_stack(
         model_info=MODEL_INFO,
         databases=lambda: databases,
         default_slo_seconds=SLO_SECONDS,
-        text2sql=workflow or text2sql,
+        kind=kind,
+        workflow=workflow or text2sql,
         metrics=Metrics(meters, exchange),
         model=ServedModel(name="fake", token_bytes=TokenBytes(encoder.tokenizer)),
     )

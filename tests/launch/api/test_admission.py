@@ -6,13 +6,15 @@ import asyncio
 
 from engine.controller.external import ExternalWorkflows, WorkflowTag
 from launch.shipped import admission_registry
-from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact
 from plugins.text2sql.program import Text2Sql
+from plugins.workflow_kind import Resources
 from sched.clock import ManualClock
 from sched.request import WorkflowSpec
 from tests.launch.api.api_stack import Api, api_stack, words
+from tests.launch.api.shop_schema import ShopSchema
+from tests.plugins.text2sql.scripted_shop import a_request
 from tests.waiting import reached
 
 LEARNT = 5
@@ -66,18 +68,10 @@ async def test_under_load_fewer_candidates_are_advised() -> None:
         external.leave([place])
 
 
-class _Shop:
-    """A database of one table."""
-
-    def schema(self, name: str) -> DatabaseSchema:
-        column = Column("id", "INTEGER", nullable=False, primary_key=True, kind=Kind.NUMBER, samples=(1, 9))
-        return DatabaseSchema((Table("customers", (column,), (), 9),))
-
-
 async def test_the_text2sql_workflow_writes_fewer_candidates_under_a_tight_deadline() -> None:
     """Two of four with six tenths of the time that it takes, four with plenty, one with hardly any."""
     options = Text2SqlOptions(max_revisions=0, max_sql_tokens=16, max_answer_tokens=16)
-    text2sql = Text2Sql(_Shop(), Compact(), options)
+    text2sql = Text2Sql(Resources(ShopSchema(), Compact(), options))
     async with api_stack(admission="slo_aware?refuse=1e9", workflow=text2sql, clock=ManualClock()) as api:
         api.worker.reason = {"type": "length", "length": 3}  # cut off, so that no majority ends the rest
         written = []
@@ -87,7 +81,7 @@ async def test_the_text2sql_workflow_writes_fewer_candidates_under_a_tight_deadl
                 slo_seconds=600.0,
                 kind="text2sql",
                 database="shop",
-                plan=text2sql.plan(4),
+                plan=text2sql.plan(a_request("How many customers?", 4)),
             )
             api.controller.open_workflow(spec)
             expected = api.dispatcher.book.workflows[spec.workflow_id].base_seconds

@@ -9,7 +9,9 @@ from plugins.text2sql.databases.databases import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact, Profile
 from plugins.text2sql.program import Text2Sql
+from plugins.text2sql.question import QuestionRequest
 from plugins.text2sql.retrieval.retrieval import Found
+from plugins.workflow_kind import Resources
 from tests.plugins.text2sql.scripted_steps import Hold, Journal, Model, ScriptedSteps, at_once, by_stage
 
 QUESTION = "How many customers live in Germny?"
@@ -31,6 +33,10 @@ ANSWERS: dict[str, Any] = {
     "generate_unit_test": "- Only customers from Germany are counted.\n- There is one row.",
     "evaluate": "Candidate 1: failed\nCandidate 2: passed\nCandidate 3: failed",
 }
+
+
+def a_request(question: str = QUESTION, candidates: int | None = None) -> QuestionRequest:
+    return QuestionRequest(question=question, candidates=candidates)
 
 
 class FakeRetrieval:
@@ -60,9 +66,9 @@ async def run(
     profile: Profile = COMPACT_PROFILE,
     **options: Any,
 ) -> tuple[dict[str, Any], Journal]:
-    text2sql = Text2Sql(registry, profile, Text2SqlOptions(**options), retrieval)
+    text2sql = Text2Sql(Resources(registry, profile, Text2SqlOptions(**options), retrieval))
     steps = ScriptedSteps(model, registry, hold=hold)
-    return await text2sql.program(QUESTION, "shop")(steps), steps.journal
+    return await text2sql.program(a_request(), "shop")(steps), steps.journal
 
 
 def scripted(**answers: Any) -> Model:

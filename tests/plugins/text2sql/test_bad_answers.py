@@ -46,7 +46,7 @@ async def test_revision_is_bounded(registry: DatabaseRegistry, limit: int, asked
     answer, journal = await run(registry, model, candidates=1, max_revisions=limit)
     assert journal.stages().count("revise") == asked
     assert answer["status"] == "no_sql_ran"
-    assert "no such table" in answer["error"]
+    assert "no such table" in answer["sql_error"]
 
 
 async def test_a_statement_cut_off_is_not_run_but_revised(registry: DatabaseRegistry) -> None:

@@ -12,7 +12,18 @@ from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact
 from plugins.text2sql.program import Text2Sql
 from plugins.text2sql.unit_tests import is_won, passes
-from tests.plugins.text2sql.scripted_shop import BROKEN, EMPTY, OTHER, RIGHT, RIGHT_TOO, WRONG, run, scripted
+from plugins.workflow_kind import Resources
+from tests.plugins.text2sql.scripted_shop import (
+    BROKEN,
+    EMPTY,
+    OTHER,
+    RIGHT,
+    RIGHT_TOO,
+    WRONG,
+    a_request,
+    run,
+    scripted,
+)
 from tests.plugins.text2sql.scripted_steps import Call, Journal, at_once, for_ever
 
 
@@ -53,7 +64,8 @@ async def test_without_early_ending_every_stage_runs_in_full(registry: DatabaseR
     assert answer["candidates"][0]["tests_passed"] == 2
     _, journal = await run(registry, scripted(), candidates=1, early_ending=False)
     assert len(journal.of("evaluate")) == 2
-    plan = Text2Sql(registry, Compact(), Text2SqlOptions(early_ending=False)).plan(candidates=1)
+    text2sql = Text2Sql(Resources(registry, Compact(), Text2SqlOptions(early_ending=False)))
+    plan = text2sql.plan(a_request(candidates=1))
     assert stages.EVALUATE in [step.stage for step in plan]
 
 

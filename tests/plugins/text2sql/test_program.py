@@ -11,17 +11,18 @@ from plugins.text2sql.databases.databases import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact, Full
 from plugins.text2sql.program import Text2Sql
+from plugins.workflow_kind import Resources
 from sched.errors import ConfigError, NotFoundError
 from sched.predict.stage_profile import PUBLISHED
 from sched.workflow import Segment, SegmentKind
 from tests.plugins.text2sql.scripted_shop import (
     EMPTY,
     OTHER,
-    QUESTION,
     RIGHT,
     RIGHT_TOO,
     WRONG,
     FakeRetrieval,
+    a_request,
     run,
     scripted,
 )
@@ -133,9 +134,8 @@ async def test_tests_outvote_the_order_of_candidates_and_agreement_breaks_ties(
 def test_the_plan_names_every_stage_with_its_expected_visits(registry: DatabaseRegistry) -> None:
     """Decisions, parallel stages once, revisions; what an option switches off is not expected."""
     options = Text2SqlOptions()
-    plan = {
-        step.stage: step.visits for step in Text2Sql(registry, Compact(), options, FakeRetrieval()).plan()
-    }
+    text2sql = Text2Sql(Resources(registry, Compact(), options, FakeRetrieval()))
+    plan = {step.stage: step.visits for step in text2sql.plan(a_request())}
     assert list(plan) == [
         stages.INFORMATION_RETRIEVAL,
         stages.EXTRACT_KEYWORDS,
@@ -149,8 +149,11 @@ def test_the_plan_names_every_stage_with_its_expected_visits(registry: DatabaseR
     assert plan[stages.INFORMATION_RETRIEVAL] == 4
     assert plan[stages.GENERATE_CANDIDATE] == 1
     assert 0 < plan[stages.REVISE] < 2
-    bare = Text2Sql(registry, Compact(), Text2SqlOptions(max_revisions=0))
-    assert [step.stage for step in bare.plan(candidates=1)] == ["schema_linking", "generate_candidate"]
+    bare = Text2Sql(Resources(registry, Compact(), Text2SqlOptions(max_revisions=0)))
+    assert [step.stage for step in bare.plan(a_request(candidates=1))] == [
+        "schema_linking",
+        "generate_candidate",
+    ]
 
 
 async def test_a_profile_that_does_not_fit_the_model_is_refused(registry: DatabaseRegistry) -> None:
@@ -160,21 +163,21 @@ async def test_a_profile_that_does_not_fit_the_model_is_refused(registry: Databa
         assert all(isinstance(segment, Segment) for segment in segments)
         return sum(len(segment.text) for segment in segments) // 4
 
-    full = Text2Sql(registry, Full(), Text2SqlOptions())
+    full = Text2Sql(Resources(registry, Full(), Text2SqlOptions()))
     with pytest.raises(ConfigError, match=r"full prompts about database 'shop' need \d+ tokens") as caught:
         await full.check_context("shop", 8192, count)
     assert caught.value.field == "prompt_profile"
     assert "--prompt-profile compact" in str(caught.value)
     await full.check_context("shop", 32_768, count)
-    await Text2Sql(registry, Compact(), Text2SqlOptions()).check_context("shop", 8192, count)
+    await Text2Sql(Resources(registry, Compact(), Text2SqlOptions())).check_context("shop", 8192, count)
 
 
 def test_preparing_begins_the_index_and_knows_its_databases(registry: DatabaseRegistry) -> None:
     """The index is begun with the first use of a database, not by every question."""
     retrieval = FakeRetrieval()
-    text2sql = Text2Sql(registry, Compact(), Text2SqlOptions(), retrieval)
+    text2sql = Text2Sql(Resources(registry, Compact(), Text2SqlOptions(), retrieval))
     text2sql.prepare("shop")
-    text2sql.program(QUESTION, "shop")
+    text2sql.program(a_request(), "shop")
     assert retrieval.prepared == ["shop"]
     with pytest.raises(NotFoundError):
-        text2sql.program(QUESTION, "shpo")
+        text2sql.program(a_request(), "shpo")

@@ -75,7 +75,12 @@ async def test_steps_are_sent_while_the_workflow_runs() -> None:
 async def test_nothing_ran_is_an_honest_200() -> None:
     """No SQL that ran is an answer, not a fault of the server: sql is null and the reason is given."""
     async with api_stack() as api:
-        api.text2sql.answer = {"status": "no_sql_ran", "sql": None, "rows": [], "error": "no such column: x"}
+        api.text2sql.answer = {
+            "status": "no_sql_ran",
+            "sql": None,
+            "rows": [],
+            "sql_error": "no such column: x",
+        }
         response = await _ask(api)
         answer = response.json()
         assert response.status_code == 200

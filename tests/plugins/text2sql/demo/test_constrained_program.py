@@ -15,7 +15,9 @@ from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.program import Text2Sql
 from plugins.text2sql.prompts.compact import COMPACT, Prompts
 from plugins.text2sql.retrieval.retrieval import Found
+from plugins.workflow_kind import Resources
 from tests.plugins.text2sql.demo.grammar.grammar_machine import compiler, walk
+from tests.plugins.text2sql.scripted_shop import a_request
 from tests.plugins.text2sql.scripted_steps import Call, ScriptedSteps
 
 QUESTION = 'Which customers from "Köln" bought an Alto Pro Camera?'
@@ -67,10 +69,10 @@ async def test_random_answers_lead_to_an_end_within_bounds(
     model.calls.clear()
     totals = []
     visited: Counter[str] = Counter()
-    text2sql = Text2Sql(registry, DemoProfile(prompts), Text2SqlOptions(), retrieval)
+    text2sql = Text2Sql(Resources(registry, DemoProfile(prompts), Text2SqlOptions(), retrieval))
     for _ in range(20):
         steps = ScriptedSteps(model, registry)
-        answer = await text2sql.program(QUESTION, "shop")(steps)
+        answer = await text2sql.program(a_request(QUESTION), "shop")(steps)
         assert answer["status"] in ("ok", "empty")
         assert all(candidate["error"] is None for candidate in answer["candidates"])
         counted = Counter(steps.journal.stages())
@@ -95,7 +97,8 @@ async def test_short_stages_are_bound_to_few_tokens(registry: DatabaseRegistry, 
     """What isn't SQL costs a slow model little: at most a few hundred bytes, mostly a few words."""
     model.calls.clear()
     steps = ScriptedSteps(model, registry)
-    await Text2Sql(registry, DemoProfile(), Text2SqlOptions(), NoRetrieval()).program(QUESTION, "shop")(steps)
+    resources = Resources(registry, DemoProfile(), Text2SqlOptions(), NoRetrieval())
+    await Text2Sql(resources).program(a_request(QUESTION), "shop")(steps)
     limits = {call.stage: call.params.max_new_tokens for call, _ in model.calls}
     assert limits["information_retrieval"] <= 20
     assert limits["extract_keywords"] <= 160
@@ -111,7 +114,7 @@ async def test_a_question_without_words_is_no_obstacle(
     """Marks alone, or one endless word, leave the keywords' grammar valid."""
     for question in ("???", "x" * 500):
         steps = ScriptedSteps(model, registry)
-        text2sql = Text2Sql(registry, DemoProfile(), Text2SqlOptions(candidates=1), NoRetrieval())
-        answer = await text2sql.program(question, "shop")(steps)
+        text2sql = Text2Sql(Resources(registry, DemoProfile(), Text2SqlOptions(candidates=1), NoRetrieval()))
+        answer = await text2sql.program(a_request(question), "shop")(steps)
         assert answer["sql"]
         assert answer["retrieval"]["keywords"] == []

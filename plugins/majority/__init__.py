@@ -1,0 +1,1 @@
+"""Self-consistency: several candidates, and the result that most of them give."""

@@ -1,0 +1,73 @@
+"""What all questions to a database share, made once; and the check that its prompts have room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from plugins.text2sql.databases.schema import render
+from plugins.text2sql.options import Job
+from plugins.text2sql.profile import Full
+from plugins.text2sql.prompts.compact import Topic
+from plugins.workflow_kind import Resources, TokenCounter
+from sched.errors import ConfigError
+from sched.workflow import Segment
+
+# Tokens left for a question, what was retrieved, a statement and its error message.
+_ROOM_TOKENS = 1024
+
+
+class Jobs:
+    """The jobs by database, without a question."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._resources = resources
+        self._made: dict[str, Job] = {}
+
+    def of(self, database: str) -> Job:
+        """Return the job of ``database``; made anew when its schema is another one (seconds).
+
+        Raises:
+            NotFoundError: no such database.
+        """
+        schema = self._resources.schemas.schema(database)
+        known = self._made.get(database)
+        if known is not None and known.schema is schema:
+            return known
+        profile, options = self._resources.profile, self._resources.options
+        job = Job(
+            topic=Topic(render(schema), ""),
+            schema=schema,
+            profile=profile,
+            options=options,
+            sql=profile.statement(schema, options.max_sql_tokens),
+        )
+        self._made[database] = job
+        return job
+
+
+async def check_room(
+    job: Job,
+    database: str,
+    longest: Sequence[Sequence[Segment]],
+    context_tokens: int,
+    count_tokens: TokenCounter,
+) -> None:
+    """Refuse a profile of which one of the ``longest`` prompts doesn't fit the model.
+
+    Raises:
+        ConfigError: names the option and the remedy.
+    """
+    prompt_tokens = max([await count_tokens(prompt) for prompt in longest])
+    needed = prompt_tokens + _ROOM_TOKENS + job.sql.max_new_tokens
+    if needed <= context_tokens:
+        return
+    remedy = (
+        "choose the compact one (--prompt-profile compact)"
+        if isinstance(job.profile, Full)
+        else "use a model with a longer context or a database with fewer tables"
+    )
+    raise ConfigError(
+        f"the {job.prompts.name} prompts about database {database!r} need {needed} tokens with the "
+        f"answer, but the model's context has {context_tokens}: {remedy}",
+        field="prompt_profile",
+    )

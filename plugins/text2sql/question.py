@@ -1,0 +1,37 @@
+"""What a question to a database says, and what its answer has."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from plugins.workflow_kind import WorkflowRequest
+from sched.errors import InvalidRequestError
+
+
+class QuestionRequest(WorkflowRequest):
+    """A question.  The server's ``candidates`` hold where it names no number."""
+
+    question: Annotated[str, Field(max_length=10_000, examples=["How many customers live in Berlin?"])]
+    candidates: int | None = Field(None, ge=1, le=8, description="How many candidates compete.")
+
+    @model_validator(mode="after")
+    def _something_asked(self) -> Self:
+        if not self.question.strip():
+            raise InvalidRequestError("the question is empty", field="question")
+        return self
+
+
+class SqlAnswer(BaseModel):
+    """The result of a question; ``sql`` is null when no statement ran, ``sql_error`` then says why."""
+
+    model_config = ConfigDict(extra="allow")
+
+    status: Literal["ok", "empty", "no_sql_ran"]
+    sql: str | None
+    columns: list[str]
+    rows: list[list[Any]]
+    truncated: bool
+    sql_error: str | None
+    candidates: list[dict[str, Any]]
