@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.controller.exchange import Exchange
+from engine.wire import actions
 from engine.wire.messages import CommandReply
-from engine.worker import commands
 from sched import events as ev
 from sched.errors import ConflictError, RuntimeFailureError, UnavailableError
 
@@ -31,7 +31,7 @@ class Maintenance:
         ``dp_rank`` counts through all of them; ``runtime`` and ``num_held_reqs``, the calls placed there
         and held back in the controller, are ours.
         """
-        replies = await self._exchange.inquiries.ask(commands.LOADS, QUICK_SECONDS)
+        replies = await self._exchange.inquiries.ask(actions.LOADS, QUICK_SECONDS)
         found: list[dict[str, Any]] = []
         for name, reply in replies.items():
             believed = self._exchange.dispatcher.runtimes.get(name)
@@ -43,12 +43,12 @@ class Maintenance:
 
     async def server_infos(self) -> dict[str, dict[str, Any]]:
         """Return what the runtimes that answer say of themselves, as SGLang's ``/server_info``."""
-        replies = await self._exchange.inquiries.ask(commands.SERVER_INFO, QUICK_SECONDS)
+        replies = await self._exchange.inquiries.ask(actions.SERVER_INFO, QUICK_SECONDS)
         return {name: reply.result for name, reply in replies.items() if reply.result}
 
     async def health(self, seconds: float) -> Mapping[str, CommandReply]:
         """Have every runtime generate a token within ``seconds``; return how that went for each."""
-        return await self._exchange.inquiries.ask(commands.HEALTH, seconds)
+        return await self._exchange.inquiries.ask(actions.HEALTH, seconds)
 
     async def flush_caches(self, wait_seconds: float) -> None:
         """Empty every runtime's prefix cache, once nothing runs, and forget what is believed of it.
@@ -73,7 +73,7 @@ class Maintenance:
         if not len(workers):
             raise UnavailableError("no runtime is up", retry_after=2.0)
         busy = ""
-        replies = await self._exchange.inquiries.ask(commands.FLUSH_CACHE, FLUSH_SECONDS)
+        replies = await self._exchange.inquiries.ask(actions.FLUSH_CACHE, FLUSH_SECONDS)
         for name, reply in replies.items():
             if workers.get(name) is None:
                 continue  # it comes back empty

@@ -13,13 +13,12 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from engine.wire.token_ids import TOKEN_BYTES, pack_ids, unpack_ids
 from engine.wire.tokenizer import TOKENIZER_FILE
 from sched.cache.prefix import BLOCK_TOKENS, block_chain
 from sched.errors import ConfigError, InvalidRequestError
 from sched.workflow import Segment, SegmentKind
 
-TOKEN_BYTES = 4
-"""Bytes of a token id, a little-endian int32."""
 _CACHED_SEGMENTS = 512
 _CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
 
@@ -79,7 +78,7 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self._prefix = array("i", tokenizer.encode("").ids).tobytes()
+        self._prefix = pack_ids(tokenizer.encode("").ids)
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
 
@@ -116,7 +115,7 @@ class PromptEncoder:
 
     def texts(self, token_ids: bytes, lengths: Sequence[int]) -> tuple[str, ...]:
         """Return the texts of the parts of a prompt, which have ``lengths`` tokens."""
-        ids, ends = array("i", token_ids).tolist(), accumulate(lengths, initial=0)
+        ids, ends = unpack_ids(token_ids).tolist(), accumulate(lengths, initial=0)
         parts = [ids[begin:end] for begin, end in pairwise(ends)]
         return tuple(self.tokenizer.decode(part, skip_special_tokens=False) for part in parts)
 
@@ -132,7 +131,7 @@ class PromptEncoder:
             part = self._segment(segment)
             parts.append(part)
             length += len(part)
-            boundaries.append(length // 4)
+            boundaries.append(length // TOKEN_BYTES)
         if not length:
             raise InvalidRequestError("the prompt is empty: give some text", field="text")
         token_ids = b"".join(parts)
@@ -145,7 +144,7 @@ class PromptEncoder:
             self._cache.move_to_end(segment.text)
             return known
         encoding = self.tokenizer.encode(segment.text, add_special_tokens=False)
-        packed = array("i", encoding.ids).tobytes()
+        packed = pack_ids(encoding.ids)
         if segment.kind in _CACHED_KINDS:
             self._cache[segment.text] = packed
             if len(self._cache) > _CACHED_SEGMENTS:

@@ -18,9 +18,9 @@ from engine.sglang.pass_ring import PASSES_FILE, PassReader
 from engine.sglang.rekeys import Rekeys
 from engine.wire.messages import RID_LENGTH, Generate
 from engine.wire.spec import WorkerSpec
+from engine.wire.token_ids import pack_ids
 from engine.wire.tokenizer import tokenizer_hash
 from engine.worker.backend import Load, Output, RuntimeInfo, StartError
-from engine.worker.delivery import pack_ids
 from engine.worker.descendants import end_children, unlink_shared_files
 from sched.predict.speed import Pass
 

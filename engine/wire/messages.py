@@ -98,7 +98,7 @@ class Shutdown(Message):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command(Message):
-    """Do ``action`` (``engine/worker/commands.py``) within ``seconds`` and answer with a ``CommandReply``."""
+    """Do ``action`` (see ``engine/wire/actions.py``) in ``seconds`` and answer with a ``CommandReply``."""
 
     kind: ClassVar[str] = "command"
     action: str
@@ -119,8 +119,8 @@ class CacheRequest(Message):
 class Hello(Message):
     """A ready runtime introduces itself; resent until welcomed.
 
-    ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests (see
-    ``engine/sglang/hook.py``).  ``tokenizer_hash`` must be the same for all runtimes of a server.
+    ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests of
+    ``engine/wire/ordering_proof.py``.  ``tokenizer_hash`` must be the same for all runtimes of a server.
     ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.predict.speed.Speed``,
     empty if it wasn't calibrated.  Sizes in tokens.
     """

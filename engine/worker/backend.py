@@ -9,26 +9,6 @@ from typing import Any, Protocol
 from engine.wire.messages import Generate, Message
 from sched.predict.speed import Pass
 
-PROOF_QUEUE: Mapping[str, tuple[float, int, int] | None] = {
-    "proof-late": (9.0, 1, 0),
-    "proof-tie-second": (5.0, 4, 0),
-    "proof-tie-first": (5.0, 3, 0),
-    "proof-early": (-1.0, 7, 0),
-    "proof-prior": (8.0, 9, 2),
-    "proof-unkeyed": None,
-}
-"""The synthetic requests that prove a runtime's order, as they are queued: key, sequence and priority."""
-
-PROOF_ORDER = (
-    "proof-unkeyed",
-    "proof-prior",
-    "proof-early",
-    "proof-tie-first",
-    "proof-tie-second",
-    "proof-late",
-)
-"""How the proof must come out; a request without a key (a health check) goes first."""
-
 
 class StartError(Exception):
     """The runtime can't start; the message is one sentence for the user."""
@@ -85,7 +65,7 @@ class Runtime(Protocol):
     simulated: bool
 
     def prove(self) -> tuple[str, ...]:
-        """Return the order into which the runtime's queue brought ``PROOF_QUEUE``.
+        """Return the order into which the runtime's queue brought ``ordering_proof.PROOF_QUEUE``.
 
         Raises:
             StartError: our ordering is not live in it.

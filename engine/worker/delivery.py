@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.wire.messages import Chunk, Failed, Finished, FirstToken, Generate, Message
+from engine.wire.token_ids import pack_ids
 from engine.worker.backend import Output, Runtime
 from sched.clock import Clock, monotonic
 from sched.errors import Failure
@@ -24,11 +24,6 @@ COALESCE_SECONDS = 0.02
 """A stream sends at most one chunk in this time."""
 
 _BAD_REQUEST = 400
-
-
-def pack_ids(token_ids: Sequence[int]) -> bytes:
-    """Return token ids as the wire's little-endian int32."""
-    return array("i", token_ids).tobytes()
 
 
 class Delivery:

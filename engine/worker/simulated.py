@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from engine.wire.messages import Generate, Message
+from engine.wire.ordering_proof import PROOF_QUEUE
 from engine.wire.spec import WorkerSpec
+from engine.wire.token_ids import pack_ids
 from engine.wire.tokenizer import tokenizer_hash
-from engine.worker.backend import PROOF_QUEUE, Load, Output, RuntimeInfo, StartError
-from engine.worker.delivery import pack_ids
+from engine.worker.backend import Load, Output, RuntimeInfo, StartError
 from engine.worker.simulated_cache import SimulatedCache
 from engine.worker.simulated_request import SimulatedRequest
 from sched.order import queue_position

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.worker.commands import FLUSH_CACHE
+from engine.wire.actions import FLUSH_CACHE
 from tests.engine.cache_traffic import Check, Traffic, controlled
 from tests.engine.real_worker import CACHE_TOKENS, NAME, RealWorker
 from tests.waiting import GUARD_SECONDS, reached

@@ -6,8 +6,8 @@ from array import array
 
 import pytest
 
+from engine.wire.actions import FLUSH_CACHE
 from engine.wire.messages import CacheChanged, CacheRequest, Command
-from engine.worker.commands import FLUSH_CACHE
 from sched.cache.prefix import block_chain
 from tests.engine.cache_traffic import Traffic, controlled
 from tests.engine.fake_controller import FakeController, rid

@@ -6,7 +6,7 @@ from prometheus_client import generate_latest
 
 from engine.controller.exchange import Exchange
 from engine.sglang.process_metrics import merge
-from engine.worker import commands
+from engine.wire import actions
 from launch.api.metrics.gauges import Gauges
 from launch.api.metrics.meters import Meters
 
@@ -24,6 +24,6 @@ class Metrics:
 
     async def text(self) -> str:
         """Return everything in Prometheus' text format; a runtime that doesn't answer in time is left out."""
-        replies = await self._exchange.inquiries.ask(commands.METRICS, SCRAPE_SECONDS)
+        replies = await self._exchange.inquiries.ask(actions.METRICS, SCRAPE_SECONDS)
         reported = merge(reply.result for reply in replies.values() if reply.result)
         return generate_latest(self.meters.registry).decode() + reported

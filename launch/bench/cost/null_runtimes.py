@@ -19,8 +19,8 @@ import orjson
 
 from engine.wire import messages as msg
 from engine.wire.link import DealerLink
+from engine.wire.ordering_proof import PROOF_ORDER
 from engine.wire.status import Status
-from engine.worker.backend import PROOF_ORDER
 
 HELD_ID = 1
 """A prompt that begins with this token id is never answered, only aborted."""

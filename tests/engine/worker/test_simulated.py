@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from engine.wire.messages import Abort, Chunk, Failed, Finished, FirstToken, Rekey
-from engine.worker.backend import PROOF_ORDER, StartError
+from engine.wire.ordering_proof import PROOF_ORDER
+from engine.worker.backend import StartError
 from engine.worker.simulated import SimulatedRuntime
 from tests.engine.fake_controller import FakeController, rid
 from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, StartWorker, generate, simulated_spec

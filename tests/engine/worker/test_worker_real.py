@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from engine.wire.messages import Abort, Chunk, Finished, FirstToken
-from engine.worker.backend import PROOF_ORDER
+from engine.wire.ordering_proof import PROOF_ORDER
 from tests.engine.fake_controller import FakeController, rid
 from tests.engine.real_worker import CACHE_TOKENS, NAME, SLOTS, RealWorker, RealWorkers, real_spec
 from tests.engine.worker_process import PROMPT, WorkerProcess, generate, started

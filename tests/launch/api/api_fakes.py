@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.wire import codec
 from engine.wire import messages as msg
-from engine.worker.backend import PROOF_ORDER
+from engine.wire.ordering_proof import PROOF_ORDER
 from sched.errors import Failure, NotFoundError
 from sched.workflow import GenerateParams, PlanStep, Segment, SegmentKind, SqlResult, Steps, WorkflowProgram
 
