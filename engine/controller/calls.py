@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.controller.prompt_encoder import Prompt
 from engine.controller.timeline import CallEntry, WorkflowRecord
-from engine.controller.tokens import Prompt
 from engine.wire.messages import RID_LENGTH, Chunk, Finished
 from engine.wire.token_ids import unpack_ids
 from sched.request import CallSpec

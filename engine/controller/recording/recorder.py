@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.controller.calls import PendingCall
+from engine.controller.prompt_encoder import Prompt
 from engine.controller.recording.recorded import MOST_CALLS, EndedCall, EndedWorkflow, Texts, trace_workflow
 from engine.controller.recording.sharing import Outline, Sharing
 from engine.controller.timeline import WorkflowRecord
-from engine.controller.tokens import Prompt
 from sched.errors import ConfigError
 from sched.traces.trace_format import FORMAT, TraceHeader, line_of, read_header
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
 
-from engine.controller.tokens import Prompt
+from engine.controller.prompt_encoder import Prompt
 from engine.wire.token_ids import TOKEN_BYTES
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.traces.trace_format import TraceSegment

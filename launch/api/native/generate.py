@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
 
 from engine.controller.calls import CallRequest, Place
-from engine.controller.external import WorkflowTag
-from engine.controller.tokens import Prompt, prompt_from_ids
+from engine.controller.external_workflows import WorkflowTag
+from engine.controller.prompt_encoder import Prompt, prompt_from_ids
 from launch.api.answer_models import AbortAnswer, GenerateAnswer
 from launch.api.error_answers import error_body, error_docs
 from launch.api.identity import workflow_tag

@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.controller.calls import CallRequest, CallResult, Place
 from engine.controller.controller import Controller
-from engine.controller.external import WorkflowTag
-from engine.controller.tokens import Prompt
+from engine.controller.external_workflows import WorkflowTag
+from engine.controller.prompt_encoder import Prompt
 from engine.wire.messages import Chunk
 from launch.api.openai.request_models import OpenAiBody
 from launch.api.scheduling import scheduling

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 
-from engine.controller.tokens import Prompt, prompt_from_ids
+from engine.controller.prompt_encoder import Prompt, prompt_from_ids
 from launch.api.identity import workflow_tag
 from launch.api.openai.answering import reply
 from launch.api.openai.choices import Asked

@@ -20,7 +20,7 @@ import orjson
 from engine.wire import messages as msg
 from engine.wire.link import DealerLink
 from engine.wire.ordering_proof import PROOF_ORDER
-from engine.wire.status import Status
+from engine.wire.status_writer import Status
 
 HELD_ID = 1
 """A prompt that begins with this token id is never answered, only aborted."""

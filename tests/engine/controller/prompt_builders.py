@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 
-from engine.controller.tokens import Prompt
+from engine.controller.prompt_encoder import Prompt
 from sched.cache.prefix import block_chain
 from sched.workflow import SegmentKind
 

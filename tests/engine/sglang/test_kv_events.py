@@ -11,8 +11,8 @@ import pytest
 from engine.sglang.engine_arguments import engine_arguments
 from engine.sglang.kv_events import CacheWatch
 from engine.wire.messages import Message
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import StartError
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.runtime_interface import StartError
 
 
 def arguments(folder: Path, *, kv_events: bool = True, **engine_args: Any) -> dict[str, Any]:

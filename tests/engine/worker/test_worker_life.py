@@ -107,7 +107,7 @@ async def test_ends_by_itself_and_leaves_nothing(
 
 
 async def test_without_a_controller_it_ends_and_leaves_nothing(worker: StartWorker) -> None:
-    """So it does whenever its controller is lost (``test_serving`` has requests running then)."""
+    """So it does whenever its controller is lost (``test_worker_protocol`` has requests running then)."""
     async with worker(orphan_seconds=0.0) as process:
         assert await process.ended() == 0
         assert list(process.temporary.iterdir()) == []

@@ -11,8 +11,8 @@ import pytest
 
 from engine.wire.messages import Abort, Chunk, Failed, Finished, FirstToken, Rekey
 from engine.wire.ordering_proof import PROOF_ORDER
-from engine.worker.backend import StartError
-from engine.worker.simulated import SimulatedRuntime
+from engine.worker.runtime_interface import StartError
+from engine.worker.simulated_runtime import SimulatedRuntime
 from tests.engine.fake_controller import FakeController, rid
 from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, StartWorker, generate, simulated_spec
 
@@ -205,7 +205,7 @@ async def test_slowdown_stretches_time(tmp_path: Path, monkeypatch: pytest.Monke
         taken.append(seconds)
         await go_on(0)
 
-    monkeypatch.setattr("engine.worker.simulated.asyncio.sleep", sleep)
+    monkeypatch.setattr("engine.worker.simulated_runtime.asyncio.sleep", sleep)
     await runtime.open()
     outputs = [output async for output in runtime.generate(generate("s", PROMPT))]
     runtime.shutdown()

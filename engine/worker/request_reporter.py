@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.wire.messages import Chunk, Failed, Finished, FirstToken, Generate, Message
 from engine.wire.token_ids import pack_ids
-from engine.worker.backend import Output, Runtime
+from engine.worker.runtime_interface import Output, Runtime
 from sched.clock import Clock, monotonic
 from sched.errors import Failure
 
@@ -26,7 +26,7 @@ COALESCE_SECONDS = 0.02
 _BAD_REQUEST = 400
 
 
-class Delivery:
+class RequestReporter:
     """Reports a request's first token, its chunks if it streams, and exactly one ending."""
 
     def __init__(

@@ -16,7 +16,7 @@ from sched.request import State
 _RETRYABLE = frozenset({"runtime_failure", "unavailable"})
 
 
-class Reports:
+class CallReports:
     """Takes reports on ``pending`` calls; one on what is no longer live is dropped.
 
     ``handle`` gives the core an event.

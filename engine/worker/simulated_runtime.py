@@ -17,10 +17,10 @@ from typing import Any
 
 from engine.wire.messages import Generate, Message
 from engine.wire.ordering_proof import PROOF_QUEUE
-from engine.wire.spec import WorkerSpec
 from engine.wire.token_ids import pack_ids
-from engine.wire.tokenizer import tokenizer_hash
-from engine.worker.backend import Load, Output, RuntimeInfo, StartError
+from engine.wire.tokenizer_identity import tokenizer_hash
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.runtime_interface import Load, Output, RuntimeInfo, StartError
 from engine.worker.simulated_cache import SimulatedCache
 from engine.worker.simulated_request import SimulatedRequest
 from sched.order import queue_position
@@ -42,7 +42,7 @@ def _position(key: float, sequence: int, priority: int) -> tuple[bool, tuple[int
 
 
 class SimulatedRuntime:
-    """See the module and :class:`engine.worker.backend.Runtime`.
+    """See the module and :class:`engine.worker.runtime_interface.Runtime`.
 
     Raises:
         StartError: ``engine_args`` has an unknown name or a value that is not positive.

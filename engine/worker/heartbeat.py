@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from engine.wire.messages import Heartbeat, Hello, Message
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import Runtime
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.runtime_interface import Runtime
 from sched.clock import Clock
 
 HELLO_SECONDS = 0.5
@@ -18,7 +18,7 @@ PASSES = 64
 _MISSED_PINGS = 5
 
 
-class Pulse:
+class HeartbeatSender:
     """Says ``hello`` until it is welcomed, then reports the runtime's load; starts anew when not heard."""
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import Any
 from engine.wire import actions
 from engine.wire.messages import RID_LENGTH, Command, CommandReply, Generate, Message
 from engine.wire.token_ids import pack_ids
-from engine.worker.backend import Runtime
+from engine.worker.runtime_interface import Runtime
 
 HEALTH_PRIORITY = 2**31
 """Before every call, whose priority is a 32-bit integer."""
@@ -19,7 +19,7 @@ BUSY_SECONDS = 1.0
 """A runtime that has not begun with the health check after this time may be busy with other calls."""
 
 
-class Commands:
+class CommandRunner:
     """Carries commands out on ``runtime``, side by side, and answers each with one reply."""
 
     def __init__(self, name: str, runtime: Runtime, send: Callable[[Message], object]) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from engine.wire import actions
 from engine.wire.messages import RID_LENGTH, Command, CommandReply, Generate, Message
-from engine.worker import commands
-from engine.worker.backend import Load, Output, Runtime
-from engine.worker.commands import Commands
+from engine.worker import command_runner
+from engine.worker.command_runner import CommandRunner
+from engine.worker.runtime_interface import Load, Output, Runtime
 from tests.waiting import GUARD_SECONDS
 
 
@@ -56,7 +56,7 @@ class FakeRuntime:
 async def reply(runtime: FakeRuntime, action: str, seconds: float = 600.0) -> CommandReply:
     """Return the worker's one answer to a command."""
     sent: asyncio.Queue[Message] = asyncio.Queue()
-    worker = Commands("r", cast(Runtime, runtime), sent.put_nowait)
+    worker = CommandRunner("r", cast(Runtime, runtime), sent.put_nowait)
     worker.receive(Command(rid="7", action=action, seconds=seconds))
     async with asyncio.timeout(GUARD_SECONDS):
         answer = await sent.get()
@@ -101,7 +101,7 @@ async def test_health_generates_one_token_before_all_calls() -> None:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "BUSY_SECONDS", 0.02)
+    monkeypatch.setattr(command_runner, "BUSY_SECONDS", 0.02)
 
 
 @pytest.mark.usefixtures("impatient")

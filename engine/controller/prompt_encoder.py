@@ -14,7 +14,7 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from engine.wire.token_ids import TOKEN_BYTES, pack_ids, unpack_ids
-from engine.wire.tokenizer import TOKENIZER_FILE
+from engine.wire.tokenizer_identity import TOKENIZER_FILE
 from sched.cache.prefix import BLOCK_TOKENS, block_chain
 from sched.errors import ConfigError, InvalidRequestError
 from sched.workflow import Segment, SegmentKind
