@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.controller.prompt_encoder import Prompt
+from engine.controller.prompt_encoder import EncodedPrompt
 from engine.controller.timeline import CallEntry, WorkflowRecord
 from engine.wire.messages import RID_LENGTH, Chunk, Finished
 from engine.wire.token_ids import unpack_ids
@@ -47,7 +47,7 @@ class CallRequest:
 
     place: Place
     stage: str
-    prompt: Prompt
+    prompt: EncodedPrompt
     sampling: Mapping[str, Any]
     max_new_tokens: int
     priority: int = 0

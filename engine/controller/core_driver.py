@@ -157,12 +157,12 @@ class CoreDriver:
         call.entry.decision = replace(call.entry.decision, key=decision.key)
         call.entry.rekeys += 1
         call.record.changed(call.entry)
-        self._tell(decision, partial(msg.Rekey, key=decision.key))
+        self._tell(decision, partial(msg.RekeyRequest, key=decision.key))
 
     def _abort(self, decision: ev.Abort) -> None:
-        self._tell(decision, msg.Abort)
+        self._tell(decision, msg.AbortRequest)
 
-    def _tell(self, decision: ev.Rekey | ev.Abort, message: Callable[..., msg.Message]) -> None:
+    def _tell(self, decision: ev.Rekey | ev.Abort, message: Callable[..., msg.WireMessage]) -> None:
         worker = self.workers.get(decision.runtime)
         if worker is not None:
             rid = self._rids.make(decision.call_id, decision.attempt)

@@ -24,7 +24,7 @@ _CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class EncodedPrompt:
     """A tokenised prompt.  ``token_ids`` is little-endian int32, ``boundaries`` the token index at which
     each segment ends, ``kinds`` how widely each is shared, ``blocks`` the hash chain of its full blocks."""
 
@@ -48,7 +48,7 @@ class Prompt:
         return block_chain(begun + token_ids[:-TOKEN_BYTES], previous=previous)
 
 
-def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
+def prompt_from_ids(token_ids: Sequence[int]) -> EncodedPrompt:
     """Return the prompt of bare token ids.
 
     Raises:
@@ -66,7 +66,7 @@ def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
         raise InvalidRequestError(
             f"input_ids must be token ids, integers from 0 to {2**31 - 1}", field="input_ids"
         )
-    return Prompt(packed, (len(token_ids),), (SegmentKind.CONTEXT,), block_chain(packed))
+    return EncodedPrompt(packed, (len(token_ids),), (SegmentKind.CONTEXT,), block_chain(packed))
 
 
 class PromptEncoder:
@@ -100,7 +100,7 @@ class PromptEncoder:
                 field="model_path",
             ) from error
 
-    async def encode(self, segments: Sequence[Segment], prefixed: bool = True) -> Prompt:
+    async def encode(self, segments: Sequence[Segment], prefixed: bool = True) -> EncodedPrompt:
         """Return the prompt of ``segments``, which have the tokenizer's prefix unless ``prefixed`` adds it.
 
         Raises:
@@ -109,7 +109,7 @@ class PromptEncoder:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._encode, segments, prefixed)
 
-    async def encode_text(self, text: str) -> Prompt:
+    async def encode_text(self, text: str) -> EncodedPrompt:
         """Return the prompt of bare ``text``, as SGLang would tokenise it."""
         return await self.encode([Segment(SegmentKind.CONTEXT, text)])
 
@@ -123,7 +123,7 @@ class PromptEncoder:
         """End the thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _encode(self, segments: Sequence[Segment], prefixed: bool) -> Prompt:
+    def _encode(self, segments: Sequence[Segment], prefixed: bool) -> EncodedPrompt:
         parts = [self._prefix] if prefixed else []
         boundaries = []
         length = sum(map(len, parts))
@@ -136,7 +136,7 @@ class PromptEncoder:
             raise InvalidRequestError("the prompt is empty: give some text", field="text")
         token_ids = b"".join(parts)
         kinds = tuple(segment.kind for segment in segments)
-        return Prompt(token_ids, tuple(boundaries), kinds, block_chain(token_ids))
+        return EncodedPrompt(token_ids, tuple(boundaries), kinds, block_chain(token_ids))
 
     def _segment(self, segment: Segment) -> bytes:
         known = self._cache.get(segment.text)

@@ -21,7 +21,7 @@ from engine.wire.token_ids import pack_ids
 from engine.wire.tokenizer_identity import tokenizer_hash
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import end_children, unlink_shared_files
-from engine.worker.runtime_interface import Load, Output, RuntimeInfo, StartError
+from engine.worker.runtime_interface import Output, RuntimeInfo, RuntimeLoad, StartError
 from sched.predict.speed import Pass
 
 PROOF_SECONDS = 30.0
@@ -178,10 +178,10 @@ class SglangRuntime:
         # Parameters are flat scalars.
         self._engine.collective_rpc(hook.REKEY_METHOD, keys=json.dumps(keys))
 
-    async def load(self) -> Load:
+    async def load(self) -> RuntimeLoad:
         """Return what SGLang's schedulers last published (at least every 15 passes, and when idle)."""
         loads = await self._manager.get_loads()
-        return Load(
+        return RuntimeLoad(
             running=sum(load.num_running_reqs for load in loads),
             waiting=sum(load.num_waiting_reqs for load in loads),
             used_tokens=sum(load.num_used_tokens for load in loads),

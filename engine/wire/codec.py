@@ -14,7 +14,7 @@ import msgspec
 import orjson
 
 from engine.wire import messages
-from engine.wire.messages import Message
+from engine.wire.messages import WireMessage
 from engine.wire.token_ids import TOKEN_BYTES
 
 VERSION = 1
@@ -24,10 +24,10 @@ class BadFrameError(Exception):
     """A frame that is not a message of this version; the receiver logs and drops it."""
 
 
-_KINDS: dict[str, type[Message]] = {
+_KINDS: dict[str, type[WireMessage]] = {
     cls.kind: cls
     for cls in vars(messages).values()
-    if isinstance(cls, type) and issubclass(cls, Message) and cls is not Message
+    if isinstance(cls, type) and issubclass(cls, WireMessage) and cls is not WireMessage
 }
 _BODY_FIELDS: dict[str, tuple[str, ...]] = {
     kind: tuple(f.name for f in fields(cls) if f.name not in ("rid", "token_ids"))
@@ -35,7 +35,7 @@ _BODY_FIELDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def encode(message: Message) -> list[bytes]:
+def encode(message: WireMessage) -> list[bytes]:
     """Return the frames of ``message``."""
     kind = message.kind
     body = {name: getattr(message, name) for name in _BODY_FIELDS[kind]}
@@ -45,7 +45,7 @@ def encode(message: Message) -> list[bytes]:
     return frames
 
 
-def decode(frames: Sequence[bytes]) -> Message:
+def decode(frames: Sequence[bytes]) -> WireMessage:
     """Return the message in ``frames``.
 
     Raises:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from engine.wire import actions
-from engine.wire.messages import RID_LENGTH, Command, CommandReply, Generate, Message
+from engine.wire.messages import RID_LENGTH, Command, CommandReply, Generate, WireMessage
 from engine.wire.token_ids import pack_ids
 from engine.worker.runtime_interface import Runtime
 
@@ -22,7 +22,7 @@ BUSY_SECONDS = 1.0
 class CommandRunner:
     """Carries commands out on ``runtime``, side by side, and answers each with one reply."""
 
-    def __init__(self, name: str, runtime: Runtime, send: Callable[[Message], object]) -> None:
+    def __init__(self, name: str, runtime: Runtime, send: Callable[[WireMessage], object]) -> None:
         self._name = name
         self._runtime = runtime
         self._send = send

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from engine.wire.messages import Heartbeat, Hello, Message
+from engine.wire.messages import Heartbeat, Hello, WireMessage
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.runtime_interface import Runtime
 from sched.clock import Clock
@@ -26,7 +26,7 @@ class HeartbeatSender:
         spec: WorkerSpec,
         hello: Hello,
         runtime: Runtime,
-        send: Callable[[Message], object],
+        send: Callable[[WireMessage], object],
         clock: Clock,
     ) -> None:
         self._spec = spec

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.wire.messages import Chunk, Failed, Finished, FirstToken, Generate, Message
+from engine.wire.messages import Chunk, Failed, Finished, FirstTokenReady, Generate, WireMessage
 from engine.wire.token_ids import pack_ids
 from engine.worker.runtime_interface import Output, Runtime
 from sched.clock import Clock, monotonic
@@ -30,7 +30,7 @@ class RequestReporter:
     """Reports a request's first token, its chunks if it streams, and exactly one ending."""
 
     def __init__(
-        self, request: Generate, send: Callable[[Message], object], clock: Clock = monotonic
+        self, request: Generate, send: Callable[[WireMessage], object], clock: Clock = monotonic
     ) -> None:
         self.request = request
         self.verdict: Failure | None = None
@@ -75,7 +75,7 @@ class RequestReporter:
         if self._first_token is None:
             self._first_token = now
             self._send(
-                FirstToken(
+                FirstTokenReady(
                     rid=self.request.rid,
                     seconds=now - self._received,
                     cached_tokens=output.cached_tokens,

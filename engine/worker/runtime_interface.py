@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from engine.wire.messages import Generate, Message
+from engine.wire.messages import Generate, WireMessage
 from sched.predict.speed import Pass
 
 
@@ -35,7 +35,7 @@ class RuntimeInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class RuntimeLoad:
     """Requests running and waiting, KV tokens in use, forward passes made so far."""
 
     running: int
@@ -103,7 +103,7 @@ class Runtime(Protocol):
         """Give a request that waits another key, soon; one that doesn't is left as it is."""
         ...
 
-    async def load(self) -> Load:
+    async def load(self) -> RuntimeLoad:
         """Return the present load."""
         ...
 
@@ -131,7 +131,7 @@ class Runtime(Protocol):
         """Empty the prefix cache; return whether that was done: it isn't while requests run or wait."""
         ...
 
-    def report_cache(self, send: Callable[[Message], bool]) -> None:
+    def report_cache(self, send: Callable[[WireMessage], bool]) -> None:
         """Have ``send`` get a ``CacheChanged`` with all of the prefix cache, then one for every change.
 
         A runtime that can't tell sends nothing.  ``send`` may be called in any thread; what it returned

@@ -26,8 +26,8 @@ from pathlib import Path
 
 from engine.sglang import cpu
 from engine.wire.link import DealerLink
-from engine.wire.messages import Hello, Message
-from engine.wire.status_writer import Status
+from engine.wire.messages import Hello, WireMessage
+from engine.wire.status_writer import StatusWriter
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import die_with_parent, end_children
 from engine.worker.runtime_interface import Runtime, RuntimeInfo, StartError
@@ -79,7 +79,7 @@ def _stop_start(signum: int, _frame: object) -> None:
     raise SystemExit(f"stopped by {signal.Signals(signum).name}")
 
 
-def _load_runtime(spec: WorkerSpec, run_dir: Path, status: Status) -> Runtime:
+def _load_runtime(spec: WorkerSpec, run_dir: Path, status: StatusWriter) -> Runtime:
     if spec.simulated:
         from engine.worker.simulated_runtime import SimulatedRuntime
 
@@ -106,7 +106,7 @@ def _check_model(model_path: str) -> None:
         raise StartError(f"model_path {path} has no config.json: give the folder of a model")
 
 
-async def _serve(spec: WorkerSpec, run_dir: Path, status: Status) -> Ending:
+async def _serve(spec: WorkerSpec, run_dir: Path, status: StatusWriter) -> Ending:
     runtime = _load_runtime(spec, run_dir, status)
     status("loaded")
     try:
@@ -140,7 +140,7 @@ async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, protoc
 def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[WorkerProtocol, DealerLink]:
     loop = asyncio.get_running_loop()
 
-    def hand_over(message: Message) -> None:
+    def hand_over(message: WireMessage) -> None:
         loop.call_soon_threadsafe(protocol.receive, message)
 
     link = DealerLink(spec.endpoint, spec.name, hand_over)
@@ -173,7 +173,7 @@ def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequenc
     )
 
 
-def _run(status: Status) -> Ending:
+def _run(status: StatusWriter) -> Ending:
     try:
         spec = _read_spec()
     except StartError as error:
@@ -202,7 +202,7 @@ def main() -> None:
     """Run the worker; it never returns."""
     parser = argparse.ArgumentParser(prog="python -m engine.worker", description=__doc__)
     parser.add_argument("--status-fd", type=int, help="descriptor for progress as JSON lines")
-    status = Status(parser.parse_args().status_fd)
+    status = StatusWriter(parser.parse_args().status_fd)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("sglang").setLevel(logging.WARNING)
     ending = _run(status)

@@ -10,18 +10,18 @@ from functools import partial
 from typing import Any
 
 from engine.wire.messages import (
-    Abort,
+    AbortRequest,
     CacheRequest,
     Command,
     Failed,
     Generate,
     Hello,
     Introduce,
-    Message,
     Ping,
-    Rekey,
+    RekeyRequest,
     Shutdown,
     Welcome,
+    WireMessage,
 )
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.command_runner import CommandRunner
@@ -59,8 +59,8 @@ class WorkerProtocol:
     """Serves ``runtime``, whose introduction is ``hello``, sending through ``send``.
 
     Everything but the constructor belongs to one event loop.  Each ``Generate`` gets exactly one
-    ``Finished`` or ``Failed``.  An ``Abort`` for an unknown id is remembered for a minute, since it may
-    overtake its ``Generate``.
+    ``Finished`` or ``Failed``.  An ``AbortRequest`` for an unknown id is remembered for a minute, since it
+    may overtake its ``Generate``.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class WorkerProtocol:
         spec: WorkerSpec,
         hello: Hello,
         runtime: Runtime,
-        send: Callable[[Message], bool],
+        send: Callable[[WireMessage], bool],
         clock: Clock = monotonic,
     ) -> None:
         self._spec = spec
@@ -83,15 +83,15 @@ class WorkerProtocol:
         self._grace = 0.0
         self._stopped = asyncio.Event()
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: WireMessage) -> None:
         """Act on a message of the controller; messages of other kinds are logged and dropped."""
         self._heartbeats.heard()
         match message:
             case Generate():
                 self._generate(message)
-            case Abort():
+            case AbortRequest():
                 self._abort(message.rid)
-            case Rekey():
+            case RekeyRequest():
                 # Not at once: the task of its Generate may not have had its first step.
                 asyncio.get_running_loop().call_soon(self._runtime.rekey, message.rid, message.key)
             case Welcome():

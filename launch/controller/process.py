@@ -19,7 +19,7 @@ from contextlib import contextmanager
 import uvicorn
 import uvloop
 
-from engine.wire.status_writer import Status
+from engine.wire.status_writer import StatusWriter
 from launch.checks import listen
 from launch.controller.lifeline import follow, read_instructions
 from launch.controller.parts import Parts
@@ -44,7 +44,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(spec: ControllerSpec, status: Status) -> None:
+async def _serve(spec: ControllerSpec, status: StatusWriter) -> None:
     """Serve until SIGTERM or until the launcher is gone, then drain."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -95,7 +95,7 @@ def main() -> int:
     """Run the controller and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m launch.controller", description=__doc__)
     parser.add_argument("--status-fd", type=int, required=True, help="where stages are reported")
-    status = Status(parser.parse_args().status_fd)
+    status = StatusWriter(parser.parse_args().status_fd)
     try:
         spec = ControllerSpec.from_json(read_instructions())
         logging.basicConfig(

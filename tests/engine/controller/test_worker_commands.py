@@ -11,7 +11,7 @@ from engine.controller import worker_commands
 from engine.controller.worker_commands import WorkerCommands
 from engine.controller.worker_table import WorkerTable
 from engine.wire.link import RouterLink
-from engine.wire.messages import Command, CommandReply, Message
+from engine.wire.messages import Command, CommandReply, WireMessage
 from tests.engine.worker_process import hello
 from tests.waiting import GUARD_SECONDS, reached
 
@@ -23,7 +23,7 @@ class FakeLink:
         self.sent: dict[bytes, Command] = {}
         self.unreachable: set[bytes] = set()
 
-    def send(self, identity: bytes, message: Message) -> bool:
+    def send(self, identity: bytes, message: WireMessage) -> bool:
         assert isinstance(message, Command)
         self.sent[identity] = message
         return identity not in self.unreachable

@@ -16,7 +16,7 @@ from engine.wire import codec
 from engine.wire import messages as msg
 from engine.wire.token_ids import pack_ids
 
-SAMPLES: list[msg.Message] = [
+SAMPLES: list[msg.WireMessage] = [
     msg.Generate(
         rid="r" * msg.RID_LENGTH,
         token_ids=array("i", [1, 2, 70000]).tobytes(),
@@ -28,8 +28,8 @@ SAMPLES: list[msg.Message] = [
         logprobs={"return_logprob": True, "token_ids_logprob": [1, 2]},
         stream=True,
     ),
-    msg.Abort(rid="x"),
-    msg.Rekey(rid="x", key=-2.5),
+    msg.AbortRequest(rid="x"),
+    msg.RekeyRequest(rid="x", key=-2.5),
     msg.Introduce(),
     msg.Welcome(epoch="e", fresh=True),
     msg.Ping(epoch="e"),
@@ -53,7 +53,7 @@ SAMPLES: list[msg.Message] = [
     msg.Heartbeat(runtime="cpu-0", running=1, waiting=2, used_tokens=3, scheduler_steps=4),
     msg.CommandReply(rid="1", runtime="cpu-0", result=[{"dp_rank": 0}], error="too late"),
     msg.CacheChanged(runtime="cpu-0", sequence=3, scope="changes", added=[2**63 + 1], removed=[7]),
-    msg.FirstToken(rid="x", seconds=0.5, cached_tokens=31),
+    msg.FirstTokenReady(rid="x", seconds=0.5, cached_tokens=31),
     msg.Chunk(
         rid="x",
         text="é",
@@ -77,7 +77,7 @@ SAMPLES: list[msg.Message] = [
 
 
 @pytest.mark.parametrize("message", SAMPLES, ids=lambda message: message.kind)
-def test_a_message_survives_the_wire(message: msg.Message) -> None:
+def test_a_message_survives_the_wire(message: msg.WireMessage) -> None:
     """Every kind is the same after encoding and decoding, token ids and all."""
     frames = codec.encode(message)
     assert len(frames) == (3 if message.token_ids else 2)
@@ -184,7 +184,7 @@ def test_an_unknown_field_is_named() -> None:
 def test_an_integer_is_taken_for_a_float() -> None:
     """A peer may write 1 for 1.0; what comes out is a float."""
     message = codec.decode([orjson.dumps(["rekey", codec.VERSION, "x"]), b'{"key": 1}'])
-    assert isinstance(message, msg.Rekey)
+    assert isinstance(message, msg.RekeyRequest)
     assert isinstance(message.key, float)
 
 
@@ -211,7 +211,7 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
-def messages_of(cls: type[msg.Message]) -> st.SearchStrategy[msg.Message]:
+def messages_of(cls: type[msg.WireMessage]) -> st.SearchStrategy[msg.WireMessage]:
     """Messages of one kind with whatever their fields may hold."""
     hints = get_type_hints(cls)
     return st.builds(cls, **{field.name: VALUES[hints[field.name]] for field in fields(cls)})
@@ -219,7 +219,7 @@ def messages_of(cls: type[msg.Message]) -> st.SearchStrategy[msg.Message]:
 
 @settings(max_examples=300)
 @given(st.sampled_from(list(codec._KINDS.values())).flatmap(messages_of))
-def test_every_message_survives_the_wire(message: msg.Message) -> None:
+def test_every_message_survives_the_wire(message: msg.WireMessage) -> None:
     """Whatever a message's fields hold, it is the same after encoding and decoding."""
     assert codec.decode(codec.encode(message)) == message
 

@@ -10,10 +10,10 @@ from typing import Any, cast
 import pytest
 
 from engine.wire import actions
-from engine.wire.messages import RID_LENGTH, Command, CommandReply, Generate, Message
+from engine.wire.messages import RID_LENGTH, Command, CommandReply, Generate, WireMessage
 from engine.worker import command_runner
 from engine.worker.command_runner import CommandRunner
-from engine.worker.runtime_interface import Load, Output, Runtime
+from engine.worker.runtime_interface import Output, Runtime, RuntimeLoad
 from tests.waiting import GUARD_SECONDS
 
 
@@ -38,10 +38,10 @@ class FakeRuntime:
     def abort(self, rid: str) -> None:
         self.aborted.append(rid)
 
-    async def load(self) -> Load:
+    async def load(self) -> RuntimeLoad:
         steps = self.passes[min(self.readings, len(self.passes) - 1)]
         self.readings += 1
-        return Load(running=self.running, waiting=0, used_tokens=0, scheduler_steps=steps)
+        return RuntimeLoad(running=self.running, waiting=0, used_tokens=0, scheduler_steps=steps)
 
     async def flush_cache(self) -> bool:
         if isinstance(self.flushed, Exception):
@@ -55,7 +55,7 @@ class FakeRuntime:
 
 async def reply(runtime: FakeRuntime, action: str, seconds: float = 600.0) -> CommandReply:
     """Return the worker's one answer to a command."""
-    sent: asyncio.Queue[Message] = asyncio.Queue()
+    sent: asyncio.Queue[WireMessage] = asyncio.Queue()
     worker = CommandRunner("r", cast(Runtime, runtime), sent.put_nowait)
     worker.receive(Command(rid="7", action=action, seconds=seconds))
     async with asyncio.timeout(GUARD_SECONDS):

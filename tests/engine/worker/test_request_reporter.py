@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from engine.wire.messages import Chunk, Finished, Generate, Message
+from engine.wire.messages import Chunk, Finished, Generate, WireMessage
 from engine.worker.request_reporter import COALESCE_SECONDS, RequestReporter
 from engine.worker.runtime_interface import Output, Runtime
 
@@ -34,8 +34,8 @@ class Growing:
             await asyncio.sleep(self.pause)
 
 
-async def delivered(logprobs: dict[str, Any], pause: float) -> list[Message]:
-    sent: list[Message] = []
+async def delivered(logprobs: dict[str, Any], pause: float) -> list[WireMessage]:
+    sent: list[WireMessage] = []
     request = Generate(
         rid="r" * 24,
         token_ids=b"\0\0\0\0",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.wire.messages import Failed, FirstToken, Heartbeat, Hello, Message, Welcome
+from engine.wire.messages import Failed, FirstTokenReady, Heartbeat, Hello, Welcome, WireMessage
 from engine.worker.simulated_runtime import SimulatedRuntime
 from engine.worker.worker_protocol import WorkerProtocol
 from sched.clock import ManualClock
@@ -24,13 +24,13 @@ class Sent:
     """What a worker sends to its controller."""
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
+        self.messages: list[WireMessage] = []
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: WireMessage) -> bool:
         self.messages.append(message)
         return True
 
-    def count(self, kind: type[Message]) -> int:
+    def count(self, kind: type[WireMessage]) -> int:
         return sum(isinstance(message, kind) for message in self.messages)
 
 
@@ -49,7 +49,7 @@ async def test_a_lost_controller_ends_it(runtime: SimulatedRuntime) -> None:
     task = asyncio.create_task(protocol.run())
     protocol.receive(Welcome(epoch="e", fresh=False))
     protocol.receive(generate("r", PROMPT, sampling=ENDLESS))
-    await reached(lambda: sent.count(FirstToken) > 0 and sent.count(Heartbeat) > 0)
+    await reached(lambda: sent.count(FirstTokenReady) > 0 and sent.count(Heartbeat) > 0)
     clock.advance(SPEC.orphan_seconds)
     greeted = sent.count(Hello)
     await reached(lambda: sent.count(Hello) > greeted + 1)

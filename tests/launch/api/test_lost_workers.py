@@ -59,7 +59,7 @@ async def test_what_was_given_up_is_not_shown() -> None:
         old = worker.requests[0].rid
         _driver(api).worker_died(FAKE_PID)
         for late in (
-            msg.FirstToken(rid=old, seconds=0.1, cached_tokens=0),
+            msg.FirstTokenReady(rid=old, seconds=0.1, cached_tokens=0),
             msg.Chunk(rid=old, text="OLD", token_ids=array("i", [1]).tobytes()),
         ):
             worker.link.from_worker(b"r0", late)
