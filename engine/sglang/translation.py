@@ -8,8 +8,7 @@ from typing import Any
 from engine.sglang import hook
 from engine.wire.messages import Generate
 from engine.wire.token_ids import unpack_ids
-from engine.worker.request_reporter import INPUT_LOGPROBS, OUTPUT_LOGPROBS
-from engine.worker.runtime_interface import Output
+from engine.worker.runtime_interface import INPUT_LOGPROBS, OUTPUT_LOGPROBS, Output
 
 _INTERNAL_STREAM_INTERVAL = 16
 

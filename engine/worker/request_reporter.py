@@ -9,16 +9,11 @@ from typing import Any
 
 from engine.wire.messages import Chunk, Failed, Finished, FirstTokenReady, Generate, WireMessage
 from engine.wire.token_ids import pack_ids
-from engine.worker.runtime_interface import Output, Runtime
+from engine.worker.runtime_interface import INPUT_LOGPROBS, OUTPUT_LOGPROBS, Output, Runtime
 from sched.clock import Clock, monotonic
 from sched.errors import Failure
 
 logger = logging.getLogger(__name__)
-
-OUTPUT_LOGPROBS = ("output_token_logprobs", "output_top_logprobs", "output_token_ids_logprobs")
-"""SGLang's lists in ``meta_info`` with an entry per output token."""
-INPUT_LOGPROBS = ("input_token_logprobs", "input_top_logprobs", "input_token_ids_logprobs")
-"""SGLang's lists in ``meta_info`` with an entry per prompt token; complete with the first output token."""
 
 COALESCE_SECONDS = 0.02
 """A stream sends at most one chunk in this time."""

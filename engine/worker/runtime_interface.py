@@ -9,6 +9,11 @@ from typing import Any, Protocol
 from engine.wire.messages import Generate, WireMessage
 from sched.predict.speed import Pass
 
+OUTPUT_LOGPROBS = ("output_token_logprobs", "output_top_logprobs", "output_token_ids_logprobs")
+"""Lists in an output's ``meta``, by SGLang's names, with an entry per output token."""
+INPUT_LOGPROBS = ("input_token_logprobs", "input_top_logprobs", "input_token_ids_logprobs")
+"""Such lists with an entry per prompt token; complete with the first output token."""
+
 
 class StartError(Exception):
     """The runtime can't start; the message is one sentence for the user."""
