@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.controller.prompt_encoder import EncodedPrompt
 from engine.controller.timeline import CallEntry, WorkflowRecord
-from engine.controller.tokens import Prompt
 from engine.wire.messages import RID_LENGTH, Chunk, Finished
+from engine.wire.token_ids import unpack_ids
 from sched.request import CallSpec
 from sched.workflow import Generation
 
@@ -47,7 +47,7 @@ class CallRequest:
 
     place: Place
     stage: str
-    prompt: Prompt
+    prompt: EncodedPrompt
     sampling: Mapping[str, Any]
     max_new_tokens: int
     priority: int = 0
@@ -89,7 +89,7 @@ class CallResult:
     @property
     def output_ids(self) -> list[int]:
         """The output token ids."""
-        return array("i", self.answer.token_ids).tolist()
+        return unpack_ids(self.answer.token_ids).tolist()
 
     def generation(self) -> Generation:
         """Return the answer as a workflow program sees it."""

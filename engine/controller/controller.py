@@ -7,14 +7,12 @@ import itertools
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 from engine.controller.calls import CallRequest, CallResult, PendingCall
-from engine.controller.described import describe_runtimes
-from engine.controller.exchange import Exchange
-from engine.controller.maintenance import Maintenance
+from engine.controller.core_driver import CoreDriver
+from engine.controller.fleet import Fleet
 from engine.controller.timeline import CallEntry, WorkflowRecord, WorkflowRecords
-from engine.controller.workers import WorkerTable
+from engine.controller.worker_table import WorkerTable
 from engine.wire import messages as msg
 from sched import events as ev
 from sched.errors import (
@@ -30,36 +28,36 @@ from sched.request import WorkflowSpec
 
 
 class Controller:
-    """Workflows and calls over an :class:`Exchange`.  Use from one event loop."""
+    """Workflows and calls over an :class:`CoreDriver`.  Use from one event loop."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self.clock = exchange.clock
+    def __init__(self, driver: CoreDriver) -> None:
+        self.clock = driver.clock
         self.draining = False
-        self.maintenance = Maintenance(exchange)
-        self._exchange = exchange
+        self.fleet = Fleet(driver)
+        self._driver = driver
         self._call_ids = itertools.count(1)
         self._client_rids: dict[str, int] = {}
 
     @property
     def workers(self) -> WorkerTable:
         """The runtimes of this server."""
-        return self._exchange.workers
+        return self._driver.workers
 
     @property
     def profile(self) -> StageProfile:
         """What is known of stages."""
-        return self._exchange.dispatcher.profile
+        return self._driver.dispatcher.profile
 
     @property
     def records(self) -> WorkflowRecords:
         """Workflows, open and lately closed."""
-        return self._exchange.records
+        return self._driver.records
 
     async def drain(self, grace_seconds: float) -> None:
         """Refuse new work and wait for what runs, at most ``grace_seconds``; the rest is cancelled."""
         self.draining = True
         deadline = self.clock() + grace_seconds
-        while self._exchange.pending and self.clock() < deadline:  # noqa: ASYNC110 (a short, rare wait)
+        while self._driver.pending and self.clock() < deadline:  # noqa: ASYNC110 (a short, rare wait)
             await asyncio.sleep(0.05)
         for record in self.records.latest(limit=1_000_000):
             if self.records.is_open(record.spec.workflow_id):
@@ -70,14 +68,10 @@ class Controller:
         """Whether every expected runtime is up and no drain has begun."""
         return len(self.workers) == len(self.workers.expected) and not self.draining
 
-    def describe_runtimes(self) -> list[dict[str, Any]]:
-        """Return one dictionary per expected runtime: what it says of itself, and what is believed of it."""
-        return describe_runtimes(self._exchange)
-
     @property
     def calls_in_flight(self) -> int:
         """Calls accepted and not settled."""
-        return len(self._exchange.pending)
+        return len(self._driver.pending)
 
     # --- workflows ------------------------------------------------------------------------------
 
@@ -95,7 +89,7 @@ class Controller:
             raise ConflictError(f"workflow {spec.workflow_id!r} is already open", field="workflow_id")
         record = WorkflowRecord(spec, self.clock())
         self.records.open(record)
-        self._exchange.handle(ev.WorkflowArrived(spec))
+        self._driver.handle(ev.WorkflowArrived(spec))
         if record.failure is not None:
             raise error_for(record.failure)
         self._note(record)
@@ -103,40 +97,40 @@ class Controller:
 
     def advised_candidates(self, workflow_id: str, wanted: int) -> int:
         """Return how many of ``wanted`` alternative answers a workflow had better write."""
-        return self._exchange.dispatcher.advised_candidates(workflow_id, wanted, self.clock())
+        return self._driver.dispatcher.advised_candidates(workflow_id, wanted, self.clock())
 
     def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
         """End a workflow; calls of it that still run are cancelled."""
-        self._exchange.handle(ev.WorkflowEnded(workflow_id, failure))
+        self._driver.handle(ev.WorkflowEnded(workflow_id, failure))
 
     def cancel_workflow(self, workflow_id: str, reason: str) -> None:
         """Give a workflow up; its calls are aborted on their runtimes."""
-        self._exchange.handle(ev.WorkflowCancelled(workflow_id, reason))
+        self._driver.handle(ev.WorkflowCancelled(workflow_id, reason))
 
     def change_deadline(self, workflow_id: str, slo_seconds: float) -> None:
         """Give an open workflow another deadline, ``slo_seconds`` after its arrival."""
-        self._exchange.handle(ev.DeadlineChanged(workflow_id, slo_seconds))
+        self._driver.handle(ev.DeadlineChanged(workflow_id, slo_seconds))
         record = self.records.get(workflow_id)
         assert record is not None
         record.spec = replace(record.spec, slo_seconds=slo_seconds)
         self._note(record)
 
     def _note(self, record: WorkflowRecord) -> None:
-        if self._exchange.journal is not None:
-            self._exchange.journal.accepted(record)
+        if self._driver.journal is not None:
+            self._driver.journal.accepted(record)
 
     def statement_ended(self, workflow_id: str, stage: str, seconds: float) -> None:
         """Note SQL that a workflow's stage asked for."""
-        self._exchange.handle(ev.StatementEnded(workflow_id, stage, seconds))
+        self._driver.handle(ev.StatementEnded(workflow_id, stage, seconds))
 
     def open_join(self, workflow_id: str, join_id: str, size: int) -> None:
         """Begin a fan-out of ``size`` branches (nothing happens if the workflow has ended)."""
         if self.records.is_open(workflow_id):
-            self._exchange.handle(ev.JoinOpened(workflow_id, join_id, size))
+            self._driver.handle(ev.JoinOpened(workflow_id, join_id, size))
 
     def end_branch(self, workflow_id: str, join_id: str, branch: int) -> None:
         """Note that a branch of a fan-out ended."""
-        self._exchange.handle(ev.BranchEnded(workflow_id, join_id, branch))
+        self._driver.handle(ev.BranchEnded(workflow_id, join_id, branch))
 
     # --- calls ----------------------------------------------------------------------------------
 
@@ -173,14 +167,14 @@ class Controller:
         call_id = self._client_rids.get(rid)
         if call_id is None:
             return False
-        self._exchange.handle(ev.CallCancelled(call_id, reason))
+        self._driver.handle(ev.CallCancelled(call_id, reason))
         return True
 
     def cancel_all_calls(self, reason: str) -> int:
         """Cancel every call in flight, of whatever workflow; return how many there were."""
-        calls = list(self._exchange.pending)
+        calls = list(self._driver.pending)
         for call_id in calls:
-            self._exchange.handle(ev.CallCancelled(call_id, reason))
+            self._driver.handle(ev.CallCancelled(call_id, reason))
         return len(calls)
 
     def check_rid(self, rid: str | None) -> None:
@@ -225,8 +219,8 @@ class Controller:
         finally:
             if rid is not None:
                 del self._client_rids[rid]
-            if call.call_id in self._exchange.pending:
-                self._exchange.handle(ev.CallCancelled(call.call_id, "its client went away"))
+            if call.call_id in self._driver.pending:
+                self._driver.handle(ev.CallCancelled(call.call_id, "its client went away"))
             if call.done.done() and not call.done.cancelled():
                 call.done.exception()  # seen: asyncio must not report it as forgotten
 
@@ -244,5 +238,5 @@ class Controller:
         )
         done = asyncio.get_running_loop().create_future()
         call = PendingCall(next(self._call_ids), request, entry, done, now)
-        self._exchange.accept(call)
+        self._driver.accept(call)
         return call

@@ -8,8 +8,8 @@ from typing import Any
 
 from engine.sglang import cpu, kv_events
 from engine.sglang.variables import HOOK, RUN_DIR, SLOWDOWN
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import StartError
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.runtime_interface import StartError
 
 _COMMON_ARGS: Mapping[str, Any] = {
     "schedule_policy": "fcfs",  # SGLang's own bookkeeping; the order is our hook's

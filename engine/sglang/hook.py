@@ -35,7 +35,7 @@ from engine.sglang.grammars import keep_few
 from engine.sglang.mixed_chunks import BATCHING_METHOD, set_batching, with_budget
 from engine.sglang.pass_ring import PASSES_FILE, PassWriter
 from engine.sglang.pass_watch import PassWatch
-from engine.worker.backend import PROOF_ORDER, PROOF_QUEUE
+from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
 from sched.order import queue_position
 
 CUSTOM_PARAM = "sluice"

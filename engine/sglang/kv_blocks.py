@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from engine.wire.token_ids import TOKEN_BYTES, pack_ids
 from sched.cache.prefix import BLOCK_TOKENS, block_chain
-
-_TOKEN_BYTES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,7 +25,7 @@ class _Run:
         """Return what a run that follows ``page`` borrows, and the hash of the block before that."""
         end = self.borrowed + (self.pages.index(page) + 1) * self.page_tokens
         blocks = end // BLOCK_TOKENS
-        borrowed = self.tokens[blocks * BLOCK_TOKENS * _TOKEN_BYTES : end * _TOKEN_BYTES]
+        borrowed = self.tokens[blocks * BLOCK_TOKENS * TOKEN_BYTES : end * TOKEN_BYTES]
         return borrowed, self.chain[blocks - 1] if blocks else self.before
 
 
@@ -72,9 +70,9 @@ class KvBlocks:
             if run is None:
                 return
             borrowed, before = run.up_to(parent)
-        tokens = borrowed + array("i", token_ids).tobytes()
+        tokens = borrowed + pack_ids(token_ids)
         chain = block_chain(tokens, previous=before)
-        first = len(borrowed) // _TOKEN_BYTES
+        first = len(borrowed) // TOKEN_BYTES
         new = _Run(pages, page_tokens, first, tokens, before, chain)
         self._runs.update(dict.fromkeys(pages, new))
         ends: dict[int, tuple[int, ...]] = {}

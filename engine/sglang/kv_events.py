@@ -11,7 +11,7 @@ from typing import Any
 from engine.sglang.kv_blocks import KvBlocks
 from engine.sglang.kv_feed import KvFeed, Send
 from engine.sglang.kv_link import EventLink
-from engine.worker.backend import StartError
+from engine.worker.runtime_interface import StartError
 
 logger = logging.getLogger(__name__)
 

@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable
 
 from engine.sglang.kv_blocks import KvBlocks
-from engine.wire.messages import CacheChanged, Message
+from engine.wire.messages import CacheChanged, WireMessage
 from sched.events import CacheScope
 
 logger = logging.getLogger(__name__)
 
-Send = Callable[[Message], bool]
+Send = Callable[[WireMessage], bool]
 """Sends to the controller; returns whether there was room for it."""
 
 

@@ -17,11 +17,11 @@ from engine.sglang.mixed_chunks import BATCHING_METHOD
 from engine.sglang.pass_ring import PASSES_FILE, PassReader
 from engine.sglang.rekeys import Rekeys
 from engine.wire.messages import RID_LENGTH, Generate
-from engine.wire.spec import WorkerSpec
-from engine.wire.tokenizer import tokenizer_hash
-from engine.worker.backend import Load, Output, RuntimeInfo, StartError
-from engine.worker.delivery import pack_ids
+from engine.wire.token_ids import pack_ids
+from engine.wire.tokenizer_identity import tokenizer_hash
+from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import end_children, unlink_shared_files
+from engine.worker.runtime_interface import Output, RuntimeInfo, RuntimeLoad, StartError
 from sched.predict.speed import Pass
 
 PROOF_SECONDS = 30.0
@@ -53,7 +53,7 @@ def child_failed(_signum: int, _frame: object) -> None:
 
 
 class SglangRuntime:
-    """An SGLang engine in this process and its children; see :class:`engine.worker.backend.Runtime`.
+    """An SGLang engine in this process and its children, a :class:`~engine.worker.runtime_interface.Runtime`.
 
     Raises:
         StartError: the engine can't be built; the message is SGLang's reason.
@@ -178,10 +178,10 @@ class SglangRuntime:
         # Parameters are flat scalars.
         self._engine.collective_rpc(hook.REKEY_METHOD, keys=json.dumps(keys))
 
-    async def load(self) -> Load:
+    async def load(self) -> RuntimeLoad:
         """Return what SGLang's schedulers last published (at least every 15 passes, and when idle)."""
         loads = await self._manager.get_loads()
-        return Load(
+        return RuntimeLoad(
             running=sum(load.num_running_reqs for load in loads),
             waiting=sum(load.num_waiting_reqs for load in loads),
             used_tokens=sum(load.num_used_tokens for load in loads),

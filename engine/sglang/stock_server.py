@@ -21,9 +21,9 @@ from pathlib import Path
 from engine.sglang import cpu, slowdown
 from engine.sglang.engine_arguments import engine_arguments, environment
 from engine.sglang.variables import HOOK
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import StartError
+from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import die_with_parent, end_children
+from engine.worker.runtime_interface import StartError
 
 _PLUGINS = "sglang.srt.plugins"
 

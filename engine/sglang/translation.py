@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping
 from typing import Any
 
 from engine.sglang import hook
 from engine.wire.messages import Generate
-from engine.worker.backend import Output
-from engine.worker.delivery import INPUT_LOGPROBS, OUTPUT_LOGPROBS
+from engine.wire.token_ids import unpack_ids
+from engine.worker.runtime_interface import INPUT_LOGPROBS, OUTPUT_LOGPROBS, Output
 
 _INTERNAL_STREAM_INTERVAL = 16
 
@@ -32,7 +31,7 @@ def fields(request: Generate, vocabulary: int) -> dict[str, Any]:
     Raises:
         ValueError: SGLang's scheduler would not survive the request, or several samples are asked for.
     """
-    token_ids = array("i", request.token_ids)
+    token_ids = unpack_ids(request.token_ids)
     if not 0 <= min(token_ids) <= max(token_ids) < vocabulary:
         raise ValueError(f"input_ids must be from 0 to {vocabulary - 1}, the model's vocabulary")
     if request.logprobs.get("top_logprobs_num", 0) > vocabulary:

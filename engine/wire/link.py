@@ -19,7 +19,7 @@ from pathlib import Path
 import zmq
 
 from engine.wire.codec import BadFrameError, decode, encode
-from engine.wire.messages import Message
+from engine.wire.messages import WireMessage
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def _configure(socket: zmq.Socket[bytes]) -> None:
     socket.setsockopt(zmq.RECONNECT_IVL_MAX, 500)  # a controller is back within a second or two
 
 
-def _decode(frames: Sequence[bytes]) -> Message | None:
+def _decode(frames: Sequence[bytes]) -> WireMessage | None:
     try:
         return decode(frames)
     except BadFrameError as error:
@@ -53,7 +53,7 @@ class DealerLink:
     thread; what can't be sent yet waits, at most 20,000 messages.
     """
 
-    def __init__(self, endpoint: str, identity: str, on_message: Callable[[Message], None]) -> None:
+    def __init__(self, endpoint: str, identity: str, on_message: Callable[[WireMessage], None]) -> None:
         self._on_message = on_message
         self._outbox: deque[list[bytes]] = deque()
         self._closing_at: float | None = None
@@ -68,7 +68,7 @@ class DealerLink:
         self._thread = threading.Thread(target=self._run, name="link", daemon=True)
         self._thread.start()
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: WireMessage) -> bool:
         """Queue ``message``; return whether there was room for it."""
         if self._closing_at is not None or len(self._outbox) >= _QUEUED_MESSAGES:
             logger.error("a %s message could not be queued", message.kind)
@@ -148,7 +148,7 @@ class RouterLink:
 
     def __init__(self, endpoint: str) -> None:
         self._file: Path | None = None
-        self._inbox: deque[tuple[bytes, Message]] = deque()
+        self._inbox: deque[tuple[bytes, WireMessage]] = deque()
         self._filled = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context = zmq.Context()
@@ -166,7 +166,7 @@ class RouterLink:
         if scheme == "ipc":
             self._file = Path(address)
 
-    async def recv(self) -> tuple[bytes, Message]:
+    async def recv(self) -> tuple[bytes, WireMessage]:
         """Return the next message and the identity of the worker that sent it."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
@@ -177,7 +177,7 @@ class RouterLink:
             await self._filled.wait()
         return self._inbox.popleft()
 
-    def send(self, identity: bytes, message: Message) -> bool:
+    def send(self, identity: bytes, message: WireMessage) -> bool:
         """Hand ``message`` over without waiting; return whether the worker is there and keeps up."""
         try:
             self._socket.send_multipart([identity, *encode(message)], zmq.NOBLOCK)

@@ -15,7 +15,7 @@ RID_LENGTH = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class WireMessage:
     """Base of all messages.  ``rid`` is empty where no request is meant."""
 
     kind: ClassVar[str]
@@ -27,7 +27,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generate(Message):
+class Generate(WireMessage):
     """Run a request.  ``token_ids`` is the prompt; ``priority``, ``key`` and ``sequence`` are its place in
     the queue (``sched/order.py``); ``remaining_seconds`` bounds its life on the worker.
 
@@ -46,14 +46,14 @@ class Generate(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Abort(Message):
+class AbortRequest(WireMessage):
     """Stop request ``rid``; remembered by the worker if it overtakes its ``Generate``."""
 
     kind: ClassVar[str] = "abort"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rekey(Message):
+class RekeyRequest(WireMessage):
     """Give request ``rid`` another ``key``; one that has started, or ended, keeps its way."""
 
     kind: ClassVar[str] = "rekey"
@@ -61,7 +61,7 @@ class Rekey(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Introduce(Message):
+class Introduce(WireMessage):
     """Say ``Hello``: the controller doesn't know who sent the heartbeat, since it is a new one or had given
     the worker up."""
 
@@ -69,7 +69,7 @@ class Introduce(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Welcome(Message):
+class Welcome(WireMessage):
     """The controller accepts a worker's ``Hello``; ``epoch`` names the controller's life.
 
     ``fresh``: the worker is new to the controller, which knows nothing of what it may still be running.
@@ -81,7 +81,7 @@ class Welcome(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ping(Message):
+class Ping(WireMessage):
     """The controller's heartbeat; a worker that hears none for its orphan limit ends itself."""
 
     kind: ClassVar[str] = "ping"
@@ -89,7 +89,7 @@ class Ping(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shutdown(Message):
+class Shutdown(WireMessage):
     """End after finishing what runs, or after ``grace_seconds``."""
 
     kind: ClassVar[str] = "shutdown"
@@ -97,8 +97,8 @@ class Shutdown(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command(Message):
-    """Do ``action`` (``engine/worker/commands.py``) within ``seconds`` and answer with a ``CommandReply``."""
+class Command(WireMessage):
+    """Do ``action`` (see ``engine/wire/actions.py``) in ``seconds`` and answer with a ``CommandReply``."""
 
     kind: ClassVar[str] = "command"
     action: str
@@ -106,7 +106,7 @@ class Command(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CacheRequest(Message):
+class CacheRequest(WireMessage):
     """Report what the prefix cache holds, and from then on every change, as ``CacheChanged``."""
 
     kind: ClassVar[str] = "cache_request"
@@ -116,11 +116,11 @@ class CacheRequest(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hello(Message):
+class Hello(WireMessage):
     """A ready runtime introduces itself; resent until welcomed.
 
-    ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests (see
-    ``engine/sglang/hook.py``).  ``tokenizer_hash`` must be the same for all runtimes of a server.
+    ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests of
+    ``engine/wire/ordering_proof.py``.  ``tokenizer_hash`` must be the same for all runtimes of a server.
     ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.predict.speed.Speed``,
     empty if it wasn't calibrated.  Sizes in tokens.
     """
@@ -145,7 +145,7 @@ class Hello(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heartbeat(Message):
+class Heartbeat(WireMessage):
     """A worker's load.  ``scheduler_steps`` counts forward passes of SGLang's scheduler; ``passes`` are the
     latest ones since the heartbeat before, each the fields of ``sched.predict.speed.Pass``."""
 
@@ -159,7 +159,7 @@ class Heartbeat(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandReply(Message):
+class CommandReply(WireMessage):
     """What came of the ``Command`` with this ``rid``; ``error`` says why it failed and is else empty."""
 
     kind: ClassVar[str] = "command_reply"
@@ -169,7 +169,7 @@ class CommandReply(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CacheChanged(Message):
+class CacheChanged(WireMessage):
     """What the prefix cache of ``runtime`` holds, in blocks (``sched/cache/prefix.py``).
 
     ``scope``: ``changes`` since the report before, ``all``, or ``unknown``.  A gap in ``sequence`` asks
@@ -185,7 +185,7 @@ class CacheChanged(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstToken(Message):
+class FirstTokenReady(WireMessage):
     """The first output token of ``rid`` exists, ``seconds`` after the worker received it."""
 
     kind: ClassVar[str] = "first_token"
@@ -194,7 +194,7 @@ class FirstToken(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk(Message):
+class Chunk(WireMessage):
     """New output of a streamed request since the last chunk; ``token_ids`` are the new ids.
 
     ``logprobs`` holds what is new in SGLang's lists of log probabilities, by their names in ``meta_info``.
@@ -206,7 +206,7 @@ class Chunk(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finished(Message):
+class Finished(WireMessage):
     """``rid`` ended normally; ``token_ids`` are all output ids.
 
     ``ttft_seconds`` and ``total_seconds`` run from the worker's receipt of the request.
@@ -225,7 +225,7 @@ class Finished(Message):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed(Message):
+class Failed(WireMessage):
     """``rid`` ended with an error; ``code`` is one of ``sched.errors``'s codes."""
 
     kind: ClassVar[str] = "failed"

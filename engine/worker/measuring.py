@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 from engine.sglang.pass_ring import RECORDS
 from engine.wire.messages import RID_LENGTH, Generate
-from engine.wire.spec import Grid
-from engine.worker.backend import Runtime, RuntimeInfo
-from engine.worker.delivery import pack_ids
+from engine.wire.token_ids import pack_ids
+from engine.wire.worker_spec import Grid
+from engine.worker.runtime_interface import Runtime, RuntimeInfo
 from sched.clock import monotonic
 from sched.predict.speed import Pass
 

@@ -16,9 +16,9 @@ from typing import Any
 
 import orjson
 
-from engine.wire.spec import Grid, WorkerSpec
-from engine.worker.backend import Runtime, RuntimeInfo
+from engine.wire.worker_spec import Grid, WorkerSpec
 from engine.worker.measuring import Bench
+from engine.worker.runtime_interface import Runtime, RuntimeInfo
 from sched.errors import ConfigError
 from sched.predict.calibration import Calibration, fit, fit_error
 

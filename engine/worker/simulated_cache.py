@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 
-from engine.wire.messages import CacheChanged, Message
+from engine.wire.messages import CacheChanged, WireMessage
 from sched.cache.prefix import PrefixIndex, block_chain
 from sched.events import CacheScope
 
@@ -16,7 +16,7 @@ class SimulatedCache:
     def __init__(self, runtime: str, capacity_tokens: int) -> None:
         self._runtime = runtime
         self._index = PrefixIndex(capacity_tokens)
-        self._send: Callable[[Message], bool] | None = None
+        self._send: Callable[[WireMessage], bool] | None = None
         self._told: set[int] = set()
         self._numbers = itertools.count(1)
 
@@ -34,7 +34,7 @@ class SimulatedCache:
         self._index.clear()
         self._tell(CacheScope.CHANGES)
 
-    def report(self, send: Callable[[Message], bool]) -> None:
+    def report(self, send: Callable[[WireMessage], bool]) -> None:
         """Report everything to ``send``, and from then on every change."""
         self._send, self._told = send, set()
         self._tell(CacheScope.ALL)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.wire.messages import Generate
-from engine.worker.backend import Output
+from engine.worker.runtime_interface import Output
 
 _TEXT = ("simulated ", "output ", "of ", "no ", "model. ")
 _FIRST_TOKEN_ID = 100

@@ -1,7 +1,7 @@
 """The worker process: it starts one runtime, serves it over the link and ends with nothing left behind.
 
-``python -m engine.worker [--status-fd N]`` reads a :class:`engine.wire.spec.WorkerSpec` as one line of JSON
-from standard input, which then stays open as a lifeline: when it closes, the launcher is gone and the
+``python -m engine.worker [--status-fd N]`` reads a :class:`engine.wire.worker_spec.WorkerSpec` as one line of
+JSON from standard input, which then stays open as a lifeline: when it closes, the launcher is gone and the
 worker ends.  Progress goes to the status descriptor as JSON lines (``stage``, ``seconds`` since the start
 of the process, ``message``); the stages are spawned, imported, loaded, hook_live, ready or failed.
 
@@ -26,13 +26,13 @@ from pathlib import Path
 
 from engine.sglang import cpu
 from engine.wire.link import DealerLink
-from engine.wire.messages import Hello, Message
-from engine.wire.spec import WorkerSpec
-from engine.wire.status import Status
-from engine.worker.backend import Runtime, RuntimeInfo, StartError
+from engine.wire.messages import Hello, WireMessage
+from engine.wire.status_writer import StatusWriter
+from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import die_with_parent, end_children
+from engine.worker.runtime_interface import Runtime, RuntimeInfo, StartError
 from engine.worker.self_calibration import calibrated, configure
-from engine.worker.serving import Ending, Serving
+from engine.worker.worker_protocol import Ending, WorkerProtocol
 from sched.errors import ConfigError
 
 # SGLang's child processes import this module before anything of SGLang's.
@@ -79,9 +79,9 @@ def _stop_start(signum: int, _frame: object) -> None:
     raise SystemExit(f"stopped by {signal.Signals(signum).name}")
 
 
-def _load_runtime(spec: WorkerSpec, run_dir: Path, status: Status) -> Runtime:
+def _load_runtime(spec: WorkerSpec, run_dir: Path, status: StatusWriter) -> Runtime:
     if spec.simulated:
-        from engine.worker.simulated import SimulatedRuntime
+        from engine.worker.simulated_runtime import SimulatedRuntime
 
         status("imported")
         return SimulatedRuntime(spec, run_dir)
@@ -106,7 +106,7 @@ def _check_model(model_path: str) -> None:
         raise StartError(f"model_path {path} has no config.json: give the folder of a model")
 
 
-async def _serve(spec: WorkerSpec, run_dir: Path, status: Status) -> Ending:
+async def _serve(spec: WorkerSpec, run_dir: Path, status: StatusWriter) -> Ending:
     runtime = _load_runtime(spec, run_dir, status)
     status("loaded")
     try:
@@ -114,18 +114,18 @@ async def _serve(spec: WorkerSpec, run_dir: Path, status: Status) -> Ending:
         status("hook_live")
         info = await runtime.open()
         hello = _hello(spec, runtime, info, proof)
-        serving, link = _connect(spec, runtime, hello)
+        protocol, link = _connect(spec, runtime, hello)
         try:
-            if await serving.until_stopped(_prepare(spec, runtime, info, serving)):
+            if await protocol.until_stopped(_prepare(spec, runtime, info, protocol)):
                 status("ready")
-            return await serving.run()
+            return await protocol.run()
         finally:
             link.close()
     finally:
         runtime.shutdown()
 
 
-async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, serving: Serving) -> None:
+async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, protocol: WorkerProtocol) -> None:
     """Warm the runtime up, measure and configure it, and have it introduced with what came of it.
 
     Raises:
@@ -134,23 +134,23 @@ async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, servin
     await runtime.warm_up()
     calibration = await calibrated(runtime, spec, info)
     budget = await configure(runtime, spec, calibration)
-    serving.measured(asdict(calibration.speed) if calibration else {}, budget)
+    protocol.measured(asdict(calibration.speed) if calibration else {}, budget)
 
 
-def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[Serving, DealerLink]:
+def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[WorkerProtocol, DealerLink]:
     loop = asyncio.get_running_loop()
 
-    def hand_over(message: Message) -> None:
-        loop.call_soon_threadsafe(serving.receive, message)
+    def hand_over(message: WireMessage) -> None:
+        loop.call_soon_threadsafe(protocol.receive, message)
 
     link = DealerLink(spec.endpoint, spec.name, hand_over)
-    serving = Serving(spec, hello, runtime, link.send)
+    protocol = WorkerProtocol(spec, hello, runtime, link.send)
     for signum in _SIGNALS:
-        loop.add_signal_handler(signum, serving.stop, Ending(f"stopped by {signum.name}"))
+        loop.add_signal_handler(signum, protocol.stop, Ending(f"stopped by {signum.name}"))
     # SGLang's processes send it when they fail.
     broken = Ending("a process of the runtime ended unexpectedly", failed=True)
-    loop.add_signal_handler(signal.SIGQUIT, serving.stop, broken)
-    return serving, link
+    loop.add_signal_handler(signal.SIGQUIT, protocol.stop, broken)
+    return protocol, link
 
 
 def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequence[str]) -> Hello:
@@ -173,7 +173,7 @@ def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequenc
     )
 
 
-def _run(status: Status) -> Ending:
+def _run(status: StatusWriter) -> Ending:
     try:
         spec = _read_spec()
     except StartError as error:
@@ -202,7 +202,7 @@ def main() -> None:
     """Run the worker; it never returns."""
     parser = argparse.ArgumentParser(prog="python -m engine.worker", description=__doc__)
     parser.add_argument("--status-fd", type=int, help="descriptor for progress as JSON lines")
-    status = Status(parser.parse_args().status_fd)
+    status = StatusWriter(parser.parse_args().status_fd)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("sglang").setLevel(logging.WARNING)
     ending = _run(status)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pydantic import TypeAdapter, ValidationError
 
-from engine.controller.external import WorkflowTag
+from engine.controller.external_workflows import WorkflowTag
 from launch.api.bodies import Name, WorkflowBody
 from sched.errors import InvalidRequestError
 

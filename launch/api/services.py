@@ -9,9 +9,9 @@ from typing import Annotated, Any, cast
 from fastapi import Depends, Request
 
 from engine.controller.controller import Controller
-from engine.controller.external import ExternalWorkflows
-from engine.controller.runner import WorkflowRunner
-from engine.controller.tokens import PromptEncoder
+from engine.controller.external_workflows import ExternalWorkflows
+from engine.controller.prompt_encoder import PromptEncoder
+from engine.controller.workflow_runner import WorkflowRunner
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.model import ServedModel
 from launch.controller.live_tuner import LiveTuner

@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
 from engine.controller.calls import Place
-from engine.controller.external import ExternalWorkflows, WorkflowTag
+from engine.controller.external_workflows import ExternalWorkflows, WorkflowTag
 from sched.errors import Failure, SluiceError
 
 T = TypeVar("T")

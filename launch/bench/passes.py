@@ -21,7 +21,7 @@ import orjson
 from rich.console import Console
 from rich.table import Table
 
-from engine.wire.spec import Grid, WorkerSpec
+from engine.wire.worker_spec import Grid, WorkerSpec
 from launch.arguments import count, listed
 from launch.bench.cost.probe_load import BenchError
 from launch.bench.stand import calibration_in, plan_here, processes

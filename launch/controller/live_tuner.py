@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
-from engine.controller.exchange import Exchange
+from engine.controller.core_driver import CoreDriver
 from launch.controller.recent_workflows import RecentWorkflows
 from launch.controller.tuning_round import Task, verdict_of
 from launch.server.config import ControllerSpec
@@ -45,14 +45,14 @@ class LiveTuner:
         self.observer = RecentWorkflows(self._recent)
         self._tuner = Autotuner(Setting.of(spec.config.placement, policy), knobs)
         self._latest: Verdict | None = None
-        self._exchange: Exchange | None = None
+        self._driver: CoreDriver | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def start(self, exchange: Exchange) -> None:
-        """Begin to tune ``exchange``'s dispatcher."""
-        self._exchange = exchange
+    def start(self, driver: CoreDriver) -> None:
+        """Begin to tune ``driver``'s dispatcher."""
+        self._driver = driver
         if self.enabled:
-            self._task = asyncio.create_task(self._rounds(exchange), name="autotune")
+            self._task = asyncio.create_task(self._rounds(driver), name="autotune")
 
     async def close(self) -> None:
         """End the round under way."""
@@ -85,32 +85,32 @@ class LiveTuner:
         Raises:
             ConflictError: nothing was changed.
         """
-        assert self._exchange is not None
-        if self._tuner.revert(self._exchange.clock(), reason) is None:
+        assert self._driver is not None
+        if self._tuner.revert(self._driver.clock(), reason) is None:
             raise ConflictError("no setting was changed: there is nothing to go back to")
-        self._apply(self._exchange)
+        self._apply(self._driver)
 
-    async def _rounds(self, exchange: Exchange) -> None:
+    async def _rounds(self, driver: CoreDriver) -> None:
         while True:  # close() cancels it
             await asyncio.sleep(_POLL_SECONDS)
-            if not self._recent.due(exchange.clock()):
+            if not self._recent.due(driver.clock()):
                 continue
             try:
                 async with asyncio.timeout(_MOST_SECONDS):
-                    await self.round(exchange)
+                    await self.round(driver)
             except TimeoutError:
                 logger.warning("tuning took longer than %.0f s and was given up", _MOST_SECONDS)
             except Exception:
                 logger.exception("a round of tuning failed")
 
-    async def round(self, exchange: Exchange) -> None:
+    async def round(self, driver: CoreDriver) -> None:
         """Replay the latest workflows, if there are enough, and take a better setting over.
 
         Raises:
             RuntimeError: the process that replays failed.
         """
-        samples = self._recent.samples(exchange.clock())
-        runtimes = list(exchange.dispatcher.runtimes.values())
+        samples = self._recent.samples(driver.clock())
+        runtimes = list(driver.dispatcher.runtimes.values())
         if not samples or not runtimes:
             return
         task = Task(
@@ -124,11 +124,11 @@ class LiveTuner:
             policy_path=self._spec.policy_path,
         )
         self._latest = verdict_of(await _in_process(await asyncio.to_thread(task.to_json)))
-        if self._tuner.judge(self._latest, exchange.clock()) is not None:
-            self._apply(exchange)
+        if self._tuner.judge(self._latest, driver.clock()) is not None:
+            self._apply(driver)
 
-    def _apply(self, exchange: Exchange) -> None:
-        exchange.handle(PlacementChanged(placement_registry().load(str(self._tuner.present))))
+    def _apply(self, driver: CoreDriver) -> None:
+        driver.handle(PlacementChanged(placement_registry().load(str(self._tuner.present))))
         change = self._tuner.changes[-1]
         logger.warning(
             "placement %s → %s: %s, expected gain %.0f %%",

@@ -10,15 +10,15 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from engine.controller.controller import Controller
-from engine.controller.exchange import Exchange, ExchangeOptions
-from engine.controller.external import ExternalWorkflows
+from engine.controller.core_driver import CoreDriver, DriverOptions
+from engine.controller.external_workflows import ExternalWorkflows
 from engine.controller.journal import Journal
-from engine.controller.observer import Observer, Observers
+from engine.controller.live_steps import Services
+from engine.controller.prompt_encoder import PromptEncoder
 from engine.controller.recording.recorder import Recorder
-from engine.controller.runner import WorkflowRunner
-from engine.controller.steps import Services
-from engine.controller.tokens import PromptEncoder
-from engine.controller.workers import WorkerTable
+from engine.controller.timeline_observers import TimelineObserver, TimelineObservers
+from engine.controller.worker_table import WorkerTable
+from engine.controller.workflow_runner import WorkflowRunner
 from engine.wire.link import RouterLink
 from launch.api.app import create_app
 from launch.api.metrics.meters import MeteredSql, Meters
@@ -50,7 +50,7 @@ WORKFLOW_TIMEOUT_FACTOR = 4.0
 class Parts:
     """The process, ready to start."""
 
-    exchange: Exchange
+    driver: CoreDriver
     runner: WorkflowRunner
     databases: DatabaseRegistry
     encoder: PromptEncoder
@@ -71,9 +71,9 @@ class Parts:
         meters, encoder, tuner = Meters(PUBLISHED), PromptEncoder.load(spec.model_path), LiveTuner(spec)
         profiles = ProfileFile(None if config.simulated else spec.model_path)
         recorder = _recorder(config, encoder)
-        observer = Observers(meters, *recorder, *([tuner.observer] if tuner.enabled else []))
-        exchange = _exchange(spec, profiles, observer)
-        controller = Controller(exchange)
+        observer = TimelineObservers(meters, *recorder, *([tuner.observer] if tuner.enabled else []))
+        driver = _driver(spec, profiles, observer)
+        controller = Controller(driver)
         databases = DatabaseRegistry()
         for name, path in config.databases.items():
             databases.register(name, Path(path))
@@ -97,11 +97,11 @@ class Parts:
                 kind=kind,
                 workflow=workflow,
                 tuner=tuner,
-                metrics=Metrics(meters, exchange),
+                metrics=Metrics(meters, driver),
                 model=ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer),
             )
         )
-        return cls(exchange, runner, databases, encoder, workflow, retriever, tuner, profiles, app)
+        return cls(driver, runner, databases, encoder, workflow, retriever, tuner, profiles, app)
 
     async def check_prompts(self, context_tokens: int | None) -> None:
         """Refuse prompts for which the model has no room, as far as its context is known.
@@ -119,21 +119,21 @@ class Parts:
 
     def start(self) -> None:
         """Begin to talk to workers, to tune and to keep profiles."""
-        self.exchange.start()
-        self.tuner.start(self.exchange)
-        self.profiles.start(self.exchange.dispatcher.profile)
+        self.driver.start()
+        self.tuner.start(self.driver)
+        self.profiles.start(self.driver.dispatcher.profile)
 
     async def close(self) -> None:
         """End what :meth:`start` began, and close files and threads."""
         await self.tuner.close()
-        await self.profiles.close(self.exchange.dispatcher.profile)
-        await self.exchange.close()
+        await self.profiles.close(self.driver.dispatcher.profile)
+        await self.driver.close()
         self.retriever.close()
         self.databases.close()
         self.encoder.close()
 
 
-def _exchange(spec: ControllerSpec, profiles: ProfileFile, observer: Observer) -> Exchange:
+def _driver(spec: ControllerSpec, profiles: ProfileFile, observer: TimelineObserver) -> CoreDriver:
     config = spec.config
     dispatcher = Dispatcher(
         placement_registry().load(config.placement),
@@ -145,13 +145,13 @@ def _exchange(spec: ControllerSpec, profiles: ProfileFile, observer: Observer) -
     workers = WorkerTable(
         spec.runtimes, allow_simulated=config.simulated, lost_after_seconds=LOST_AFTER_SECONDS
     )
-    options = ExchangeOptions(epoch=uuid.uuid4().hex, call_timeout_seconds=config.call_timeout_seconds)
+    options = DriverOptions(epoch=uuid.uuid4().hex, call_timeout_seconds=config.call_timeout_seconds)
     journal = Journal(Path(config.journal)) if config.journal else None
     link = RouterLink(spec.endpoint)
-    return Exchange(link, dispatcher, workers, options, observer=observer, journal=journal)
+    return CoreDriver(link, dispatcher, workers, options, observer=observer, journal=journal)
 
 
-def _recorder(config: ServerConfig, encoder: PromptEncoder) -> Sequence[Observer]:
+def _recorder(config: ServerConfig, encoder: PromptEncoder) -> Sequence[TimelineObserver]:
     if config.record is None:
         return ()
     return (Recorder(Path(config.record), encoder.texts if config.record_prompts else None),)

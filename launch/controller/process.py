@@ -19,7 +19,7 @@ from contextlib import contextmanager
 import uvicorn
 import uvloop
 
-from engine.wire.status import Status
+from engine.wire.status_writer import StatusWriter
 from launch.checks import listen
 from launch.controller.lifeline import follow, read_instructions
 from launch.controller.parts import Parts
@@ -44,7 +44,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _serve(spec: ControllerSpec, status: Status) -> None:
+async def _serve(spec: ControllerSpec, status: StatusWriter) -> None:
     """Serve until SIGTERM or until the launcher is gone, then drain."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -53,7 +53,7 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
     listener = listen(spec.config.host, spec.config.port)
     parts = Parts.build(spec)
     gc.freeze()
-    lifeline = asyncio.create_task(follow(parts.exchange.worker_died), name="lifeline")
+    lifeline = asyncio.create_task(follow(parts.driver.worker_died), name="lifeline")
     lifeline.add_done_callback(lambda _: stop.set())
     # Refused within seconds where the model's files say its context; its runtimes say it in the end.
     await parts.check_prompts(None if spec.config.simulated else declared_context(spec.model_path))
@@ -63,11 +63,11 @@ async def _serve(spec: ControllerSpec, status: Status) -> None:
     try:
         status("listening")
         stopping = asyncio.create_task(stop.wait())
-        complete = asyncio.create_task(parts.exchange.complete.wait())
+        complete = asyncio.create_task(parts.driver.complete.wait())
         ends = {serving, stopping}
         await asyncio.wait(ends | {complete}, return_when=asyncio.FIRST_COMPLETED)
         if complete.done():
-            await parts.check_prompts(parts.exchange.workers.context_length)
+            await parts.check_prompts(parts.driver.workers.context_length)
             status("ready")
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await parts.runner.drain(spec.config.drain_seconds)
@@ -95,7 +95,7 @@ def main() -> int:
     """Run the controller and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m launch.controller", description=__doc__)
     parser.add_argument("--status-fd", type=int, required=True, help="where stages are reported")
-    status = Status(parser.parse_args().status_fd)
+    status = StatusWriter(parser.parse_args().status_fd)
     try:
         spec = ControllerSpec.from_json(read_instructions())
         logging.basicConfig(

@@ -11,7 +11,7 @@ from sched.tune.autotune import Recent
 
 class RecentWorkflows:
     """Feeds ``recent`` with the arrivals and ends of workflows; an
-    ``engine.controller.observer.Observer``."""
+    ``engine.controller.timeline_observers.TimelineObserver``."""
 
     def __init__(self, recent: Recent) -> None:
         self._recent = recent

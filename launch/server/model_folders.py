@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from engine.wire.tokenizer import TOKENIZER_FILE
+from engine.wire.tokenizer_identity import TOKENIZER_FILE
 from launch.server.config import EMBEDDED
 from sched.errors import ConfigError
 

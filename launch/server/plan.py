@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.wire.spec import WorkerSpec
+from engine.wire.worker_spec import WorkerSpec
 from launch.server.child import ChildSpec
 from launch.server.config import EMBEDDED, SHOWN_LEVELS, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine

@@ -10,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from engine.wire.tokenizer import tokenizer_hash
+from engine.wire.tokenizer_identity import tokenizer_hash
 from launch.server.config import EMBEDDED, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
 from launch.server.model_folders import DEMO_DATABASE, check_model, demo_database, demo_model

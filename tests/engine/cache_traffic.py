@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from engine.controller.calls import CallRequest, CallResult, Place
 from engine.controller.controller import Controller
-from engine.controller.exchange import Exchange, ExchangeOptions
+from engine.controller.core_driver import CoreDriver, DriverOptions
+from engine.controller.prompt_encoder import prompt_from_ids
 from engine.controller.timeline import WorkflowRecord
-from engine.controller.tokens import prompt_from_ids
-from engine.controller.workers import WorkerTable
+from engine.controller.worker_table import WorkerTable
 from engine.wire.link import RouterLink
 from launch.shipped import ordering_registry, placement_registry
 from sched.cache.prefix import BLOCK_TOKENS
@@ -27,18 +27,18 @@ _VOCABULARY = range(10, 4000)
 @asynccontextmanager
 async def controlled(
     endpoint: str, *runtimes: str, ordering: str = "urgency"
-) -> AsyncIterator[tuple[Controller, Exchange]]:
+) -> AsyncIterator[tuple[Controller, CoreDriver]]:
     """Listen on ``endpoint`` for ``runtimes``; end with all of them up and the controller closed."""
     dispatcher = Dispatcher(placement_registry().load("least_work"), ordering_registry().load(ordering))
     workers = WorkerTable(runtimes, allow_simulated=True, lost_after_seconds=600.0)
-    exchange = Exchange(RouterLink(endpoint), dispatcher, workers, ExchangeOptions(epoch="cache"))
-    exchange.start()
+    driver = CoreDriver(RouterLink(endpoint), dispatcher, workers, DriverOptions(epoch="cache"))
+    driver.start()
     try:
         async with asyncio.timeout(GUARD_SECONDS):
-            await exchange.complete.wait()
-        yield Controller(exchange), exchange
+            await driver.complete.wait()
+        yield Controller(driver), driver
     finally:
-        await exchange.close()
+        await driver.close()
 
 
 @dataclass(frozen=True, slots=True)

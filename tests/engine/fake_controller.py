@@ -13,9 +13,9 @@ from engine.wire.messages import (
     Generate,
     Heartbeat,
     Hello,
-    Message,
     Ping,
     Welcome,
+    WireMessage,
 )
 from tests.waiting import GUARD_SECONDS
 
@@ -33,7 +33,7 @@ class FakeController:
         self.link = RouterLink(endpoint)
         self.hellos: dict[str, Hello] = {}
         self.heartbeats: list[Heartbeat] = []
-        self.received: list[Message] = []
+        self.received: list[WireMessage] = []
         self.pinging = True
         self.fresh = False
         self._ping_seconds = ping_seconds
@@ -68,12 +68,12 @@ class FakeController:
                 for runtime in self.hellos:  # one that has ended is missed by nobody
                     self.link.send(runtime.encode(), Ping(epoch="test"))
 
-    def send(self, runtime: str, *messages: Message) -> None:
+    def send(self, runtime: str, *messages: WireMessage) -> None:
         """Send ``messages`` to ``runtime``."""
         for message in messages:
             assert self.link.send(runtime.encode(), message)
 
-    def of(self, name: str) -> list[Message]:
+    def of(self, name: str) -> list[WireMessage]:
         """Return what came for the request ``name``, in order."""
         return [message for message in self.received if message.rid == rid(name)]
 

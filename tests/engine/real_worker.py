@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.wire.spec import WorkerSpec
+from engine.wire.worker_spec import WorkerSpec
 from tests.engine.worker_process import WorkerProcess
 from tests.pass_gate import Gate
 from tests.random_model import default_folder, ensure_model

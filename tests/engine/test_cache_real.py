@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine.worker.commands import FLUSH_CACHE
+from engine.wire.actions import FLUSH_CACHE
 from tests.engine.cache_traffic import Check, Traffic, controlled
 from tests.engine.real_worker import CACHE_TOKENS, NAME, RealWorker
 from tests.waiting import GUARD_SECONDS, reached
@@ -51,8 +51,8 @@ async def test_belief_and_cache_agree(
     One call at a time finds what was cached when it was sent.  With three workflows at a time and siblings
     together, chance decides which calls one pass computes, so that only the median is bounded.
     """
-    async with controlled(real.endpoint, NAME) as (controller, exchange):
-        cache = exchange.dispatcher.runtimes[NAME].cache
+    async with controlled(real.endpoint, NAME) as (controller, driver):
+        cache = driver.dispatcher.runtimes[NAME].cache
         await reached(lambda: cache.describe()["source"] == "reported")
         traffic = Traffic(controller, seed=1, databases=6, together=at_once > 1)
         await traffic.run(WORKFLOWS, at_once=at_once)
@@ -65,7 +65,7 @@ async def test_belief_and_cache_agree(
         assert percentile(errors, 0.5) <= 32
         assert at_once > 1 or percentile(errors, 0.9) <= 64
         described = cache.describe()
-        cached = exchange.dispatcher.runtimes[NAME].outlook.cached.accuracy()
+        cached = driver.dispatcher.runtimes[NAME].outlook.cached.accuracy()
         assert cached.predictions == len(errors)
         assert cached.p90 == pytest.approx(percentile(errors, 0.9), abs=8)
         # More was computed than fits, so that much was evicted.
@@ -74,13 +74,13 @@ async def test_belief_and_cache_agree(
 
 async def test_a_new_controller_knows_the_cache(real: RealWorker) -> None:
     """The worker tells whoever comes next all it holds: a prompt of before is known to be cached."""
-    async with controlled(real.endpoint, NAME) as (controller, exchange):
-        cache = exchange.dispatcher.runtimes[NAME].cache
+    async with controlled(real.endpoint, NAME) as (controller, driver):
+        cache = driver.dispatcher.runtimes[NAME].cache
         await reached(lambda: cache.describe()["source"] == "reported")
         first = Traffic(controller, seed=2)
         await first.run(1, at_once=1)
-    async with controlled(real.endpoint, NAME) as (controller, exchange):
-        cache = exchange.dispatcher.runtimes[NAME].cache
+    async with controlled(real.endpoint, NAME) as (controller, driver):
+        cache = driver.dispatcher.runtimes[NAME].cache
         await reached(lambda: cache.describe()["source"] == "reported")
         again = Traffic(controller, seed=2)
         await again.run(1, at_once=1)
@@ -90,14 +90,14 @@ async def test_a_new_controller_knows_the_cache(real: RealWorker) -> None:
 
 async def test_an_emptied_cache_is_known_to_be_empty(real: RealWorker) -> None:
     """SGLang's own word for a flush reaches the belief, without the core being told of the flush."""
-    async with controlled(real.endpoint, NAME) as (controller, exchange):
-        cache = exchange.dispatcher.runtimes[NAME].cache
+    async with controlled(real.endpoint, NAME) as (controller, driver):
+        cache = driver.dispatcher.runtimes[NAME].cache
         await Traffic(controller, seed=3).run(1, at_once=1)
         await reached(lambda: int(cache.describe()["tokens"] or 0) > 0)
 
         async def flushed() -> bool:
             """Refused until SGLang has put the last call away."""
-            return (await exchange.inquiries.ask(FLUSH_CACHE, GUARD_SECONDS))[NAME].result is True
+            return (await driver.worker_commands.ask(FLUSH_CACHE, GUARD_SECONDS))[NAME].result is True
 
         async with asyncio.timeout(GUARD_SECONDS):
             while not await flushed():  # noqa: ASYNC110 (the runtime is asked)

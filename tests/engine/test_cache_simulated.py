@@ -6,8 +6,8 @@ from array import array
 
 import pytest
 
+from engine.wire.actions import FLUSH_CACHE
 from engine.wire.messages import CacheChanged, CacheRequest, Command
-from engine.worker.commands import FLUSH_CACHE
 from sched.cache.prefix import block_chain
 from tests.engine.cache_traffic import Traffic, controlled
 from tests.engine.fake_controller import FakeController, rid
@@ -27,13 +27,13 @@ async def test_belief_and_cache_agree_under_eviction(worker: StartWorker, endpoi
         worker(engine_args=arguments),
         controlled(endpoint, "sim", ordering="fcfs") as (controller, _),
     ):
-        await reached(lambda: controller.describe_runtimes()[0]["prefix_cache"]["source"] == "reported")
+        await reached(lambda: controller.fleet.describe()[0]["prefix_cache"]["source"] == "reported")
         traffic = Traffic(controller, seed=1, databases=5)
         await traffic.run(15, at_once=1)
         assert len(traffic.checks) == 90
         assert sum(check.found > 0 for check in traffic.checks) > 60, "prefixes are shared"
         assert sum(check.error_in_blocks > 0 for check in traffic.checks) == 0
-        described = controller.describe_runtimes()[0]
+        described = controller.fleet.describe()[0]
         cached = described["prediction_errors"]["cached_tokens"]
         assert cached["predictions"] == 90
         assert 0 <= cached["median"] <= cached["p90"] < 32
@@ -48,7 +48,7 @@ async def test_without_events_the_cache_is_guessed(worker: StartWorker, endpoint
     ):
         traffic = Traffic(controller, seed=1)
         await traffic.run(2, at_once=1)
-        described = controller.describe_runtimes()[0]
+        described = controller.fleet.describe()[0]
         assert described["prefix_cache"]["source"] == "guessed"
         assert described["prediction_errors"]["cached_tokens"]["predictions"] == 12
         assert described["prefix_cache"]["tokens"] > 0

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from engine.controller.calls import CallRequest, Place
-from engine.controller.tokens import prompt_from_ids
+from engine.controller.prompt_encoder import prompt_from_ids
 from sched.request import WorkflowSpec
 from tests.engine.cache_traffic import controlled
 from tests.engine.real_worker import NAME, RealWorker

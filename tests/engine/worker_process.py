@@ -16,8 +16,8 @@ from typing import Any
 import psutil
 
 from engine.wire.messages import Generate, Hello
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import PROOF_ORDER
+from engine.wire.ordering_proof import PROOF_ORDER
+from engine.wire.worker_spec import WorkerSpec
 from tests.engine.fake_controller import rid
 from tests.waiting import GUARD_SECONDS
 

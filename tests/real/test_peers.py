@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from engine.sglang import hook, slowdown, variables
-from engine.wire.spec import WorkerSpec
+from engine.wire.worker_spec import WorkerSpec
 from launch.bench.peers.pair import stock_spec, until_answered
 from launch.bench.replay.token_prompts import token_ids
 from launch.bench.stand import HOST, processes

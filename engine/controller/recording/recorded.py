@@ -172,8 +172,8 @@ def _dependencies(calls: Sequence[EndedCall]) -> list[tuple[int, ...]]:
 
 
 def _beside(one: EndedCall, other: EndedCall) -> bool:
-    """Whether two calls are in different branches of a fan-out (``engine/controller/steps.py`` names inner
-    ones)."""
+    """Whether two calls are in different branches of a fan-out (``engine/controller/live_steps.py`` names
+    inner ones)."""
     if one.join_id is None or other.join_id is None:
         return False
     if one.join_id == other.join_id:

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from engine.controller.calls import PendingCall
+from engine.controller.prompt_encoder import EncodedPrompt
 from engine.controller.recording.recorded import MOST_CALLS, EndedCall, EndedWorkflow, Texts, trace_workflow
 from engine.controller.recording.sharing import Outline, Sharing
 from engine.controller.timeline import WorkflowRecord
-from engine.controller.tokens import Prompt
 from sched.errors import ConfigError
 from sched.traces.trace_format import FORMAT, TraceHeader, line_of, read_header
 
@@ -30,11 +30,11 @@ _CLOSE_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _SettledCall:
     """A call as the event loop hands it over; the outline is made in the thread."""
 
     workflow_id: str
-    prompt: Prompt
+    prompt: EncodedPrompt
     end: Callable[[Outline], EndedCall]
 
 
@@ -44,7 +44,7 @@ class _Draft:
     tokens: int = 0
 
 
-_Item = _Call | tuple[str, EndedWorkflow | None] | None
+_Item = _SettledCall | tuple[str, EndedWorkflow | None] | None
 
 
 class Recorder:
@@ -78,7 +78,7 @@ class Recorder:
 
     def call_settled(self, call: PendingCall) -> None:
         """Keep a call until its workflow ends."""
-        self._put(_Call(call.request.place.workflow_id, call.request.prompt, EndedCall.of(call)))
+        self._put(_SettledCall(call.request.place.workflow_id, call.request.prompt, EndedCall.of(call)))
 
     def workflow_settled(self, record: WorkflowRecord) -> None:
         """Have the workflow written if it finished."""
@@ -113,8 +113,8 @@ class Recorder:
                 except Exception:
                     logger.exception("a workflow could not be recorded")
 
-    def _take(self, item: _Call | tuple[str, EndedWorkflow | None]) -> None:
-        if isinstance(item, _Call):
+    def _take(self, item: _SettledCall | tuple[str, EndedWorkflow | None]) -> None:
+        if isinstance(item, _SettledCall):
             self._add(item)
             return
         workflow_id, ended = item
@@ -128,7 +128,7 @@ class Recorder:
             self._file.write(line_of(made).encode())  # unbuffered: one write
             self._count += 1
 
-    def _add(self, item: _Call) -> None:
+    def _add(self, item: _SettledCall) -> None:
         draft = self._drafts.setdefault(item.workflow_id, _Draft())
         if len(draft.calls) < MOST_CALLS:
             draft.calls.append(item.end(Outline.of(item.prompt, keep_tokens=self._texts is not None)))

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from xxhash import xxh3_64_intdigest
 
-from engine.controller.tokens import TOKEN_BYTES, Prompt
+from engine.controller.prompt_encoder import EncodedPrompt
+from engine.wire.token_ids import TOKEN_BYTES
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.traces.trace_format import TraceSegment
 from sched.workflow import SegmentKind
@@ -22,8 +23,8 @@ _MOST_BLOCKS = 50_000
 class Outline:
     """A prompt without its tokens: ``ends`` maps the end of each part to a hash of all up to there.
 
-    Parts are the segments of a prompt and its full blocks (``blocks``, as in ``Prompt``).  ``kinds`` maps the
-    end of each segment to its kind.  ``token_ids`` is empty unless text is wanted.
+    Parts are the segments of a prompt and its full blocks (``blocks``, as in ``EncodedPrompt``).  ``kinds``
+    maps the end of each segment to its kind.  ``token_ids`` is empty unless text is wanted.
     """
 
     ends: dict[int, int]
@@ -32,7 +33,7 @@ class Outline:
     token_ids: bytes = b""
 
     @classmethod
-    def of(cls, prompt: Prompt, *, keep_tokens: bool = False) -> Outline:
+    def of(cls, prompt: EncodedPrompt, *, keep_tokens: bool = False) -> Outline:
         """Return the outline of ``prompt``; empty segments are passed over."""
         # Of two segments that end at one place the first is the one with tokens.
         kinds = dict(reversed(list(zip(prompt.boundaries, prompt.kinds, strict=True))))

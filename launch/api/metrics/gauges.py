@@ -7,25 +7,25 @@ from collections.abc import Iterator
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from engine.controller.exchange import Exchange
+from engine.controller.core_driver import CoreDriver
 
 
 class Gauges(Collector):
-    """The present state of ``exchange``; collect in its event loop."""
+    """The present state of ``driver``; collect in its event loop."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, driver: CoreDriver) -> None:
+        self._driver = driver
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         """Yield the gauges."""
-        exchange = self._exchange
+        driver = self._driver
         yield from self._reported()
         yield from self._believed()
         yield self._off()
         for name, text, value in (
-            ("waiting_calls", "Calls accepted and not sent to a runtime.", exchange.dispatcher.waiting_calls),
-            ("calls_in_flight", "Calls accepted and not ended.", len(exchange.pending)),
-            ("open_workflows", "Workflows that have not ended.", exchange.records.open_count),
+            ("waiting_calls", "Calls accepted and not sent to a runtime.", driver.dispatcher.waiting_calls),
+            ("calls_in_flight", "Calls accepted and not ended.", len(driver.pending)),
+            ("open_workflows", "Workflows that have not ended.", driver.records.open_count),
         ):
             yield GaugeMetricFamily(f"sluice_{name}", text, value=value)
 
@@ -33,7 +33,7 @@ class Gauges(Collector):
         text = "Absolute error of the latest predictions, in seconds or tokens; the _share ones relative."
         labels = ["runtime", "what", "quantile"]
         family = GaugeMetricFamily("sluice_runtime_prediction_error", text, labels=labels)
-        for name, runtime in self._exchange.dispatcher.runtimes.items():
+        for name, runtime in self._driver.dispatcher.runtimes.items():
             for what, figures in runtime.outlook.describe().items():
                 for quantile in ("median", "p90", "median_share", "p90_share"):
                     if (value := figures[quantile]) is not None:
@@ -41,7 +41,7 @@ class Gauges(Collector):
         return family
 
     def _reported(self) -> Iterator[GaugeMetricFamily]:
-        workers = self._exchange.workers
+        workers = self._driver.workers
         up = GaugeMetricFamily("sluice_runtime_up", "Whether the runtime serves.", labels=["runtime"])
         for name in workers.expected:
             up.add_metric([name], 1.0 if workers.get(name) else 0.0)
@@ -65,6 +65,6 @@ class Gauges(Collector):
             ("sent_tokens", "Uncached prompt tokens sent and not yet answered by a first token."),
         ):
             family = GaugeMetricFamily(f"sluice_runtime_{field}", text, labels=["runtime"])
-            for name, runtime in self._exchange.dispatcher.runtimes.items():
+            for name, runtime in self._driver.dispatcher.runtimes.items():
                 family.add_metric([name], getattr(runtime, field))
             yield family

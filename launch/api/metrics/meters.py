@@ -45,7 +45,7 @@ class _Series(dict[str | tuple[str, ...], _M], Generic[_M]):
 
 
 class Meters:
-    """Counters and histograms in ``registry``; an ``engine.controller.observer.Observer``.
+    """Counters and histograms in ``registry``; an ``engine.controller.timeline_observers.TimelineObserver``.
 
     ``stages`` are names that must keep a label of their own.
     """
@@ -87,7 +87,7 @@ class Meters:
     ) -> _Series[Histogram]:
         return _Series(Histogram(f"sluice_{name}", text, labels, buckets=buckets, registry=self.registry))
 
-    # --- engine.controller.observer.Observer ---------------------------------------------------------------
+    # --- engine.controller.timeline_observers.TimelineObserver -------------------------------------------
 
     def call_sent(self, call: PendingCall) -> None:
         """Count a placement."""

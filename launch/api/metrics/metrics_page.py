@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from prometheus_client import generate_latest
 
-from engine.controller.exchange import Exchange
+from engine.controller.core_driver import CoreDriver
 from engine.sglang.process_metrics import merge
-from engine.worker import commands
+from engine.wire import actions
 from launch.api.metrics.gauges import Gauges
 from launch.api.metrics.meters import Meters
 
@@ -15,15 +15,15 @@ SCRAPE_SECONDS = 0.5
 
 
 class Metrics:
-    """``meters``, the state of ``exchange``, and what its runtimes report when asked."""
+    """``meters``, the state of ``driver``, and what its runtimes report when asked."""
 
-    def __init__(self, meters: Meters, exchange: Exchange) -> None:
+    def __init__(self, meters: Meters, driver: CoreDriver) -> None:
         self.meters = meters
-        self._exchange = exchange
-        meters.registry.register(Gauges(exchange))
+        self._driver = driver
+        meters.registry.register(Gauges(driver))
 
     async def text(self) -> str:
         """Return everything in Prometheus' text format; a runtime that doesn't answer in time is left out."""
-        replies = await self._exchange.inquiries.ask(commands.METRICS, SCRAPE_SECONDS)
+        replies = await self._driver.worker_commands.ask(actions.METRICS, SCRAPE_SECONDS)
         reported = merge(reply.result for reply in replies.values() if reply.result)
         return generate_latest(self.meters.registry).decode() + reported

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Scope
 
 from engine.controller.calls import CallRequest, Place
-from engine.controller.external import WorkflowTag
-from engine.controller.tokens import Prompt, prompt_from_ids
+from engine.controller.external_workflows import WorkflowTag
+from engine.controller.prompt_encoder import EncodedPrompt, prompt_from_ids
 from launch.api.answer_models import AbortAnswer, GenerateAnswer
 from launch.api.error_answers import error_body, error_docs
 from launch.api.identity import workflow_tag
@@ -103,7 +103,7 @@ def _last_event(error: SluiceError) -> bytes:
     return sse(error_body(error)) + _DONE
 
 
-async def _prompts(services: ApiServices, batch: Batch) -> list[Prompt]:
+async def _prompts(services: ApiServices, batch: Batch) -> list[EncodedPrompt]:
     return [
         await services.encoder.encode_text(prompt) if isinstance(prompt, str) else prompt_from_ids(prompt)
         for prompt in batch.prompts
@@ -112,7 +112,7 @@ async def _prompts(services: ApiServices, batch: Batch) -> list[Prompt]:
 
 @asynccontextmanager
 async def _entered(
-    services: ApiServices, body: GenerateBody, batch: Batch, tag: WorkflowTag, prompts: list[Prompt]
+    services: ApiServices, body: GenerateBody, batch: Batch, tag: WorkflowTag, prompts: list[EncodedPrompt]
 ) -> AsyncIterator[list[CallRequest]]:
     """Check the calls, enter their workflow and yield them.
 
@@ -127,7 +127,7 @@ async def _entered(
         ]
 
 
-def _checked_limit(services: ApiServices, field: str, item: Item, prompt: Prompt) -> int:
+def _checked_limit(services: ApiServices, field: str, item: Item, prompt: EncodedPrompt) -> int:
     """Return the most output tokens of a call that can be accepted.
 
     Raises:
@@ -149,7 +149,7 @@ def _checked_limit(services: ApiServices, field: str, item: Item, prompt: Prompt
 
 
 def _call(
-    body: GenerateBody, item: Item, prompt: Prompt, max_new_tokens: int, stage: str, place: Place
+    body: GenerateBody, item: Item, prompt: EncodedPrompt, max_new_tokens: int, stage: str, place: Place
 ) -> CallRequest:
     return CallRequest(
         place=place,

@@ -42,7 +42,7 @@ async def health_generate(services: Services, timeout: Timeout = HEALTH_SECONDS)
     The token goes before all calls; of a runtime that is full with others and goes on with them, that is
     enough (`generated` is then false).  503 if a runtime is missing or too slow.
     """
-    replies = await services.controller.maintenance.health(timeout)
+    replies = await services.controller.fleet.health(timeout)
     failed = [f"{name}: {reply.error}" for name, reply in replies.items() if reply.error]
     if failed:
         raise UnavailableError("not healthy: " + "; ".join(failed), retry_after=_RETRY_AFTER_SECONDS)
@@ -56,7 +56,7 @@ async def server_info(services: Services) -> Response:
 
     `internal_states` has one entry per scheduler of the runtimes, with `runtime`, the one that it is of.
     """
-    infos = await services.controller.maintenance.server_infos()
+    infos = await services.controller.fleet.server_infos()
     if not infos:
         raise UnavailableError("no runtime answers", retry_after=_RETRY_AFTER_SECONDS)
     states = [{"runtime": name} | state for name, info in infos.items() for state in info["internal_states"]]
@@ -95,7 +95,7 @@ async def loads(
     hidden = set() if "all" in wanted else {key for name, key in _SECTIONS.items() if name not in wanted}
     shown = [
         {key: value for key, value in load.items() if key not in hidden}
-        for load in await services.controller.maintenance.loads()
+        for load in await services.controller.fleet.loads()
         if dp_rank in (None, load["dp_rank"])
     ]
     if format == "prometheus":
@@ -121,7 +121,7 @@ async def get_load(services: Services) -> Response:
                 "num_waiting_reqs": load["num_waiting_reqs"],
                 "num_tokens": load.get("num_total_tokens", load["num_used_tokens"]),
             }
-            for load in await services.controller.maintenance.loads()
+            for load in await services.controller.fleet.loads()
         ]
     )
 
@@ -133,7 +133,7 @@ async def flush_cache(services: Services, timeout: Timeout = 0.0) -> Response:
 
     409 if calls are still in flight after `timeout`: nothing is interrupted.
     """
-    await services.controller.maintenance.flush_caches(timeout)
+    await services.controller.fleet.flush_caches(timeout)
     return PlainTextResponse("Cache flushed.\n")
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from engine.controller.calls import CallRequest, CallResult, Place
 from engine.controller.controller import Controller
-from engine.controller.external import WorkflowTag
-from engine.controller.tokens import Prompt
+from engine.controller.external_workflows import WorkflowTag
+from engine.controller.prompt_encoder import EncodedPrompt
 from engine.wire.messages import Chunk
 from launch.api.openai.request_models import OpenAiBody
 from launch.api.scheduling import scheduling
@@ -36,7 +36,7 @@ class Asked:
     body: OpenAiBody
     rid: str
     tag: WorkflowTag
-    prompts: Sequence[Prompt]
+    prompts: Sequence[EncodedPrompt]
     prompt_field: str
     top_logprobs: int | None
     defaults: dict[str, float]
@@ -90,7 +90,7 @@ async def _calls(services: ApiServices, asked: Asked) -> AsyncIterator[list[tupl
         yield list(zip(rids, calls, strict=True))
 
 
-def _limit(controller: Controller, prompt: Prompt, asked: Asked) -> int:
+def _limit(controller: Controller, prompt: EncodedPrompt, asked: Asked) -> int:
     """Return the limit of a call's output in tokens.
 
     Raises:
@@ -114,7 +114,7 @@ def _limit(controller: Controller, prompt: Prompt, asked: Asked) -> int:
     return limit
 
 
-def _call(asked: Asked, place: Place, prompt: Prompt, limit: int) -> CallRequest:
+def _call(asked: Asked, place: Place, prompt: EncodedPrompt, limit: int) -> CallRequest:
     logprobs: dict[str, Any] = {}
     if asked.top_logprobs is not None:
         logprobs = {"return_logprob": True, "top_logprobs_num": asked.top_logprobs}

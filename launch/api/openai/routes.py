@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 
-from engine.controller.tokens import Prompt, prompt_from_ids
+from engine.controller.prompt_encoder import EncodedPrompt, prompt_from_ids
 from launch.api.identity import workflow_tag
 from launch.api.openai.answering import reply
 from launch.api.openai.choices import Asked
@@ -80,13 +80,13 @@ async def model(model: str, services: Services) -> Response:
     return JsonResponse(_card(services))
 
 
-async def _prompt(services: ApiServices, prompt: str | list[int]) -> Prompt:
+async def _prompt(services: ApiServices, prompt: str | list[int]) -> EncodedPrompt:
     if isinstance(prompt, list):
         return prompt_from_ids(prompt)
     return await _named("prompt", services.encoder.encode_text(prompt))
 
 
-async def _named(field: str, encoding: Awaitable[Prompt]) -> Prompt:
+async def _named(field: str, encoding: Awaitable[EncodedPrompt]) -> EncodedPrompt:
     """Return the prompt; what is wrong with it is told of ``field``."""
     try:
         return await encoding

@@ -65,5 +65,5 @@ async def metrics(services: Services) -> Response:
 async def workers(services: Services) -> Response:
     """Describe each runtime, its load, the proof that our ordering is live in it, and what it is believed to
     cache: as it reports or as guessed, and how far that was off for its latest calls."""
-    described = services.controller.describe_runtimes()
+    described = services.controller.fleet.describe()
     return JsonResponse({"workers": described, "total": len(described)})

@@ -19,8 +19,8 @@ import orjson
 
 from engine.wire import messages as msg
 from engine.wire.link import DealerLink
-from engine.wire.status import Status
-from engine.worker.backend import PROOF_ORDER
+from engine.wire.ordering_proof import PROOF_ORDER
+from engine.wire.status_writer import StatusWriter
 
 HELD_ID = 1
 """A prompt that begins with this token id is never answered, only aborted."""
@@ -83,11 +83,11 @@ class NullRuntime:
         """Leave."""
         self._link.close()
 
-    def _receive(self, message: msg.Message) -> None:
+    def _receive(self, message: msg.WireMessage) -> None:
         match message:
             case msg.Generate():
                 self._answer(message)
-            case msg.Abort(rid=rid) if rid in self._held:
+            case msg.AbortRequest(rid=rid) if rid in self._held:
                 self._held.remove(rid)
                 self._link.send(msg.Failed(rid=rid, code="cancelled", message="aborted"))
             case msg.Welcome():
@@ -103,7 +103,7 @@ class NullRuntime:
             self._held.add(rid)
             return
         # The same messages that a worker sends for a call that isn't streamed.
-        self._link.send(msg.FirstToken(rid=rid, seconds=0.0, cached_tokens=0))
+        self._link.send(msg.FirstTokenReady(rid=rid, seconds=0.0, cached_tokens=0))
         self._link.send(
             msg.Finished(
                 rid=rid,
@@ -128,7 +128,7 @@ def main() -> int:
     """Serve until told to end; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m launch.bench.cost.null_runtimes", description=__doc__)
     parser.add_argument("--status-fd", type=int, required=True, help="where stages are reported")
-    status = Status(parser.parse_args().status_fd)
+    status = StatusWriter(parser.parse_args().status_fd)
     spec = NullSpec(**orjson.loads(sys.stdin.buffer.readline()))
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import httpx
 
-from engine.wire.spec import WorkerSpec
+from engine.wire.worker_spec import WorkerSpec
 from launch.bench.cost.probe_load import BenchError
 from launch.bench.peers.design import Design
 from launch.bench.peers.systems import System

@@ -8,7 +8,7 @@ import pytest
 
 from engine.controller.cache_reports import CacheReports
 from engine.wire.link import RouterLink
-from engine.wire.messages import CacheChanged, CacheRequest, Message
+from engine.wire.messages import CacheChanged, CacheRequest, WireMessage
 from sched.events import CacheReported, CacheScope
 
 
@@ -16,9 +16,9 @@ class Link:
     """Notes whom it was asked to send what."""
 
     def __init__(self) -> None:
-        self.sent: list[tuple[bytes, Message]] = []
+        self.sent: list[tuple[bytes, WireMessage]] = []
 
-    def send(self, identity: bytes, message: Message) -> bool:
+    def send(self, identity: bytes, message: WireMessage) -> bool:
         self.sent.append((identity, message))
         return True
 

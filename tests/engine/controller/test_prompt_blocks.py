@@ -5,8 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.controller.tokens import prompt_from_ids
-from engine.worker.delivery import pack_ids
+from engine.controller.prompt_encoder import prompt_from_ids
+from engine.wire.token_ids import pack_ids
 from sched.cache.prefix import block_chain
 
 _tokens = st.lists(st.integers(0, 3), min_size=1, max_size=100)

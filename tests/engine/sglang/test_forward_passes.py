@@ -12,8 +12,8 @@ import pytest
 from engine.sglang.pass_ring import RECORDS, PassReader, PassWriter
 from engine.sglang.pass_watch import PassWatch, described
 from engine.wire.messages import Generate
-from engine.wire.spec import Grid, WorkerSpec
-from engine.worker.backend import Output, RuntimeInfo
+from engine.wire.worker_spec import Grid, WorkerSpec
+from engine.worker.runtime_interface import Output, RuntimeInfo
 from engine.worker.self_calibration import calibrated
 from sched.predict.speed import Pass, Speed
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from engine.sglang import hook, variables
-from engine.worker.backend import PROOF_ORDER, PROOF_QUEUE
+from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
 from sched.order import queue_position
 
 

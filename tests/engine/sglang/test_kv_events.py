@@ -10,9 +10,9 @@ import pytest
 
 from engine.sglang.engine_arguments import engine_arguments
 from engine.sglang.kv_events import CacheWatch
-from engine.wire.messages import Message
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import StartError
+from engine.wire.messages import WireMessage
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.runtime_interface import StartError
 
 
 def arguments(folder: Path, *, kv_events: bool = True, **engine_args: Any) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def test_events_are_published_in_the_workers_folder(tmp_path: Path) -> None:
     }
 
 
-def unexpected(message: Message) -> bool:
+def unexpected(message: WireMessage) -> bool:
     raise AssertionError(f"{message.kind} was sent")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from engine.sglang.kv_blocks import KvBlocks
 from engine.sglang.kv_feed import KvFeed
-from engine.wire.messages import CacheChanged, Message
+from engine.wire.messages import CacheChanged, WireMessage
 from sched.cache.prefix import block_chain
 
 BLOCKS = [block_chain(array("i", [token] * 32).tobytes())[0] for token in range(8)]
@@ -34,7 +34,7 @@ class Controller:
         self.reports: list[CacheChanged] = []
         self.full = False
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: WireMessage) -> bool:
         assert isinstance(message, CacheChanged)
         if not self.full:
             self.reports.append(message)

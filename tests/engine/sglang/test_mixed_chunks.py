@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.sglang.mixed_chunks import set_batching, with_budget
-from engine.wire.spec import WorkerSpec
+from engine.wire.worker_spec import WorkerSpec
 from engine.worker.self_calibration import configure
 from sched.predict.calibration import Calibration
 from sched.predict.speed import Pass, Speed

@@ -11,8 +11,8 @@ import pytest
 
 from engine.sglang import slowdown as sglang_slowdown
 from engine.sglang import stock_server, variables
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import StartError
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.runtime_interface import StartError
 
 _SCHEDULER = "sglang.srt.managers.scheduler"
 

@@ -13,7 +13,7 @@ import zmq
 
 from engine.wire.codec import encode
 from engine.wire.link import DealerLink, RouterLink
-from engine.wire.messages import Abort, Message, Ping, Welcome
+from engine.wire.messages import AbortRequest, Ping, Welcome, WireMessage
 from tests.engine.wire.link_ends import Inbox, received
 from tests.waiting import GUARD_SECONDS, block_until
 
@@ -21,9 +21,9 @@ from tests.waiting import GUARD_SECONDS, block_until
 async def test_messages_pass_both_ways_in_order(router: RouterLink, dealer: DealerLink, inbox: Inbox) -> None:
     """A worker is known by its identity, and order is kept in both directions."""
     for i in range(100):
-        assert dealer.send(Abort(rid=str(i)))
+        assert dealer.send(AbortRequest(rid=str(i)))
     got = [await received(router) for _ in range(100)]
-    assert got == [(b"w", Abort(rid=str(i))) for i in range(100)]
+    assert got == [(b"w", AbortRequest(rid=str(i))) for i in range(100)]
     for i in range(100):
         assert router.send(b"w", Ping(epoch=str(i)))
     assert [await inbox.next() for _ in range(100)] == [Ping(epoch=str(i)) for i in range(100)]
@@ -32,7 +32,7 @@ async def test_messages_pass_both_ways_in_order(router: RouterLink, dealer: Deal
 async def test_what_comes_while_much_is_sent_is_not_forgotten(router: RouterLink, endpoint: str) -> None:
     """Sending takes ZMQ's notices of what has come; every answer arrives all the same, in order."""
 
-    def echo(message: Message) -> None:
+    def echo(message: WireMessage) -> None:
         assert worker.send(message)
 
     worker = DealerLink(endpoint, "w", echo)
@@ -52,7 +52,7 @@ async def test_what_comes_while_much_is_sent_is_not_forgotten(router: RouterLink
 async def test_other_work_has_its_turn_beside_many_messages(router: RouterLink, dealer: DealerLink) -> None:
     """A flood of messages doesn't keep the event loop from everything else until it is over."""
     for i in range(5000):
-        assert dealer.send(Abort(rid=str(i)))
+        assert dealer.send(AbortRequest(rid=str(i)))
     block_until(lambda: not dealer._outbox)  # all of it is there, and the event loop has read nothing
     turns = 0
 
@@ -74,12 +74,12 @@ async def test_works_while_the_main_thread_is_busy(
     router: RouterLink, dealer: DealerLink, inbox: Inbox
 ) -> None:
     """A worker receives and sends while its event loop is blocked, as it is while an engine loads."""
-    dealer.send(Abort(rid="first"))
+    dealer.send(AbortRequest(rid="first"))
     await received(router)
     router.send(b"w", Ping(epoch="e"))
     assert inbox.messages.get(timeout=GUARD_SECONDS) == Ping(epoch="e")  # blocks the loop
-    threading.Thread(target=lambda: dealer.send(Abort(rid="from a thread"))).start()
-    assert await received(router) == (b"w", Abort(rid="from a thread"))
+    threading.Thread(target=lambda: dealer.send(AbortRequest(rid="from a thread"))).start()
+    assert await received(router) == (b"w", AbortRequest(rid="from a thread"))
 
 
 async def test_bad_frames_are_dropped(
@@ -108,14 +108,14 @@ async def test_a_dealer_drops_bad_frames(
     controller = context.socket(zmq.ROUTER)
     controller.bind(endpoint)
 
-    def fragile(message: Message) -> None:
+    def fragile(message: WireMessage) -> None:
         if message == Ping(epoch="bad"):
             raise RuntimeError("callback")
         inbox(message)
 
     dealer = DealerLink(endpoint, "w", fragile)
     try:
-        dealer.send(Abort(rid="here"))
+        dealer.send(AbortRequest(rid="here"))
         assert controller.poll(int(1000 * GUARD_SECONDS))
         controller.recv_multipart()
         for frames in ([b"nonsense"], encode(Ping(epoch="bad")), encode(Welcome(epoch="e"))):

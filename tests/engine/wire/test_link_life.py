@@ -6,7 +6,7 @@ import asyncio
 import time
 
 from engine.wire.link import DealerLink, RouterLink
-from engine.wire.messages import Abort, Chunk, Message, Ping
+from engine.wire.messages import AbortRequest, Chunk, Ping, WireMessage
 from tests.engine.wire.link_ends import Inbox, received
 from tests.waiting import GUARD_SECONDS
 
@@ -16,18 +16,18 @@ async def test_what_is_sent_before_the_controller_exists_arrives(endpoint: str, 
     dealer = DealerLink(endpoint, "w", inbox)
     router: RouterLink | None = None
     try:
-        assert dealer.send(Abort(rid="early"))
+        assert dealer.send(AbortRequest(rid="early"))
         # First attempts to connect fail meanwhile; were there none, the message would arrive all the same.
         await asyncio.sleep(0.1)
         router = RouterLink(endpoint)
-        assert await received(router) == (b"w", Abort(rid="early"))
+        assert await received(router) == (b"w", AbortRequest(rid="early"))
     finally:
         dealer.close()
         if router is not None:
             router.close()
 
 
-async def heard(router: RouterLink, dealer: DealerLink, message: Message) -> None:
+async def heard(router: RouterLink, dealer: DealerLink, message: WireMessage) -> None:
     """Have ``message`` sent until it arrives: what is on its way when a controller ends is lost with it."""
     receiving = asyncio.create_task(router.recv())
     async with asyncio.timeout(GUARD_SECONDS):
@@ -46,7 +46,7 @@ async def test_a_worker_finds_a_new_controller(endpoint: str, inbox: Inbox) -> N
     try:
         for life in range(2):
             router = RouterLink(endpoint)
-            await heard(router, dealer, Abort(rid=f"life {life}"))
+            await heard(router, dealer, AbortRequest(rid=f"life {life}"))
             assert router.send(b"w", Ping(epoch=str(life)))
             assert await inbox.next() == Ping(epoch=str(life))
             router.close()
@@ -59,12 +59,12 @@ async def test_a_restarted_worker_takes_over_its_name(
 ) -> None:
     """A worker that comes back under the same name gets the messages, though the old link is still open."""
     old = DealerLink(endpoint, "w", lambda message: None)
-    old.send(Abort(rid="old"))
+    old.send(AbortRequest(rid="old"))
     await received(router)
     new = DealerLink(endpoint, "w", inbox)
     try:
-        new.send(Abort(rid="new"))
-        assert await received(router) == (b"w", Abort(rid="new"))
+        new.send(AbortRequest(rid="new"))
+        assert await received(router) == (b"w", AbortRequest(rid="new"))
         assert router.send(b"w", Ping(epoch="e"))
         assert await inbox.next() == Ping(epoch="e")
     finally:
@@ -85,7 +85,7 @@ async def test_close_sends_what_is_queued(router: RouterLink, endpoint: str) -> 
 async def test_close_without_a_controller_is_bounded(endpoint: str, inbox: Inbox) -> None:
     """Closing waits no longer than its linger, and leaves no thread."""
     dealer = DealerLink(endpoint, "w", inbox)
-    dealer.send(Abort(rid="lost"))
+    dealer.send(AbortRequest(rid="lost"))
     begun = time.monotonic()
     dealer.close(linger_seconds=0.1)
     dealer.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.wire.messages import Abort, Finished, Introduce, Shutdown
+from engine.wire.messages import AbortRequest, Finished, Introduce, Shutdown
 from tests.engine.fake_controller import FakeController, rid
 from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, StartWorker, generate
 from tests.waiting import reached
@@ -59,7 +59,7 @@ async def test_a_worker_that_is_welcomed_again_goes_on(
         controller.send("sim", Introduce())
         await controller.hello("sim")
         await controller.load(running=1, waiting=1)
-        controller.send("sim", Abort(rid=rid("first")))
+        controller.send("sim", AbortRequest(rid=rid("first")))
         assert isinstance(await controller.ending("second"), Finished)
 
 
@@ -71,7 +71,7 @@ async def test_shutdown_lets_running_requests_finish(controller: FakeController,
         controller.send("sim", generate("holds", PROMPT, sampling=ENDLESS), generate("slow", PROMPT))
         controller.send("sim", Shutdown(grace_seconds=3600), generate("new", PROMPT))
         assert await controller.failure("new") == "unavailable"
-        controller.send("sim", Abort(rid=rid("holds")))
+        controller.send("sim", AbortRequest(rid=rid("holds")))
         assert await controller.failure("holds") == "cancelled"
         assert isinstance(await controller.ending("slow"), Finished)
         assert await process.ended() == 0
@@ -107,7 +107,7 @@ async def test_ends_by_itself_and_leaves_nothing(
 
 
 async def test_without_a_controller_it_ends_and_leaves_nothing(worker: StartWorker) -> None:
-    """So it does whenever its controller is lost (``test_serving`` has requests running then)."""
+    """So it does whenever its controller is lost (``test_worker_protocol`` has requests running then)."""
     async with worker(orphan_seconds=0.0) as process:
         assert await process.ended() == 0
         assert list(process.temporary.iterdir()) == []

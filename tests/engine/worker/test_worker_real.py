@@ -14,8 +14,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from engine.wire.messages import Abort, Chunk, Finished, FirstToken
-from engine.worker.backend import PROOF_ORDER
+from engine.wire.messages import AbortRequest, Chunk, Finished, FirstTokenReady
+from engine.wire.ordering_proof import PROOF_ORDER
 from tests.engine.fake_controller import FakeController, rid
 from tests.engine.real_worker import CACHE_TOKENS, NAME, SLOTS, RealWorker, RealWorkers, real_spec
 from tests.engine.worker_process import PROMPT, WorkerProcess, generate, started
@@ -86,7 +86,7 @@ async def test_generates_and_caches(real: RealWorker, controller: FakeController
     unlike_others = list(range(1000, 1064))
     first = await controller.finished(NAME, generate("first", unlike_others))
     again = await controller.finished(NAME, generate("again", unlike_others))
-    assert [type(m) for m in controller.of("first")] == [FirstToken, Finished]
+    assert [type(m) for m in controller.of("first")] == [FirstTokenReady, Finished]
     assert (first.prompt_tokens, first.output_tokens, len(first.token_ids)) == (64, 8, 32)
     assert (first.cached_tokens, again.cached_tokens) == (0, 63)
     assert (again.text, again.token_ids) == (first.text, first.token_ids)
@@ -169,11 +169,11 @@ async def test_aborts_reach_sglang(real: RealWorker, controller: FakeController)
     """A waiting and a running request end when aborted, also right after they were sent."""
     with real.gate.paced(1.0):
         names = send_more_than_fit("a", controller)
-        controller.send(NAME, generate("a-now", PROMPT, sampling=LASTING), Abort(rid=rid("a-now")))
+        controller.send(NAME, generate("a-now", PROMPT, sampling=LASTING), AbortRequest(rid=rid("a-now")))
         assert await controller.failure("a-now") == "cancelled"
         await asyncio.to_thread(real.gate.until, busy(SLOTS, 1))
         for name in reversed(names):
-            controller.send(NAME, Abort(rid=rid(name)))
+            controller.send(NAME, AbortRequest(rid=rid(name)))
         for name in names:
             assert await controller.failure(name) == "cancelled"
     assert (await controller.finished(NAME, generate("a-next", PROMPT))).output_tokens == 8
@@ -218,7 +218,7 @@ async def test_heartbeats_show_sglangs_load(real: RealWorker, controller: FakeCo
         assert now.used_tokens > 64
         await controller.heartbeat(lambda beat: beat.scheduler_steps > now.scheduler_steps)
         for name in names:
-            controller.send(NAME, Abort(rid=rid(name)))
+            controller.send(NAME, AbortRequest(rid=rid(name)))
         for name in names:
             await controller.failure(name)
     await controller.heartbeat(lambda beat: (beat.running, beat.waiting, beat.used_tokens) == (0, 0, 0))

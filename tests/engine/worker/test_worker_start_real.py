@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from engine.wire.spec import WorkerSpec
+from engine.wire.worker_spec import WorkerSpec
 from tests.engine.worker_process import WorkerProcess, started
 from tests.random_model import default_folder, ensure_model
 from tests.waiting import GUARD_SECONDS

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.wire import codec
 from engine.wire import messages as msg
-from engine.worker.backend import PROOF_ORDER
+from engine.wire.ordering_proof import PROOF_ORDER
 from plugins.text2sql.question import QuestionRequest
 from plugins.workflow_kind import TokenCounter
 from sched.errors import Failure, NotFoundError
@@ -23,19 +23,19 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.workers: dict[bytes, FakeWorker] = {}
-        self._inbox: asyncio.Queue[tuple[bytes, msg.Message]] = asyncio.Queue()
+        self._inbox: asyncio.Queue[tuple[bytes, msg.WireMessage]] = asyncio.Queue()
 
-    async def recv(self) -> tuple[bytes, msg.Message]:
+    async def recv(self) -> tuple[bytes, msg.WireMessage]:
         return await self._inbox.get()
 
-    def send(self, identity: bytes, message: msg.Message) -> bool:
+    def send(self, identity: bytes, message: msg.WireMessage) -> bool:
         self.workers[identity].receive(codec.decode(codec.encode(message)))
         return True
 
     def close(self, linger_seconds: float = 1.0) -> None:
         """Nothing is open."""
 
-    def from_worker(self, identity: bytes, message: msg.Message) -> None:
+    def from_worker(self, identity: bytes, message: msg.WireMessage) -> None:
         self._inbox.put_nowait((identity, codec.decode(codec.encode(message))))
 
 
@@ -60,7 +60,7 @@ class FakeWorker:
     answers: dict[str, Any] = field(default_factory=dict)
     commands: list[msg.Command] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
-    received: list[msg.Message] = field(default_factory=list)
+    received: list[msg.WireMessage] = field(default_factory=list)
     requests: list[msg.Generate] = field(default_factory=list)
     aborted: list[str] = field(default_factory=list)
     rekeys: list[tuple[str, float]] = field(default_factory=list)
@@ -87,16 +87,16 @@ class FakeWorker:
             )
         )
 
-    def receive(self, message: msg.Message) -> None:
+    def receive(self, message: msg.WireMessage) -> None:
         self.received.append(message)
         if isinstance(message, msg.Generate):
             self.requests.append(message)
             self.tasks[message.rid] = asyncio.create_task(self._serve(message))
-        elif isinstance(message, msg.Abort):
+        elif isinstance(message, msg.AbortRequest):
             self.aborted.append(message.rid)
             self.tasks[message.rid].cancel()
             self._send(msg.Failed(rid=message.rid, code="cancelled", message="aborted"))
-        elif isinstance(message, msg.Rekey):
+        elif isinstance(message, msg.RekeyRequest):
             self.rekeys.append((message.rid, message.key))
         elif isinstance(message, msg.Command):
             self.commands.append(message)
@@ -110,7 +110,7 @@ class FakeWorker:
         result, error = (None, str(answer)) if failed else (answer, "")
         self._send(msg.CommandReply(rid=command.rid, runtime=self.name, result=result, error=error))
 
-    def _send(self, message: msg.Message) -> None:
+    def _send(self, message: msg.WireMessage) -> None:
         self.link.from_worker(self.name.encode(), message)
 
     async def _serve(self, request: msg.Generate) -> None:
@@ -120,7 +120,7 @@ class FakeWorker:
         if self.failure is not None and not self.fails_late:
             self._send(msg.Failed(rid=rid, code=self.failure.code, message=self.failure.message))
             return
-        self._send(msg.FirstToken(rid=rid, seconds=0.01, cached_tokens=2))
+        self._send(msg.FirstTokenReady(rid=rid, seconds=0.01, cached_tokens=2))
         ids = [100 + index for index in range(len(self.output))]
         for token_id, word in zip(ids, self.output, strict=True):
             if request.stream:

@@ -17,12 +17,12 @@ from fastapi import FastAPI
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from engine.controller.controller import Controller
-from engine.controller.exchange import Exchange, ExchangeOptions
-from engine.controller.external import ExternalWorkflows
-from engine.controller.runner import WorkflowRunner
-from engine.controller.steps import Services
-from engine.controller.tokens import PromptEncoder
-from engine.controller.workers import WorkerTable
+from engine.controller.core_driver import CoreDriver, DriverOptions
+from engine.controller.external_workflows import ExternalWorkflows
+from engine.controller.live_steps import Services
+from engine.controller.prompt_encoder import PromptEncoder
+from engine.controller.worker_table import WorkerTable
+from engine.controller.workflow_runner import WorkflowRunner
 from engine.wire.link import RouterLink
 from launch.api.app import create_app
 from launch.api.metrics.meters import MeteredSql, Meters
@@ -91,7 +91,7 @@ class ManualLimits:
     def __init__(self, api: Api) -> None:
         self.seconds: list[float] = []
         self._open: list[asyncio.Timeout] = []
-        api.controller._exchange.inquiries.limit = self._limit
+        api.controller._driver.worker_commands.limit = self._limit
 
     @asynccontextmanager
     async def _limit(self, seconds: float) -> AsyncIterator[None]:
@@ -134,15 +134,15 @@ async def api_stack(
     policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
     dispatcher = Dispatcher(*policies, Limits(**limits), admission=admission_registry().load(admission))
     meters = Meters()
-    exchange = Exchange(
+    driver = CoreDriver(
         cast(RouterLink, link),
         dispatcher,
         WorkerTable(runtimes, allow_simulated=False, lost_after_seconds=math.inf),
-        ExchangeOptions(epoch="epoch0", tick_seconds=0.05),
+        DriverOptions(epoch="epoch0", tick_seconds=0.05),
         clock=clock,
         observer=meters,
     )
-    controller = Controller(exchange)
+    controller = Controller(driver)
     encoder = PromptEncoder(_tokenizer())
     runner = WorkflowRunner(
         Services(controller, encoder, MeteredSql(FakeSql(), meters), 60.0), timeout_seconds=600.0
@@ -159,11 +159,11 @@ async def api_stack(
         default_slo_seconds=SLO_SECONDS,
         kind=kind,
         workflow=workflow or text2sql,
-        metrics=Metrics(meters, exchange),
+        metrics=Metrics(meters, driver),
         model=ServedModel(name="fake", token_bytes=TokenBytes(encoder.tokenizer)),
     )
     app = create_app(services, max_body_bytes)
-    exchange.start()
+    driver.start()
     try:
         for worker in workers[:up]:
             worker.hello()
@@ -173,7 +173,7 @@ async def api_stack(
             yield Api(app, client, controller, dispatcher, runner, workers, text2sql, databases)
     finally:
         await runner.drain(0.0)
-        await exchange.close()
+        await driver.close()
         encoder.close()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from engine.controller.external import ExternalWorkflows, WorkflowTag
+from engine.controller.external_workflows import ExternalWorkflows, WorkflowTag
 from launch.shipped import admission_registry
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact

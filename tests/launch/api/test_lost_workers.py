@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 
-from engine.controller.exchange import Exchange
+from engine.controller.core_driver import CoreDriver
 from engine.wire import messages as msg
 from tests.launch.api.api_fakes import FakeWorker
 from tests.launch.api.api_stack import Api, api_stack, events
@@ -14,8 +14,8 @@ from tests.waiting import reached
 FAKE_PID = 1
 
 
-def _exchange(api: Api) -> Exchange:
-    return api.controller._exchange
+def _driver(api: Api) -> CoreDriver:
+    return api.controller._driver
 
 
 def _kinds(worker: FakeWorker) -> list[str]:
@@ -32,7 +32,7 @@ async def test_a_dead_worker_is_not_waited_for() -> None:
         first.go.clear()
         call = asyncio.create_task(api.generate(workflow={"id": "agent-7", "last": True}))
         await reached(lambda: bool(first.requests))
-        _exchange(api).worker_died(FAKE_PID)
+        _driver(api).worker_died(FAKE_PID)
         assert (await call).status_code == 200
         (entry,) = (await api.client.get("/v1/workflows/agent-7")).json()["timeline"]
         assert (entry["runtime"], entry["attempts"]) == ("r1", 2)
@@ -44,7 +44,7 @@ async def test_a_dead_worker_is_not_waited_for() -> None:
 async def test_the_death_of_a_stranger_changes_nothing() -> None:
     """A process that is no worker, or no longer one, is none of the controller's."""
     async with api_stack() as api:
-        _exchange(api).worker_died(4711)
+        _driver(api).worker_died(4711)
         assert (await api.generate()).status_code == 200
 
 
@@ -57,9 +57,9 @@ async def test_what_was_given_up_is_not_shown() -> None:
         call = asyncio.create_task(api.generate(stream=True, workflow={"id": "agent-7"}))
         await reached(lambda: bool(worker.requests))
         old = worker.requests[0].rid
-        _exchange(api).worker_died(FAKE_PID)
+        _driver(api).worker_died(FAKE_PID)
         for late in (
-            msg.FirstToken(rid=old, seconds=0.1, cached_tokens=0),
+            msg.FirstTokenReady(rid=old, seconds=0.1, cached_tokens=0),
             msg.Chunk(rid=old, text="OLD", token_ids=array("i", [1]).tobytes()),
         ):
             worker.link.from_worker(b"r0", late)

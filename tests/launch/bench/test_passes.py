@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.wire.spec import WorkerSpec
+from engine.wire.worker_spec import WorkerSpec
 from launch.bench.bench_cli import main
 from launch.bench.passes import add_arguments, errors, grid_of, rides
 from sched.predict.speed import Pass, Speed

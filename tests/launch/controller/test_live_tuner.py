@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from engine.controller.calls import CallRequest, PendingCall, Place
-from engine.controller.exchange import Exchange
+from engine.controller.core_driver import CoreDriver
 from engine.controller.timeline import CallEntry, SqlEntry, WorkflowRecord
 from launch.controller.live_tuner import LiveTuner
 from launch.controller.recent_workflows import RecentWorkflows
@@ -160,10 +160,10 @@ async def test_a_round_takes_a_better_setting_over() -> None:
     """Replayed in a process of its own on the learned speeds: α rises, the dispatcher uses it, and a revert
     takes it back."""
     server, tuner = Server(), busy_tuner("hexgen_flow?alpha=0.2")
-    exchange = cast(Exchange, server)
+    driver = cast(CoreDriver, server)
     tuner.enabled = False  # no rounds but this one
-    tuner.start(exchange)
-    await tuner.round(exchange)
+    tuner.start(driver)
+    await tuner.round(driver)
     told = tuner.describe()
     assert told["rounds"] == 1
     assert told["latest"]["gain"] > 0.05
@@ -180,7 +180,7 @@ async def test_a_round_takes_a_better_setting_over() -> None:
 async def test_too_few_workflows_start_no_process() -> None:
     """A server that has just begun has nothing to replay."""
     tuner = LiveTuner(spec("hexgen_flow"))
-    await tuner.round(cast(Exchange, Server()))
+    await tuner.round(cast(CoreDriver, Server()))
     assert tuner.describe()["rounds"] == 0
     assert tuner.describe()["latest"] is None
 
@@ -208,6 +208,6 @@ async def test_the_api_shows_profiles_and_tuning() -> None:
 def test_nothing_to_revert_is_said() -> None:
     """Before any change there is nothing to go back to."""
     tuner = LiveTuner(spec("hexgen_flow"))
-    tuner._exchange = cast(Exchange, Server())
+    tuner._driver = cast(CoreDriver, Server())
     with pytest.raises(ConflictError, match="nothing to go back to"):
         tuner.revert("by hand")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.sglang.engine_arguments import engine_arguments, environment
-from engine.wire.spec import WorkerSpec
+from engine.wire.worker_spec import WorkerSpec
 from launch.bench.peers.design import Design
 from launch.bench.peers.pair import pair_config, stock_spec
 from launch.offline.shapes import SHAPES, main, write

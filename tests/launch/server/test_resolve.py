@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.wire.tokenizer import TOKENIZER_FILE
+from engine.wire.tokenizer_identity import TOKENIZER_FILE
 from launch.checks import CHECKOUT, check_folder, check_port
 from launch.server.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from engine.controller.calls import CallRequest, PendingCall, Place
+from engine.controller.prompt_encoder import EncodedPrompt
 from engine.controller.recording.recorder import Recorder
 from engine.controller.timeline import CallEntry, SqlEntry, WorkflowRecord
-from engine.controller.tokens import Prompt
 from engine.wire.messages import Finished
 from sched.errors import ConfigError
 from sched.request import State, WorkflowSpec
@@ -39,7 +39,7 @@ class Server:
         stage: str,
         seconds: tuple[float, float],
         state: State = State.FINISHED,
-        asked: Prompt = PROMPT,
+        asked: EncodedPrompt = PROMPT,
         **join: Any,
     ) -> None:
         """Let a call run from one second of its workflow to another."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from engine.controller.prompt_encoder import prompt_from_ids
 from engine.controller.recording.sharing import Outline, Sharing
-from engine.controller.tokens import prompt_from_ids
 from sched.traces.trace_format import TraceSegment
 from sched.workflow import SegmentKind
 from tests.engine.controller.prompt_builders import segmented as prompt

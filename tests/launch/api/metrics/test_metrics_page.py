@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from engine.controller.inquiries import GRACE_SECONDS
+from engine.controller.worker_commands import GRACE_SECONDS
 from launch.api.metrics.meters import MAX_STAGES
 from launch.api.metrics.metrics_page import SCRAPE_SECONDS
 from sched.errors import Failure

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from engine.controller.calls import CallRequest, Place
-from engine.controller.external import ExternalWorkflows, WorkflowTag
-from engine.controller.tokens import prompt_from_ids
+from engine.controller.external_workflows import ExternalWorkflows, WorkflowTag
+from engine.controller.prompt_encoder import prompt_from_ids
 from sched.errors import CancelledCallError, Failure
 from tests.factories import workflow_spec
 from tests.launch.api.api_stack import Api, api_stack

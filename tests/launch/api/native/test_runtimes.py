@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from engine.controller.maintenance import SETTLE_SECONDS
+from engine.controller.fleet import SETTLE_SECONDS
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.clock import ManualClock
 from tests.launch.api.api_stack import MODEL_INFO, Api, ManualLimits, api_stack, words

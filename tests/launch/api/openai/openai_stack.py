@@ -12,7 +12,7 @@ import openai
 from openai.types.chat import ChatCompletionChunk
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
-from engine.controller.tokens import PromptEncoder
+from engine.controller.prompt_encoder import PromptEncoder
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.model import ServedModel
 from launch.api.openai.template import ChatTemplate

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.controller.external import WorkflowTag
+from engine.controller.external_workflows import WorkflowTag
 from launch.api.bodies import WorkflowBody
 from launch.api.identity import SESSION_HEADERS, workflow_tag
 from sched.clock import ManualClock

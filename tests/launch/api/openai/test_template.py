@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-from engine.controller.tokens import PromptEncoder
+from engine.controller.prompt_encoder import PromptEncoder
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.model import ServedModel
 from launch.api.openai.template import MAX_SHARED_CHARACTERS, ChatTemplate

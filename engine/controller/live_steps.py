@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from engine.controller.calls import CallRequest, Place
 from engine.controller.controller import Controller
+from engine.controller.prompt_encoder import PromptEncoder
 from engine.controller.timeline import SqlEntry
-from engine.controller.tokens import PromptEncoder
 from sched.errors import InvalidRequestError
 from sched.request import State
 from sched.workflow import GenerateParams, Generation, Segment, SqlBackend, SqlResult, Steps

@@ -13,19 +13,18 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
-from engine.wire.tokenizer import TOKENIZER_FILE
+from engine.wire.token_ids import TOKEN_BYTES, pack_ids, unpack_ids
+from engine.wire.tokenizer_identity import TOKENIZER_FILE
 from sched.cache.prefix import BLOCK_TOKENS, block_chain
 from sched.errors import ConfigError, InvalidRequestError
 from sched.workflow import Segment, SegmentKind
 
-TOKEN_BYTES = 4
-"""Bytes of a token id, a little-endian int32."""
 _CACHED_SEGMENTS = 512
 _CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
 
 
 @dataclass(frozen=True, slots=True)
-class Prompt:
+class EncodedPrompt:
     """A tokenised prompt.  ``token_ids`` is little-endian int32, ``boundaries`` the token index at which
     each segment ends, ``kinds`` how widely each is shared, ``blocks`` the hash chain of its full blocks."""
 
@@ -49,7 +48,7 @@ class Prompt:
         return block_chain(begun + token_ids[:-TOKEN_BYTES], previous=previous)
 
 
-def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
+def prompt_from_ids(token_ids: Sequence[int]) -> EncodedPrompt:
     """Return the prompt of bare token ids.
 
     Raises:
@@ -67,7 +66,7 @@ def prompt_from_ids(token_ids: Sequence[int]) -> Prompt:
         raise InvalidRequestError(
             f"input_ids must be token ids, integers from 0 to {2**31 - 1}", field="input_ids"
         )
-    return Prompt(packed, (len(token_ids),), (SegmentKind.CONTEXT,), block_chain(packed))
+    return EncodedPrompt(packed, (len(token_ids),), (SegmentKind.CONTEXT,), block_chain(packed))
 
 
 class PromptEncoder:
@@ -79,7 +78,7 @@ class PromptEncoder:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
-        self._prefix = array("i", tokenizer.encode("").ids).tobytes()
+        self._prefix = pack_ids(tokenizer.encode("").ids)
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
 
@@ -101,7 +100,7 @@ class PromptEncoder:
                 field="model_path",
             ) from error
 
-    async def encode(self, segments: Sequence[Segment], prefixed: bool = True) -> Prompt:
+    async def encode(self, segments: Sequence[Segment], prefixed: bool = True) -> EncodedPrompt:
         """Return the prompt of ``segments``, which have the tokenizer's prefix unless ``prefixed`` adds it.
 
         Raises:
@@ -110,13 +109,13 @@ class PromptEncoder:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._encode, segments, prefixed)
 
-    async def encode_text(self, text: str) -> Prompt:
+    async def encode_text(self, text: str) -> EncodedPrompt:
         """Return the prompt of bare ``text``, as SGLang would tokenise it."""
         return await self.encode([Segment(SegmentKind.CONTEXT, text)])
 
     def texts(self, token_ids: bytes, lengths: Sequence[int]) -> tuple[str, ...]:
         """Return the texts of the parts of a prompt, which have ``lengths`` tokens."""
-        ids, ends = array("i", token_ids).tolist(), accumulate(lengths, initial=0)
+        ids, ends = unpack_ids(token_ids).tolist(), accumulate(lengths, initial=0)
         parts = [ids[begin:end] for begin, end in pairwise(ends)]
         return tuple(self.tokenizer.decode(part, skip_special_tokens=False) for part in parts)
 
@@ -124,7 +123,7 @@ class PromptEncoder:
         """End the thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _encode(self, segments: Sequence[Segment], prefixed: bool) -> Prompt:
+    def _encode(self, segments: Sequence[Segment], prefixed: bool) -> EncodedPrompt:
         parts = [self._prefix] if prefixed else []
         boundaries = []
         length = sum(map(len, parts))
@@ -132,12 +131,12 @@ class PromptEncoder:
             part = self._segment(segment)
             parts.append(part)
             length += len(part)
-            boundaries.append(length // 4)
+            boundaries.append(length // TOKEN_BYTES)
         if not length:
             raise InvalidRequestError("the prompt is empty: give some text", field="text")
         token_ids = b"".join(parts)
         kinds = tuple(segment.kind for segment in segments)
-        return Prompt(token_ids, tuple(boundaries), kinds, block_chain(token_ids))
+        return EncodedPrompt(token_ids, tuple(boundaries), kinds, block_chain(token_ids))
 
     def _segment(self, segment: Segment) -> bytes:
         known = self._cache.get(segment.text)
@@ -145,7 +144,7 @@ class PromptEncoder:
             self._cache.move_to_end(segment.text)
             return known
         encoding = self.tokenizer.encode(segment.text, add_special_tokens=False)
-        packed = array("i", encoding.ids).tobytes()
+        packed = pack_ids(encoding.ids)
         if segment.kind in _CACHED_KINDS:
             self._cache[segment.text] = packed
             if len(self._cache) > _CACHED_SEGMENTS:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.wire.messages import Heartbeat, Hello
-from engine.worker.backend import PROOF_ORDER
+from engine.wire.ordering_proof import PROOF_ORDER
 from sched.events import PassesReported, RuntimeUp
 from sched.predict.speed import Chunks, Pass, Speed
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
-from engine.wire.messages import Chunk, Finished, Generate, Message
-from engine.worker.backend import Output, Runtime
-from engine.worker.delivery import COALESCE_SECONDS, Delivery
+from engine.wire.messages import Chunk, Finished, Generate, WireMessage
+from engine.worker.request_reporter import COALESCE_SECONDS, RequestReporter
+from engine.worker.runtime_interface import Output, Runtime
 
 
 class Growing:
@@ -34,8 +34,8 @@ class Growing:
             await asyncio.sleep(self.pause)
 
 
-async def delivered(logprobs: dict[str, Any], pause: float) -> list[Message]:
-    sent: list[Message] = []
+async def delivered(logprobs: dict[str, Any], pause: float) -> list[WireMessage]:
+    sent: list[WireMessage] = []
     request = Generate(
         rid="r" * 24,
         token_ids=b"\0\0\0\0",
@@ -46,7 +46,7 @@ async def delivered(logprobs: dict[str, Any], pause: float) -> list[Message]:
         logprobs=logprobs,
         stream=True,
     )
-    await Delivery(request, sent.append).run(cast(Runtime, Growing(pause)))
+    await RequestReporter(request, sent.append).run(cast(Runtime, Growing(pause)))
     return sent
 
 

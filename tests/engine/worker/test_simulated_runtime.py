@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.wire.messages import Abort, Chunk, Failed, Finished, FirstToken, Rekey
-from engine.worker.backend import PROOF_ORDER, StartError
-from engine.worker.simulated import SimulatedRuntime
+from engine.wire.messages import AbortRequest, Chunk, Failed, Finished, FirstTokenReady, RekeyRequest
+from engine.wire.ordering_proof import PROOF_ORDER
+from engine.worker.runtime_interface import StartError
+from engine.worker.simulated_runtime import SimulatedRuntime
 from tests.engine.fake_controller import FakeController, rid
 from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, StartWorker, generate, simulated_spec
 
@@ -41,7 +42,7 @@ async def test_answers_a_request_with_its_first_token_and_its_end_only(
         controller.send("sim", generate("a", PROMPT))
         ending = await controller.ending("a")
         assert isinstance(ending, Finished)
-        assert [type(m) for m in controller.of("a")] == [FirstToken, Finished]
+        assert [type(m) for m in controller.of("a")] == [FirstTokenReady, Finished]
         assert ending.text.startswith("simulated ")
         assert (ending.prompt_tokens, ending.output_tokens, len(ending.token_ids)) == (64, 8, 32)
         assert ending.finish_reason["type"] == "length"
@@ -85,7 +86,7 @@ async def test_the_queue_is_in_order_of_keys(controller: FakeController, worker:
         for name, (key, sequence) in places.items():
             controller.send("sim", generate(name, PROMPT, sampling=BRIEF, key=key, sequence=sequence))
         await controller.load(running=1, waiting=4)
-        controller.send("sim", Abort(rid=rid("running")))
+        controller.send("sim", AbortRequest(rid=rid("running")))
         for name in places:
             await controller.ending(name)
         assert controller.endings() == ["running", "urgent", "tie-a", "tie-b", "late"]
@@ -101,11 +102,13 @@ async def test_a_waiting_request_takes_the_place_of_its_new_key(
         await controller.begun("running")
         for sequence, name in enumerate(["a", "b", "c"]):
             controller.send("sim", generate(name, PROMPT, sampling=BRIEF, key=5.0, sequence=sequence))
-        controller.send("sim", Rekey(rid=rid("c"), key=-1.0), Rekey(rid=rid("running"), key=9.0))
+        controller.send(
+            "sim", RekeyRequest(rid=rid("c"), key=-1.0), RekeyRequest(rid=rid("running"), key=9.0)
+        )
         await controller.load(running=1, waiting=3)
-        controller.send("sim", Rekey(rid=rid("a"), key=7.0), Rekey(rid=rid("unknown"), key=0.0))
+        controller.send("sim", RekeyRequest(rid=rid("a"), key=7.0), RekeyRequest(rid=rid("unknown"), key=0.0))
         assert controller.endings() == []
-        controller.send("sim", Abort(rid=rid("running")))
+        controller.send("sim", AbortRequest(rid=rid("running")))
         for name in ("a", "b", "c"):
             await controller.ending(name)
         assert controller.endings() == ["running", "c", "b", "a"]
@@ -123,7 +126,7 @@ async def test_an_abort_ends_a_running_and_a_waiting_request(
         running = min(slots, 2)
         await controller.load(running=running, waiting=2 - running)
         for name in ("second", "running"):
-            controller.send("sim", Abort(rid=rid(name)))
+            controller.send("sim", AbortRequest(rid=rid(name)))
             assert await controller.failure(name) == "cancelled"
         controller.send("sim", generate("next", PROMPT, sampling=BRIEF))
         assert isinstance(await controller.ending("next"), Finished)
@@ -135,7 +138,7 @@ async def test_an_abort_that_overtakes_its_request_is_remembered(
     """A request whose abort came first is not run, and only that one."""
     async with worker():
         await controller.hello("sim")
-        controller.send("sim", Abort(rid=rid("x")), generate("x", PROMPT), generate("x2", PROMPT))
+        controller.send("sim", AbortRequest(rid=rid("x")), generate("x", PROMPT), generate("x2", PROMPT))
         assert await controller.failure("x") == "cancelled"
         assert isinstance(await controller.ending("x2"), Finished)
 
@@ -204,7 +207,7 @@ async def test_slowdown_stretches_time(tmp_path: Path, monkeypatch: pytest.Monke
         taken.append(seconds)
         await go_on(0)
 
-    monkeypatch.setattr("engine.worker.simulated.asyncio.sleep", sleep)
+    monkeypatch.setattr("engine.worker.simulated_runtime.asyncio.sleep", sleep)
     await runtime.open()
     outputs = [output async for output in runtime.generate(generate("s", PROMPT))]
     runtime.shutdown()

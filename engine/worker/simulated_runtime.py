@@ -15,11 +15,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-from engine.wire.messages import Generate, Message
-from engine.wire.spec import WorkerSpec
-from engine.wire.tokenizer import tokenizer_hash
-from engine.worker.backend import PROOF_QUEUE, Load, Output, RuntimeInfo, StartError
-from engine.worker.delivery import pack_ids
+from engine.wire.messages import Generate, WireMessage
+from engine.wire.ordering_proof import PROOF_QUEUE
+from engine.wire.token_ids import pack_ids
+from engine.wire.tokenizer_identity import tokenizer_hash
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.runtime_interface import Output, RuntimeInfo, RuntimeLoad, StartError
 from engine.worker.simulated_cache import SimulatedCache
 from engine.worker.simulated_request import SimulatedRequest
 from sched.order import queue_position
@@ -41,7 +42,7 @@ def _position(key: float, sequence: int, priority: int) -> tuple[bool, tuple[int
 
 
 class SimulatedRuntime:
-    """See the module and :class:`engine.worker.backend.Runtime`.
+    """See the module and :class:`engine.worker.runtime_interface.Runtime`.
 
     Raises:
         StartError: ``engine_args`` has an unknown name or a value that is not positive.
@@ -138,9 +139,9 @@ class SimulatedRuntime:
             if entry.request.rid == rid:
                 entry.position = _position(key, entry.request.sequence, entry.request.priority)
 
-    async def load(self) -> Load:
+    async def load(self) -> RuntimeLoad:
         """Return the present load."""
-        return Load(
+        return RuntimeLoad(
             running=len(self._running),
             waiting=len(self._waiting),
             used_tokens=sum(entry.prompt_tokens + entry.produced for entry in self._running),
@@ -173,7 +174,7 @@ class SimulatedRuntime:
         self._cache.clear()
         return True
 
-    def report_cache(self, send: Callable[[Message], bool]) -> None:
+    def report_cache(self, send: Callable[[WireMessage], bool]) -> None:
         """Report the cache to ``send``, and from then on every change."""
         if self._kv_events:
             self._cache.report(send)

@@ -1,5 +1,5 @@
-"""Commands to all workers at once, and their answers: the controller's side of
-``engine/worker/commands.py``."""
+"""Commands to all workers at once, and their replies: the controller's side of
+``engine/worker/command_runner.py``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from engine.controller.workers import WorkerTable
+from engine.controller.worker_table import WorkerTable
 from engine.wire.link import RouterLink
 from engine.wire.messages import Command, CommandReply
 
@@ -16,8 +16,8 @@ GRACE_SECONDS = 1.0
 """A worker answers in its time limit, failing that with an error; so much longer is waited for the answer."""
 
 
-class Inquiries:
-    """Asks the workers; replies come in through :meth:`reply`.  Use from one event loop.
+class WorkerCommands:
+    """Sends commands to the workers; replies come in through :meth:`reply`.  Use from one event loop.
 
     ``limit`` bounds the wait for a reply: what it returns raises ``TimeoutError`` after the given seconds.
     """

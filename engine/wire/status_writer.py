@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 _STARTED = time.monotonic()
 
 
-class Status:
+class StatusWriter:
     """Writes stages to ``descriptor`` (``None``: only to the log)."""
 
     def __init__(self, descriptor: int | None) -> None:

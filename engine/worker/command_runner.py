@@ -8,15 +8,10 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from engine.wire.messages import RID_LENGTH, Command, CommandReply, Generate, Message
-from engine.worker.backend import Runtime
-from engine.worker.delivery import pack_ids
-
-LOADS = "loads"
-SERVER_INFO = "server_info"
-FLUSH_CACHE = "flush_cache"
-HEALTH = "health"
-METRICS = "metrics"
+from engine.wire import actions
+from engine.wire.messages import RID_LENGTH, Command, CommandReply, Generate, WireMessage
+from engine.wire.token_ids import pack_ids
+from engine.worker.runtime_interface import Runtime
 
 HEALTH_PRIORITY = 2**31
 """Before every call, whose priority is a 32-bit integer."""
@@ -24,21 +19,21 @@ BUSY_SECONDS = 1.0
 """A runtime that has not begun with the health check after this time may be busy with other calls."""
 
 
-class Commands:
+class CommandRunner:
     """Carries commands out on ``runtime``, side by side, and answers each with one reply."""
 
-    def __init__(self, name: str, runtime: Runtime, send: Callable[[Message], object]) -> None:
+    def __init__(self, name: str, runtime: Runtime, send: Callable[[WireMessage], object]) -> None:
         self._name = name
         self._runtime = runtime
         self._send = send
         self._tasks: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count(1)
         self._actions: Mapping[str, Callable[[float], Awaitable[Any]]] = {
-            LOADS: lambda _seconds: runtime.loads(),
-            SERVER_INFO: lambda _seconds: runtime.server_info(),
-            FLUSH_CACHE: lambda _seconds: runtime.flush_cache(),
-            HEALTH: self._health,
-            METRICS: lambda _seconds: runtime.metrics(),
+            actions.LOADS: lambda _seconds: runtime.loads(),
+            actions.SERVER_INFO: lambda _seconds: runtime.server_info(),
+            actions.FLUSH_CACHE: lambda _seconds: runtime.flush_cache(),
+            actions.HEALTH: self._health,
+            actions.METRICS: lambda _seconds: runtime.metrics(),
         }
 
     def receive(self, command: Command) -> None:

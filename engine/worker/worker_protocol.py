@@ -10,24 +10,24 @@ from functools import partial
 from typing import Any
 
 from engine.wire.messages import (
-    Abort,
+    AbortRequest,
     CacheRequest,
     Command,
     Failed,
     Generate,
     Hello,
     Introduce,
-    Message,
     Ping,
-    Rekey,
+    RekeyRequest,
     Shutdown,
     Welcome,
+    WireMessage,
 )
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import Runtime
-from engine.worker.commands import Commands
-from engine.worker.delivery import Delivery
-from engine.worker.pulse import Pulse
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.command_runner import CommandRunner
+from engine.worker.heartbeat import HeartbeatSender
+from engine.worker.request_reporter import RequestReporter
+from engine.worker.runtime_interface import Runtime
 from sched.clock import Clock, monotonic
 from sched.errors import Failure
 
@@ -49,18 +49,18 @@ class Ending:
 
 @dataclass(slots=True)
 class _Running:
-    delivery: Delivery
+    reporter: RequestReporter
     task: asyncio.Task[None]
     time_limit: asyncio.TimerHandle
     give_up: asyncio.TimerHandle | None = None
 
 
-class Serving:
+class WorkerProtocol:
     """Serves ``runtime``, whose introduction is ``hello``, sending through ``send``.
 
     Everything but the constructor belongs to one event loop.  Each ``Generate`` gets exactly one
-    ``Finished`` or ``Failed``.  An ``Abort`` for an unknown id is remembered for a minute, since it may
-    overtake its ``Generate``.
+    ``Finished`` or ``Failed``.  An ``AbortRequest`` for an unknown id is remembered for a minute, since it
+    may overtake its ``Generate``.
     """
 
     def __init__(
@@ -68,13 +68,13 @@ class Serving:
         spec: WorkerSpec,
         hello: Hello,
         runtime: Runtime,
-        send: Callable[[Message], bool],
+        send: Callable[[WireMessage], bool],
         clock: Clock = monotonic,
     ) -> None:
         self._spec = spec
-        self._pulse = Pulse(spec, hello, runtime, send, clock)
+        self._heartbeats = HeartbeatSender(spec, hello, runtime, send, clock)
         self._runtime = runtime
-        self._commands = Commands(spec.name, runtime, send)
+        self._commands = CommandRunner(spec.name, runtime, send)
         self._send = send
         self._clock = clock
         self._running: dict[str, _Running] = {}
@@ -83,21 +83,21 @@ class Serving:
         self._grace = 0.0
         self._stopped = asyncio.Event()
 
-    def receive(self, message: Message) -> None:
+    def receive(self, message: WireMessage) -> None:
         """Act on a message of the controller; messages of other kinds are logged and dropped."""
-        self._pulse.heard()
+        self._heartbeats.heard()
         match message:
             case Generate():
                 self._generate(message)
-            case Abort():
+            case AbortRequest():
                 self._abort(message.rid)
-            case Rekey():
+            case RekeyRequest():
                 # Not at once: the task of its Generate may not have had its first step.
                 asyncio.get_running_loop().call_soon(self._runtime.rekey, message.rid, message.key)
             case Welcome():
                 self._welcome(message)
             case Introduce():
-                self._pulse.introduce()
+                self._heartbeats.introduce()
             case Ping():
                 pass
             case Command():
@@ -125,7 +125,7 @@ class Serving:
     def measured(self, speed: Mapping[str, float], prefill_budget: int) -> None:
         """Introduce the runtime with its ``speed`` (the fields of ``sched.predict.speed.Speed``) and its
         budget."""
-        self._pulse.measured(speed, prefill_budget)
+        self._heartbeats.measured(speed, prefill_budget)
 
     async def until_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Run ``work`` to its end, raising what it raises; cancel it and return ``False`` if stopped."""
@@ -141,15 +141,15 @@ class Serving:
 
     async def run(self) -> Ending:
         """Introduce the runtime, report its load and serve; return why it ended."""
-        pulse = asyncio.create_task(self._pulse.run(), name="pulse")
+        heartbeats = asyncio.create_task(self._heartbeats.run(), name="heartbeats")
         stopped = asyncio.create_task(self._stopped.wait(), name="stopped")
         try:
-            await asyncio.wait({pulse, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            if pulse.done() and not self._stopped.is_set():
-                self.stop(_ending_of(pulse))
+            await asyncio.wait({heartbeats, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if heartbeats.done() and not self._stopped.is_set():
+                self.stop(_ending_of(heartbeats))
             await self._drain()
         finally:
-            pulse.cancel()
+            heartbeats.cancel()
             stopped.cancel()
         assert self._ending is not None
         return self._ending
@@ -157,7 +157,7 @@ class Serving:
     async def _drain(self) -> None:
         if self._ending is not None and self._ending.failed:
             for running in self._running.values():  # nobody is left to end them
-                running.delivery.verdict = Failure("runtime_failure", self._ending.reason)
+                running.reporter.verdict = Failure("runtime_failure", self._ending.reason)
                 running.task.cancel()
         await self._wait_for_requests(self._grace)
         for rid in list(self._running):
@@ -169,7 +169,7 @@ class Serving:
             await asyncio.wait({r.task for r in self._running.values()}, timeout=seconds)
 
     def _welcome(self, welcome: Welcome) -> None:
-        self._pulse.welcomed()
+        self._heartbeats.welcomed()
         if welcome.fresh and self._running:
             logger.warning("ending %d requests that this controller doesn't know", len(self._running))
             for rid in list(self._running):
@@ -187,11 +187,11 @@ class Serving:
             self._send(Failed(rid=rid, code=failure.code, message=failure.message))
             return
         loop = asyncio.get_running_loop()
-        delivery = Delivery(request, self._send, self._clock)
-        task = loop.create_task(delivery.run(self._runtime), name=f"request {rid}")
+        reporter = RequestReporter(request, self._send, self._clock)
+        task = loop.create_task(reporter.run(self._runtime), name=f"request {rid}")
         too_late = Failure("timeout", f"no result within {request.remaining_seconds:.3f} s")
         limit = loop.call_later(request.remaining_seconds, self._end, rid, too_late)
-        self._running[rid] = _Running(delivery, task, limit)
+        self._running[rid] = _Running(reporter, task, limit)
         task.add_done_callback(partial(self._forget, rid))
 
     def _refusal(self, request: Generate) -> Failure | None:
@@ -216,11 +216,11 @@ class Serving:
             self._early_aborts[rid] = now + EARLY_ABORT_SECONDS
 
     def _end(self, rid: str, why: Failure) -> None:
-        """Abort a running request; if the runtime doesn't end it in time, its delivery is cancelled."""
+        """Abort a running request; if the runtime doesn't end it in time, its task is cancelled."""
         running = self._running.get(rid)
-        if running is None or running.delivery.verdict is not None:
+        if running is None or running.reporter.verdict is not None:
             return
-        running.delivery.verdict = why
+        running.reporter.verdict = why
         self._runtime.abort(rid)
         running.give_up = asyncio.get_running_loop().call_later(ABORT_SECONDS, running.task.cancel)
 
@@ -231,9 +231,9 @@ class Serving:
             running.give_up.cancel()
 
 
-def _ending_of(pulse: asyncio.Task[str]) -> Ending:
-    error = pulse.exception()
+def _ending_of(heartbeats: asyncio.Task[str]) -> Ending:
+    error = heartbeats.exception()
     if error is None:
-        return Ending(pulse.result())
+        return Ending(heartbeats.result())
     logger.error("the worker's heartbeat broke", exc_info=error)
     return Ending(f"the worker's heartbeat broke: {error!r}", failed=True)

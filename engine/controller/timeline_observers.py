@@ -8,7 +8,7 @@ from engine.controller.calls import PendingCall
 from engine.controller.timeline import WorkflowRecord
 
 
-class Observer(Protocol):
+class TimelineObserver(Protocol):
     """Is told of the life of calls and workflows, in the controller's event loop.
 
     A method returns at once, raises nothing and changes nothing of what it is shown.
@@ -31,10 +31,10 @@ class Observer(Protocol):
         ...
 
 
-class Observers:
+class TimelineObservers:
     """Tells each of several observers, in their order."""
 
-    def __init__(self, *observers: Observer) -> None:
+    def __init__(self, *observers: TimelineObserver) -> None:
         self._observers = observers
 
     def call_sent(self, call: PendingCall) -> None:
@@ -58,4 +58,4 @@ class Observers:
             observer.close()
 
 
-NOBODY = Observers()
+NOBODY = TimelineObservers()

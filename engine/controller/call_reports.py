@@ -16,7 +16,7 @@ from sched.request import State
 _RETRYABLE = frozenset({"runtime_failure", "unavailable"})
 
 
-class Reports:
+class CallReports:
     """Takes reports on ``pending`` calls; one on what is no longer live is dropped.
 
     ``handle`` gives the core an event.
@@ -36,7 +36,7 @@ class Reports:
         self._handle = handle
         self._clock = clock
         self.handlers: Mapping[type, Callable[[bytes, Any], None]] = {
-            msg.FirstToken: self._first_token,
+            msg.FirstTokenReady: self._first_token,
             msg.Chunk: self._chunk,
             msg.Finished: self._finished,
             msg.Failed: self._failed,
@@ -46,7 +46,7 @@ class Reports:
         call_id, attempt = self._rids.parse(rid) or (0, 0)
         return (self._pending[call_id], attempt) if self._dispatcher.is_live(call_id, attempt) else None
 
-    def _first_token(self, _identity: bytes, message: msg.FirstToken) -> None:
+    def _first_token(self, _identity: bytes, message: msg.FirstTokenReady) -> None:
         if found := self._attempt(message.rid):
             call, attempt = found
             entry = call.entry

@@ -10,13 +10,13 @@ from functools import partial
 from typing import Any
 
 from engine.controller.cache_reports import CacheReports
+from engine.controller.call_reports import CallReports
 from engine.controller.calls import CallResult, PendingCall, RequestIds
-from engine.controller.inquiries import Inquiries
 from engine.controller.journal import Journal
-from engine.controller.observer import NOBODY, Observer
-from engine.controller.reports import Reports
 from engine.controller.timeline import WorkflowRecords
-from engine.controller.workers import WorkerTable, passes_reported, runtime_up
+from engine.controller.timeline_observers import NOBODY, TimelineObserver
+from engine.controller.worker_commands import WorkerCommands
+from engine.controller.worker_table import WorkerTable, passes_reported, runtime_up
 from engine.wire import messages as msg
 from engine.wire.link import RouterLink
 from sched import events as ev
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ExchangeOptions:
+class DriverOptions:
     """``epoch`` names this controller's life.  ``tick_seconds``: period of heartbeats and time limits.
     ``call_timeout_seconds``: limit of one call, waiting included."""
 
@@ -38,7 +38,7 @@ class ExchangeOptions:
     call_timeout_seconds: float = 600.0
 
 
-class Exchange:
+class CoreDriver:
     """Owns the link, the core and the pending calls.  Use from one event loop.
 
     ``complete`` is set when every expected worker has been welcomed for the first time.
@@ -49,9 +49,9 @@ class Exchange:
         link: RouterLink,
         dispatcher: Dispatcher,
         workers: WorkerTable,
-        options: ExchangeOptions,
+        options: DriverOptions,
         clock: Clock = monotonic,
-        observer: Observer = NOBODY,
+        observer: TimelineObserver = NOBODY,
         journal: Journal | None = None,
     ) -> None:
         self.clock = clock
@@ -76,14 +76,14 @@ class Exchange:
             ev.WorkflowSettled: self._workflow_settled,
             ev.Joined: lambda decision: None,
         }
-        self.inquiries = Inquiries(link, workers)
+        self.worker_commands = WorkerCommands(link, workers)
         self._cache_reports = CacheReports(link, self.handle)
         self._on_message: Mapping[type, Callable[[bytes, Any], None]] = {
             msg.Hello: self._hello,
             msg.Heartbeat: self._heartbeat,
-            **Reports(self.pending, self._rids, dispatcher, self.handle, clock).handlers,
+            **CallReports(self.pending, self._rids, dispatcher, self.handle, clock).handlers,
             msg.CacheChanged: self._cache_reports.take,
-            msg.CommandReply: self.inquiries.reply,
+            msg.CommandReply: self.worker_commands.reply,
         }
 
     def start(self) -> None:
@@ -157,12 +157,12 @@ class Exchange:
         call.entry.decision = replace(call.entry.decision, key=decision.key)
         call.entry.rekeys += 1
         call.record.changed(call.entry)
-        self._tell(decision, partial(msg.Rekey, key=decision.key))
+        self._tell(decision, partial(msg.RekeyRequest, key=decision.key))
 
     def _abort(self, decision: ev.Abort) -> None:
-        self._tell(decision, msg.Abort)
+        self._tell(decision, msg.AbortRequest)
 
-    def _tell(self, decision: ev.Rekey | ev.Abort, message: Callable[..., msg.Message]) -> None:
+    def _tell(self, decision: ev.Rekey | ev.Abort, message: Callable[..., msg.WireMessage]) -> None:
         worker = self.workers.get(decision.runtime)
         if worker is not None:
             rid = self._rids.make(decision.call_id, decision.attempt)

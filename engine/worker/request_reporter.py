@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from array import array
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from engine.wire.messages import Chunk, Failed, Finished, FirstToken, Generate, Message
-from engine.worker.backend import Output, Runtime
+from engine.wire.messages import Chunk, Failed, Finished, FirstTokenReady, Generate, WireMessage
+from engine.wire.token_ids import pack_ids
+from engine.worker.runtime_interface import INPUT_LOGPROBS, OUTPUT_LOGPROBS, Output, Runtime
 from sched.clock import Clock, monotonic
 from sched.errors import Failure
 
 logger = logging.getLogger(__name__)
-
-OUTPUT_LOGPROBS = ("output_token_logprobs", "output_top_logprobs", "output_token_ids_logprobs")
-"""SGLang's lists in ``meta_info`` with an entry per output token."""
-INPUT_LOGPROBS = ("input_token_logprobs", "input_top_logprobs", "input_token_ids_logprobs")
-"""SGLang's lists in ``meta_info`` with an entry per prompt token; complete with the first output token."""
 
 COALESCE_SECONDS = 0.02
 """A stream sends at most one chunk in this time."""
@@ -26,16 +21,11 @@ COALESCE_SECONDS = 0.02
 _BAD_REQUEST = 400
 
 
-def pack_ids(token_ids: Sequence[int]) -> bytes:
-    """Return token ids as the wire's little-endian int32."""
-    return array("i", token_ids).tobytes()
-
-
-class Delivery:
+class RequestReporter:
     """Reports a request's first token, its chunks if it streams, and exactly one ending."""
 
     def __init__(
-        self, request: Generate, send: Callable[[Message], object], clock: Clock = monotonic
+        self, request: Generate, send: Callable[[WireMessage], object], clock: Clock = monotonic
     ) -> None:
         self.request = request
         self.verdict: Failure | None = None
@@ -80,7 +70,7 @@ class Delivery:
         if self._first_token is None:
             self._first_token = now
             self._send(
-                FirstToken(
+                FirstTokenReady(
                     rid=self.request.rid,
                     seconds=now - self._received,
                     cached_tokens=output.cached_tokens,

@@ -6,7 +6,7 @@ import asyncio
 import logging
 
 from engine.controller.calls import Place
-from engine.controller.steps import LiveSteps, Services
+from engine.controller.live_steps import LiveSteps, Services
 from engine.controller.timeline import WorkflowRecord
 from sched.errors import Failure, NotFoundError, SluiceError, failure_of
 from sched.request import WorkflowSpec

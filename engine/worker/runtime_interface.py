@@ -6,28 +6,13 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from engine.wire.messages import Generate, Message
+from engine.wire.messages import Generate, WireMessage
 from sched.predict.speed import Pass
 
-PROOF_QUEUE: Mapping[str, tuple[float, int, int] | None] = {
-    "proof-late": (9.0, 1, 0),
-    "proof-tie-second": (5.0, 4, 0),
-    "proof-tie-first": (5.0, 3, 0),
-    "proof-early": (-1.0, 7, 0),
-    "proof-prior": (8.0, 9, 2),
-    "proof-unkeyed": None,
-}
-"""The synthetic requests that prove a runtime's order, as they are queued: key, sequence and priority."""
-
-PROOF_ORDER = (
-    "proof-unkeyed",
-    "proof-prior",
-    "proof-early",
-    "proof-tie-first",
-    "proof-tie-second",
-    "proof-late",
-)
-"""How the proof must come out; a request without a key (a health check) goes first."""
+OUTPUT_LOGPROBS = ("output_token_logprobs", "output_top_logprobs", "output_token_ids_logprobs")
+"""Lists in an output's ``meta``, by SGLang's names, with an entry per output token."""
+INPUT_LOGPROBS = ("input_token_logprobs", "input_top_logprobs", "input_token_ids_logprobs")
+"""Such lists with an entry per prompt token; complete with the first output token."""
 
 
 class StartError(Exception):
@@ -55,7 +40,7 @@ class RuntimeInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Load:
+class RuntimeLoad:
     """Requests running and waiting, KV tokens in use, forward passes made so far."""
 
     running: int
@@ -85,7 +70,7 @@ class Runtime(Protocol):
     simulated: bool
 
     def prove(self) -> tuple[str, ...]:
-        """Return the order into which the runtime's queue brought ``PROOF_QUEUE``.
+        """Return the order into which the runtime's queue brought ``ordering_proof.PROOF_QUEUE``.
 
         Raises:
             StartError: our ordering is not live in it.
@@ -123,7 +108,7 @@ class Runtime(Protocol):
         """Give a request that waits another key, soon; one that doesn't is left as it is."""
         ...
 
-    async def load(self) -> Load:
+    async def load(self) -> RuntimeLoad:
         """Return the present load."""
         ...
 
@@ -151,7 +136,7 @@ class Runtime(Protocol):
         """Empty the prefix cache; return whether that was done: it isn't while requests run or wait."""
         ...
 
-    def report_cache(self, send: Callable[[Message], bool]) -> None:
+    def report_cache(self, send: Callable[[WireMessage], bool]) -> None:
         """Have ``send`` get a ``CacheChanged`` with all of the prefix cache, then one for every change.
 
         A runtime that can't tell sends nothing.  ``send`` may be called in any thread; what it returned

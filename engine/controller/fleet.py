@@ -1,4 +1,4 @@
-"""What an operator asks of all runtimes at once: loads, state, health, empty caches."""
+"""All runtimes of this server at once, for its operator: state, loads, health, empty caches."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from engine.controller.exchange import Exchange
+from engine.controller.core_driver import CoreDriver
+from engine.wire import actions
 from engine.wire.messages import CommandReply
-from engine.worker import commands
 from sched import events as ev
 from sched.errors import ConflictError, RuntimeFailureError, UnavailableError
 
@@ -19,11 +19,21 @@ SETTLE_SECONDS = 1.0
 """Within this time a runtime has ended what was aborted."""
 
 
-class Maintenance:
-    """Commands to the runtimes behind ``exchange``.  Use from one event loop."""
+class Fleet:
+    """The runtimes behind ``driver``.  Use from one event loop."""
 
-    def __init__(self, exchange: Exchange) -> None:
-        self._exchange = exchange
+    def __init__(self, driver: CoreDriver) -> None:
+        self._driver = driver
+
+    def describe(self) -> list[dict[str, Any]]:
+        """Return one dictionary per expected runtime: what it says of itself, and what is believed of it."""
+        described = self._driver.workers.describe(self._driver.clock())
+        for description in described:
+            if runtime := self._driver.dispatcher.runtimes.get(description["name"]):
+                description["prefix_cache"] = runtime.cache.describe()
+                description["speed"] = runtime.latency.describe()
+                description["prediction_errors"] = runtime.outlook.describe()
+        return described
 
     async def loads(self) -> list[dict[str, Any]]:
         """Return the load of each scheduler of the runtimes that answer, as SGLang's ``/v1/loads``.
@@ -31,10 +41,10 @@ class Maintenance:
         ``dp_rank`` counts through all of them; ``runtime`` and ``num_held_reqs``, the calls placed there
         and held back in the controller, are ours.
         """
-        replies = await self._exchange.inquiries.ask(commands.LOADS, QUICK_SECONDS)
+        replies = await self._driver.worker_commands.ask(actions.LOADS, QUICK_SECONDS)
         found: list[dict[str, Any]] = []
         for name, reply in replies.items():
-            believed = self._exchange.dispatcher.runtimes.get(name)
+            believed = self._driver.dispatcher.runtimes.get(name)
             held = 0 if believed is None else believed.held_calls
             for load in reply.result or ():
                 ours = {"dp_rank": len(found), "runtime": name, "num_held_reqs": held}
@@ -43,12 +53,12 @@ class Maintenance:
 
     async def server_infos(self) -> dict[str, dict[str, Any]]:
         """Return what the runtimes that answer say of themselves, as SGLang's ``/server_info``."""
-        replies = await self._exchange.inquiries.ask(commands.SERVER_INFO, QUICK_SECONDS)
+        replies = await self._driver.worker_commands.ask(actions.SERVER_INFO, QUICK_SECONDS)
         return {name: reply.result for name, reply in replies.items() if reply.result}
 
     async def health(self, seconds: float) -> Mapping[str, CommandReply]:
         """Have every runtime generate a token within ``seconds``; return how that went for each."""
-        return await self._exchange.inquiries.ask(commands.HEALTH, seconds)
+        return await self._driver.worker_commands.ask(actions.HEALTH, seconds)
 
     async def flush_caches(self, wait_seconds: float) -> None:
         """Empty every runtime's prefix cache, once nothing runs, and forget what is believed of it.
@@ -58,7 +68,7 @@ class Maintenance:
             ConflictError: calls are still in flight after ``wait_seconds``.
             RuntimeFailureError: a runtime can't do it.
         """
-        clock, pending = self._exchange.clock, self._exchange.pending
+        clock, pending = self._driver.clock, self._driver.pending
         deadline = clock() + (wait_seconds if pending else max(wait_seconds, SETTLE_SECONDS))
         while busy := await self._flush():
             if clock() >= deadline:
@@ -67,20 +77,20 @@ class Maintenance:
 
     async def _flush(self) -> str:
         """Flush if nothing runs; return what does, else an empty string."""
-        workers, pending = self._exchange.workers, self._exchange.pending
+        workers, pending = self._driver.workers, self._driver.pending
         if pending:
             return f"{len(pending)} calls are in flight"
         if not len(workers):
             raise UnavailableError("no runtime is up", retry_after=2.0)
         busy = ""
-        replies = await self._exchange.inquiries.ask(commands.FLUSH_CACHE, FLUSH_SECONDS)
+        replies = await self._driver.worker_commands.ask(actions.FLUSH_CACHE, FLUSH_SECONDS)
         for name, reply in replies.items():
             if workers.get(name) is None:
                 continue  # it comes back empty
             if reply.error:
                 raise RuntimeFailureError(f"runtime {name} can't flush its cache: {reply.error}")
             if reply.result:
-                self._exchange.handle(ev.CacheFlushed(name))
+                self._driver.handle(ev.CacheFlushed(name))
             else:
                 busy = f"calls still run on runtime {name}"
         return busy

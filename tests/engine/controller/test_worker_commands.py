@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from engine.controller import inquiries
-from engine.controller.inquiries import Inquiries
-from engine.controller.workers import WorkerTable
+from engine.controller import worker_commands
+from engine.controller.worker_commands import WorkerCommands
+from engine.controller.worker_table import WorkerTable
 from engine.wire.link import RouterLink
-from engine.wire.messages import Command, CommandReply, Message
+from engine.wire.messages import Command, CommandReply, WireMessage
 from tests.engine.worker_process import hello
 from tests.waiting import GUARD_SECONDS, reached
 
@@ -23,7 +23,7 @@ class FakeLink:
         self.sent: dict[bytes, Command] = {}
         self.unreachable: set[bytes] = set()
 
-    def send(self, identity: bytes, message: Message) -> bool:
+    def send(self, identity: bytes, message: WireMessage) -> bool:
         assert isinstance(message, Command)
         self.sent[identity] = message
         return identity not in self.unreachable
@@ -35,15 +35,15 @@ def link() -> FakeLink:
 
 
 @pytest.fixture
-def asked(link: FakeLink) -> Inquiries:
-    """Inquiries of three runtimes, of which ``a`` and ``b`` are there."""
+def asked(link: FakeLink) -> WorkerCommands:
+    """Commands to three runtimes, of which ``a`` and ``b`` are there."""
     workers = WorkerTable(("a", "b", "c"), allow_simulated=False, lost_after_seconds=60.0)
     for name in ("a", "b"):
         workers.welcome(name.encode(), hello(name), 0.0)
-    return Inquiries(cast(RouterLink, link), workers)
+    return WorkerCommands(cast(RouterLink, link), workers)
 
 
-async def test_each_runtime_has_a_reply_in_order(asked: Inquiries, link: FakeLink) -> None:
+async def test_each_runtime_has_a_reply_in_order(asked: WorkerCommands, link: FakeLink) -> None:
     """Replies are told apart by their ids, in whatever order they come; the missing one is said to be."""
     task = asyncio.create_task(asked.ask("loads", 600.0))
     await reached(lambda: len(link.sent) == 2)
@@ -57,9 +57,9 @@ async def test_each_runtime_has_a_reply_in_order(asked: Inquiries, link: FakeLin
     assert {(command.action, command.seconds) for command in link.sent.values()} == {("loads", 600.0)}
 
 
-async def test_silence_ends(asked: Inquiries, link: FakeLink, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_ends(asked: WorkerCommands, link: FakeLink, monkeypatch: pytest.MonkeyPatch) -> None:
     """A runtime that doesn't answer or can't be reached costs no more than the time limit."""
-    monkeypatch.setattr(inquiries, "GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(worker_commands, "GRACE_SECONDS", 0.01)
     link.unreachable.add(b"b")
     async with asyncio.timeout(GUARD_SECONDS):
         replies = await asked.ask("loads", 0.01)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.wire.tokenizer import TOKENIZER_FILE, tokenizer_hash
+from engine.wire.tokenizer_identity import TOKENIZER_FILE, tokenizer_hash
 from sched.errors import ConfigError
 
 Write = Callable[[str, str], Path]

@@ -1,4 +1,4 @@
-"""Serving in this process, on a clock of the test's."""
+"""The worker's protocol in this process, on a clock of the test's."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.wire.messages import Failed, FirstToken, Heartbeat, Hello, Message, Welcome
-from engine.worker.serving import Serving
-from engine.worker.simulated import SimulatedRuntime
+from engine.wire.messages import Failed, FirstTokenReady, Heartbeat, Hello, Welcome, WireMessage
+from engine.worker.simulated_runtime import SimulatedRuntime
+from engine.worker.worker_protocol import WorkerProtocol
 from sched.clock import ManualClock
 from tests.engine.fake_controller import rid
 from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, generate, hello, simulated_spec
@@ -24,13 +24,13 @@ class Sent:
     """What a worker sends to its controller."""
 
     def __init__(self) -> None:
-        self.messages: list[Message] = []
+        self.messages: list[WireMessage] = []
 
-    def send(self, message: Message) -> bool:
+    def send(self, message: WireMessage) -> bool:
         self.messages.append(message)
         return True
 
-    def count(self, kind: type[Message]) -> int:
+    def count(self, kind: type[WireMessage]) -> int:
         return sum(isinstance(message, kind) for message in self.messages)
 
 
@@ -45,11 +45,11 @@ async def runtime(tmp_path: Path) -> AsyncIterator[SimulatedRuntime]:
 async def test_a_lost_controller_ends_it(runtime: SimulatedRuntime) -> None:
     """Silence makes it say hello again; when that lasts too long it ends, and running requests are told."""
     clock, sent = ManualClock(), Sent()
-    serving = Serving(SPEC, HELLO, runtime, sent.send, clock)
-    task = asyncio.create_task(serving.run())
-    serving.receive(Welcome(epoch="e", fresh=False))
-    serving.receive(generate("r", PROMPT, sampling=ENDLESS))
-    await reached(lambda: sent.count(FirstToken) > 0 and sent.count(Heartbeat) > 0)
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send, clock)
+    task = asyncio.create_task(protocol.run())
+    protocol.receive(Welcome(epoch="e", fresh=False))
+    protocol.receive(generate("r", PROMPT, sampling=ENDLESS))
+    await reached(lambda: sent.count(FirstTokenReady) > 0 and sent.count(Heartbeat) > 0)
     clock.advance(SPEC.orphan_seconds)
     greeted = sent.count(Hello)
     await reached(lambda: sent.count(Hello) > greeted + 1)

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from engine.wire.messages import Heartbeat, Hello, Message
-from engine.wire.spec import WorkerSpec
-from engine.worker.backend import Runtime
+from engine.wire.messages import Heartbeat, Hello, WireMessage
+from engine.wire.worker_spec import WorkerSpec
+from engine.worker.runtime_interface import Runtime
 from sched.clock import Clock
 
 HELLO_SECONDS = 0.5
@@ -18,7 +18,7 @@ PASSES = 64
 _MISSED_PINGS = 5
 
 
-class Pulse:
+class HeartbeatSender:
     """Says ``hello`` until it is welcomed, then reports the runtime's load; starts anew when not heard."""
 
     def __init__(
@@ -26,7 +26,7 @@ class Pulse:
         spec: WorkerSpec,
         hello: Hello,
         runtime: Runtime,
-        send: Callable[[Message], object],
+        send: Callable[[WireMessage], object],
         clock: Clock,
     ) -> None:
         self._spec = spec
