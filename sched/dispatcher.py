@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sched import events as ev
+from sched.decisions import Abort, CallSettled, Decision, Joined
 from sched.errors import Failure
 from sched.gate import Gate
 from sched.lifecycle import Book
@@ -20,8 +21,6 @@ from sched.predict.stage_profile import StageProfile
 from sched.queues import Queues
 from sched.request import TERMINAL, Call, State, advance
 from sched.runtime import RuntimeState
-
-__all__ = ["Dispatcher", "Limits"]
 
 
 class Dispatcher:
@@ -46,7 +45,7 @@ class Dispatcher:
             fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
         )
         self.runtimes: Mapping[str, RuntimeState] = self._queues.runtimes
-        self._sequence, self._out = 0, list[ev.Decision]()
+        self._sequence, self._out = 0, list[Decision]()
         self._handlers: Mapping[type, Callable[[Any, float], None]] = {
             ev.RuntimeUp: self._runtime_up,
             ev.RuntimeLost: self._runtime_lost,
@@ -83,7 +82,7 @@ class Dispatcher:
         workflows, runtimes = self.book.workflows, self.runtimes.values()
         return self._gate.candidates(workflows.get(workflow_id), wanted, runtimes, now)
 
-    def handle(self, event: ev.Event, now: float) -> list[ev.Decision]:
+    def handle(self, event: ev.Event, now: float) -> list[Decision]:
         """Apply ``event`` at ``now`` (seconds, never going back) and return the decisions, in order.
 
         Raises:
@@ -161,7 +160,7 @@ class Dispatcher:
         if workflow is None:
             return  # cancelled or expired meanwhile
         if self.book.end_branch(workflow, event.join_id, event.branch, now):
-            self._out.append(ev.Joined(event.workflow_id, event.join_id))
+            self._out.append(Joined(event.workflow_id, event.join_id))
         self._queues.siblings_changed(workflow)
 
     # --- calls ----------------------------------------------------------------------------------
@@ -221,7 +220,7 @@ class Dispatcher:
         """End a call that may be on a runtime, telling the runtime."""
         if call.runtime is not None and call.runtime in self.runtimes:
             if call.state in (State.DISPATCHED, State.RUNNING):
-                self._out.append(ev.Abort(call.spec.call_id, call.attempt, call.runtime))
+                self._out.append(Abort(call.spec.call_id, call.attempt, call.runtime))
             self.runtimes[call.runtime].release(call)
         self._settle(call, state, now, failure)
 
@@ -230,9 +229,9 @@ class Dispatcher:
         assert call.state in TERMINAL
         self._queues.forget(call)
         spec = call.spec
-        self._out.append(ev.CallSettled(spec.call_id, spec.workflow_id, state, failure))
+        self._out.append(CallSettled(spec.call_id, spec.workflow_id, state, failure))
         joined = self.book.close_call(call, now)
         if joined and spec.join_id is not None:
-            self._out.append(ev.Joined(spec.workflow_id, spec.join_id))
+            self._out.append(Joined(spec.workflow_id, spec.join_id))
         if spec.ends_branch:
             self._queues.siblings_changed(call.workflow)

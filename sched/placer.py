@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from sched.budget import rest_seconds, stage_budget
-from sched.events import DecisionRecord, PlacementChanged
+from sched.decisions import DecisionRecord
+from sched.events import PlacementChanged
 from sched.policy import Change, FollowingPolicy, OrderingPolicy, Placement, PlacementPolicy
 from sched.predict.forecast import Forecast, Rates
 from sched.request import Call

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sched.decisions import Decision, Dispatch, Rekey
 from sched.errors import Failure
-from sched.events import CacheFlushed, CacheReported, Decision, Dispatch, PassesReported, Rekey
+from sched.events import CacheFlushed, CacheReported, PassesReported
 from sched.placer import Placer
 from sched.policy import Change
 from sched.request import Call, State, Workflow, advance

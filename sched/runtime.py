@@ -7,16 +7,17 @@ from collections.abc import Iterator
 from sched.cache.belief import CacheBelief
 from sched.events import CacheFlushed, CacheReported, CallFinished, RuntimeUp
 from sched.load import Load
-from sched.policy import CallView
-from sched.predict.latency import Chunks, LatencyModel, Speed
+from sched.predict.latency import LatencyModel
 from sched.predict.outlook import Outlook
+from sched.predict.speed import Chunks, Speed
 from sched.predict.watch import Watch
 from sched.request import Call, State
+from sched.views import CallView
 from sched.window import SendingWindow
 
 
 class RuntimeState:
-    """One ready runtime; implements ``sched.policy.RuntimeView``.  ``window_tokens`` as in ``Limits``."""
+    """One ready runtime; implements ``sched.views.RuntimeView``.  ``window_tokens`` as in ``Limits``."""
 
     def __init__(
         self,

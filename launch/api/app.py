@@ -12,9 +12,7 @@ from launch.api.guard import MAX_BODY_BYTES, Guard
 from launch.api.native import generate, runtimes
 from launch.api.openai import routes
 from launch.api.routes import health, learned, text2sql, workflows
-from launch.api.services import ApiServices, Text2SqlFactory
-
-__all__ = ["ApiServices", "Text2SqlFactory", "create_app"]
+from launch.api.services import ApiServices
 
 _DESCRIPTION = """
 Agentic Text-to-SQL on SGLang runtimes.  Ask with `/v1/text2sql`, or bring your own workflow to SGLang's

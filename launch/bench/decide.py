@@ -26,8 +26,9 @@ from launch.arguments import count, listed
 from launch.bench.cost.controller_cost import Spread, spread
 from launch.shipped import ordering_registry, placement_registry
 from sched import events as ev
-from sched.dispatcher import Dispatcher, Limits
-from sched.predict.latency import Speed
+from sched.dispatcher import Dispatcher
+from sched.limits import Limits
+from sched.predict.speed import Speed
 from sched.request import CallSpec, WorkflowSpec
 
 HELP = "the core's own cost per decision"

@@ -20,10 +20,11 @@ from engine.controller.steps import Services
 from engine.controller.tokens import PromptEncoder
 from engine.controller.workers import WorkerTable
 from engine.wire.link import RouterLink
-from launch.api.app import ApiServices, create_app
+from launch.api.app import create_app
 from launch.api.metrics.meters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.model import ServedModel
+from launch.api.services import ApiServices
 from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile

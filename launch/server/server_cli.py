@@ -14,8 +14,9 @@ from launch.server.devices import detect
 from launch.server.plan import Plan, prepare
 from launch.server.progress import choose_progress
 from launch.server.resolve import as_toml, resolve
+from launch.server.restarts import Limits
 from launch.server.sources import read_invocation
-from launch.server.supervisor import Limits, Supervisor
+from launch.server.supervisor import Supervisor
 from sched.errors import ConfigError
 
 _EMBEDDED_WARNING = (

@@ -23,8 +23,6 @@ from launch.server.logs import follow, tail
 from launch.server.progress import Progress
 from launch.server.restarts import Deaths, Limits
 
-__all__ = ["Family", "Limits", "Supervisor"]
-
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MAX_FOLDER_LENGTH = 64
 _KILL_SECONDS = 5.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sched.policy import Change, PlacedCallView
+from sched.policy import Change
+from sched.views import PlacedCallView
 
 
 class Urgency:

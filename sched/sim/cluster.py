@@ -8,7 +8,7 @@ from functools import partial
 
 from sched import events as ev
 from sched.errors import Failure
-from sched.predict.latency import Chunks
+from sched.predict.speed import Chunks
 from sched.sim.agenda import Agenda, Turn
 from sched.sim.batching import RuntimeConfig
 from sched.sim.engine_model import EngineModel

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sched.events import Dispatch, Rekey
+from sched.decisions import Dispatch, Rekey
 from sched.order import queue_position
 from sched.sim.figures import CallRecord
 from sched.sim.prompt_chains import Prompt

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from sched import events as ev
-from sched.dispatcher import Dispatcher, Limits
+from sched.decisions import Abort, CallSettled, Dispatch, Rekey, WorkflowSettled
+from sched.dispatcher import Dispatcher
 from sched.errors import Failure
+from sched.limits import Limits
 from sched.policy import OrderingPolicy, PlacementPolicy
 from sched.request import CallSpec, State, WorkflowSpec
 from sched.sim.agenda import Agenda, Turn
@@ -86,11 +88,11 @@ class Simulator:
         self._flights: dict[str, _Flight] = {}
         self._ended: list[WorkflowRecord] = []
         self._handlers: dict[type, Callable[..., None]] = {
-            ev.Dispatch: self._dispatch,
-            ev.Rekey: lambda d: self._calls[d.call_id][1].rekey(d),
-            ev.Abort: lambda d: self._cluster.abort(d.runtime, d.call_id, d.attempt),
-            ev.CallSettled: self._settled,
-            ev.WorkflowSettled: self._workflow_settled,
+            Dispatch: self._dispatch,
+            Rekey: lambda d: self._calls[d.call_id][1].rekey(d),
+            Abort: lambda d: self._cluster.abort(d.runtime, d.call_id, d.attempt),
+            CallSettled: self._settled,
+            WorkflowSettled: self._workflow_settled,
         }
 
     def run(
@@ -186,7 +188,7 @@ class Simulator:
             flight.over = True
             self.feed(ev.WorkflowEnded(flight.replay.workflow.id, failure))
 
-    def _settled(self, decision: ev.CallSettled) -> None:
+    def _settled(self, decision: CallSettled) -> None:
         flight, sim_call = self._calls.pop(decision.call_id)
         call = sim_call.call
         del flight.open_calls[call.id]
@@ -200,11 +202,11 @@ class Simulator:
         elif decision.state is not State.CANCELLED:
             self._end(flight, decision.failure)
 
-    def _dispatch(self, decision: ev.Dispatch) -> None:
+    def _dispatch(self, decision: Dispatch) -> None:
         _, sim_call = self._calls[decision.call_id]
         self._cluster.submit(decision.runtime, sim_call.send(decision, self._agenda.now))
 
-    def _workflow_settled(self, decision: ev.WorkflowSettled) -> None:
+    def _workflow_settled(self, decision: WorkflowSettled) -> None:
         flight = self._flights.pop(decision.workflow_id)
         self._ended.append(
             WorkflowRecord(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from sched.order import queue_position
-from sched.policy import Change, FollowingPolicy, OrderingPolicy, Pace, PlacementPolicy
+from sched.policy import Change, FollowingPolicy, OrderingPolicy, PlacementPolicy
 from sched.request import Call, Join
+from sched.views import Pace
 from tests.factories import LoadStub, RuntimeStub, call_spec, chain, make_call, workflow_spec
 
 T = TypeVar("T")

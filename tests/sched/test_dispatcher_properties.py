@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sched import events as ev
+from sched.decisions import Dispatch
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure
 from sched.policy import OrderingPolicy
@@ -79,7 +80,7 @@ class Machine(RuleBasedStateMachine):
         return list(self.referee.dispatcher.book.workflows)
 
     @property
-    def sent(self) -> list[ev.Dispatch]:
+    def sent(self) -> list[Dispatch]:
         return list(self.referee.cluster.sent.values())
 
     # --- runtimes and time ----------------------------------------------------------------------

@@ -24,15 +24,16 @@ from engine.controller.steps import Services
 from engine.controller.tokens import PromptEncoder
 from engine.controller.workers import WorkerTable
 from engine.wire.link import RouterLink
-from launch.api.app import ApiServices, create_app
+from launch.api.app import create_app
 from launch.api.metrics.meters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.model import ServedModel
-from launch.api.services import Text2SqlFactory
+from launch.api.services import ApiServices, Text2SqlFactory
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from sched.clock import Clock, monotonic
-from sched.dispatcher import Dispatcher, Limits
+from sched.dispatcher import Dispatcher
+from sched.limits import Limits
 from tests.launch.api.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
 from tests.waiting import GUARD_SECONDS, reached
 

@@ -12,11 +12,12 @@ from sched.cache.popularity import WORKFLOWS, Popularity
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.gate import Gate
 from sched.load import Load, context_tokens
-from sched.policy import Admission, WorkflowView
+from sched.policy import Admission
 from sched.predict.forecast import Rates
 from sched.predict.history import PACE_WORKFLOWS, Paces, Paths, PathStep
 from sched.predict.watch import STALL_SECONDS, Stalls
 from sched.request import Call
+from sched.views import WorkflowView
 from tests.factories import call_spec, chain, make_call
 
 _seconds = st.floats(0.01, 1000)
