@@ -11,12 +11,12 @@ from pathlib import Path
 from launch.checks import check_folder, check_port
 from launch.server.config import SHOWN_LEVELS, ServerConfig
 from launch.server.devices import detect
+from launch.server.local_starter import LocalStarter
 from launch.server.plan import Plan, prepare
 from launch.server.progress import choose_progress
 from launch.server.resolve import as_toml, resolve
-from launch.server.restarts import Limits
 from launch.server.sources import read_invocation
-from launch.server.supervisor import Supervisor
+from launch.server.supervisor import Supervisor, TimeLimits
 from sched.errors import ConfigError
 
 _EMBEDDED_WARNING = (
@@ -56,7 +56,8 @@ async def _supervise(plan: Plan) -> int:
         progress.say(_EMBEDDED_WARNING)
     supervisor = Supervisor(
         plan.family_in,
-        Limits(start_seconds=config.start_timeout_seconds, drain_seconds=config.drain_seconds),
+        LocalStarter(),
+        TimeLimits(start_seconds=config.start_timeout_seconds, drain_seconds=config.drain_seconds),
         progress,
         lambda seconds: _ready_sentence(config, seconds),
         show_logs=show_logs,
