@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sched import events as ev
-from sched.decisions import Abort, CallSettled, Decision, Joined
+from sched.decisions import AbortCall, CallSettled, Decision, Joined
 from sched.errors import Failure
 from sched.gate import Gate
 from sched.lifecycle import Book
-from sched.limits import Limits
+from sched.limits import CoreLimits
 from sched.placer import Placer
 from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
 from sched.predict.forecast import Forecast
@@ -30,11 +30,11 @@ class Dispatcher:
         self,
         placement: PlacementPolicy,
         ordering: OrderingPolicy,
-        limits: Limits | None = None,
+        limits: CoreLimits | None = None,
         profile: StageProfile | None = None,
         admission: AdmissionPolicy | None = None,
     ) -> None:
-        self.limits, self.profile = limits or Limits(), profile or StageProfile()
+        self.limits, self.profile = limits or CoreLimits(), profile or StageProfile()
         self._forecast = Forecast(self.profile)
         self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
@@ -61,7 +61,7 @@ class Dispatcher:
             ev.StatementEnded: lambda e, now: self._forecast.statement_ended(self.book.workflows, e),
             ev.CallArrived: self._call_arrived,
             ev.CallCancelled: self._call_cancelled,
-            ev.FirstToken: self._first_token,
+            ev.FirstTokenReported: self._first_token,
             ev.CallFinished: self._call_finished,
             ev.CallFailed: self._call_failed,
             ev.PlacementChanged: placer.placement_changed,
@@ -182,7 +182,7 @@ class Dispatcher:
         if call is not None:
             self._withdraw(call, State.CANCELLED, now, Failure("cancelled", event.reason))
 
-    def _first_token(self, event: ev.FirstToken, now: float) -> None:
+    def _first_token(self, event: ev.FirstTokenReported, now: float) -> None:
         call = self._current(event.call_id, event.attempt)
         if call is not None and call.state is State.DISPATCHED and call.runtime is not None:
             self.runtimes[call.runtime].first_token(call, event.cached_tokens, now)
@@ -220,7 +220,7 @@ class Dispatcher:
         """End a call that may be on a runtime, telling the runtime."""
         if call.runtime is not None and call.runtime in self.runtimes:
             if call.state in (State.DISPATCHED, State.RUNNING):
-                self._out.append(Abort(call.spec.call_id, call.attempt, call.runtime))
+                self._out.append(AbortCall(call.spec.call_id, call.attempt, call.runtime))
             self.runtimes[call.runtime].release(call)
         self._settle(call, state, now, failure)
 

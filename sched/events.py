@@ -144,7 +144,7 @@ class CallCancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstToken:
+class FirstTokenReported:
     """The runtime produced the first output token of ``attempt``; ``cached_tokens`` is its report."""
 
     call_id: int
@@ -205,7 +205,7 @@ Event = (
     | StatementEnded
     | CallArrived
     | CallCancelled
-    | FirstToken
+    | FirstTokenReported
     | CallFinished
     | CallFailed
     | PlacementChanged

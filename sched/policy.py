@@ -56,7 +56,7 @@ class OrderingPolicy(Protocol):
         ...
 
 
-class Change(StrEnum):
+class RekeyReason(StrEnum):
     """What may happen to a call that waits: another deadline of its workflow, a sibling that ended."""
 
     DEADLINE = "deadline"
@@ -73,7 +73,7 @@ class FollowingPolicy(OrderingPolicy, Protocol):
     key.
     """
 
-    follows: frozenset[Change]
+    follows: frozenset[RekeyReason]
 
 
 @dataclass(frozen=True, slots=True)

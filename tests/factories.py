@@ -12,8 +12,8 @@ from sched.cache.prefix import BLOCK_TOKENS
 from sched.decisions import CallSettled, Decision, Dispatch
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure
-from sched.limits import Limits
-from sched.policy import Change, OrderingPolicy, Placement, PlacementPolicy
+from sched.limits import CoreLimits
+from sched.policy import OrderingPolicy, Placement, PlacementPolicy, RekeyReason
 from sched.predict.latency import LatencyModel
 from sched.predict.speed import Chunks
 from sched.request import Call, CallSpec, Workflow, WorkflowSpec
@@ -151,7 +151,7 @@ class DeadlineAndSiblings:
     """The nearest stage deadline first; each sibling that is still at work is worth ten seconds."""
 
     name = "deadline_and_siblings"
-    follows = frozenset(Change)
+    follows = frozenset(RekeyReason)
 
     def key(self, call: PlacedCallView, now: float) -> float:
         """Return the stage deadline and the siblings' seconds."""
@@ -163,11 +163,11 @@ def make_dispatcher(
     ordering: str | OrderingPolicy = "fcfs",
     **limits: Any,
 ) -> Dispatcher:
-    """Return a dispatcher with shipped policies by name or given ones; ``limits`` are ``Limits``'s fields."""
+    """Return a dispatcher with shipped policies by name or given ones; ``limits``: fields of ``CoreLimits``."""
     return Dispatcher(
         placement_registry().load(placement) if isinstance(placement, str) else placement,
         ordering_registry().load(ordering) if isinstance(ordering, str) else ordering,
-        Limits(**limits),
+        CoreLimits(**limits),
     )
 
 
@@ -229,7 +229,7 @@ class SimpleCluster:
 
     def first_token(self, call_id: int, *, cached: int = 0) -> list[Decision]:
         """Report the first token of a sent call."""
-        return self.feed(ev.FirstToken(call_id, self.sent[call_id].attempt, cached))
+        return self.feed(ev.FirstTokenReported(call_id, self.sent[call_id].attempt, cached))
 
     def finish(
         self, call_id: int, *, cached: int = 0, output: int = 8, ttft: float = 0.1, total: float = 0.2

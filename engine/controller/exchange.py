@@ -21,7 +21,7 @@ from engine.wire import messages as msg
 from engine.wire.link import RouterLink
 from sched import events as ev
 from sched.clock import Clock, monotonic
-from sched.decisions import Abort, CallSettled, Dispatch, Joined, Rekey, WorkflowSettled
+from sched.decisions import AbortCall, CallSettled, Dispatch, Joined, RekeyCall, WorkflowSettled
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure, error_for
 from sched.request import State
@@ -71,8 +71,8 @@ class Exchange:
         self._tasks: list[asyncio.Task[None]] = []
         self._on_decision: Mapping[type, Callable[[Any], None]] = {
             Dispatch: self._dispatch,
-            Rekey: self._rekey,
-            Abort: self._abort,
+            RekeyCall: self._rekey,
+            AbortCall: self._abort,
             CallSettled: self._call_settled,
             WorkflowSettled: self._workflow_settled,
             Joined: lambda decision: None,
@@ -152,7 +152,7 @@ class Exchange:
             stream=request.stream,
         )
 
-    def _rekey(self, decision: Rekey) -> None:
+    def _rekey(self, decision: RekeyCall) -> None:
         call = self.pending[decision.call_id]
         assert call.entry.decision is not None
         call.entry.decision = replace(call.entry.decision, key=decision.key)
@@ -160,10 +160,10 @@ class Exchange:
         call.record.changed(call.entry)
         self._tell(decision, partial(msg.Rekey, key=decision.key))
 
-    def _abort(self, decision: Abort) -> None:
+    def _abort(self, decision: AbortCall) -> None:
         self._tell(decision, msg.Abort)
 
-    def _tell(self, decision: Rekey | Abort, message: Callable[..., msg.Message]) -> None:
+    def _tell(self, decision: RekeyCall | AbortCall, message: Callable[..., msg.Message]) -> None:
         worker = self.workers.get(decision.runtime)
         if worker is not None:
             rid = self._rids.make(decision.call_id, decision.attempt)

@@ -21,7 +21,7 @@ from launch.server.config import EMBEDDED, ControllerSpec, RuntimeConfig, Server
 from launch.server.devices import Machine, detect
 from launch.server.local_starter import LocalStarter
 from launch.server.model_folders import demo_model
-from launch.server.plan import Plan, prepare
+from launch.server.plan import ServerPlan, prepare
 from launch.server.resolve import resolve
 from launch.server.starter import ChildSpec
 from sched.predict.calibration import Calibration, read_calibration
@@ -33,7 +33,7 @@ _END_SECONDS = 10.0
 _START_SECONDS = 300.0
 
 
-def plan_here(config: ServerConfig) -> Plan:
+def plan_here(config: ServerConfig) -> ServerPlan:
     """Return the plan of ``config`` on this machine, without databases.
 
     Raises:
@@ -124,7 +124,7 @@ async def null_stand(window_tokens: int, max_waiting_calls: int) -> AsyncIterato
     )
     async with processes() as stand:
         # The embedded model is there for its tokenizer.
-        family = Plan(config, Machine((), ()), demo_model()).family_in(stand.folder)
+        family = ServerPlan(config, Machine((), ()), demo_model()).family_in(stand.folder)
         controller = await stand.start(family.controller, [core])
         null = await stand.start(_null_runtimes(family.controller), others)
         for child in (null, controller):

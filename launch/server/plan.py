@@ -16,7 +16,7 @@ from launch.server.supervisor import Family
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ServerPlan:
     """What is about to be started.  ``embedded`` is the embedded model's folder where it is served."""
 
     config: ServerConfig
@@ -87,7 +87,7 @@ class Plan:
         return self.embedded if self.embedded and runtime.model_path == EMBEDDED else runtime.model_path
 
 
-def prepare(config: ServerConfig, machine: Machine) -> Plan:
+def prepare(config: ServerConfig, machine: Machine) -> ServerPlan:
     """Find the embedded model and make the demo database where ``config``, a resolved one, asks for them.
 
     Raises:
@@ -97,7 +97,7 @@ def prepare(config: ServerConfig, machine: Machine) -> Plan:
     embedded = demo_model() if serves_embedded else None
     if str(demo_database()) in config.databases.values():
         build_demo_database()
-    return Plan(config, machine, embedded)
+    return ServerPlan(config, machine, embedded)
 
 
 def _module(name: str) -> tuple[str, ...]:

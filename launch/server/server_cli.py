@@ -12,7 +12,7 @@ from launch.checks import check_folder, check_port
 from launch.server.config import SHOWN_LEVELS, ServerConfig
 from launch.server.devices import detect
 from launch.server.local_starter import LocalStarter
-from launch.server.plan import Plan, prepare
+from launch.server.plan import ServerPlan, prepare
 from launch.server.progress import choose_progress
 from launch.server.resolve import as_toml, resolve
 from launch.server.sources import read_invocation
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return asyncio.run(_supervise(plan))
 
 
-async def _supervise(plan: Plan) -> int:
+async def _supervise(plan: ServerPlan) -> int:
     config = plan.config
     show_logs = config.log_level in SHOWN_LEVELS
     progress = choose_progress(show_logs)

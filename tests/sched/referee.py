@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sched import events as ev
-from sched.decisions import Abort, CallSettled, Decision, Dispatch, Joined, Rekey, WorkflowSettled
+from sched.decisions import AbortCall, CallSettled, Decision, Dispatch, Joined, RekeyCall, WorkflowSettled
 from sched.dispatcher import Dispatcher
 from sched.order import queue_position
 from sched.request import TERMINAL, Call, State
@@ -90,16 +90,16 @@ class Referee:
     @staticmethod
     def _check_aborts(event: ev.Event, decisions: list[Decision], ended: list[Dispatch]) -> None:
         """Exactly the live calls that were cancelled or timed out are aborted, where they are."""
-        expected = [Abort(d.call_id, d.attempt, d.runtime) for d in ended]
-        aborts = [d for d in decisions if isinstance(d, Abort)]
+        expected = [AbortCall(d.call_id, d.attempt, d.runtime) for d in ended]
+        aborts = [d for d in decisions if isinstance(d, AbortCall)]
         assert aborts == (expected if isinstance(event, _WITHDRAWING) else [])
 
     def _check_rekeys(self, decisions: list[Decision], live: dict[int, Dispatch]) -> None:
         """Each moves a live attempt, where it is, and comes before anything else is sent."""
-        sending = [isinstance(d, Dispatch) for d in decisions if isinstance(d, Dispatch | Rekey)]
+        sending = [isinstance(d, Dispatch) for d in decisions if isinstance(d, Dispatch | RekeyCall)]
         assert sending == sorted(sending)
         for d in decisions:
-            if isinstance(d, Rekey):
+            if isinstance(d, RekeyCall):
                 assert (d.attempt, d.runtime) == (live[d.call_id].attempt, live[d.call_id].runtime)
                 assert d.key != self._keys[d.call_id], "nothing has changed"
                 self._keys[d.call_id] = d.key

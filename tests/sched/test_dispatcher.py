@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sched import events as ev
-from sched.decisions import Abort, CallSettled, Decision, Dispatch, Joined, WorkflowSettled
+from sched.decisions import AbortCall, CallSettled, Decision, Dispatch, Joined, WorkflowSettled
 from sched.errors import Failure
 from sched.request import State
 from sched.workflow import PlanStep
@@ -157,7 +157,7 @@ def test_the_end_of_a_workflow_withdraws_its_calls() -> None:
     failure = Failure("runtime_failure", "the program raised")
     decisions = cluster.feed(ev.WorkflowEnded("w0", failure))
     assert decisions[:4] == [
-        Abort(1, 1, "r0"),
+        AbortCall(1, 1, "r0"),
         CallSettled(1, "w0", State.CANCELLED, failure),
         CallSettled(2, "w0", State.CANCELLED, failure),
         WorkflowSettled("w0", State.FAILED, deadline_met=False, seconds=0.0, failure=failure),

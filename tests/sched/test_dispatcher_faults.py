@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sched import events as ev
-from sched.decisions import Abort, CallSettled, Decision, Dispatch, Joined, WorkflowSettled
+from sched.decisions import AbortCall, CallSettled, Decision, Dispatch, Joined, WorkflowSettled
 from sched.errors import Failure
 from sched.request import State
 from tests.factories import FaultyPlacement, SimpleCluster, StageKeyOrdering, make_dispatcher
@@ -102,7 +102,7 @@ def test_late_reports_are_ignored() -> None:
     cluster.lose(cluster.sent[1].runtime)
     assert cluster.sent[1].attempt == 2
     late: list[ev.Event] = [
-        ev.FirstToken(1, 1, 0),
+        ev.FirstTokenReported(1, 1, 0),
         ev.CallFinished(1, 1, 0, 5, 0.1, 0.2),
         ev.CallFailed(1, 1, Failure("runtime_failure", "late"), retryable=True),
     ]
@@ -121,7 +121,7 @@ def test_cancelling_tells_the_runtime_only_if_it_has_the_call() -> None:
     cluster.call(2)
     cancelled = Failure("cancelled", "not needed")
     assert cluster.cancel(2) == [CallSettled(2, "w0", State.CANCELLED, cancelled)]
-    assert cluster.cancel(1) == [Abort(1, 1, "r0"), CallSettled(1, "w0", State.CANCELLED, cancelled)]
+    assert cluster.cancel(1) == [AbortCall(1, 1, "r0"), CallSettled(1, "w0", State.CANCELLED, cancelled)]
     assert cluster.cancel(1) == cluster.cancel(99) == []
 
 
@@ -143,7 +143,7 @@ def test_a_call_over_its_time_is_ended() -> None:
     cluster.call(3, timeout_seconds=30.0)
     assert cluster.tick(9.9) == []
     decisions = cluster.tick(0.1)
-    assert decisions[0] == Abort(1, 1, "r0")
+    assert decisions[0] == AbortCall(1, 1, "r0")
     ended = [d for d in decisions if isinstance(d, CallSettled)]
     assert [(d.call_id, d.state) for d in ended] == [(1, State.FAILED), (2, State.FAILED)]
     assert all(d.failure and d.failure.code == "timeout" and "10 s" in d.failure.message for d in ended)

@@ -190,7 +190,7 @@ class Machine(RuleBasedStateMachine):
     @rule(index=_index)
     def first_token(self, index: int) -> None:
         dispatch = pick(self.sent, index)
-        self.referee.feed(ev.FirstToken(dispatch.call_id, dispatch.attempt, 0))
+        self.referee.feed(ev.FirstTokenReported(dispatch.call_id, dispatch.attempt, 0))
 
     @precondition(lambda self: self.sent)
     @rule(index=_index, cached=st.integers(0, 600), output=st.integers(0, 64), ttft=_seconds, rest=_seconds)
@@ -208,10 +208,10 @@ class Machine(RuleBasedStateMachine):
         self.referee.feed(ev.CallFailed(dispatch.call_id, dispatch.attempt, failure, retryable))
 
     @precondition(lambda self: self.referee.past_attempts())
-    @rule(index=_index, kind=st.sampled_from([ev.FirstToken, ev.CallFinished, ev.CallFailed]))
+    @rule(index=_index, kind=st.sampled_from([ev.FirstTokenReported, ev.CallFinished, ev.CallFailed]))
     def late_report(self, index: int, kind: type) -> None:
         call_id, attempt = pick(self.referee.past_attempts(), index)
-        event: ev.Event = ev.FirstToken(call_id, attempt, 0)
+        event: ev.Event = ev.FirstTokenReported(call_id, attempt, 0)
         if kind is ev.CallFinished:
             event = ev.CallFinished(call_id, attempt, 0, 5, 0.1, 0.2)
         elif kind is ev.CallFailed:

@@ -33,7 +33,7 @@ from launch.api.services import ApiServices, Text2SqlFactory
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from sched.clock import Clock, monotonic
 from sched.dispatcher import Dispatcher
-from sched.limits import Limits
+from sched.limits import CoreLimits
 from tests.launch.api.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
 from tests.waiting import GUARD_SECONDS, reached
 
@@ -127,7 +127,7 @@ async def api_stack(
     link = FakeLink()
     workers = [FakeWorker(link, name) for name in runtimes]
     policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
-    dispatcher = Dispatcher(*policies, Limits(**limits), admission=admission_registry().load(admission))
+    dispatcher = Dispatcher(*policies, CoreLimits(**limits), admission=admission_registry().load(admission))
     meters = Meters()
     exchange = Exchange(
         cast(RouterLink, link),
