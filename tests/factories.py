@@ -163,7 +163,7 @@ def make_dispatcher(
     ordering: str | OrderingPolicy = "fcfs",
     **limits: Any,
 ) -> Dispatcher:
-    """Return a dispatcher with shipped policies by name or given ones; ``limits``: fields of ``CoreLimits``."""
+    """Return a dispatcher with shipped policies by name or given ones; ``limits``: of ``CoreLimits``."""
     return Dispatcher(
         placement_registry().load(placement) if isinstance(placement, str) else placement,
         ordering_registry().load(ordering) if isinstance(ordering, str) else ordering,

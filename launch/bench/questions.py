@@ -25,7 +25,7 @@ from rich.table import Table
 from tokenizers import Tokenizer
 
 from launch.ask.local import local_server
-from launch.server.model_folders import demo_model
+from launch.demo_assets import demo_model
 from plugins.text2sql.candidates import REVISION_TEMPERATURE
 from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.training import exam

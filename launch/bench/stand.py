@@ -16,11 +16,11 @@ import psutil
 from launch.bench.cost.null_runtimes import NullSpec
 from launch.bench.cost.probe_load import BenchError
 from launch.checks import free_port
+from launch.demo_assets import demo_model
 from launch.server.child import Child
 from launch.server.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine, detect
 from launch.server.local_starter import LocalStarter
-from launch.server.model_folders import demo_model
 from launch.server.plan import ServerPlan, prepare
 from launch.server.resolve import resolve
 from launch.server.starter import ChildSpec

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.wire.spec import WorkerSpec
+from launch.demo_assets import build_demo_database, demo_database, demo_model
 from launch.server.config import EMBEDDED, SHOWN_LEVELS, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
-from launch.server.model_folders import build_demo_database, calibration_folder, demo_database, demo_model
+from launch.server.model_folders import calibration_folder
 from launch.server.starter import ChildSpec
 from launch.server.supervisor import Family
 

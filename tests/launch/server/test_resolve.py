@@ -14,9 +14,9 @@ import pytest
 
 from engine.wire.tokenizer import TOKENIZER_FILE
 from launch.checks import CHECKOUT, check_folder, check_port
+from launch.demo_assets import demo_model
 from launch.server.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
-from launch.server.model_folders import demo_model
 from launch.server.plan import ServerPlan
 from launch.server.resolve import as_toml, resolve
 from launch.server.sources import read_invocation
