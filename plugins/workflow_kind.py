@@ -43,7 +43,7 @@ class Resources:
     retrieval: Retrieval | None = None
 
 
-class Workflow(Protocol):
+class ServedWorkflow(Protocol):
     """A kind at work in a server.  ``request`` is of the kind's model; ``database`` is a known name.
 
     A class that derives from it inherits that nothing is prepared or checked.
@@ -101,6 +101,6 @@ class WorkflowKind(Protocol):
         """The model of the program's result; the server adds the workflow's facts to it."""
         ...
 
-    def open(self, resources: Resources) -> Workflow:
+    def open(self, resources: Resources) -> ServedWorkflow:
         """Return the kind at work over ``resources``."""
         ...

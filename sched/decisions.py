@@ -47,7 +47,7 @@ class Dispatch:
 
 
 @dataclass(frozen=True, slots=True)
-class Rekey:
+class RekeyCall:
     """Give ``attempt`` of the call, sent to ``runtime`` and not yet started, another key in its queue."""
 
     call_id: int
@@ -57,7 +57,7 @@ class Rekey:
 
 
 @dataclass(frozen=True, slots=True)
-class Abort:
+class AbortCall:
     """Stop ``attempt`` of the call on ``runtime``."""
 
     call_id: int
@@ -94,4 +94,4 @@ class WorkflowSettled:
     failure: Failure | None = None
 
 
-Decision = Dispatch | Rekey | Abort | CallSettled | Joined | WorkflowSettled
+Decision = Dispatch | RekeyCall | AbortCall | CallSettled | Joined | WorkflowSettled

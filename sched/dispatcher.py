@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sched import events as ev
+from sched.decisions import AbortCall, CallSettled, Decision, Joined
 from sched.errors import Failure
 from sched.gate import Gate
 from sched.lifecycle import Book
-from sched.limits import Limits
+from sched.limits import CoreLimits
 from sched.placer import Placer
 from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
 from sched.predict.forecast import Forecast
@@ -20,8 +21,6 @@ from sched.predict.stage_profile import StageProfile
 from sched.queues import Queues
 from sched.request import TERMINAL, Call, State, advance
 from sched.runtime import RuntimeState
-
-__all__ = ["Dispatcher", "Limits"]
 
 
 class Dispatcher:
@@ -31,11 +30,11 @@ class Dispatcher:
         self,
         placement: PlacementPolicy,
         ordering: OrderingPolicy,
-        limits: Limits | None = None,
+        limits: CoreLimits | None = None,
         profile: StageProfile | None = None,
         admission: AdmissionPolicy | None = None,
     ) -> None:
-        self.limits, self.profile = limits or Limits(), profile or StageProfile()
+        self.limits, self.profile = limits or CoreLimits(), profile or StageProfile()
         self._forecast = Forecast(self.profile)
         self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
@@ -46,7 +45,7 @@ class Dispatcher:
             fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
         )
         self.runtimes: Mapping[str, RuntimeState] = self._queues.runtimes
-        self._sequence, self._out = 0, list[ev.Decision]()
+        self._sequence, self._out = 0, list[Decision]()
         self._handlers: Mapping[type, Callable[[Any, float], None]] = {
             ev.RuntimeUp: self._runtime_up,
             ev.RuntimeLost: self._runtime_lost,
@@ -62,7 +61,7 @@ class Dispatcher:
             ev.StatementEnded: lambda e, now: self._forecast.statement_ended(self.book.workflows, e),
             ev.CallArrived: self._call_arrived,
             ev.CallCancelled: self._call_cancelled,
-            ev.FirstToken: self._first_token,
+            ev.FirstTokenReported: self._first_token,
             ev.CallFinished: self._call_finished,
             ev.CallFailed: self._call_failed,
             ev.PlacementChanged: placer.placement_changed,
@@ -83,7 +82,7 @@ class Dispatcher:
         workflows, runtimes = self.book.workflows, self.runtimes.values()
         return self._gate.candidates(workflows.get(workflow_id), wanted, runtimes, now)
 
-    def handle(self, event: ev.Event, now: float) -> list[ev.Decision]:
+    def handle(self, event: ev.Event, now: float) -> list[Decision]:
         """Apply ``event`` at ``now`` (seconds, never going back) and return the decisions, in order.
 
         Raises:
@@ -161,7 +160,7 @@ class Dispatcher:
         if workflow is None:
             return  # cancelled or expired meanwhile
         if self.book.end_branch(workflow, event.join_id, event.branch, now):
-            self._out.append(ev.Joined(event.workflow_id, event.join_id))
+            self._out.append(Joined(event.workflow_id, event.join_id))
         self._queues.siblings_changed(workflow)
 
     # --- calls ----------------------------------------------------------------------------------
@@ -183,7 +182,7 @@ class Dispatcher:
         if call is not None:
             self._withdraw(call, State.CANCELLED, now, Failure("cancelled", event.reason))
 
-    def _first_token(self, event: ev.FirstToken, now: float) -> None:
+    def _first_token(self, event: ev.FirstTokenReported, now: float) -> None:
         call = self._current(event.call_id, event.attempt)
         if call is not None and call.state is State.DISPATCHED and call.runtime is not None:
             self.runtimes[call.runtime].first_token(call, event.cached_tokens, now)
@@ -221,7 +220,7 @@ class Dispatcher:
         """End a call that may be on a runtime, telling the runtime."""
         if call.runtime is not None and call.runtime in self.runtimes:
             if call.state in (State.DISPATCHED, State.RUNNING):
-                self._out.append(ev.Abort(call.spec.call_id, call.attempt, call.runtime))
+                self._out.append(AbortCall(call.spec.call_id, call.attempt, call.runtime))
             self.runtimes[call.runtime].release(call)
         self._settle(call, state, now, failure)
 
@@ -230,9 +229,9 @@ class Dispatcher:
         assert call.state in TERMINAL
         self._queues.forget(call)
         spec = call.spec
-        self._out.append(ev.CallSettled(spec.call_id, spec.workflow_id, state, failure))
+        self._out.append(CallSettled(spec.call_id, spec.workflow_id, state, failure))
         joined = self.book.close_call(call, now)
         if joined and spec.join_id is not None:
-            self._out.append(ev.Joined(spec.workflow_id, spec.join_id))
+            self._out.append(Joined(spec.workflow_id, spec.join_id))
         if spec.ends_branch:
             self._queues.siblings_changed(call.workflow)

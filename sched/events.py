@@ -1,4 +1,4 @@
-"""What goes into the dispatcher: plain frozen data.  What comes out (``decisions.py``) has its names here."""
+"""What goes into the dispatcher: plain frozen data.  What comes out: ``sched/decisions.py``."""
 
 from __future__ import annotations
 
@@ -6,18 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from sched.decisions import Abort as Abort
-from sched.decisions import CallSettled as CallSettled
-from sched.decisions import Decision as Decision
-from sched.decisions import DecisionRecord as DecisionRecord
-from sched.decisions import Dispatch as Dispatch
-from sched.decisions import Joined as Joined
-from sched.decisions import Rekey as Rekey
-from sched.decisions import WorkflowSettled as WorkflowSettled
 from sched.errors import Failure
 from sched.policy import PlacementPolicy
-from sched.predict.latency import Chunks, Speed
-from sched.predict.speed import Pass
+from sched.predict.speed import Chunks, Pass, Speed
 from sched.request import CallSpec, WorkflowSpec
 
 
@@ -153,7 +144,7 @@ class CallCancelled:
 
 
 @dataclass(frozen=True, slots=True)
-class FirstToken:
+class FirstTokenReported:
     """The runtime produced the first output token of ``attempt``; ``cached_tokens`` is its report."""
 
     call_id: int
@@ -214,7 +205,7 @@ Event = (
     | StatementEnded
     | CallArrived
     | CallCancelled
-    | FirstToken
+    | FirstTokenReported
     | CallFinished
     | CallFailed
     | PlacementChanged

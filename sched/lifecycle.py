@@ -6,8 +6,9 @@ import heapq
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sched.decisions import WorkflowSettled
 from sched.errors import Failure
-from sched.events import JoinOpened, WorkflowSettled
+from sched.events import JoinOpened
 from sched.predict.stage_profile import StageProfile
 from sched.request import Call, CallSpec, Join, State, Workflow, WorkflowSpec, advance
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class CoreLimits:
     """Bounds of the core.
 
     ``window_tokens``: uncached prompt tokens in flight to a runtime before its first tokens come back.

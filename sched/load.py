@@ -5,7 +5,7 @@ from __future__ import annotations
 from sched.request import Call
 
 
-class Load:
+class PlacedLoad:
     """The calls placed on a runtime and not ended; implements ``sched.views.LoadView``.
 
     A call is added when placed, started at its first token, and removed.

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from sched.budget import rest_seconds, stage_budget
-from sched.events import DecisionRecord, PlacementChanged
-from sched.policy import Change, FollowingPolicy, OrderingPolicy, Placement, PlacementPolicy
+from sched.decisions import DecisionRecord
+from sched.events import PlacementChanged
+from sched.policy import FollowingPolicy, OrderingPolicy, Placement, PlacementPolicy, RekeyReason
 from sched.predict.forecast import Forecast, Rates
 from sched.request import Call
 from sched.runtime import RuntimeState
@@ -23,7 +24,7 @@ class Placer:
         self._placement = placement
         self._ordering = ordering
         self._forecast = forecast
-        self.follows: frozenset[Change] = (
+        self.follows: frozenset[RekeyReason] = (
             ordering.follows if isinstance(ordering, FollowingPolicy) else frozenset()
         )
 

@@ -1,4 +1,4 @@
-"""What a policy is.  What it may see (``sched/views.py``) has its names here.
+"""What a policy is.  What it may see: ``sched/views.py``.
 
 Views are read-only and policies keep no state of their own, so that the same policy object serves the
 live controller and the simulator, and any decision can be explained from its inputs.
@@ -11,14 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
-from sched.views import CallView as CallView
-from sched.views import LatencyView as LatencyView
-from sched.views import LoadView as LoadView
-from sched.views import Pace as Pace
-from sched.views import PlacedCallView as PlacedCallView
-from sched.views import RuntimeView as RuntimeView
-from sched.views import WorkflowSpecView as WorkflowSpecView
-from sched.views import WorkflowView as WorkflowView
+from sched.views import CallView, PlacedCallView, RuntimeView, WorkflowView
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +56,7 @@ class OrderingPolicy(Protocol):
         ...
 
 
-class Change(StrEnum):
+class RekeyReason(StrEnum):
     """What may happen to a call that waits: another deadline of its workflow, a sibling that ended."""
 
     DEADLINE = "deadline"
@@ -80,7 +73,7 @@ class FollowingPolicy(OrderingPolicy, Protocol):
     key.
     """
 
-    follows: frozenset[Change]
+    follows: frozenset[RekeyReason]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sched.decisions import Decision, Dispatch, RekeyCall
 from sched.errors import Failure
-from sched.events import CacheFlushed, CacheReported, Decision, Dispatch, PassesReported, Rekey
+from sched.events import CacheFlushed, CacheReported, PassesReported
 from sched.placer import Placer
-from sched.policy import Change
+from sched.policy import RekeyReason
 from sched.request import Call, State, Workflow, advance
 from sched.runtime import RuntimeState
 
@@ -83,7 +84,7 @@ class Queues:
 
     def siblings_changed(self, workflow: Workflow) -> None:
         """Note that a branch ended, which some policies look at."""
-        if Change.SIBLINGS in self._placer.follows:
+        if RekeyReason.SIBLINGS in self._placer.follows:
             self._changed[workflow] = None
 
     def pump(self, calls: dict[int, Call], now: float) -> None:
@@ -107,7 +108,7 @@ class Queues:
         if moved and call.state is State.WAITING:
             self.runtimes[call.runtime].reorder(call)
         elif moved:
-            self._out(Rekey(call.spec.call_id, call.attempt, call.runtime, call.key))
+            self._out(RekeyCall(call.spec.call_id, call.attempt, call.runtime, call.key))
 
     def _dispatch(self, call: Call, now: float) -> Dispatch:
         assert call.runtime is not None

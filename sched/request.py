@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sched.errors import Failure
-from sched.policy import Pace, Placement
+from sched.policy import Placement
 from sched.predict.history import PathStep
+from sched.views import Pace
 from sched.workflow import PlanStep
 
 

@@ -6,17 +6,18 @@ from collections.abc import Iterator
 
 from sched.cache.belief import CacheBelief
 from sched.events import CacheFlushed, CacheReported, CallFinished, RuntimeUp
-from sched.load import Load
-from sched.policy import CallView
-from sched.predict.latency import Chunks, LatencyModel, Speed
+from sched.load import PlacedLoad
+from sched.predict.latency import LatencyModel
 from sched.predict.outlook import Outlook
+from sched.predict.speed import Chunks, Speed
 from sched.predict.watch import Watch
 from sched.request import Call, State
+from sched.views import CallView
 from sched.window import SendingWindow
 
 
 class RuntimeState:
-    """One ready runtime; implements ``sched.policy.RuntimeView``.  ``window_tokens`` as in ``Limits``."""
+    """One ready runtime; implements ``sched.views.RuntimeView``.  ``window_tokens`` as in ``CoreLimits``."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class RuntimeState:
         self.max_running_requests = max_running_requests
         self.window = SendingWindow(name, window_tokens)
         self.latency = LatencyModel.calibrated(speed, chunks) if speed else LatencyModel(chunks=chunks)
-        self.load = Load()
+        self.load = PlacedLoad()
         self.cache = CacheBelief(max_total_tokens, overlap=overlap)
         self.calls: dict[int, Call] = {}
         self.outstanding_seconds = 0.0

@@ -9,19 +9,15 @@ from typing import Any
 from launch.shipped import ordering_registry, placement_registry
 from sched import events as ev
 from sched.cache.prefix import BLOCK_TOKENS
-from sched.dispatcher import Dispatcher, Limits
+from sched.decisions import CallSettled, Decision, Dispatch
+from sched.dispatcher import Dispatcher
 from sched.errors import Failure
-from sched.policy import (
-    CallView,
-    Change,
-    OrderingPolicy,
-    PlacedCallView,
-    Placement,
-    PlacementPolicy,
-    RuntimeView,
-)
-from sched.predict.latency import Chunks, LatencyModel
+from sched.limits import CoreLimits
+from sched.policy import OrderingPolicy, Placement, PlacementPolicy, RekeyReason
+from sched.predict.latency import LatencyModel
+from sched.predict.speed import Chunks
 from sched.request import Call, CallSpec, Workflow, WorkflowSpec
+from sched.views import CallView, PlacedCallView, RuntimeView
 
 
 def chain(family: int, prompt_tokens: int) -> tuple[int, ...]:
@@ -60,7 +56,7 @@ def make_call(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadStub:
-    """A fixed ``sched.policy.LoadView``."""
+    """A fixed ``sched.views.LoadView``."""
 
     running: int = 0
     waiting: int = 0
@@ -72,7 +68,7 @@ class LoadStub:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeStub:
-    """A fixed ``sched.policy.RuntimeView``.  ``prefill`` and ``decode`` are seconds per token, ``cached``
+    """A fixed ``sched.views.RuntimeView``.  ``prefill`` and ``decode`` are seconds per token, ``cached``
     the leading tokens that it holds of every prompt, ``coming`` those it will hold, ``stalled`` the share of
     time that prefills take."""
 
@@ -155,7 +151,7 @@ class DeadlineAndSiblings:
     """The nearest stage deadline first; each sibling that is still at work is worth ten seconds."""
 
     name = "deadline_and_siblings"
-    follows = frozenset(Change)
+    follows = frozenset(RekeyReason)
 
     def key(self, call: PlacedCallView, now: float) -> float:
         """Return the stage deadline and the siblings' seconds."""
@@ -167,11 +163,11 @@ def make_dispatcher(
     ordering: str | OrderingPolicy = "fcfs",
     **limits: Any,
 ) -> Dispatcher:
-    """Return a dispatcher with shipped policies by name or given ones; ``limits`` are ``Limits``'s fields."""
+    """Return a dispatcher with shipped policies by name or given ones; ``limits``: of ``CoreLimits``."""
     return Dispatcher(
         placement_registry().load(placement) if isinstance(placement, str) else placement,
         ordering_registry().load(ordering) if isinstance(ordering, str) else ordering,
-        Limits(**limits),
+        CoreLimits(**limits),
     )
 
 
@@ -185,12 +181,12 @@ class SimpleCluster:
     def __init__(self, dispatcher: Dispatcher, runtimes: Sequence[str] = ()) -> None:
         self.dispatcher = dispatcher
         self.now = 0.0
-        self.sent: dict[int, ev.Dispatch] = {}
-        self.log: list[tuple[ev.Event, float, list[ev.Decision]]] = []
+        self.sent: dict[int, Dispatch] = {}
+        self.log: list[tuple[ev.Event, float, list[Decision]]] = []
         for name in runtimes:
             self.up(name)
 
-    def feed(self, event: ev.Event) -> list[ev.Decision]:
+    def feed(self, event: ev.Event) -> list[Decision]:
         """Hand ``event`` to the dispatcher now; return its decisions."""
         decisions = self.dispatcher.handle(event, self.now)
         self.log.append((event, self.now, decisions))
@@ -200,49 +196,49 @@ class SimpleCluster:
         elif isinstance(event, ev.RuntimeLost):
             self.sent = {i: d for i, d in self.sent.items() if d.runtime != event.name}
         for decision in decisions:
-            if isinstance(decision, ev.Dispatch):
+            if isinstance(decision, Dispatch):
                 self.sent[decision.call_id] = decision
-            elif isinstance(decision, ev.CallSettled):
+            elif isinstance(decision, CallSettled):
                 self.sent.pop(decision.call_id, None)
         return decisions
 
-    def up(self, name: str, max_total_tokens: int = 100_000) -> list[ev.Decision]:
+    def up(self, name: str, max_total_tokens: int = 100_000) -> list[Decision]:
         """Bring a runtime up."""
         return self.feed(ev.RuntimeUp(name, max_total_tokens, 8))
 
-    def lose(self, name: str) -> list[ev.Decision]:
+    def lose(self, name: str) -> list[Decision]:
         """Lose a runtime."""
         return self.feed(ev.RuntimeLost(name, "it died"))
 
-    def workflow(self, workflow_id: str = "w0", **changes: Any) -> list[ev.Decision]:
+    def workflow(self, workflow_id: str = "w0", **changes: Any) -> list[Decision]:
         """Begin a workflow."""
         return self.feed(ev.WorkflowArrived(workflow_spec(workflow_id, **changes)))
 
-    def call(self, call_id: int = 1, **changes: Any) -> list[ev.Decision]:
+    def call(self, call_id: int = 1, **changes: Any) -> list[Decision]:
         """Let a call arrive."""
         return self.feed(ev.CallArrived(call_spec(call_id, **changes)))
 
-    def cancel(self, call_id: int) -> list[ev.Decision]:
+    def cancel(self, call_id: int) -> list[Decision]:
         """Cancel a call."""
         return self.feed(ev.CallCancelled(call_id, "not needed"))
 
-    def tick(self, seconds: float = 0.0) -> list[ev.Decision]:
+    def tick(self, seconds: float = 0.0) -> list[Decision]:
         """Let ``seconds`` pass, then tick."""
         self.now += seconds
         return self.feed(ev.Tick())
 
-    def first_token(self, call_id: int, *, cached: int = 0) -> list[ev.Decision]:
+    def first_token(self, call_id: int, *, cached: int = 0) -> list[Decision]:
         """Report the first token of a sent call."""
-        return self.feed(ev.FirstToken(call_id, self.sent[call_id].attempt, cached))
+        return self.feed(ev.FirstTokenReported(call_id, self.sent[call_id].attempt, cached))
 
     def finish(
         self, call_id: int, *, cached: int = 0, output: int = 8, ttft: float = 0.1, total: float = 0.2
-    ) -> list[ev.Decision]:
+    ) -> list[Decision]:
         """Report the end of a sent call."""
         attempt = self.sent[call_id].attempt
         return self.feed(ev.CallFinished(call_id, attempt, cached, output, ttft, total))
 
-    def fail(self, call_id: int, *, retryable: bool = True) -> list[ev.Decision]:
+    def fail(self, call_id: int, *, retryable: bool = True) -> list[Decision]:
         """Report that a runtime could not finish a sent call."""
         failure = Failure("runtime_failure", "out of memory")
         return self.feed(ev.CallFailed(call_id, self.sent[call_id].attempt, failure, retryable))

@@ -53,7 +53,7 @@ class CallReports:
             entry.state, entry.cached_tokens = State.RUNNING, message.cached_tokens
             entry.ttft_seconds = self._clock() - call.ready_clock
             call.record.changed(entry)
-            self._handle(ev.FirstToken(call.call_id, attempt, message.cached_tokens))
+            self._handle(ev.FirstTokenReported(call.call_id, attempt, message.cached_tokens))
 
     def _chunk(self, _identity: bytes, message: msg.Chunk) -> None:
         if found := self._attempt(message.rid):

@@ -21,6 +21,7 @@ from engine.wire import messages as msg
 from engine.wire.link import RouterLink
 from sched import events as ev
 from sched.clock import Clock, monotonic
+from sched.decisions import AbortCall, CallSettled, Dispatch, Joined, RekeyCall, WorkflowSettled
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure, error_for
 from sched.request import State
@@ -69,12 +70,12 @@ class CoreDriver:
         self._rids = RequestIds(options.epoch)
         self._tasks: list[asyncio.Task[None]] = []
         self._on_decision: Mapping[type, Callable[[Any], None]] = {
-            ev.Dispatch: self._dispatch,
-            ev.Rekey: self._rekey,
-            ev.Abort: self._abort,
-            ev.CallSettled: self._call_settled,
-            ev.WorkflowSettled: self._workflow_settled,
-            ev.Joined: lambda decision: None,
+            Dispatch: self._dispatch,
+            RekeyCall: self._rekey,
+            AbortCall: self._abort,
+            CallSettled: self._call_settled,
+            WorkflowSettled: self._workflow_settled,
+            Joined: lambda decision: None,
         }
         self.worker_commands = WorkerCommands(link, workers)
         self._cache_reports = CacheReports(link, self.handle)
@@ -122,7 +123,7 @@ class CoreDriver:
 
     # --- decisions ------------------------------------------------------------------------------
 
-    def _dispatch(self, decision: ev.Dispatch) -> None:
+    def _dispatch(self, decision: Dispatch) -> None:
         call = self.pending[decision.call_id]
         worker = self.workers.get(decision.runtime)
         assert worker is not None
@@ -137,7 +138,7 @@ class CoreDriver:
             failure = Failure("unavailable", f"runtime {decision.runtime} could not be reached")
             self.handle(ev.CallFailed(decision.call_id, decision.attempt, failure, retryable=True))
 
-    def _generate_message(self, call: PendingCall, decision: ev.Dispatch) -> msg.Generate:
+    def _generate_message(self, call: PendingCall, decision: Dispatch) -> msg.Generate:
         request = call.request
         return msg.Generate(
             rid=self._rids.make(decision.call_id, decision.attempt),
@@ -151,7 +152,7 @@ class CoreDriver:
             stream=request.stream,
         )
 
-    def _rekey(self, decision: ev.Rekey) -> None:
+    def _rekey(self, decision: RekeyCall) -> None:
         call = self.pending[decision.call_id]
         assert call.entry.decision is not None
         call.entry.decision = replace(call.entry.decision, key=decision.key)
@@ -159,16 +160,16 @@ class CoreDriver:
         call.record.changed(call.entry)
         self._tell(decision, partial(msg.RekeyRequest, key=decision.key))
 
-    def _abort(self, decision: ev.Abort) -> None:
+    def _abort(self, decision: AbortCall) -> None:
         self._tell(decision, msg.AbortRequest)
 
-    def _tell(self, decision: ev.Rekey | ev.Abort, message: Callable[..., msg.WireMessage]) -> None:
+    def _tell(self, decision: RekeyCall | AbortCall, message: Callable[..., msg.WireMessage]) -> None:
         worker = self.workers.get(decision.runtime)
         if worker is not None:
             rid = self._rids.make(decision.call_id, decision.attempt)
             self._link.send(worker.identity, message(rid=rid))
 
-    def _call_settled(self, decision: ev.CallSettled) -> None:
+    def _call_settled(self, decision: CallSettled) -> None:
         call = self.pending.pop(decision.call_id)
         entry = call.entry
         entry.state = decision.state
@@ -183,7 +184,7 @@ class CoreDriver:
         call.record.changed(entry)
         self._observer.call_settled(call)
 
-    def _workflow_settled(self, decision: ev.WorkflowSettled) -> None:
+    def _workflow_settled(self, decision: WorkflowSettled) -> None:
         record = self.records.close(decision.workflow_id)
         if record is not None:
             record.settle(decision.state, decision.seconds, decision.deadline_met, decision.failure)

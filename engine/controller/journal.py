@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 import orjson
 
 from engine.controller.timeline import BARE_CALL, CallEntry, Entry, SqlEntry, WorkflowRecord
+from sched.decisions import DecisionRecord
 from sched.errors import ConfigError, Failure
-from sched.events import DecisionRecord
 from sched.request import State, WorkflowSpec
 from sched.workflow import PlanStep
 

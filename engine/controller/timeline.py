@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sched.decisions import DecisionRecord
 from sched.errors import Failure
-from sched.events import DecisionRecord
 from sched.request import State, WorkflowSpec
 
 BARE_CALL = "call"

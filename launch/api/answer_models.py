@@ -9,13 +9,13 @@ from pydantic import BaseModel, ConfigDict
 Logprob = tuple[float | None, int, str | None]
 
 
-class Answer(BaseModel):
+class AnswerModel(BaseModel):
     """Base of the answers; more fields may come."""
 
     model_config = ConfigDict(extra="allow")
 
 
-class Decision(Answer):
+class DecisionAnswer(AnswerModel):
     """Why a call was sent there and then; ``scores`` per runtime, smaller is better."""
 
     placement: str
@@ -31,7 +31,7 @@ class Decision(Answer):
     priority: int
 
 
-class Scheduling(Answer):
+class Scheduling(AnswerModel):
     """What the scheduler did with a call; seconds run from its arrival."""
 
     workflow_id: str
@@ -40,10 +40,10 @@ class Scheduling(Answer):
     attempts: int
     waited_seconds: float
     ttft_seconds: float | None
-    decision: Decision
+    decision: DecisionAnswer
 
 
-class MetaInfo(Answer):
+class MetaInfo(AnswerModel):
     """SGLang's ``meta_info``, and ``sluice``.
 
     The lists of log probabilities, there where they were asked for, hold SGLang's triples: log probability
@@ -69,7 +69,7 @@ class MetaInfo(Answer):
     sluice: Scheduling | None = None
 
 
-class GenerateAnswer(Answer):
+class GenerateAnswer(AnswerModel):
     """SGLang's answer.  In a stream each event holds all of the text and ids so far.
 
     ``index``: which call of a batch it is; only in a stream.
@@ -81,7 +81,7 @@ class GenerateAnswer(Answer):
     index: int | None = None
 
 
-class AbortAnswer(Answer):
+class AbortAnswer(AnswerModel):
     """Whether a call was in flight, and how many were aborted; their own requests are answered with 499."""
 
     rid: str | None
@@ -89,7 +89,7 @@ class AbortAnswer(Answer):
     aborted: int
 
 
-class Step(Answer):
+class Step(AnswerModel):
     """One entry of a timeline: an LLM call (``kind`` ``call``) or an SQL execution (``sql``).
 
     Seconds: ``ready_at`` runs from the workflow's arrival, the rest are durations.
@@ -105,7 +105,7 @@ class Step(Answer):
     error: str | None
 
 
-class WorkflowFacts(Answer):
+class WorkflowFacts(AnswerModel):
     """What every answer says beside the result: all that happened on the way."""
 
     workflow_id: str
@@ -116,7 +116,7 @@ class WorkflowFacts(Answer):
     timeline: list[Step]
 
 
-class WorkflowSummary(Answer):
+class WorkflowSummary(AnswerModel):
     """A workflow, running or lately ended.  ``started_at`` is Unix time, the rest are durations (seconds)."""
 
     workflow_id: str
@@ -139,26 +139,26 @@ class WorkflowDetail(WorkflowSummary):
     timeline: list[Step]
 
 
-class WorkflowList(Answer):
+class WorkflowList(AnswerModel):
     """Workflows, newest first."""
 
     workflows: list[WorkflowSummary]
 
 
-class Databases(Answer):
+class Databases(AnswerModel):
     """The names that a question can ask."""
 
     databases: list[str]
 
 
-class Workers(Answer):
+class Workers(AnswerModel):
     """The runtimes of this server."""
 
     workers: list[dict[str, Any]]
     total: int
 
 
-class Health(Answer):
+class Health(AnswerModel):
     """The process lives."""
 
     status: Literal["ok"]
@@ -170,7 +170,7 @@ class RuntimeHealth(Health):
     runtimes: dict[str, dict[str, Any]]
 
 
-class Load(Answer):
+class LoadAnswer(AnswerModel):
     """The load of a runtime; ``num_reqs`` includes the waiting ones."""
 
     dp_rank: int
@@ -180,7 +180,7 @@ class Load(Answer):
     num_tokens: int
 
 
-class Loads(Answer):
+class Loads(AnswerModel):
     """The runtimes' loads, each with SGLang's fields, ``runtime`` and ``num_held_reqs``.
 
     The latter are the calls placed there and held back in the controller.
@@ -192,7 +192,7 @@ class Loads(Answer):
     loads: list[dict[str, Any]]
 
 
-class ModelInfo(Answer):
+class ModelInfo(AnswerModel):
     """The model under SGLang's names."""
 
     model_path: str

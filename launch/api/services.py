@@ -15,7 +15,7 @@ from engine.controller.workflow_runner import WorkflowRunner
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.model import ServedModel
 from launch.controller.live_tuner import LiveTuner
-from plugins.workflow_kind import Workflow, WorkflowKind
+from plugins.workflow_kind import ServedWorkflow, WorkflowKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +35,7 @@ class ApiServices:
     databases: Callable[[], list[str]]
     default_slo_seconds: float
     kind: WorkflowKind
-    workflow: Workflow
+    workflow: ServedWorkflow
     metrics: Metrics
     model: ServedModel
     tuner: LiveTuner | None = None

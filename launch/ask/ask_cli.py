@@ -13,7 +13,7 @@ from launch.ask.examples import EXAMPLES
 from launch.ask.local import local_server
 from launch.ask.show import show_answer
 from launch.checks import checked
-from launch.server.model_folders import DEMO_DATABASE
+from launch.demo_assets import DEMO_DATABASE
 from sched.errors import ConfigError
 
 _UNASKED = 2

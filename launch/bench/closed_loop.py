@@ -16,7 +16,7 @@ import httpx
 
 from launch.bench.cost.probe_load import BenchError
 from launch.bench.replay.endpoint import Endpoint
-from launch.bench.replay.player import Item, Patience, play
+from launch.bench.replay.player import Patience, PlayedItem, play
 from launch.bench.stand import HOST, processes
 from launch.checks import free_port
 from launch.server.config import ServerConfig
@@ -89,7 +89,7 @@ class LiveStand:
                 number = next(numbers)
                 told = {"id": f"replay-{number}", "arrival": 0.0}
                 workflow = workflows[number % len(workflows)].model_copy(update=told)
-                item = Item(workflow, 0.0, workflow.slo_seconds or _SLO_SECONDS)
+                item = PlayedItem(workflow, 0.0, workflow.slo_seconds or _SLO_SECONDS)
                 (outcome,) = await play([item], endpoint, Patience(), hide_lengths=True)
                 if outcome.error is not None:
                     raise BenchError(f"workflow {number} of the trace failed: {outcome.error}")

@@ -34,10 +34,10 @@ from launch.bench.peers.design import Design, Run, runs
 from launch.bench.peers.doors import outside_seconds
 from launch.bench.peers.pair import Pair, pair_config, running_pair
 from launch.bench.peers.plots import draw
-from launch.bench.peers.results import Results
+from launch.bench.peers.results import PeerResults
 from launch.bench.peers.systems import OURS, SYSTEMS, System
 from launch.bench.replay.outcome import WorkflowOutcome
-from launch.bench.replay.player import Item, Patience, play
+from launch.bench.replay.player import Patience, PlayedItem, play
 from launch.server.child import ChildError
 from sched.errors import ConfigError
 from sched.traces.trace_format import read_header
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     design, systems = design_of(arguments), list(arguments.systems)
     for system in systems:
         system.check()
-    results = Results.at(arguments.results, design)
+    results = PeerResults.at(arguments.results, design)
     missing = [told for told in runs(design, systems) if told.key not in results.outcomes]
     print(f"{design.trace}: {read_header(Path(design.trace)).source}")
     if missing:
@@ -140,7 +140,7 @@ def design_of(arguments: argparse.Namespace) -> Design:
     )
 
 
-async def _measure(results: Results, missing: Sequence[Run], until: float) -> None:
+async def _measure(results: PeerResults, missing: Sequence[Run], until: float) -> None:
     """Do the ``missing`` runs, as far as they will be done at ``until`` (of the monotonic clock)."""
     design = results.design
     this = asyncio.current_task()
@@ -163,12 +163,12 @@ async def _measure(results: Results, missing: Sequence[Run], until: float) -> No
                 progress.advance(task)
 
 
-async def _run(pair: Pair, system: System, items: Sequence[Item]) -> list[WorkflowOutcome]:
+async def _run(pair: Pair, system: System, items: Sequence[PlayedItem]) -> list[WorkflowOutcome]:
     async with pair.serving(system) as endpoint:
         return await play(items, endpoint, Patience(), prefix=f"{uuid.uuid4().hex[:8]}:")
 
 
-def show(measured: Measured, results: Results, json: Path | None, plots: Path | None) -> None:
+def show(measured: Measured, results: PeerResults, json: Path | None, plots: Path | None) -> None:
     """Print the tables; write figures and plots where asked to.
 
     Raises:

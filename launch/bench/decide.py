@@ -26,8 +26,9 @@ from launch.arguments import count, listed
 from launch.bench.cost.controller_cost import Spread, spread
 from launch.shipped import ordering_registry, placement_registry
 from sched import events as ev
-from sched.dispatcher import Dispatcher, Limits
-from sched.predict.latency import Speed
+from sched.dispatcher import Dispatcher
+from sched.limits import CoreLimits
+from sched.predict.speed import Speed
 from sched.request import CallSpec, WorkflowSpec
 
 HELP = "the core's own cost per decision"
@@ -43,7 +44,7 @@ _SECONDS_APART = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class DecisionCost:
     """Microseconds of processor time of one decision with ``placement`` and ``ordering`` on ``runtimes``."""
 
     placement: str
@@ -89,14 +90,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(placement: str, ordering: str, runtimes: int, outstanding: int, decisions: int) -> Row:
+def measure(placement: str, ordering: str, runtimes: int, outstanding: int, decisions: int) -> DecisionCost:
     """Return the cost of ``decisions`` in a steady state.
 
     Raises:
         ConfigError: an unknown policy.
     """
     dispatcher = Dispatcher(
-        placement_registry().load(placement), ordering_registry().load(ordering), Limits(window_tokens=10**9)
+        placement_registry().load(placement),
+        ordering_registry().load(ordering),
+        CoreLimits(window_tokens=10**9),
     )
     rng = random.Random(0)
     for i in range(runtimes):
@@ -115,13 +118,13 @@ def measure(placement: str, ordering: str, runtimes: int, outstanding: int, deci
         dispatcher.handle(ev.CallArrived(spec), now)
         seconds = time.process_time() - began
         open_calls.append((spec.call_id, spec.workflow_id))
-        dispatcher.handle(ev.FirstToken(spec.call_id, 1, 0), now)
+        dispatcher.handle(ev.FirstTokenReported(spec.call_id, 1, 0), now)
         if place >= outstanding:
             taken.append(seconds * 1e6)
             call_id, workflow_id = open_calls.pop(rng.randrange(len(open_calls)))
             dispatcher.handle(ev.CallFinished(call_id, 1, spec.prompt_tokens // 2, 80, 0.3, 5.0), now)
             dispatcher.handle(ev.WorkflowEnded(workflow_id), now)
-    return Row(
+    return DecisionCost(
         placement=placement,
         ordering=ordering,
         runtimes=runtimes,

@@ -26,7 +26,7 @@ from rich.table import Table
 
 from launch.arguments import at_least, listed
 from launch.bench.cost.bare_comparison import compare
-from launch.bench.cost.controller_cost import Plan, Row, measure, spread
+from launch.bench.cost.controller_cost import CostPlan, CostRow, measure, spread
 from launch.bench.cost.probe_load import TAIL_TOKENS, BenchError
 from launch.server.child import ChildError
 
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print a table and return the exit code."""
-    plan = Plan(
+    plan = CostPlan(
         prompt_tokens=arguments.prompt_tokens,
         waiting_calls=arguments.waiting,
         calls=arguments.calls,
@@ -100,7 +100,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _beside_sglang(model_path: str | None, plan: Plan) -> dict[str, Any]:
+def _beside_sglang(model_path: str | None, plan: CostPlan) -> dict[str, Any]:
     """Print and return what a lone client waits for a bare SGLang server and for Sluice."""
     tokens = plan.prompt_tokens[0]
     times = uvloop.run(compare(model_path, tokens, plan.calls))
@@ -113,7 +113,7 @@ def _beside_sglang(model_path: str | None, plan: Plan) -> dict[str, Any]:
     return {"prompt_tokens": tokens} | {name: asdict(values) for name, values in found.items()}
 
 
-def _show(rows: Sequence[Row], core: int | None) -> None:
+def _show(rows: Sequence[CostRow], core: int | None) -> None:
     where = f"on core {core} alone" if core is not None else "sharing the only core with clients and runtimes"
     table = Table(title=f"Controller cost per call, null runtimes, controller {where}")
     for name in _COLUMNS:

@@ -25,7 +25,7 @@ from rich.table import Table
 from tokenizers import Tokenizer
 
 from launch.ask.local import local_server
-from launch.server.model_folders import demo_model
+from launch.demo_assets import demo_model
 from plugins.text2sql.candidates import REVISION_TEMPERATURE
 from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.training import exam
@@ -42,7 +42,7 @@ _Item = TypeVar("_Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class QuestionOutcome:
     """What came of one question; ``seconds`` from its arrival to the answer."""
 
     question: str
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _summary(outcomes: Sequence[Outcome]) -> dict[str, float]:
+def _summary(outcomes: Sequence[QuestionOutcome]) -> dict[str, float]:
     seconds = sorted(outcome.seconds for outcome in outcomes)
     return {
         "questions": len(outcomes),
@@ -101,8 +101,8 @@ def _summary(outcomes: Sequence[Outcome]) -> dict[str, float]:
     }
 
 
-def _measure(arguments: argparse.Namespace, url: str) -> Mapping[str, list[Outcome]]:
-    found: dict[str, list[Outcome]] = {}
+def _measure(arguments: argparse.Namespace, url: str) -> Mapping[str, list[QuestionOutcome]]:
+    found: dict[str, list[QuestionOutcome]] = {}
     with demo_world() as world:
         drawn: dict[str, Callable[[], list[ExamQuestion]]] = {
             "combinations": lambda: exam.combinations(world, arguments.count),
@@ -120,8 +120,8 @@ def _measure(arguments: argparse.Namespace, url: str) -> Mapping[str, list[Outco
 
 
 def _all(
-    url: str, clients: int, items: Sequence[_Item], ask: Callable[[httpx.Client, _Item], Outcome]
-) -> list[Outcome]:
+    url: str, clients: int, items: Sequence[_Item], ask: Callable[[httpx.Client, _Item], QuestionOutcome]
+) -> list[QuestionOutcome]:
     """Return the outcomes of ``items``, asked by ``clients`` at a time."""
     # New connections for each set: while one was drawn, the server may have begun to close idle ones.
     client = httpx.Client(base_url=url, timeout=httpx.Timeout(_TIMEOUT_SECONDS), trust_env=False)
@@ -129,18 +129,18 @@ def _all(
         return list(pool.map(partial(ask, client), items))
 
 
-def _asked(world: World, client: httpx.Client, asked: ExamQuestion) -> Outcome:
+def _asked(world: World, client: httpx.Client, asked: ExamQuestion) -> QuestionOutcome:
     body = {"question": asked.question, "database": "shop", "slo_seconds": _TIMEOUT_SECONDS}
     answer = client.post("/v1/text2sql", json=body).raise_for_status().json()
     return _outcome(world, asked.question, asked.sql, answer["sql"], answer["seconds"])
 
 
-def _repairer(world: World) -> Callable[[httpx.Client, Repair], Outcome]:
+def _repairer(world: World) -> Callable[[httpx.Client, Repair], QuestionOutcome]:
     """Return what runs the revision stage as the workflow does."""
     tokenizer = Tokenizer.from_file(f"{demo_model()}/tokenizer.json")
     profile = DemoProfile()
 
-    def repair(client: httpx.Client, broken: Repair) -> Outcome:
+    def repair(client: httpx.Client, broken: Repair) -> QuestionOutcome:
         params = profile.statement(world.schema, 0, broken.asked.question, broken.values)
         sampling: dict[str, Any] = {**params.sampling, "max_new_tokens": params.max_new_tokens}
         sampling["temperature"] = REVISION_TEMPERATURE
@@ -155,6 +155,6 @@ def _repairer(world: World) -> Callable[[httpx.Client, Repair], Outcome]:
     return repair
 
 
-def _outcome(world: World, question: str, gold: str, sql: str | None, seconds: float) -> Outcome:
+def _outcome(world: World, question: str, gold: str, sql: str | None, seconds: float) -> QuestionOutcome:
     verdict: Verdict = judged(world.path, gold, sql)
-    return Outcome(question, gold, sql, verdict.right, verdict.nearly, seconds)
+    return QuestionOutcome(question, gold, sql, verdict.right, verdict.nearly, seconds)

@@ -21,7 +21,7 @@ from rich.console import Console
 
 from launch.bench.replay.endpoint import APIS, CallError, Endpoint
 from launch.bench.replay.outcome import WorkflowOutcome, recording
-from launch.bench.replay.player import Item, Patience, play, priced
+from launch.bench.replay.player import Patience, PlayedItem, play, priced
 from launch.bench.replay.replay_report import figures, stage_table, summary_line
 from launch.bench.replay.token_prompts import IDS, scaled
 from sched.errors import ConfigError
@@ -92,7 +92,7 @@ async def _measured(
             if arguments.stage_seconds
             else await lone_stages(trace, endpoint, patience)
         )
-        items: list[Item] = priced(workflows, stages, arguments.slo_scale)
+        items: list[PlayedItem] = priced(workflows, stages, arguments.slo_scale)
         return stages, await play(items, endpoint, patience, prefix=f"{uuid.uuid4().hex[:8]}:")
     finally:
         await endpoint.close()

@@ -16,12 +16,14 @@ import psutil
 from launch.bench.cost.null_runtimes import NullSpec
 from launch.bench.cost.probe_load import BenchError
 from launch.checks import free_port
-from launch.server.child import Child, ChildSpec
+from launch.demo_assets import demo_model
+from launch.server.child import Child
 from launch.server.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine, detect
-from launch.server.model_folders import demo_model
-from launch.server.plan import Plan, prepare
+from launch.server.local_starter import LocalStarter
+from launch.server.plan import ServerPlan, prepare
 from launch.server.resolve import resolve
+from launch.server.starter import ChildSpec
 from sched.predict.calibration import Calibration, read_calibration
 
 HOST = "127.0.0.1"
@@ -31,7 +33,7 @@ _END_SECONDS = 10.0
 _START_SECONDS = 300.0
 
 
-def plan_here(config: ServerConfig) -> Plan:
+def plan_here(config: ServerConfig) -> ServerPlan:
     """Return the plan of ``config`` on this machine, without databases.
 
     Raises:
@@ -62,7 +64,7 @@ class Processes:
 
     async def start(self, spec: ChildSpec, cores: Sequence[int] = ()) -> Child:
         """Start a child, on ``cores`` if there are any."""
-        child = await Child.start(spec, self.folder, lambda *_: None)
+        child = await Child.start(LocalStarter(), spec, self.folder, lambda *_: None)
         self.children.append(child)
         if cores:
             os.sched_setaffinity(child.pid, cores)  # its threads, started later, inherit it
@@ -122,7 +124,7 @@ async def null_stand(window_tokens: int, max_waiting_calls: int) -> AsyncIterato
     )
     async with processes() as stand:
         # The embedded model is there for its tokenizer.
-        family = Plan(config, Machine((), ()), demo_model()).family_in(stand.folder)
+        family = ServerPlan(config, Machine((), ()), demo_model()).family_in(stand.folder)
         controller = await stand.start(family.controller, [core])
         null = await stand.start(_null_runtimes(family.controller), others)
         for child in (null, controller):

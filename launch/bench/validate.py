@@ -19,7 +19,7 @@ from rich.table import Table
 from launch.bench.compare import add_design_arguments, design_of
 from launch.bench.peers.analysis import Measured
 from launch.bench.peers.intervals import Interval
-from launch.bench.peers.results import Results
+from launch.bench.peers.results import PeerResults
 from launch.bench.peers.simulation import Prediction, predicted, same_order
 from launch.lab.studies.base import table
 from sched.errors import ConfigError
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     design, systems = design_of(arguments), list(arguments.systems)
     for system in systems:
         system.check()
-    results = Results.at(arguments.results, design)
+    results = PeerResults.at(arguments.results, design)
     measured = Measured(results, systems)
     if not measured.loads():
         raise ConfigError(

@@ -11,16 +11,16 @@ from typing import Any
 
 from engine.controller.core_driver import CoreDriver
 from launch.controller.recent_workflows import RecentWorkflows
-from launch.controller.tuning_round import Task, verdict_of
+from launch.controller.tuning_round import TuningTask, verdict_of
 from launch.server.config import ControllerSpec
 from launch.shipped import placement_registry
 from sched.errors import ConflictError
 from sched.events import PlacementChanged
 from sched.runtime import RuntimeState
-from sched.sim.batching import RuntimeConfig
+from sched.sim.batching import SimRuntimeConfig
 from sched.sim.hardware import Gpu, gpu_of
 from sched.tune.autotune import AutotuneOptions, Autotuner, Recent
-from sched.tune.tuner import Setting, Verdict, knobs_of
+from sched.tune.tuner import PolicySetting, TuningVerdict, knobs_of
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +43,8 @@ class LiveTuner:
         self._spec = spec
         self._recent = Recent(AutotuneOptions())
         self.observer = RecentWorkflows(self._recent)
-        self._tuner = Autotuner(Setting.of(spec.config.placement, policy), knobs)
-        self._latest: Verdict | None = None
+        self._tuner = Autotuner(PolicySetting.of(spec.config.placement, policy), knobs)
+        self._latest: TuningVerdict | None = None
         self._driver: CoreDriver | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -113,7 +113,7 @@ class LiveTuner:
         runtimes = list(driver.dispatcher.runtimes.values())
         if not samples or not runtimes:
             return
-        task = Task(
+        task = TuningTask(
             present=self._tuner.present,
             others=list(self._tuner.returns),
             samples=samples,
@@ -157,7 +157,7 @@ def _gpu(runtime: RuntimeState) -> Gpu:
     return gpu_of(runtime.name, runtime.latency.speed, runtime.max_total_tokens, chunk)
 
 
-def _config(runtime: RuntimeState) -> RuntimeConfig:
+def _config(runtime: RuntimeState) -> SimRuntimeConfig:
     chunks = runtime.latency.chunks
     name = f"mixed{chunks.tokens}" if chunks.mixed else "default"
-    return RuntimeConfig(name=name, max_running_requests=runtime.max_running_requests)
+    return SimRuntimeConfig(name=name, max_running_requests=runtime.max_running_requests)

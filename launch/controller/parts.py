@@ -34,7 +34,7 @@ from launch.server.model_folders import cache_folder
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
 from plugins.text2sql.databases.databases import DatabaseRegistry
 from plugins.text2sql.retrieval.retrieval import Retriever
-from plugins.workflow_kind import Resources, Workflow
+from plugins.workflow_kind import Resources, ServedWorkflow
 from sched.dispatcher import Dispatcher
 from sched.predict.stage_profile import PUBLISHED
 from sched.workflow import Segment
@@ -54,7 +54,7 @@ class Parts:
     runner: WorkflowRunner
     databases: DatabaseRegistry
     encoder: PromptEncoder
-    workflow: Workflow
+    workflow: ServedWorkflow
     retriever: Retriever
     tuner: LiveTuner
     profiles: ProfileFile

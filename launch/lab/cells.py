@@ -12,9 +12,9 @@ import orjson
 
 from launch.shipped import ordering_registry, placement_registry
 from sched.errors import ConfigError
-from sched.sim.batching import RuntimeConfig
+from sched.sim.batching import SimRuntimeConfig
 from sched.sim.bounds import rate_bound
-from sched.sim.figures import ATTAINMENT, WARM_UP, Recording, WorkflowRecord, summarise
+from sched.sim.figures import ATTAINMENT, WARM_UP, Recording, WorkflowTimes, summarise
 from sched.sim.hardware import parse_cluster
 from sched.sim.simulator import SimOptions, Simulator
 from sched.traces.arrivals import draw
@@ -93,8 +93,8 @@ class Cell:
         summary = summarise(self._simulate(rate), self.slo_scale)
         return {"rate": rate, "load": rate / bound, "rate_bound": bound, **summary.as_dict()}
 
-    def _config(self) -> RuntimeConfig:
-        return RuntimeConfig(
+    def _config(self) -> SimRuntimeConfig:
+        return SimRuntimeConfig(
             name=self.runtime_config,
             max_running_requests=self.max_running_requests,
             kv_scale=self.kv_scale,
@@ -120,7 +120,7 @@ class Cell:
         may_miss = (1 - ATTAINMENT) * sum(w.arrival >= counted_from for w in workflows)
         missed = 0
 
-        def hopeless(workflow: WorkflowRecord) -> bool:
+        def hopeless(workflow: WorkflowTimes) -> bool:
             nonlocal missed
             missed += workflow.arrival >= counted_from and workflow.stretch > self.slo_scale
             return missed > may_miss

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sched.errors import ConfigError
-from sched.tune.tuner import Knobs, Outcome
+from sched.tune.tuner import Knobs, SettingOutcome
 
 
-def plot(path: Path, outcomes: Sequence[Outcome], knobs: Knobs, title: str) -> None:
+def plot(path: Path, outcomes: Sequence[SettingOutcome], knobs: Knobs, title: str) -> None:
     """Draw the tail stretch against each knob: a curve if there is one knob, else a point per setting.
 
     Raises:

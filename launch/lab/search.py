@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from sched.tune.tuner import Knobs, Outcome, Setting, grid
+from sched.tune.tuner import Knobs, PolicySetting, SettingOutcome, grid
 
-Evaluate = Callable[[Setting], Outcome]
+Evaluate = Callable[[PolicySetting], SettingOutcome]
 
 
 def search(
-    default: Setting, knobs: Knobs, evaluate: Evaluate, *, trials: int, seconds: float
-) -> list[Outcome]:
+    default: PolicySetting, knobs: Knobs, evaluate: Evaluate, *, trials: int, seconds: float
+) -> list[SettingOutcome]:
     """Return every outcome, the default's first; at most ``trials``, none begun after ``seconds``."""
     until = time.monotonic() + seconds
     if len(knobs) == 1:
@@ -22,33 +22,33 @@ def search(
     return _by_optuna(default, knobs, evaluate, trials, until)
 
 
-def _hashable(setting: Setting) -> tuple[str, tuple[tuple[str, float], ...]]:
+def _hashable(setting: PolicySetting) -> tuple[str, tuple[tuple[str, float], ...]]:
     return setting.policy, tuple(setting.values.items())
 
 
 def _on_grid(
     settings: Sequence[tuple[str, tuple[tuple[str, float], ...]]], evaluate: Evaluate, until: float
-) -> list[Outcome]:
-    outcomes: list[Outcome] = []
+) -> list[SettingOutcome]:
+    outcomes: list[SettingOutcome] = []
     for policy, values in settings:
         if outcomes and time.monotonic() >= until:
             break
-        outcomes.append(evaluate(Setting(policy, dict(values))))
+        outcomes.append(evaluate(PolicySetting(policy, dict(values))))
     return outcomes
 
 
 def _by_optuna(
-    default: Setting, knobs: Knobs, evaluate: Evaluate, trials: int, until: float
-) -> list[Outcome]:
+    default: PolicySetting, knobs: Knobs, evaluate: Evaluate, trials: int, until: float
+) -> list[SettingOutcome]:
     """Tree-structured Parzen estimation from the default on; the same trials for the same replays."""
     import optuna  # a second to import
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    outcomes: list[Outcome] = []
+    outcomes: list[SettingOutcome] = []
 
     def objective(trial: optuna.Trial) -> float:
         values = {name: trial.suggest_float(name, low, high) for name, (low, high) in knobs.items()}
-        outcomes.append(evaluate(Setting(default.policy, values)))
+        outcomes.append(evaluate(PolicySetting(default.policy, values)))
         return outcomes[-1].tail
 
     study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=0, multivariate=True))

@@ -28,7 +28,7 @@ from launch.checks import checked
 from launch.lab.shifting import Shift, Shifted
 from launch.shipped import placement_registry
 from sched.errors import ConfigError
-from sched.tune.tuner import MOST_STEPS, Setting, grid, knobs_of, neighbours
+from sched.tune.tuner import MOST_STEPS, PolicySetting, grid, knobs_of, neighbours
 
 LIVE = "live tuning"
 BEST = "the best of each phase"
@@ -63,7 +63,7 @@ def run(shift: Shift) -> Shifted:
 
 def _runs(arguments: argparse.Namespace) -> list[tuple[str, Shift]]:
     policy = placement_registry().load(arguments.placement)
-    default, knobs = Setting.of(arguments.placement, policy), knobs_of(policy)
+    default, knobs = PolicySetting.of(arguments.placement, policy), knobs_of(policy)
     if not knobs:
         raise ConfigError(f"--placement {arguments.placement} names no knobs to tune", field="placement")
     settings = [default]

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from launch.shipped import ordering_registry, placement_registry
 from sched.events import PlacementChanged
-from sched.sim.batching import RuntimeConfig
+from sched.sim.batching import SimRuntimeConfig
 from sched.sim.bounds import rate_bound
-from sched.sim.figures import WorkflowRecord
+from sched.sim.figures import WorkflowTimes
 from sched.sim.hardware import parse_cluster
 from sched.sim.simulator import SimOptions, Simulator
 from sched.traces.arrivals import draw
 from sched.traces.trace_format import TraceWorkflow, read_trace
-from sched.tune.autotune import AutotuneOptions, Autotuner, Change, Recent
-from sched.tune.tuner import Replay, Setting, knobs_of, tail
+from sched.tune.autotune import AutotuneOptions, Autotuner, Recent, SettingChange
+from sched.tune.tuner import PolicySetting, TuningReplay, knobs_of, tail
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +60,7 @@ class Shift:
     def _simulator(self) -> Simulator:
         return Simulator(
             parse_cluster(self.cluster),
-            RuntimeConfig(name=self.runtime_config),
+            SimRuntimeConfig(name=self.runtime_config),
             placement_registry().load(self.placement),
             ordering_registry().load(self.ordering),
             SimOptions(),
@@ -72,7 +72,7 @@ class Shifted:
     """The tail stretch of each phase's workflows, and the changes of setting."""
 
     tails: list[float]
-    changes: list[Change]
+    changes: list[SettingChange]
 
 
 class _Live:
@@ -84,17 +84,17 @@ class _Live:
         self._arrivals = [(workflow.arrival, workflow.id) for workflow in reversed(workflows)]
         self._recent = Recent(AutotuneOptions())
         policy = placement_registry().load(shift.placement)
-        self.tuner = Autotuner(Setting.of(shift.placement, policy), knobs_of(policy))
-        self._replay = Replay(
+        self.tuner = Autotuner(PolicySetting.of(shift.placement, policy), knobs_of(policy))
+        self._replay = TuningReplay(
             samples=(),
             gpus=parse_cluster(shift.cluster),
-            config=RuntimeConfig(name=shift.runtime_config),
+            config=SimRuntimeConfig(name=shift.runtime_config),
             ordering=ordering_registry().load(shift.ordering),
             options=SimOptions(),
             load=placement_registry().load,
         )
 
-    def ended(self, record: WorkflowRecord) -> bool:
+    def ended(self, record: WorkflowTimes) -> bool:
         """Note an end, and tune when it is time; never stops the run."""
         now = record.arrival + record.seconds
         while self._arrivals and self._arrivals[-1][0] <= now:

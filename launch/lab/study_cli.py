@@ -17,7 +17,7 @@ from launch.arguments import count
 from launch.checks import checked
 from launch.lab.cells import Cell
 from launch.lab.studies import ablation, lead, queue
-from launch.lab.studies.base import CLUSTERS, Results, Setting
+from launch.lab.studies.base import CLUSTERS, StudyResults, StudySetting
 from launch.lab.sweep import STOPPED, sweep
 from launch.lab.sweep_report import write_json
 from sched.traces.trace_format import read_header
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _study(arguments: argparse.Namespace) -> int:
     study = _STUDIES[arguments.study]
-    setting = Setting(
+    setting = StudySetting(
         tuple(map(str, arguments.traces)),
         tuple(arguments.cluster or CLUSTERS),
         arguments.seeds,
@@ -55,7 +55,7 @@ def _study(arguments: argparse.Namespace) -> int:
     for trace in arguments.traces:
         print(f"{trace}: {read_header(trace).source}")
     console = Console(width=_WIDTH, highlight=False)
-    results = Results(dict(zip(cells, figures, strict=True)), arguments.seeds)
+    results = StudyResults(dict(zip(cells, figures, strict=True)), arguments.seeds)
     for shown in study.tables(setting, results):
         console.print(shown)
     return 0

@@ -24,14 +24,14 @@ from launch.lab.curves import plot
 from launch.lab.search import search
 from launch.shipped import ordering_registry, placement_registry
 from sched.errors import ConfigError
-from sched.sim.batching import RuntimeConfig
+from sched.sim.batching import SimRuntimeConfig
 from sched.sim.bounds import rate_bound
 from sched.sim.figures import WARM_UP
 from sched.sim.hardware import parse_cluster
 from sched.sim.simulator import SimOptions
 from sched.traces.arrivals import draw
 from sched.traces.trace_format import read_trace
-from sched.tune.tuner import Outcome, Replay, Sample, Setting, knobs_of
+from sched.tune.tuner import PolicySetting, Sample, SettingOutcome, TuningReplay, knobs_of
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _tune(arguments: argparse.Namespace) -> int:
     policy = placement_registry().load(arguments.placement)
-    default, knobs = Setting.of(arguments.placement, policy), knobs_of(policy)
+    default, knobs = PolicySetting.of(arguments.placement, policy), knobs_of(policy)
     if not knobs:
         message = f"--placement {arguments.placement} names no knobs to tune: choose hexgen_flow or sluice"
         raise ConfigError(message, field="placement")
@@ -64,14 +64,14 @@ def _tune(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _replay(arguments: argparse.Namespace, seeds: range) -> Replay:
+def _replay(arguments: argparse.Namespace, seeds: range) -> TuningReplay:
     trace, gpus = read_trace(arguments.trace), parse_cluster(arguments.cluster)
     rate = arguments.load * rate_bound(trace, gpus)
     drawn = [draw(trace, arguments.workflows, rate, arguments.arrivals, seed) for seed in seeds]
-    return Replay(
+    return TuningReplay(
         samples=[Sample(workflows, int(len(workflows) * WARM_UP)) for workflows in drawn],
         gpus=gpus,
-        config=RuntimeConfig(name=arguments.runtime_config),
+        config=SimRuntimeConfig(name=arguments.runtime_config),
         ordering=ordering_registry().load(arguments.ordering),
         options=SimOptions(),
         load=placement_registry().load,
@@ -79,7 +79,10 @@ def _replay(arguments: argparse.Namespace, seeds: range) -> Replay:
 
 
 def _show(
-    outcomes: Sequence[Outcome], best: Outcome, checked: tuple[Outcome, Outcome], seconds: float
+    outcomes: Sequence[SettingOutcome],
+    best: SettingOutcome,
+    checked: tuple[SettingOutcome, SettingOutcome],
+    seconds: float,
 ) -> None:
     console = Console(highlight=False, width=110 if not sys.stdout.isatty() else None)
     table = Table(title=f"{len(outcomes)} settings replayed in {seconds:.0f} s, the best ten")
@@ -97,7 +100,7 @@ def _show(
     )
 
 
-def _plain(outcome: Outcome) -> dict[str, object]:
+def _plain(outcome: SettingOutcome) -> dict[str, object]:
     return {"setting": str(outcome.setting), "tail": outcome.tail, "p95": outcome.p95}
 
 

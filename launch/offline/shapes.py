@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from launch.arguments import count
-from launch.server.model_folders import demo_model
+from launch.demo_assets import demo_model
 from sched.errors import ConfigError
 
 _COMMON: Mapping[str, Any] = {

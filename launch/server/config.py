@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, with_config
 
-from sched.limits import Limits
+from sched.limits import CoreLimits
 
 EMBEDDED = "embedded"
 """The model path that stands for the embedded default model."""
@@ -120,9 +120,9 @@ class ServerConfig:
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     runtime: tuple[RuntimeConfig, ...] = ()
 
-    def limits(self) -> Limits:
+    def limits(self) -> CoreLimits:
         """Return the bounds of the core."""
-        return Limits(window_tokens=self.window_tokens, max_waiting_calls=self.max_waiting_calls)
+        return CoreLimits(window_tokens=self.window_tokens, max_waiting_calls=self.max_waiting_calls)
 
 
 @with_config(_STRICT)

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.wire.worker_spec import WorkerSpec
-from launch.server.child import ChildSpec
+from launch.demo_assets import build_demo_database, demo_database, demo_model
 from launch.server.config import EMBEDDED, SHOWN_LEVELS, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
-from launch.server.model_folders import build_demo_database, calibration_folder, demo_database, demo_model
+from launch.server.model_folders import calibration_folder
+from launch.server.starter import ChildSpec
 from launch.server.supervisor import Family
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ServerPlan:
     """What is about to be started.  ``embedded`` is the embedded model's folder where it is served."""
 
     config: ServerConfig
@@ -87,7 +88,7 @@ class Plan:
         return self.embedded if self.embedded and runtime.model_path == EMBEDDED else runtime.model_path
 
 
-def prepare(config: ServerConfig, machine: Machine) -> Plan:
+def prepare(config: ServerConfig, machine: Machine) -> ServerPlan:
     """Find the embedded model and make the demo database where ``config``, a resolved one, asks for them.
 
     Raises:
@@ -97,7 +98,7 @@ def prepare(config: ServerConfig, machine: Machine) -> Plan:
     embedded = demo_model() if serves_embedded else None
     if str(demo_database()) in config.databases.values():
         build_demo_database()
-    return Plan(config, machine, embedded)
+    return ServerPlan(config, machine, embedded)
 
 
 def _module(name: str) -> tuple[str, ...]:

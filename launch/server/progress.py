@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from launch.server.child import Status
+from launch.server.child import ChildStage
 
 
 class Progress:
     """One line per stage on standard output; problems go to standard error."""
 
-    def stage(self, label: str, status: Status) -> None:
+    def stage(self, label: str, status: ChildStage) -> None:
         """Show that the process ``label`` has reached a stage."""
         print(f"{label}: {status.stage} ({status.seconds:.1f} s)", flush=True)
 
@@ -34,11 +34,11 @@ class LiveProgress(Progress):
     """A table of all processes that is rewritten in place until :meth:`close`."""
 
     def __init__(self, console: Console | None = None) -> None:
-        self._stages: dict[str, list[Status]] = {}
+        self._stages: dict[str, list[ChildStage]] = {}
         self._live = Live(console=console or Console())
         self._closed = False
 
-    def stage(self, label: str, status: Status) -> None:
+    def stage(self, label: str, status: ChildStage) -> None:
         """Update the row of ``label``."""
         if self._closed:
             super().stage(label, status)

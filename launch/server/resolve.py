@@ -11,9 +11,10 @@ from typing import Any
 import tomli_w
 
 from engine.wire.tokenizer_identity import tokenizer_hash
+from launch.demo_assets import DEMO_DATABASE, demo_database, demo_model
 from launch.server.config import EMBEDDED, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
-from launch.server.model_folders import DEMO_DATABASE, check_model, demo_database, demo_model
+from launch.server.model_folders import check_model
 from launch.server.sglang_flags import check_engine_args
 from launch.server.slots import cpu_runtimes, gpu_runtimes
 from launch.shipped import (

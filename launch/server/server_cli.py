@@ -11,11 +11,12 @@ from pathlib import Path
 from launch.checks import check_folder, check_port
 from launch.server.config import SHOWN_LEVELS, ServerConfig
 from launch.server.devices import detect
-from launch.server.plan import Plan, prepare
+from launch.server.local_starter import LocalStarter
+from launch.server.plan import ServerPlan, prepare
 from launch.server.progress import choose_progress
 from launch.server.resolve import as_toml, resolve
 from launch.server.sources import read_invocation
-from launch.server.supervisor import Limits, Supervisor
+from launch.server.supervisor import Supervisor, TimeLimits
 from sched.errors import ConfigError
 
 _EMBEDDED_WARNING = (
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return asyncio.run(_supervise(plan))
 
 
-async def _supervise(plan: Plan) -> int:
+async def _supervise(plan: ServerPlan) -> int:
     config = plan.config
     show_logs = config.log_level in SHOWN_LEVELS
     progress = choose_progress(show_logs)
@@ -55,7 +56,8 @@ async def _supervise(plan: Plan) -> int:
         progress.say(_EMBEDDED_WARNING)
     supervisor = Supervisor(
         plan.family_in,
-        Limits(start_seconds=config.start_timeout_seconds, drain_seconds=config.drain_seconds),
+        LocalStarter(),
+        TimeLimits(start_seconds=config.start_timeout_seconds, drain_seconds=config.drain_seconds),
         progress,
         lambda seconds: _ready_sentence(config, seconds),
         show_logs=show_logs,

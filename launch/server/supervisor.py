@@ -1,7 +1,8 @@
 """The supervisor: starts the children together, keeps them alive, ends everything cleanly.
 
-It decides nothing about requests and takes no traffic.  The first SIGTERM or Ctrl-C drains: the
-controller finishes first, then the workers end.  A second one kills everything at once.
+It decides nothing about requests and takes no traffic, and how a process starts is the matter of its starter
+(``starter.py``).  The first SIGTERM or Ctrl-C drains: the controller finishes first, then the workers end.  A
+second one kills everything at once.
 """
 
 from __future__ import annotations
@@ -10,20 +11,19 @@ import asyncio
 import shutil
 import signal
 import tempfile
-import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from launch.server.child import Child, ChildError, ChildSpec
+from launch.server.child import Child, ChildError
 from launch.server.logs import follow, tail
 from launch.server.progress import Progress
-from launch.server.restarts import Deaths, Limits
-
-__all__ = ["Family", "Limits", "Supervisor"]
+from launch.server.restart_backoff import RestartBackoff, RestartLimits
+from launch.server.starter import ChildSpec, Starter
+from sched.clock import Clock, monotonic
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MAX_FOLDER_LENGTH = 64
@@ -38,20 +38,39 @@ class Family:
     workers: Sequence[ChildSpec]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimeLimits:
+    """How long the supervisor waits for its children, seconds.  ``end_seconds`` is what a child gets between
+    SIGTERM and SIGKILL beyond its drain, ``hurry_seconds`` the same after a failure."""
+
+    start_seconds: float
+    drain_seconds: float
+    end_seconds: float = 10.0
+    hurry_seconds: float = 3.0
+
+
 class Supervisor:
-    """Runs one server.  ``family_in`` makes its processes, given the private run folder; ``ready_sentence``
-    says that it is ready, given the seconds that took."""
+    """Runs one server.  ``family_in`` makes its processes, given the private run folder, and ``starter``
+    starts them; ``ready_sentence`` says that the server is ready, given the seconds that took."""
 
     def __init__(
         self,
         family_in: Callable[[Path], Family],
-        limits: Limits,
+        starter: Starter,
+        limits: TimeLimits,
         progress: Progress,
         ready_sentence: Callable[[float], str],
+        restart_limits: RestartLimits | None = None,
         show_logs: bool = False,
+        clock: Clock = monotonic,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         self._family_in = family_in
+        self._starter = starter
         self._limits = limits
+        self._restart_limits = restart_limits or RestartLimits()
+        self._clock = clock
+        self._sleep = sleep
         self._progress = progress
         self._ready_sentence = ready_sentence
         self._show_logs = show_logs
@@ -91,10 +110,10 @@ class Supervisor:
         self._stop.set()
 
     async def _run_in(self, folder: Path, family: Family) -> int:
-        started = time.monotonic()
+        started = self._clock()
         if not await _done_before(self._stop, self._start_all(folder, family)):
             return 128 + self._signal
-        self._progress.say(self._ready_sentence(time.monotonic() - started))
+        self._progress.say(self._ready_sentence(self._clock() - started))
         if (reason := await self._serve(folder, family)) is not None:
             self._progress.problem(reason)
             return 1
@@ -110,7 +129,7 @@ class Supervisor:
         await asyncio.gather(*(child.until_ready(self._limits.start_seconds) for child in started))
 
     async def _start(self, spec: ChildSpec, folder: Path, awaited: str = "ready") -> Child:
-        child = await Child.start(spec, folder, self._progress.stage, awaited)
+        child = await Child.start(self._starter, spec, folder, self._progress.stage, awaited)
         if self._show_logs and spec.label not in self._children:
             write = partial(self._log_line, spec.label)
             self._followers.append(asyncio.create_task(follow(child.log, write)))
@@ -139,37 +158,41 @@ class Supervisor:
 
     async def _keep_worker(self, spec: ChildSpec, folder: Path, family: Family) -> None:
         """Restart a worker whenever it ends; return when it ends too often."""
-        deaths = Deaths(self._limits, self._limits.backoff_seconds)
+        limits = self._restart_limits
+        backoff = RestartBackoff(limits, limits.worker_backoff_seconds, self._clock)
         while True:
             child = self._children[spec.label]
             await child.wait()
             # Sooner than the controller would miss its heartbeats.
             self._children[family.controller.label].tell({"died": child.pid})
-            if not await self._restart(spec, folder, deaths):
+            if not await self._restart(spec, folder, backoff):
                 return
 
     async def _keep_controller(self, spec: ChildSpec, folder: Path) -> None:
         """Restart the controller whenever it ends, the workers going on; return when it ends too often."""
-        deaths = Deaths(self._limits, self._limits.controller_backoff_seconds)
+        limits = self._restart_limits
+        backoff = RestartBackoff(limits, limits.controller_backoff_seconds, self._clock)
         while True:
             await self._children[spec.label].wait()
             # Not until it is ready: a runtime may be missing just then.
-            if not await self._restart(spec, folder, deaths, awaited="listening"):
+            if not await self._restart(spec, folder, backoff, awaited="listening"):
                 return
 
-    async def _restart(self, spec: ChildSpec, folder: Path, deaths: Deaths, awaited: str = "ready") -> bool:
+    async def _restart(
+        self, spec: ChildSpec, folder: Path, backoff: RestartBackoff, awaited: str = "ready"
+    ) -> bool:
         """Start a dead child again unless it died too often; return whether it was tried."""
         child = self._children[spec.label]
         child.kill()  # what it may have left running
-        delay = deaths.another()
+        delay = backoff.died()
         what_next = (
-            f"given up after {deaths.count} deaths" if delay is None else f"started again in {delay:g} s"
+            f"given up after {backoff.count} deaths" if delay is None else f"started again in {delay:g} s"
         )
         problem = f"{spec.label} died ({child.ending}) and is {what_next}"
         self._progress.problem("\n".join([problem, *tail(child.log)]))
         if delay is None:
             return False
-        await asyncio.sleep(delay)
+        await self._sleep(delay)
         try:
             await (await self._start(spec, folder, awaited)).until_ready(self._limits.start_seconds)
         except (ChildError, OSError) as failure:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sched.policy import Admission, RuntimeView, WorkflowView
+from sched.policy import Admission
+from sched.views import RuntimeView, WorkflowView
 
 
 class Always:

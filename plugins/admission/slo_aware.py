@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sched.policy import Admission, RuntimeView, WorkflowView
+from sched.policy import Admission
 from sched.predict.speed import stretched
+from sched.views import RuntimeView, WorkflowView
 
 _RETRY_SECONDS = (1.0, 60.0)
 

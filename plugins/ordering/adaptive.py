@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sched.policy import PlacedCallView
+from sched.views import PlacedCallView
 
 
 @dataclass(frozen=True, kw_only=True)

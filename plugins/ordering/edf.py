@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sched.policy import Change, PlacedCallView
+from sched.policy import RekeyReason
+from sched.views import PlacedCallView
 
 
 class Edf:
@@ -16,7 +17,7 @@ class Edf:
     """
 
     name = "edf"
-    follows = frozenset({Change.DEADLINE})
+    follows = frozenset({RekeyReason.DEADLINE})
 
     def key(self, call: PlacedCallView, now: float) -> float:
         """Return the workflow's deadline."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sched.policy import Change, PlacedCallView
+from sched.policy import RekeyReason
+from sched.views import PlacedCallView
 
 
 class Llf:
@@ -19,7 +20,7 @@ class Llf:
     """
 
     name = "llf"
-    follows = frozenset({Change.DEADLINE})
+    follows = frozenset({RekeyReason.DEADLINE})
 
     def key(self, call: PlacedCallView, now: float) -> float:
         """Return the latest start that meets the deadline."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sched.policy import PlacedCallView
+from sched.views import PlacedCallView
 
 
 class OldestWorkflow:

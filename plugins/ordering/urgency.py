@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from sched.policy import Change, PlacedCallView
+from sched.policy import RekeyReason
+from sched.views import PlacedCallView
 
 
 class Urgency:
@@ -21,7 +22,7 @@ class Urgency:
     """
 
     name = "urgency"
-    follows = frozenset({Change.DEADLINE})
+    follows = frozenset({RekeyReason.DEADLINE})
 
     def key(self, call: PlacedCallView, now: float) -> float:
         """Return the latest start that keeps the stage within its budget."""

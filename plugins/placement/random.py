@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sched.policy import CallView, Placement, RuntimeView
+from sched.policy import Placement
+from sched.views import CallView, RuntimeView
 
 
 @dataclass(frozen=True, kw_only=True)

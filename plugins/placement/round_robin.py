@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sched.policy import CallView, Placement, RuntimeView
+from sched.policy import Placement
+from sched.views import CallView, RuntimeView
 
 
 class RoundRobin:

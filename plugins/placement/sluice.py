@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sched.policy import CallView, Placement, RuntimeView
+from sched.policy import Placement
 from sched.predict.speed import stretched
+from sched.views import CallView, RuntimeView
 
 _MOST_LATE = 3.0
 """Beyond this multiple of its target, a workflow grows no more urgent."""

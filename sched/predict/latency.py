@@ -15,9 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
 from sched.predict.correction import blend, corrections
-from sched.predict.speed import Chunks as Chunks
-from sched.predict.speed import Pass
-from sched.predict.speed import Speed as Speed
+from sched.predict.speed import Chunks, Pass, Speed
 
 _WEIGHT = 0.15
 """Weight of a new observation in the decayed mean."""

@@ -10,7 +10,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from sched.cache.prefill import Ahead
 from sched.events import CallFinished
-from sched.load import Load
+from sched.load import PlacedLoad
 from sched.predict.accuracy import Errors
 from sched.predict.latency import LatencyModel
 from sched.request import Call
@@ -73,7 +73,7 @@ class Outlook:
     predictions at the time of sending with what came, as the core saw it.
     """
 
-    def __init__(self, latency: LatencyModel, load: Load) -> None:
+    def __init__(self, latency: LatencyModel, load: PlacedLoad) -> None:
         self.service = Errors()
         self.cached = Errors()
         self.output = Errors()

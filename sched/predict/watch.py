@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from sched.events import CallFinished
-from sched.load import Load
+from sched.load import PlacedLoad
 from sched.predict.latency import LatencyModel
 
 STALL_SECONDS = 30.0
@@ -39,7 +39,7 @@ class Stalls:
 class Watch:
     """What was the case when each call was sent and when its first token came."""
 
-    def __init__(self, latency: LatencyModel, load: Load) -> None:
+    def __init__(self, latency: LatencyModel, load: PlacedLoad) -> None:
         self.stalls = Stalls()
         self._latency = latency
         self._load = load

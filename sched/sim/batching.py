@@ -35,7 +35,7 @@ _CONFIG = re.compile(r"(default|prefill|mixed|ridge)(\d+(?:\.\d+)?)?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeConfig:
+class SimRuntimeConfig:
     """How the runtimes of a cluster are configured.
 
     ``name``: ``default`` (SGLang's: decoding stops during a prefill, chunks as its default per GPU),

@@ -8,9 +8,9 @@ from functools import partial
 
 from sched import events as ev
 from sched.errors import Failure
-from sched.predict.latency import Chunks
+from sched.predict.speed import Chunks
 from sched.sim.agenda import Agenda, Turn
-from sched.sim.batching import RuntimeConfig
+from sched.sim.batching import SimRuntimeConfig
 from sched.sim.engine_model import EngineModel
 from sched.sim.figures import RuntimeRecord
 from sched.sim.hardware import Gpu
@@ -35,7 +35,7 @@ class SimCluster:
     """Runtimes that take requests and report to ``feed``."""
 
     def __init__(
-        self, gpus: Sequence[Gpu], config: RuntimeConfig, agenda: Agenda, feed: Callable[[ev.Event], None]
+        self, gpus: Sequence[Gpu], config: SimRuntimeConfig, agenda: Agenda, feed: Callable[[ev.Event], None]
     ) -> None:
         self._agenda = agenda
         self._feed = feed
@@ -100,7 +100,7 @@ class SimCluster:
         if engine.end is not None:
             progress = engine.complete(now)
             for request in progress.first:
-                self._feed(ev.FirstToken(request.call_id, request.attempt, request.cached_tokens))
+                self._feed(ev.FirstTokenReported(request.call_id, request.attempt, request.cached_tokens))
             for request in progress.finished:
                 self._feed(_finished(request, now))
             if now >= slot.reported + _REPORT_SECONDS:

@@ -14,7 +14,7 @@ from sched.sim.radix_cache import KvMemory
 from sched.sim.running_batch import PrefillBudget, RunningBatch, SimRequest, TokenRatio
 
 
-class Progress(NamedTuple):
+class IterationResult(NamedTuple):
     """What an iteration brought: requests with their first token, and ended ones."""
 
     first: list[SimRequest]
@@ -80,7 +80,7 @@ class EngineModel:
             self._aborted.append(request)
             self._interrupt(now)
 
-    def complete(self, now: float) -> Progress:
+    def complete(self, now: float) -> IterationResult:
         """Account for the work that ends at ``now``."""
         assert self._work is not None
         work, self._work = self._work, None
@@ -89,7 +89,7 @@ class EngineModel:
         self.memory.decoded(work.steps * calls)
         context = (self.running.kv_tokens + work.steps * calls) if calls else 0
         self.passes.note(work.batch, calls, context, work.steps, now - work.began - work.host)
-        progress = Progress([], self.running.decode(work.steps))
+        progress = IterationResult([], self.running.decode(work.steps))
         for request, tokens in work.batch:
             self._prefilled(request, tokens, now, progress)
         for request in progress.finished:
@@ -224,7 +224,7 @@ class EngineModel:
             work.steps = work.run.steps_by(now - work.began, work.steps)
             work.end = work.began + work.run.seconds(work.steps)
 
-    def _prefilled(self, request: SimRequest, tokens: int, now: float, progress: Progress) -> None:
+    def _prefilled(self, request: SimRequest, tokens: int, now: float, progress: IterationResult) -> None:
         self.memory.computed(request, tokens)
         if request.missing_tokens:
             return

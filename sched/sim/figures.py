@@ -30,7 +30,7 @@ class CallRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkflowRecord:
+class WorkflowTimes:
     """A workflow that ended; ``base_seconds`` is its expected time alone (``sched/sim/bounds.py``)."""
 
     id: str
@@ -59,7 +59,7 @@ class RuntimeRecord:
 class Recording:
     """A run: workflows by arrival."""
 
-    workflows: list[WorkflowRecord]
+    workflows: list[WorkflowTimes]
     runtimes: list[RuntimeRecord]
 
 

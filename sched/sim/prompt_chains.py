@@ -17,7 +17,7 @@ _INDEX_BITS = 20
 _SIZE_BITS = 8
 
 
-class Prompt(NamedTuple):
+class PromptChain(NamedTuple):
     """A prompt.  ``blocks`` is what the dispatcher's prefix index reads (full blocks of 32 tokens),
     ``pieces`` what a simulated radix cache holds (:func:`piece_tokens` tells their lengths)."""
 
@@ -40,7 +40,7 @@ class PromptChains:
     def __init__(self) -> None:
         self._nodes: dict[tuple[int, object], int] = {}
 
-    def prompt(self, workflow: TraceWorkflow, call: TraceCall) -> Prompt:
+    def prompt(self, workflow: TraceWorkflow, call: TraceCall) -> PromptChain:
         """Return the chains of a call's prompt."""
         blocks: list[int] = []
         pieces: list[int] = []
@@ -52,7 +52,7 @@ class PromptChains:
             blocks.extend(range(base + first, base + tokens // BLOCK_TOKENS))
             pieces.extend(_pieces(base, segment.tokens))
             before = self._node(inside, segment.tokens)
-        return Prompt(tuple(blocks), tuple(pieces))
+        return PromptChain(tuple(blocks), tuple(pieces))
 
     def _node(self, parent: int, label: object) -> int:
         return self._nodes.setdefault((parent, label), len(self._nodes) + 1)

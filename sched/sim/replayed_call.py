@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sched.events import Dispatch, Rekey
+from sched.decisions import Dispatch, RekeyCall
 from sched.order import queue_position
 from sched.sim.figures import CallRecord
-from sched.sim.prompt_chains import Prompt
+from sched.sim.prompt_chains import PromptChain
 from sched.sim.running_batch import SimRequest
 from sched.traces.trace_format import TraceCall
 
@@ -17,7 +17,7 @@ class SimCall:
     """A call that became ready at ``ready_at`` seconds."""
 
     call: TraceCall
-    prompt: Prompt
+    prompt: PromptChain
     ready_at: float
     sent: Dispatch | None = None
     request: SimRequest | None = None
@@ -37,7 +37,7 @@ class SimCall:
         )
         return self.request
 
-    def rekey(self, decision: Rekey) -> None:
+    def rekey(self, decision: RekeyCall) -> None:
         """Give the request, which was sent and has not started, another place in its queue."""
         assert self.sent is not None
         assert self.request is not None

@@ -9,19 +9,21 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from sched import events as ev
-from sched.dispatcher import Dispatcher, Limits
+from sched.decisions import AbortCall, CallSettled, Dispatch, RekeyCall, WorkflowSettled
+from sched.dispatcher import Dispatcher
 from sched.errors import Failure
+from sched.limits import CoreLimits
 from sched.policy import OrderingPolicy, PlacementPolicy
 from sched.request import CallSpec, State, WorkflowSpec
 from sched.sim.agenda import Agenda, Turn
-from sched.sim.batching import RuntimeConfig
+from sched.sim.batching import SimRuntimeConfig
 from sched.sim.bounds import base_seconds, stage_seconds
 from sched.sim.cluster import SimCluster
-from sched.sim.figures import CallRecord, Recording, WorkflowRecord
+from sched.sim.figures import CallRecord, Recording, WorkflowTimes
 from sched.sim.hardware import Gpu
 from sched.sim.prompt_chains import PromptChains
 from sched.sim.replayed_call import SimCall
-from sched.traces.replay import Replay
+from sched.traces.replay import WorkflowReplay
 from sched.traces.trace_format import TraceCall, TraceWorkflow
 
 _NEVER_SECONDS = 1e9
@@ -33,7 +35,7 @@ class SimOptions:
     """How to run a trace.
 
     ``slo_scale``: deadlines are that many times a workflow's expected seconds (unless the trace has one).
-    ``window_tokens``: of ``sched.dispatcher.Limits``; 0 is two chunks, so that no runtime idles.
+    ``window_tokens``: of ``sched.limits.CoreLimits``; 0 is two chunks, so that no runtime idles.
     ``early_ending``: decided joins cancel the rest.  ``tick_seconds``: between ticks, 0 for none.
     ``calibrated``: the dispatcher is told each runtime's speed at the start.
     """
@@ -46,10 +48,10 @@ class SimOptions:
 
 
 @dataclass(slots=True, eq=False)
-class _Flight:
+class _SimulatedWorkflow:
     """A workflow in flight; ``open_calls`` maps the trace's call ids to the dispatcher's."""
 
-    replay: Replay
+    replay: WorkflowReplay
     arrival: float
     base_seconds: float
     open_calls: dict[int, int] = field(default_factory=dict)
@@ -63,7 +65,7 @@ class Simulator:
     def __init__(
         self,
         gpus: Sequence[Gpu],
-        config: RuntimeConfig,
+        config: SimRuntimeConfig,
         placement: PlacementPolicy,
         ordering: OrderingPolicy,
         options: SimOptions | None = None,
@@ -73,7 +75,7 @@ class Simulator:
         self._agenda = Agenda()
         self._cluster = SimCluster(gpus, config, self._agenda, self.feed)
         window = max(_MIN_WINDOW_TOKENS, 2 * self._cluster.longest_chunk)
-        limits = Limits(
+        limits = CoreLimits(
             window_tokens=self._options.window_tokens or window,
             max_waiting_calls=1_000_000,
             workflow_ttl_seconds=_NEVER_SECONDS,
@@ -82,19 +84,19 @@ class Simulator:
         self._events: deque[ev.Event] = deque()
         self._call_ids = itertools.count(1)
         self._chains = PromptChains()
-        self._calls: dict[int, tuple[_Flight, SimCall]] = {}
-        self._flights: dict[str, _Flight] = {}
-        self._ended: list[WorkflowRecord] = []
+        self._calls: dict[int, tuple[_SimulatedWorkflow, SimCall]] = {}
+        self._flights: dict[str, _SimulatedWorkflow] = {}
+        self._ended: list[WorkflowTimes] = []
         self._handlers: dict[type, Callable[..., None]] = {
-            ev.Dispatch: self._dispatch,
-            ev.Rekey: lambda d: self._calls[d.call_id][1].rekey(d),
-            ev.Abort: lambda d: self._cluster.abort(d.runtime, d.call_id, d.attempt),
-            ev.CallSettled: self._settled,
-            ev.WorkflowSettled: self._workflow_settled,
+            Dispatch: self._dispatch,
+            RekeyCall: lambda d: self._calls[d.call_id][1].rekey(d),
+            AbortCall: lambda d: self._cluster.abort(d.runtime, d.call_id, d.attempt),
+            CallSettled: self._settled,
+            WorkflowSettled: self._workflow_settled,
         }
 
     def run(
-        self, workflows: Sequence[TraceWorkflow], stop: Callable[[WorkflowRecord], bool] | None = None
+        self, workflows: Sequence[TraceWorkflow], stop: Callable[[WorkflowTimes], bool] | None = None
     ) -> Recording:
         """Run ``workflows`` (unique ids) to their ends; return what happened, workflows by arrival.
 
@@ -133,8 +135,8 @@ class Simulator:
     # --- workflows ------------------------------------------------------------------------------
 
     def _arrive(self, workflow: TraceWorkflow, base: float) -> None:
-        replay = Replay(workflow, early_ending=self._options.early_ending)
-        flight = self._flights[workflow.id] = _Flight(replay, self._agenda.now, base)
+        replay = WorkflowReplay(workflow, early_ending=self._options.early_ending)
+        flight = self._flights[workflow.id] = _SimulatedWorkflow(replay, self._agenda.now, base)
         spec = WorkflowSpec(
             workflow_id=workflow.id,
             slo_seconds=workflow.slo_seconds or self._options.slo_scale * base,
@@ -145,7 +147,7 @@ class Simulator:
         self.feed(ev.WorkflowArrived(spec))
         self._start(flight, replay.first())
 
-    def _start(self, flight: _Flight, calls: Sequence[TraceCall]) -> None:
+    def _start(self, flight: _SimulatedWorkflow, calls: Sequence[TraceCall]) -> None:
         workflow = flight.replay.workflow
         for call in calls:
             call_id = next(self._call_ids)
@@ -167,7 +169,7 @@ class Simulator:
             )
             self.feed(ev.CallArrived(spec))
 
-    def _end_call(self, flight: _Flight, call: TraceCall) -> None:
+    def _end_call(self, flight: _SimulatedWorkflow, call: TraceCall) -> None:
         """A call and its SQL are over."""
         if flight.over:
             return  # another call failed meanwhile
@@ -181,12 +183,12 @@ class Simulator:
         if flight.replay.done:
             self._end(flight, None)
 
-    def _end(self, flight: _Flight, failure: Failure | None) -> None:
+    def _end(self, flight: _SimulatedWorkflow, failure: Failure | None) -> None:
         if not flight.over:
             flight.over = True
             self.feed(ev.WorkflowEnded(flight.replay.workflow.id, failure))
 
-    def _settled(self, decision: ev.CallSettled) -> None:
+    def _settled(self, decision: CallSettled) -> None:
         flight, sim_call = self._calls.pop(decision.call_id)
         call = sim_call.call
         del flight.open_calls[call.id]
@@ -200,14 +202,14 @@ class Simulator:
         elif decision.state is not State.CANCELLED:
             self._end(flight, decision.failure)
 
-    def _dispatch(self, decision: ev.Dispatch) -> None:
+    def _dispatch(self, decision: Dispatch) -> None:
         _, sim_call = self._calls[decision.call_id]
         self._cluster.submit(decision.runtime, sim_call.send(decision, self._agenda.now))
 
-    def _workflow_settled(self, decision: ev.WorkflowSettled) -> None:
+    def _workflow_settled(self, decision: WorkflowSettled) -> None:
         flight = self._flights.pop(decision.workflow_id)
         self._ended.append(
-            WorkflowRecord(
+            WorkflowTimes(
                 id=decision.workflow_id,
                 arrival=flight.arrival,
                 seconds=decision.seconds,

@@ -57,7 +57,7 @@ class _Request(BaseModel):
     Text2SQLRequest: list[_Step] = Field(min_length=1)
 
 
-class _Call(NamedTuple):
+class _HexgenCall(NamedTuple):
     template: str
     prompt: int
     output: int
@@ -108,8 +108,8 @@ def _read(path: Path) -> list[_Request]:
         raise ConfigError(message, field=where or None) from error
 
 
-def _stages(request: _Request, where: str) -> list[_Call]:
-    calls: list[_Call] = []
+def _stages(request: _Request, where: str) -> list[_HexgenCall]:
+    calls: list[_HexgenCall] = []
     agents = 0
     for place, step in enumerate(request.Text2SQLRequest):
         stage = _STAGES.get(step.step)
@@ -119,11 +119,11 @@ def _stages(request: _Request, where: str) -> list[_Call]:
         template = stage
         if stage == "generate_candidate":
             template, agents = f"{stage}/{agents % 2}", agents + 1
-        calls.append(_Call(template, step.input_length, step.output_length))
+        calls.append(_HexgenCall(template, step.input_length, step.output_length))
     return calls
 
 
-def _databases(requests: Sequence[Sequence[_Call]], name: str) -> list[str]:
+def _databases(requests: Sequence[Sequence[_HexgenCall]], name: str) -> list[str]:
     """Cluster the requests by what their candidates' prompts hold beside the template."""
     rests = [
         max((c.prompt - TEMPLATES[c.template] for c in calls if c.stage == "generate_candidate"), default=0)
@@ -139,7 +139,7 @@ def _databases(requests: Sequence[Sequence[_Call]], name: str) -> list[str]:
 
 
 def _schema_tokens(
-    requests: Sequence[Sequence[_Call]], databases: Sequence[str]
+    requests: Sequence[Sequence[_HexgenCall]], databases: Sequence[str]
 ) -> dict[tuple[str, str], int]:
     """Return the schema's tokens per (database, template): half of what the template leaves."""
     rests: dict[tuple[str, str], list[int]] = defaultdict(list)
@@ -150,7 +150,7 @@ def _schema_tokens(
     return {key: int(median(values) / 2) for key, values in rests.items()}
 
 
-def _limits(requests: Sequence[Sequence[_Call]]) -> dict[str, int]:
+def _limits(requests: Sequence[Sequence[_HexgenCall]]) -> dict[str, int]:
     """Return ``max_new_tokens`` per stage: the power of two that holds the longest output."""
     longest: dict[str, int] = defaultdict(lambda: 64)
     for calls in requests:
@@ -160,7 +160,7 @@ def _limits(requests: Sequence[Sequence[_Call]]) -> dict[str, int]:
 
 
 def _chain(
-    calls: Sequence[_Call], database: str, schemas: dict[tuple[str, str], int], limits: dict[str, int]
+    calls: Sequence[_HexgenCall], database: str, schemas: dict[tuple[str, str], int], limits: dict[str, int]
 ) -> tuple[TraceCall, ...]:
     """Return the calls with their dependencies: siblings of a parallel stage start and end together."""
     result: list[TraceCall] = []
@@ -190,7 +190,9 @@ def _chain(
     return tuple(result)
 
 
-def _segments(call: _Call, database: str, schemas: dict[tuple[str, str], int]) -> tuple[TraceSegment, ...]:
+def _segments(
+    call: _HexgenCall, database: str, schemas: dict[tuple[str, str], int]
+) -> tuple[TraceSegment, ...]:
     """Split a prompt by what it is assumed to share."""
     template = min(TEMPLATES[call.template], call.prompt)
     parts = [TraceSegment(SegmentKind.TEMPLATE, call.template, template)]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from sched.traces.trace_format import TraceCall, TraceWorkflow
 
 
-class Replay:
+class WorkflowReplay:
     """Follows the dependencies of one workflow.
 
     With ``early_ending``, a join of which enough branches have ended needs no others: those calls are

@@ -76,7 +76,7 @@ _TESTED_SHARE = 0.93
 
 
 @dataclass(frozen=True, slots=True)
-class _Database:
+class _SyntheticDatabase:
     name: str
     schema_tokens: int
     revised: float
@@ -85,7 +85,7 @@ class _Database:
 class _Writer:
     """Appends the calls of one workflow."""
 
-    def __init__(self, database: _Database, rng: random.Random, sql_seconds: float) -> None:
+    def __init__(self, database: _SyntheticDatabase, rng: random.Random, sql_seconds: float) -> None:
         self.calls: list[TraceCall] = []
         self.decided: dict[str, int] = {}
         self._database = database
@@ -171,15 +171,15 @@ def generate(shape: Shape) -> list[TraceWorkflow]:
     return workflows
 
 
-def _database(name: str, shape: Shape, rng: random.Random) -> _Database:
+def _database(name: str, shape: Shape, rng: random.Random) -> _SyntheticDatabase:
     """Schemas are log-normal around 1,400 tokens; hard databases need more corrections."""
     schema = min(12_000, max(200, round(rng.lognormvariate(7.25, 0.7))))
     # A beta distribution with the wanted mean; its ends are their own limits.
     revised = rng.betavariate(3 * shape.revised, 3 * (1 - shape.revised)) if 0 < shape.revised < 1 else None
-    return _Database(name, schema, shape.revised if revised is None else revised)
+    return _SyntheticDatabase(name, schema, shape.revised if revised is None else revised)
 
 
-def _write(database: _Database, shape: Shape, rng: random.Random) -> _Writer:
+def _write(database: _SyntheticDatabase, shape: Shape, rng: random.Random) -> _Writer:
     writer = _Writer(database, rng, shape.sql_seconds)
     writer.step("information_retrieval")
     if rng.random() < _KEYWORDS_SHARE:

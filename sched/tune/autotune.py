@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sched.traces.trace_format import TraceWorkflow
-from sched.tune.tuner import Knobs, Outcome, Sample, Setting, Verdict, improve
+from sched.tune.tuner import Knobs, PolicySetting, Sample, SettingOutcome, TuningVerdict, improve
 
 _KEPT_CHANGES = 50
 _RING = 4
@@ -37,7 +37,7 @@ class AutotuneOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class SettingChange:
     """A setting that took another's place at ``at`` seconds; ``gain``: by which the tail should shrink."""
 
     at: float
@@ -127,37 +127,39 @@ class Autotuner:
     (``sched/tune/tuner.py``). So every change can be taken back.
     """
 
-    def __init__(self, first: Setting, knobs: Knobs) -> None:
+    def __init__(self, first: PolicySetting, knobs: Knobs) -> None:
         self.present = first
         self.rounds = 0
-        self.changes: deque[Change] = deque(maxlen=_KEPT_CHANGES)
+        self.changes: deque[SettingChange] = deque(maxlen=_KEPT_CHANGES)
         self._knobs = knobs
         self._first = self._before = first
 
     def search(
-        self, evaluate: Callable[[Setting], Outcome], confirm: Callable[[Setting], Outcome] | None = None
-    ) -> Verdict:
+        self,
+        evaluate: Callable[[PolicySetting], SettingOutcome],
+        confirm: Callable[[PolicySetting], SettingOutcome] | None = None,
+    ) -> TuningVerdict:
         """Return what a round finds; changes nothing, so it may run in another process."""
         return improve(self.present, self._knobs, evaluate, self.returns, confirm)
 
     @property
-    def returns(self) -> Sequence[Setting]:
+    def returns(self) -> Sequence[PolicySetting]:
         """The settings that may be gone back to."""
         return list({str(s): s for s in (self._before, self._first)}.values())
 
-    def judge(self, verdict: Verdict, now: float) -> Change | None:
+    def judge(self, verdict: TuningVerdict, now: float) -> SettingChange | None:
         """Take a round's verdict over; return the change, if it asks for one."""
         self.rounds += 1
         if verdict.present.setting != self.present or verdict.chosen == self.present:
             return None
         return self._change(verdict.chosen, verdict.gain, now, f"{verdict.evaluated} settings replayed")
 
-    def revert(self, now: float, reason: str) -> Change | None:
+    def revert(self, now: float, reason: str) -> SettingChange | None:
         """Go back to the setting before the latest change; ``None`` if there was none."""
         return None if self._before == self.present else self._change(self._before, 0.0, now, reason)
 
-    def _change(self, setting: Setting, gain: float, now: float, reason: str) -> Change:
+    def _change(self, setting: PolicySetting, gain: float, now: float, reason: str) -> SettingChange:
         self._before, self.present = self.present, setting
-        change = Change(at=now, before=str(self._before), after=str(setting), gain=gain, reason=reason)
+        change = SettingChange(at=now, before=str(self._before), after=str(setting), gain=gain, reason=reason)
         self.changes.append(change)
         return change

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from sched.policy import OrderingPolicy, PlacementPolicy
-from sched.sim.batching import RuntimeConfig
-from sched.sim.figures import Recording, WorkflowRecord, percentile
+from sched.sim.batching import SimRuntimeConfig
+from sched.sim.figures import Recording, WorkflowTimes, percentile
 from sched.sim.hardware import Gpu
 from sched.sim.simulator import SimOptions, Simulator
 from sched.traces.trace_format import TraceWorkflow
@@ -34,7 +34,7 @@ Loader = Callable[[str], PlacementPolicy]
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class PolicySetting:
     """A policy by its registered name, with the values of its knobs."""
 
     policy: str
@@ -44,12 +44,12 @@ class Setting:
         pairs = "&".join(f"{name}={value:.6g}" for name, value in self.values.items())
         return f"{self.policy}?{pairs}" if pairs else self.policy
 
-    def with_value(self, name: str, value: float) -> Setting:
+    def with_value(self, name: str, value: float) -> PolicySetting:
         """Return the setting with another value of one knob."""
-        return Setting(self.policy, {**self.values, name: value})
+        return PolicySetting(self.policy, {**self.values, name: value})
 
     @classmethod
-    def of(cls, name: str, policy: PlacementPolicy) -> Setting:
+    def of(cls, name: str, policy: PlacementPolicy) -> PolicySetting:
         """Return the setting of ``policy``, which was loaded by ``name``; without knobs it has no values."""
         return cls(name.partition("?")[0], {knob: getattr(policy, knob) for knob in knobs_of(policy)})
 
@@ -66,7 +66,7 @@ def grid(knob: tuple[float, float], steps: int = GRID_STEPS) -> list[float]:
     return [low + (high - low) * i / steps for i in range(steps + 1)]
 
 
-def tail(workflows: Sequence[WorkflowRecord]) -> float:
+def tail(workflows: Sequence[WorkflowTimes]) -> float:
     """Return the mean stretch of the slowest fifth: smoother than a percentile, so fewer workflows do."""
     stretches = sorted(min(_FAILED_STRETCH, w.stretch) for w in workflows)
     slowest = stretches[-max(1, math.ceil(_TAIL * len(stretches))) :]
@@ -81,66 +81,66 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Replay:
+class TuningReplay:
     """What a setting is judged by: samples of workflows, each replayed on simulated runtimes of its own."""
 
     samples: Sequence[Sample]
     gpus: Sequence[Gpu]
-    config: RuntimeConfig
+    config: SimRuntimeConfig
     ordering: OrderingPolicy
     options: SimOptions
     load: Loader
 
-    def parts(self) -> tuple[Replay, Replay]:
+    def parts(self) -> tuple[TuningReplay, TuningReplay]:
         """Return the replay of the first sample, and that of the others."""
         return replace(self, samples=self.samples[:1]), replace(self, samples=self.samples[1:])
 
-    def __call__(self, setting: Setting) -> Outcome:
+    def __call__(self, setting: PolicySetting) -> SettingOutcome:
         """Return what ``setting`` brings, over all samples."""
-        counted: list[WorkflowRecord] = []
+        counted: list[WorkflowTimes] = []
         for sample in self.samples:
             counted += self._run(setting, sample.workflows).workflows[sample.warm_up :]
         seconds = [math.inf if w.failed else w.seconds for w in counted]
-        return Outcome(setting, tail(counted), percentile(seconds, 0.95))
+        return SettingOutcome(setting, tail(counted), percentile(seconds, 0.95))
 
-    def _run(self, setting: Setting, sample: Sequence[TraceWorkflow]) -> Recording:
+    def _run(self, setting: PolicySetting, sample: Sequence[TraceWorkflow]) -> Recording:
         simulator = Simulator(self.gpus, self.config, self.load(str(setting)), self.ordering, self.options)
         return simulator.run(sample)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class SettingOutcome:
     """A setting with the tail stretch (what is minimised) and the P95 in seconds of its replays."""
 
-    setting: Setting
+    setting: PolicySetting
     tail: float
     p95: float
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class TuningVerdict:
     """What one round of tuning found.  ``chosen`` is the present setting unless ``gain`` is clear.
 
     ``gain``: the share by which the best one's tail is shorter.  ``evaluated``: settings tried.
     """
 
-    present: Outcome
-    best: Outcome
+    present: SettingOutcome
+    best: SettingOutcome
     gain: float
     evaluated: int
 
     @property
-    def chosen(self) -> Setting:
+    def chosen(self) -> PolicySetting:
         """The setting to use from now on."""
         return self.best.setting if self.gain >= LEAST_GAIN else self.present.setting
 
 
 def neighbours(
-    present: Setting,
+    present: PolicySetting,
     knobs: Knobs,
-    others: Sequence[Setting] = (),
+    others: Sequence[PolicySetting] = (),
     steps: Sequence[int] = (-MOST_STEPS, -1, 1, MOST_STEPS),
-) -> list[Setting]:
+) -> list[PolicySetting]:
     """Return settings that differ in one knob by one of ``steps`` (in grid steps), and ``others``."""
     found = [setting for setting in others if setting != present]
     for name, (low, high) in knobs.items():
@@ -154,12 +154,12 @@ def neighbours(
 
 
 def improve(
-    present: Setting,
+    present: PolicySetting,
     knobs: Knobs,
-    evaluate: Callable[[Setting], Outcome],
-    others: Sequence[Setting] = (),
-    confirm: Callable[[Setting], Outcome] | None = None,
-) -> Verdict:
+    evaluate: Callable[[PolicySetting], SettingOutcome],
+    others: Sequence[PolicySetting] = (),
+    confirm: Callable[[PolicySetting], SettingOutcome] | None = None,
+) -> TuningVerdict:
     """Return the best of ``present`` and its neighbours: one knob, a few steps at a time.
 
     ``others`` may be gone (back) to, however far they are.  The best of many is partly lucky: what gains
@@ -170,8 +170,8 @@ def improve(
     best = min([now, *outcomes], key=lambda outcome: outcome.tail)
     if confirm is not None and _gain(now, best) >= LEAST_GAIN:
         now, best = confirm(present), confirm(best.setting)
-    return Verdict(now, best, _gain(now, best), len(outcomes) + 1)
+    return TuningVerdict(now, best, _gain(now, best), len(outcomes) + 1)
 
 
-def _gain(now: Outcome, best: Outcome) -> float:
+def _gain(now: SettingOutcome, best: SettingOutcome) -> float:
     return 1 - best.tail / now.tail if now.tail > 0 else 0.0

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from sched.order import queue_position
-from sched.policy import Change, FollowingPolicy, OrderingPolicy, Pace, PlacementPolicy
+from sched.policy import FollowingPolicy, OrderingPolicy, PlacementPolicy, RekeyReason
 from sched.request import Call, Join
+from sched.views import Pace
 from tests.factories import LoadStub, RuntimeStub, call_spec, chain, make_call, workflow_spec
 
 T = TypeVar("T")
@@ -193,11 +194,11 @@ def test_an_order_follows_what_its_keys_depend_on(
     follows = policy.follows if isinstance(policy, FollowingPolicy) else frozenset()
     before = policy.key(call, now)
     call.workflow.joins["j"] = Join(left)
-    assert policy.key(call, now) == before or Change.SIBLINGS in follows
+    assert policy.key(call, now) == before or RekeyReason.SIBLINGS in follows
     before = policy.key(call, now)
     call.workflow.deadline += seconds
     call.stage_deadline += seconds
-    assert policy.key(call, now) == before or Change.DEADLINE in follows
+    assert policy.key(call, now) == before or RekeyReason.DEADLINE in follows
 
 
 @orderings

@@ -9,7 +9,7 @@ import pytest
 
 from launch.ask import ask_cli
 from launch.ask.examples import DEMO_QUESTIONS, EXAMPLES, NO_ROWS_QUESTION
-from launch.server.model_folders import demo_database
+from launch.demo_assets import demo_database
 from tests.real.real_server import RealServer
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]

@@ -18,7 +18,7 @@ from launch.bench.peers.pair import stock_spec, until_answered
 from launch.bench.replay.token_prompts import token_ids
 from launch.bench.stand import HOST, processes
 from launch.checks import free_port
-from launch.server.model_folders import demo_model
+from launch.demo_assets import demo_model
 from tests.launch.bench.replay.replay_fakes import call, workflow
 from tests.real.real_server import RealServer
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sched import events as ev
+from sched.decisions import AbortCall, CallSettled, Decision, Dispatch, Joined, RekeyCall, WorkflowSettled
 from sched.dispatcher import Dispatcher
 from sched.order import queue_position
 from sched.request import TERMINAL, Call, State
@@ -20,7 +21,7 @@ class Referee:
         self.dispatcher = dispatcher
         self.cluster = SimpleCluster(dispatcher)
         self.arrived: dict[int, tuple[ev.CallArrived, float]] = {}
-        self.settled: dict[int, ev.CallSettled] = {}
+        self.settled: dict[int, CallSettled] = {}
         self.records: dict[int, Call] = {}
         self.attempts: dict[int, int] = {}
         self._keys: dict[int, float] = {}
@@ -34,7 +35,7 @@ class Referee:
         every = [(i, n) for i, last in self.attempts.items() for n in range(1, last + 1)]
         return [attempt for attempt in every if attempt not in live]
 
-    def feed(self, event: ev.Event) -> list[ev.Decision]:
+    def feed(self, event: ev.Event) -> list[Decision]:
         """Apply ``event`` and check what follows."""
         now = self.cluster.now
         live = dict(self.cluster.sent)
@@ -52,7 +53,7 @@ class Referee:
             live = {i: d for i, d in live.items() if d.runtime != event.name}
         elif isinstance(event, ev.CallFailed):
             live = {i: d for i, d in live.items() if (i, d.attempt) != (event.call_id, event.attempt)}
-        settled = [self._settle(d) for d in decisions if isinstance(d, ev.CallSettled)]
+        settled = [self._settle(d) for d in decisions if isinstance(d, CallSettled)]
         self._check_aborts(event, decisions, [live[i] for i in settled if i in live])
         self._check_rekeys(decisions, live)
         self._check_dispatches(decisions, live)
@@ -71,7 +72,7 @@ class Referee:
             if i not in self.settled and since + event.spec.timeout_seconds <= now
         }
 
-    def _settle(self, decision: ev.CallSettled) -> int:
+    def _settle(self, decision: CallSettled) -> int:
         assert decision.call_id in self.arrived, "settled before it arrived"
         assert decision.call_id not in self.settled, "settled twice"
         assert decision.state in TERMINAL
@@ -87,27 +88,27 @@ class Referee:
             self._branches[workflow_id, join_id].discard(branch)
 
     @staticmethod
-    def _check_aborts(event: ev.Event, decisions: list[ev.Decision], ended: list[ev.Dispatch]) -> None:
+    def _check_aborts(event: ev.Event, decisions: list[Decision], ended: list[Dispatch]) -> None:
         """Exactly the live calls that were cancelled or timed out are aborted, where they are."""
-        expected = [ev.Abort(d.call_id, d.attempt, d.runtime) for d in ended]
-        aborts = [d for d in decisions if isinstance(d, ev.Abort)]
+        expected = [AbortCall(d.call_id, d.attempt, d.runtime) for d in ended]
+        aborts = [d for d in decisions if isinstance(d, AbortCall)]
         assert aborts == (expected if isinstance(event, _WITHDRAWING) else [])
 
-    def _check_rekeys(self, decisions: list[ev.Decision], live: dict[int, ev.Dispatch]) -> None:
+    def _check_rekeys(self, decisions: list[Decision], live: dict[int, Dispatch]) -> None:
         """Each moves a live attempt, where it is, and comes before anything else is sent."""
-        sending = [isinstance(d, ev.Dispatch) for d in decisions if isinstance(d, ev.Dispatch | ev.Rekey)]
+        sending = [isinstance(d, Dispatch) for d in decisions if isinstance(d, Dispatch | RekeyCall)]
         assert sending == sorted(sending)
         for d in decisions:
-            if isinstance(d, ev.Rekey):
+            if isinstance(d, RekeyCall):
                 assert (d.attempt, d.runtime) == (live[d.call_id].attempt, live[d.call_id].runtime)
                 assert d.key != self._keys[d.call_id], "nothing has changed"
                 self._keys[d.call_id] = d.key
 
-    def _check_dispatches(self, decisions: list[ev.Decision], live: dict[int, ev.Dispatch]) -> None:
+    def _check_dispatches(self, decisions: list[Decision], live: dict[int, Dispatch]) -> None:
         """Each is a further attempt of an open call on a runtime that is up, in the order of keys."""
         last: dict[str, tuple[int, float, int]] = {}
         for d in decisions:
-            if not isinstance(d, ev.Dispatch):
+            if not isinstance(d, Dispatch):
                 continue
             assert d.runtime in self.dispatcher.runtimes
             assert d.call_id not in self.settled
@@ -125,17 +126,17 @@ class Referee:
                 position = queue_position(call.key, call.sequence, call.spec.priority)
                 assert position > last[call.runtime], "overtaken"
 
-    def _check_joins(self, decisions: list[ev.Decision]) -> None:
+    def _check_joins(self, decisions: list[Decision]) -> None:
         """A join completes with its last branch and never again."""
-        joins = [(d.workflow_id, d.join_id) for d in decisions if isinstance(d, ev.Joined)]
+        joins = [(d.workflow_id, d.join_id) for d in decisions if isinstance(d, Joined)]
         complete = {join for join, left in self._branches.items() if not left} - self._joined
         assert sorted(joins) == sorted(complete)
         self._joined |= complete
 
-    def _check_workflows(self, decisions: list[ev.Decision]) -> None:
+    def _check_workflows(self, decisions: list[Decision]) -> None:
         """A workflow settles once, after all its calls."""
         for d in decisions:
-            if isinstance(d, ev.WorkflowSettled):
+            if isinstance(d, WorkflowSettled):
                 self._open_workflows.remove(d.workflow_id)
                 mine = (e.spec for e, _ in self.arrived.values() if e.spec.workflow_id == d.workflow_id)
                 assert all(spec.call_id in self.settled for spec in mine)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sched import events as ev
+from sched.decisions import AbortCall, CallSettled, Decision, Dispatch, Joined, WorkflowSettled
 from sched.errors import Failure
 from sched.request import State
 from sched.workflow import PlanStep
@@ -17,14 +18,14 @@ from tests.factories import (
 )
 
 
-def sent(decisions: list[ev.Decision]) -> list[tuple[int, str]]:
+def sent(decisions: list[Decision]) -> list[tuple[int, str]]:
     """Return (call, runtime) of each dispatch, in order."""
-    return [(d.call_id, d.runtime) for d in decisions if isinstance(d, ev.Dispatch)]
+    return [(d.call_id, d.runtime) for d in decisions if isinstance(d, Dispatch)]
 
 
-def settled(decisions: list[ev.Decision]) -> dict[int, State]:
+def settled(decisions: list[Decision]) -> dict[int, State]:
     """Return the state of each call that was settled."""
-    return {d.call_id: d.state for d in decisions if isinstance(d, ev.CallSettled)}
+    return {d.call_id: d.state for d in decisions if isinstance(d, CallSettled)}
 
 
 def test_a_call_goes_through() -> None:
@@ -33,12 +34,12 @@ def test_a_call_goes_through() -> None:
     cluster.workflow()
     cluster.now = 2.0
     (dispatch,) = cluster.call(7, timeout_seconds=30.0)
-    assert isinstance(dispatch, ev.Dispatch)
+    assert isinstance(dispatch, Dispatch)
     assert (dispatch.call_id, dispatch.attempt, dispatch.runtime) == (7, 1, "r0")
     assert dispatch.remaining_seconds == 30.0
     cluster.now = 3.0
     assert cluster.first_token(7) == []
-    assert cluster.finish(7) == [ev.CallSettled(7, "w0", State.FINISHED)]
+    assert cluster.finish(7) == [CallSettled(7, "w0", State.FINISHED)]
 
 
 def test_the_record_says_why() -> None:
@@ -46,7 +47,7 @@ def test_the_record_says_why() -> None:
     cluster = SimpleCluster(make_dispatcher("least_work", "urgency"), ["r0", "r1"])
     cluster.workflow(slo_seconds=40.0)
     (dispatch,) = cluster.call(1, prompt_tokens=400, max_new_tokens=16)
-    assert isinstance(dispatch, ev.Dispatch)
+    assert isinstance(dispatch, Dispatch)
     record = dispatch.record
     assert (record.placement, record.ordering) == ("least_work", "urgency")
     assert set(record.scores) == {"r0", "r1"}
@@ -116,8 +117,8 @@ def test_branches_of_one_call_join_by_themselves() -> None:
     cluster.workflow()
     for branch in range(3):
         cluster.call(branch, join_id="j", join_size=3, branch=branch, ends_branch=True)
-    assert ev.Joined("w0", "j") not in cluster.finish(2) + cluster.cancel(0)
-    assert cluster.fail(1, retryable=False)[-1] == ev.Joined("w0", "j")
+    assert Joined("w0", "j") not in cluster.finish(2) + cluster.cancel(0)
+    assert cluster.fail(1, retryable=False)[-1] == Joined("w0", "j")
 
 
 def test_branches_of_many_steps_join_when_reported() -> None:
@@ -126,9 +127,9 @@ def test_branches_of_many_steps_join_when_reported() -> None:
     cluster.workflow()
     cluster.feed(ev.JoinOpened("w0", "j", 2))
     cluster.call(1, join_id="j", branch=0)
-    assert ev.Joined("w0", "j") not in cluster.finish(1)
+    assert Joined("w0", "j") not in cluster.finish(1)
     for branch, joins in [(0, False), (0, False), (1, True), (1, False)]:
-        expected = [ev.Joined("w0", "j")] if joins else []
+        expected = [Joined("w0", "j")] if joins else []
         assert cluster.feed(ev.BranchEnded("w0", "j", branch)) == expected
     assert cluster.feed(ev.BranchEnded("w0", "unknown", 0)) == []
     assert cluster.feed(ev.BranchEnded("unknown", "j", 0)) == []
@@ -141,7 +142,7 @@ def test_a_finished_workflow_knows_whether_it_was_in_time(seconds: float, met: b
     cluster.now = 10.0
     cluster.workflow()
     cluster.now += seconds
-    expected = ev.WorkflowSettled("w0", State.FINISHED, deadline_met=met, seconds=seconds)
+    expected = WorkflowSettled("w0", State.FINISHED, deadline_met=met, seconds=seconds)
     assert cluster.feed(ev.WorkflowEnded("w0")) == [expected]
     assert cluster.feed(ev.WorkflowEnded("w0")) == [], "it has ended already"
 
@@ -156,10 +157,10 @@ def test_the_end_of_a_workflow_withdraws_its_calls() -> None:
     failure = Failure("runtime_failure", "the program raised")
     decisions = cluster.feed(ev.WorkflowEnded("w0", failure))
     assert decisions[:4] == [
-        ev.Abort(1, 1, "r0"),
-        ev.CallSettled(1, "w0", State.CANCELLED, failure),
-        ev.CallSettled(2, "w0", State.CANCELLED, failure),
-        ev.WorkflowSettled("w0", State.FAILED, deadline_met=False, seconds=0.0, failure=failure),
+        AbortCall(1, 1, "r0"),
+        CallSettled(1, "w0", State.CANCELLED, failure),
+        CallSettled(2, "w0", State.CANCELLED, failure),
+        WorkflowSettled("w0", State.FAILED, deadline_met=False, seconds=0.0, failure=failure),
     ]
     assert sent(decisions) == [(3, "r0")], "the room goes to the other workflow"
 
@@ -169,7 +170,7 @@ def test_a_cancelled_workflow_never_meets_its_deadline() -> None:
     cluster = SimpleCluster(make_dispatcher())
     cluster.workflow()
     (settled_workflow,) = cluster.feed(ev.WorkflowCancelled("w0", "left"))
-    assert settled_workflow == ev.WorkflowSettled(
+    assert settled_workflow == WorkflowSettled(
         "w0", State.CANCELLED, deadline_met=False, seconds=0.0, failure=Failure("cancelled", "left")
     )
     assert cluster.feed(ev.WorkflowCancelled("w0", "left")) == []
@@ -191,7 +192,7 @@ def test_names_are_used_once() -> None:
     for event in again:
         with pytest.raises(ValueError, match=r"already|empty"):
             cluster.feed(event)
-    assert cluster.finish(1) == [ev.CallSettled(1, "w0", State.FINISHED)]
+    assert cluster.finish(1) == [CallSettled(1, "w0", State.FINISHED)]
 
 
 def test_calls_and_joins_need_an_open_workflow() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sched import events as ev
+from sched.decisions import AbortCall, CallSettled, Decision, Dispatch, Joined, WorkflowSettled
 from sched.errors import Failure
 from sched.request import State
 from tests.factories import FaultyPlacement, SimpleCluster, StageKeyOrdering, make_dispatcher
@@ -19,9 +20,9 @@ def cluster_of(*runtimes: str, **limits: Any) -> SimpleCluster:
     return cluster
 
 
-def settlement(decisions: list[ev.Decision]) -> ev.CallSettled:
+def settlement(decisions: list[Decision]) -> CallSettled:
     """Return the only settlement among ``decisions``."""
-    (found,) = [d for d in decisions if isinstance(d, ev.CallSettled)]
+    (found,) = [d for d in decisions if isinstance(d, CallSettled)]
     return found
 
 
@@ -59,7 +60,7 @@ def test_the_only_runtime_is_tried_again() -> None:
     cluster = cluster_of("r0", max_attempts=2)
     cluster.call(1)
     (retry,) = cluster.fail(1)
-    assert isinstance(retry, ev.Dispatch)
+    assert isinstance(retry, Dispatch)
     assert (retry.runtime, retry.attempt) == ("r0", 2)
     assert settlement(cluster.fail(1)).state is State.FAILED
 
@@ -101,13 +102,13 @@ def test_late_reports_are_ignored() -> None:
     cluster.lose(cluster.sent[1].runtime)
     assert cluster.sent[1].attempt == 2
     late: list[ev.Event] = [
-        ev.FirstToken(1, 1, 0),
+        ev.FirstTokenReported(1, 1, 0),
         ev.CallFinished(1, 1, 0, 5, 0.1, 0.2),
         ev.CallFailed(1, 1, Failure("runtime_failure", "late"), retryable=True),
     ]
     for event in late:
         assert cluster.feed(event) == []
-    assert cluster.finish(1) == [ev.CallSettled(1, "w0", State.FINISHED)]
+    assert cluster.finish(1) == [CallSettled(1, "w0", State.FINISHED)]
     assert cluster.feed(ev.CallFinished(1, 2, 0, 5, 0.1, 0.2)) == []
     runtimes = cluster.dispatcher.runtimes.values()
     assert sum(r.latency.observations for r in runtimes) == 1
@@ -119,8 +120,8 @@ def test_cancelling_tells_the_runtime_only_if_it_has_the_call() -> None:
     cluster.call(1)
     cluster.call(2)
     cancelled = Failure("cancelled", "not needed")
-    assert cluster.cancel(2) == [ev.CallSettled(2, "w0", State.CANCELLED, cancelled)]
-    assert cluster.cancel(1) == [ev.Abort(1, 1, "r0"), ev.CallSettled(1, "w0", State.CANCELLED, cancelled)]
+    assert cluster.cancel(2) == [CallSettled(2, "w0", State.CANCELLED, cancelled)]
+    assert cluster.cancel(1) == [AbortCall(1, 1, "r0"), CallSettled(1, "w0", State.CANCELLED, cancelled)]
     assert cluster.cancel(1) == cluster.cancel(99) == []
 
 
@@ -142,8 +143,8 @@ def test_a_call_over_its_time_is_ended() -> None:
     cluster.call(3, timeout_seconds=30.0)
     assert cluster.tick(9.9) == []
     decisions = cluster.tick(0.1)
-    assert decisions[0] == ev.Abort(1, 1, "r0")
-    ended = [d for d in decisions if isinstance(d, ev.CallSettled)]
+    assert decisions[0] == AbortCall(1, 1, "r0")
+    ended = [d for d in decisions if isinstance(d, CallSettled)]
     assert [(d.call_id, d.state) for d in ended] == [(1, State.FAILED), (2, State.FAILED)]
     assert all(d.failure and d.failure.code == "timeout" and "10 s" in d.failure.message for d in ended)
     assert cluster.sent[3].remaining_seconds == 20.0
@@ -169,7 +170,7 @@ def test_an_abandoned_workflow_is_ended() -> None:
     cluster.finish(1)
     assert cluster.tick(60.0) == []
     (end,) = cluster.tick(0.1)
-    assert isinstance(end, ev.WorkflowSettled)
+    assert isinstance(end, WorkflowSettled)
     assert end.state is State.CANCELLED
     assert end.failure is not None
     assert end.failure.code == "timeout"
@@ -187,7 +188,7 @@ def test_overload_is_refused_before_queueing() -> None:
     assert end.state is State.REJECTED
     assert end.failure is not None
     assert (end.failure.code, end.failure.retry_after) == ("overloaded", 1.0)
-    assert ev.Joined("w0", "j") in cluster.log[-1][2], "its branch has ended too"
+    assert Joined("w0", "j") in cluster.log[-1][2], "its branch has ended too"
     cluster.finish(1)
     assert cluster.call(6) == []
 

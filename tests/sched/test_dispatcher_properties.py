@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from sched import events as ev
+from sched.decisions import Dispatch
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure
 from sched.policy import OrderingPolicy
@@ -79,7 +80,7 @@ class Machine(RuleBasedStateMachine):
         return list(self.referee.dispatcher.book.workflows)
 
     @property
-    def sent(self) -> list[ev.Dispatch]:
+    def sent(self) -> list[Dispatch]:
         return list(self.referee.cluster.sent.values())
 
     # --- runtimes and time ----------------------------------------------------------------------
@@ -189,7 +190,7 @@ class Machine(RuleBasedStateMachine):
     @rule(index=_index)
     def first_token(self, index: int) -> None:
         dispatch = pick(self.sent, index)
-        self.referee.feed(ev.FirstToken(dispatch.call_id, dispatch.attempt, 0))
+        self.referee.feed(ev.FirstTokenReported(dispatch.call_id, dispatch.attempt, 0))
 
     @precondition(lambda self: self.sent)
     @rule(index=_index, cached=st.integers(0, 600), output=st.integers(0, 64), ttft=_seconds, rest=_seconds)
@@ -207,10 +208,10 @@ class Machine(RuleBasedStateMachine):
         self.referee.feed(ev.CallFailed(dispatch.call_id, dispatch.attempt, failure, retryable))
 
     @precondition(lambda self: self.referee.past_attempts())
-    @rule(index=_index, kind=st.sampled_from([ev.FirstToken, ev.CallFinished, ev.CallFailed]))
+    @rule(index=_index, kind=st.sampled_from([ev.FirstTokenReported, ev.CallFinished, ev.CallFailed]))
     def late_report(self, index: int, kind: type) -> None:
         call_id, attempt = pick(self.referee.past_attempts(), index)
-        event: ev.Event = ev.FirstToken(call_id, attempt, 0)
+        event: ev.Event = ev.FirstTokenReported(call_id, attempt, 0)
         if kind is ev.CallFinished:
             event = ev.CallFinished(call_id, attempt, 0, 5, 0.1, 0.2)
         elif kind is ev.CallFailed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sched import events as ev
+from sched.decisions import Dispatch
 from tests.factories import SimpleCluster, StageKeyOrdering, chain, make_dispatcher
 
 
@@ -49,7 +50,7 @@ def test_the_decision_carries_the_priority() -> None:
     cluster = SimpleCluster(make_dispatcher(), ["r0"])
     cluster.workflow()
     (dispatch,) = cluster.call(1, priority=4)
-    assert isinstance(dispatch, ev.Dispatch)
+    assert isinstance(dispatch, Dispatch)
     assert (dispatch.priority, dispatch.record.priority) == (4, 4)
 
 
@@ -63,5 +64,5 @@ def test_a_flush_forgets_what_the_runtime_caches(flushed: str) -> None:
     cluster.finish(1)
     cluster.feed(ev.CacheFlushed(flushed))
     (dispatch,) = cluster.call(2, prompt_tokens=200, blocks=chain(1, 200))
-    assert isinstance(dispatch, ev.Dispatch)
+    assert isinstance(dispatch, Dispatch)
     assert (dispatch.record.predicted_cached_tokens == 0) is (flushed == "r0")

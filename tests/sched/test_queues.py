@@ -9,9 +9,11 @@ import pytest
 
 from launch.shipped import placement_registry
 from sched import events as ev
+from sched.decisions import Dispatch
 from sched.events import CacheScope
-from sched.policy import CallView, Placement, RuntimeView
+from sched.policy import Placement
 from sched.predict.speed import Pass
+from sched.views import CallView, RuntimeView
 from tests.factories import FaultyPlacement, SimpleCluster, chain, make_dispatcher
 
 
@@ -58,7 +60,7 @@ def test_the_wait_for_a_prefix_ends_with_its_computation(end: str) -> None:
     """Whether the prefix is then cached or given up."""
     cluster = sharing(320)
     decisions = cluster.first_token(1) if end == "first token" else cluster.cancel(1)
-    (sent,) = (d for d in decisions if isinstance(d, ev.Dispatch))
+    (sent,) = (d for d in decisions if isinstance(d, Dispatch))
     assert sent.call_id == 2
     assert sent.record.predicted_cached_tokens == (320 if end == "first token" else 0)
 
@@ -112,7 +114,7 @@ def test_another_placement_policy_takes_over_with_the_next_call() -> None:
     cluster.call(2)
     assert cluster.feed(ev.PlacementChanged(placement_registry().load("least_outstanding"))) == []
     (sent,) = cluster.call(3)
-    assert isinstance(sent, ev.Dispatch)
+    assert isinstance(sent, Dispatch)
     assert (sent.runtime, sent.record.placement) == ("r1", "least_outstanding")
     cluster.finish(1)
     assert cluster.sent[2].runtime == "r0"

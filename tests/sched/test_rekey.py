@@ -8,8 +8,10 @@ import pytest
 
 from plugins.ordering.urgency import Urgency
 from sched import events as ev
-from sched.policy import Change, FollowingPolicy, OrderingPolicy, PlacedCallView
+from sched.decisions import AbortCall, CallSettled, Dispatch, RekeyCall, WorkflowSettled
+from sched.policy import FollowingPolicy, OrderingPolicy, RekeyReason
 from sched.request import State
+from sched.views import PlacedCallView
 from tests.factories import DeadlineAndSiblings, SimpleCluster, StageKeyOrdering, chain, make_dispatcher
 
 
@@ -72,7 +74,7 @@ def test_a_sent_call_is_rekeyed_on_its_runtime() -> None:
     """A call in a runtime's queue gets the key that it would have had with that deadline from the start."""
     cluster = busy(4096)
     (rekey,) = cluster.feed(ev.DeadlineChanged("a", 50.0))
-    assert isinstance(rekey, ev.Rekey)
+    assert isinstance(rekey, RekeyCall)
     assert (rekey.call_id, rekey.attempt, rekey.runtime) == (0, 1, "r0")
     assert rekey.key == pytest.approx(cluster.sent[2].key - 50.0)
     assert rekey.key == cluster.dispatcher.book.calls[0].key
@@ -115,7 +117,7 @@ def test_a_deadline_runs_from_the_arrival() -> None:
     assert cluster.dispatcher.book.workflows["w0"].spec.slo_seconds == 40.0
     cluster.now = 44.0
     (end,) = cluster.feed(ev.WorkflowEnded("w0"))
-    assert isinstance(end, ev.WorkflowSettled)
+    assert isinstance(end, WorkflowSettled)
     assert end.deadline_met
 
 
@@ -155,7 +157,7 @@ def test_a_call_without_a_runtime_is_keyed_when_it_has_one() -> None:
     cluster.call(0)
     assert cluster.feed(ev.DeadlineChanged("w0", 50.0)) == []
     (dispatch,) = cluster.up("r0")
-    assert isinstance(dispatch, ev.Dispatch)
+    assert isinstance(dispatch, Dispatch)
     assert 49.0 < dispatch.key < 50.0
 
 
@@ -170,9 +172,9 @@ def test_siblings_left_are_rekeyed_when_one_ends(ends_branch: bool) -> None:
     before = {call_id: dispatch.key for call_id, dispatch in cluster.sent.items()}
     decisions = cluster.finish(1)
     if not ends_branch:
-        assert not any(isinstance(d, ev.Rekey) for d in decisions)
+        assert not any(isinstance(d, RekeyCall) for d in decisions)
         decisions = cluster.feed(ev.BranchEnded("w0", "j", 1))
-    rekeys = [d for d in decisions if isinstance(d, ev.Rekey)]
+    rekeys = [d for d in decisions if isinstance(d, RekeyCall)]
     assert {d.call_id: d.key for d in rekeys} == {call_id: before[call_id] - 10.0 for call_id in (0, 2)}
 
 
@@ -184,9 +186,9 @@ def test_a_refused_sibling_is_one_less() -> None:
     cluster.call(0, join_id="j", join_size=2, branch=0, ends_branch=True)
     cluster.call(1)
     refused, rekey = cluster.call(2, join_id="j", join_size=2, branch=1, ends_branch=True)
-    assert isinstance(refused, ev.CallSettled)
+    assert isinstance(refused, CallSettled)
     assert refused.state is State.REJECTED
-    assert rekey == ev.Rekey(0, 1, "r0", cluster.sent[0].key - 10.0)
+    assert rekey == RekeyCall(0, 1, "r0", cluster.sent[0].key - 10.0)
 
 
 def test_the_end_of_a_workflow_rekeys_nobody() -> None:
@@ -195,7 +197,7 @@ def test_the_end_of_a_workflow_rekeys_nobody() -> None:
     cluster.workflow()
     for branch in range(3):
         cluster.call(branch, join_id="j", join_size=3, branch=branch, ends_branch=True)
-    assert not any(isinstance(d, ev.Rekey) for d in cluster.feed(ev.WorkflowEnded("w0")))
+    assert not any(isinstance(d, RekeyCall) for d in cluster.feed(ev.WorkflowEnded("w0")))
 
 
 def test_a_policy_that_fails_on_a_new_deadline_costs_the_call() -> None:
@@ -204,8 +206,8 @@ def test_a_policy_that_fails_on_a_new_deadline_costs_the_call() -> None:
     failed = cluster.dispatcher.book.calls[0]
     cluster.now = 7.0
     abort, end = cluster.feed(ev.DeadlineChanged("a", 50.0))
-    assert abort == ev.Abort(0, 1, "r0")
-    assert isinstance(end, ev.CallSettled)
+    assert abort == AbortCall(0, 1, "r0")
+    assert isinstance(end, CallSettled)
     assert end.state is State.FAILED
     assert end.failure is not None
     assert "no idea" in end.failure.message
@@ -228,5 +230,5 @@ def test_places_given_up_are_not_kept() -> None:
 def test_who_follows_what() -> None:
     """A policy says what its keys depend on; one that says nothing is asked once."""
     assert isinstance(Urgency(), FollowingPolicy)
-    assert Urgency().follows == {Change.DEADLINE}
+    assert Urgency().follows == {RekeyReason.DEADLINE}
     assert not isinstance(StageKeyOrdering(), FollowingPolicy)

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class BatchItem:
     """One call: its name, the index of its prompt, and how it is to be answered.
 
     ``logprobs`` as in :class:`engine.controller.calls.CallRequest`.
@@ -35,7 +35,7 @@ class Batch:
 
     field: str
     prompts: Sequence[str] | Sequence[list[int]]
-    items: Sequence[Item]
+    items: Sequence[BatchItem]
     single: bool
 
 
@@ -60,7 +60,8 @@ def expand(body: GenerateBody) -> Batch:
     single = not listed and samples == 1
     rids = _rids(body, count, samples, listed)
     items = [
-        Item(rid, i // samples, sampling[i // samples], logprobs[i // samples]) for i, rid in enumerate(rids)
+        BatchItem(rid, i // samples, sampling[i // samples], logprobs[i // samples])
+        for i, rid in enumerate(rids)
     ]
     return Batch(field, prompts, items, single)
 

@@ -14,7 +14,7 @@ from engine.controller.prompt_encoder import EncodedPrompt, prompt_from_ids
 from launch.api.answer_models import AbortAnswer, GenerateAnswer
 from launch.api.error_answers import error_body, error_docs
 from launch.api.identity import workflow_tag
-from launch.api.native.batch import Batch, Item, expand
+from launch.api.native.batch import Batch, BatchItem, expand
 from launch.api.native.generations import Growing, whole
 from launch.api.native.native_bodies import AbortBody, GenerateBody
 from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, stream_docs, until_disconnected
@@ -127,7 +127,7 @@ async def _entered(
         ]
 
 
-def _checked_limit(services: ApiServices, field: str, item: Item, prompt: EncodedPrompt) -> int:
+def _checked_limit(services: ApiServices, field: str, item: BatchItem, prompt: EncodedPrompt) -> int:
     """Return the most output tokens of a call that can be accepted.
 
     Raises:
@@ -149,7 +149,7 @@ def _checked_limit(services: ApiServices, field: str, item: Item, prompt: Encode
 
 
 def _call(
-    body: GenerateBody, item: Item, prompt: EncodedPrompt, max_new_tokens: int, stage: str, place: Place
+    body: GenerateBody, item: BatchItem, prompt: EncodedPrompt, max_new_tokens: int, stage: str, place: Place
 ) -> CallRequest:
     return CallRequest(
         place=place,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import PlainTextResponse
 
-from launch.api.answer_models import Load, Loads, RuntimeHealth, ServerInfo
+from launch.api.answer_models import LoadAnswer, Loads, RuntimeHealth, ServerInfo
 from launch.api.error_answers import error_docs
 from launch.api.replies import JsonResponse
 from launch.api.services import ApiServices, Services
@@ -109,7 +109,7 @@ async def loads(
     )
 
 
-@router.get("/get_load", response_model=list[Load], deprecated=True)
+@router.get("/get_load", response_model=list[LoadAnswer], deprecated=True)
 async def get_load(services: Services) -> Response:
     """Return the load of each runtime as earlier versions of SGLang did."""
     return JsonResponse(

@@ -12,7 +12,7 @@ from fastapi import Request, Response
 
 from launch.api.openai.choices import Asked, Done, finish, finished, streamed, usage
 from launch.api.openai.error_form import error_body
-from launch.api.openai.forms import Form
+from launch.api.openai.forms import AnswerForm
 from launch.api.openai.logprobs import rows
 from launch.api.replies import JsonResponse, event_stream, sse, until_disconnected
 from launch.api.services import ApiServices
@@ -21,7 +21,7 @@ from sched.errors import SluiceError
 _DONE = b"data: [DONE]\n\n"
 
 
-async def reply(request: Request, services: ApiServices, asked: Asked, form: Form) -> Response:
+async def reply(request: Request, services: ApiServices, asked: Asked, form: AnswerForm) -> Response:
     """Run the calls of a request and return their answer; if the client leaves, they are aborted.
 
     Raises:
@@ -50,7 +50,7 @@ class _Sent:
 class _Answer:
     services: ApiServices
     asked: Asked
-    form: Form
+    form: AnswerForm
     created: int = field(default_factory=lambda: int(time.time()))
 
     async def whole(self) -> dict[str, Any]:

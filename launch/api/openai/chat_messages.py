@@ -33,7 +33,7 @@ def _is_text(value: Any) -> Any:
     return value
 
 
-class Message(Body):
+class ConversationMessage(Body):
     """A message of a chat."""
 
     role: Literal["system", "developer", "user", "assistant"]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from launch.api.openai.logprobs import Row, TokenBytes, chat_logprobs, completion_logprobs
 
 
-class Form(Protocol):
+class AnswerForm(Protocol):
     """How a kind of answer looks; ``whole_object`` and ``part_object`` are its and its parts' ``object``."""
 
     whole_object: str
@@ -33,7 +33,7 @@ class Form(Protocol):
 
 
 class ChatForm:
-    """``chat.completion``; see :class:`Form`."""
+    """``chat.completion``; see :class:`AnswerForm`."""
 
     whole_object = "chat.completion"
     part_object = "chat.completion.chunk"
@@ -57,7 +57,7 @@ class ChatForm:
 
 
 class CompletionForm:
-    """``text_completion``; see :class:`Form`."""
+    """``text_completion``; see :class:`AnswerForm`."""
 
     whole_object = part_object = "text_completion"
     id_prefix = "cmpl-"

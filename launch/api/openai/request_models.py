@@ -8,7 +8,7 @@ import orjson
 from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from launch.api.bodies import Body, LogitBias, Rid, StopPatterns, Stops, TokenId, TopK, WorkflowBody
-from launch.api.openai.chat_messages import Message
+from launch.api.openai.chat_messages import ConversationMessage
 from launch.api.openai.fields import without_unused
 from sched.errors import InvalidRequestError
 
@@ -154,7 +154,7 @@ class ChatBody(OpenAiBody):
     are variables for the model's chat template.
     """
 
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[list[ConversationMessage], Field(min_length=1)]
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool = False
     top_logprobs: TopLogprobs | None = None

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from launch.api.answer_models import Answer, Scheduling
+from launch.api.answer_models import AnswerModel, Scheduling
 
 
-class PromptTokensDetails(Answer):
+class PromptTokensDetails(AnswerModel):
     """``cached_tokens``: tokens of the prompts that a runtime's cache held."""
 
     cached_tokens: int
 
 
-class Usage(Answer):
+class Usage(AnswerModel):
     """Tokens of a request; a prompt counts once, however many choices it has."""
 
     prompt_tokens: int
@@ -22,7 +22,7 @@ class Usage(Answer):
     prompt_tokens_details: PromptTokensDetails
 
 
-class Choice(Answer):
+class Choice(AnswerModel):
     """One output; ``matched_stop`` is the stop string or token that ended it, ``sluice`` our part."""
 
     index: int
@@ -32,7 +32,7 @@ class Choice(Answer):
     sluice: Scheduling
 
 
-class ChatMessage(Answer):
+class ChatMessage(AnswerModel):
     """The assistant's message."""
 
     role: Literal["assistant"]
@@ -52,7 +52,7 @@ class CompletionChoice(Choice):
     text: str
 
 
-class ChatAnswer(Answer):
+class ChatAnswer(AnswerModel):
     """OpenAI's ``chat.completion``."""
 
     id: str
@@ -63,7 +63,7 @@ class ChatAnswer(Answer):
     usage: Usage
 
 
-class CompletionAnswer(Answer):
+class CompletionAnswer(AnswerModel):
     """OpenAI's ``text_completion``."""
 
     id: str
@@ -74,7 +74,7 @@ class CompletionAnswer(Answer):
     usage: Usage
 
 
-class ModelCard(Answer):
+class ModelCard(AnswerModel):
     """A model; ``max_model_len`` is its context in tokens."""
 
     id: str
@@ -85,7 +85,7 @@ class ModelCard(Answer):
     max_model_len: int | None
 
 
-class ModelList(Answer):
+class ModelList(AnswerModel):
     """The models."""
 
     object: Literal["list"]

@@ -19,7 +19,7 @@ from launch.bench.stand import HOST, plan_here, processes
 from launch.checks import free_port
 from launch.server.config import ServerConfig
 from launch.server.devices import detect
-from launch.server.plan import Plan
+from launch.server.plan import ServerPlan
 
 _START_SECONDS = 300.0
 _CALL_SECONDS = 60.0
@@ -48,7 +48,7 @@ async def compare(model_path: str | None, prompt_tokens: int, calls: int) -> Map
     }
 
 
-async def _bare(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
+async def _bare(plan: ServerPlan, prompt_tokens: int, calls: int) -> list[float]:
     port = free_port()
     worker = plan.worker_specs("ipc:///unused")[0]
     async with processes() as stand:
@@ -60,7 +60,7 @@ async def _bare(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
             child.kill()  # asked to end, SGLang leaves files in shared memory
 
 
-async def _sluice(plan: Plan, prompt_tokens: int, calls: int) -> list[float]:
+async def _sluice(plan: ServerPlan, prompt_tokens: int, calls: int) -> list[float]:
     plan = replace(plan, config=replace(plan.config, port=free_port()))
     others = plan.machine.cores[1:]
     async with processes() as stand:

@@ -11,7 +11,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from statistics import quantiles
 
-from launch.bench.cost.probe_load import WAITING_TOKENS, BenchError, Load
+from launch.bench.cost.probe_load import WAITING_TOKENS, BenchError, ProbeLoad
 from launch.bench.stand import HOST, RUNTIMES, NullStand, null_stand
 
 WINDOW_TOKENS = 2 * WAITING_TOKENS - 1
@@ -28,7 +28,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class CostRow:
     """One measurement.  ``overhead`` is dispatch and answer together, call by call; ``client`` is what a lone
     client waits.  ``cpu_ms_per_call`` is the controller's processor time, ``cpu_share`` of its core.
     """
@@ -46,7 +46,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class CostPlan:
     """What to measure: each prompt length with each number of waiting calls, ``calls`` one by one, then with
     ``clients`` at a time for ``seconds``."""
 
@@ -57,7 +57,7 @@ class Plan:
     seconds: float
 
 
-async def measure(plan: Plan) -> tuple[list[Row], int | None]:
+async def measure(plan: CostPlan) -> tuple[list[CostRow], int | None]:
     """Return the rows of ``plan`` and the controller's core (``None``: there is only one).
 
     Raises:
@@ -67,12 +67,12 @@ async def measure(plan: Plan) -> tuple[list[Row], int | None]:
     _raise_file_limit()
     most = max(plan.waiting_calls)
     async with null_stand(WINDOW_TOKENS, most + 1000) as place:
-        with closing(Load(HOST, place.port)) as client:
+        with closing(ProbeLoad(HOST, place.port)) as client:
             cases = itertools.product(plan.prompt_tokens, plan.waiting_calls)
             return [await _row(plan, place, client, *case) for case in cases], place.core
 
 
-async def _row(plan: Plan, place: NullStand, client: Load, tokens: int, waiting: int) -> Row:
+async def _row(plan: CostPlan, place: NullStand, client: ProbeLoad, tokens: int, waiting: int) -> CostRow:
     await client.warm_up(tokens, RUNTIMES)
     async with client.waiting(waiting, RUNTIMES):
         before = await client.finished()
@@ -86,7 +86,7 @@ async def _row(plan: Plan, place: NullStand, client: Load, tokens: int, waiting:
         finished = await client.finished() - before
     if finished != plan.calls + answered:
         raise BenchError(f"{plan.calls + answered} calls were answered, the server counted {finished}")
-    return Row(
+    return CostRow(
         prompt_tokens=tokens,
         waiting_calls=waiting,
         calls=finished,
@@ -100,7 +100,7 @@ async def _row(plan: Plan, place: NullStand, client: Load, tokens: int, waiting:
     )
 
 
-async def _repeat(client: Load, tokens: int, until: float) -> int:
+async def _repeat(client: ProbeLoad, tokens: int, until: float) -> int:
     count = 0
     while not count or time.perf_counter() < until:
         await client.probe(tokens)

@@ -10,7 +10,7 @@ from httptools import HttpResponseParser
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A whole HTTP answer; header names are in lower case."""
 
     status: int
@@ -24,7 +24,7 @@ class Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self._transport: asyncio.Transport
         self._host = ""
-        self._answer: asyncio.Future[Answer] | None = None
+        self._answer: asyncio.Future[HttpAnswer] | None = None
         self._begin()
 
     @classmethod
@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
         connection._transport, connection._host = transport, f"{host}:{port}"
         return connection
 
-    async def request(self, method: str, path: str, body: bytes, seconds: float | None) -> Answer:
+    async def request(self, method: str, path: str, body: bytes, seconds: float | None) -> HttpAnswer:
         """Return the answer to a JSON request; wait for it at most ``seconds``.
 
         Raises:
@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Hand the answer over."""
-        answer = Answer(self._parser.get_status_code(), self._headers, b"".join(self._body))
+        answer = HttpAnswer(self._parser.get_status_code(), self._headers, b"".join(self._body))
         self._begin()
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(answer)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from launch.bench.cost.http_client import Answer, Connection
+from launch.bench.cost.http_client import Connection, HttpAnswer
 from launch.bench.cost.null_runtimes import HELD_ID, OUTPUT_TOKENS
 
 TAIL_TOKENS = 32
@@ -49,7 +49,7 @@ class Probe:
         return self.dispatch + self.answer
 
 
-class Load:
+class ProbeLoad:
     """Clients of the stand at ``host`` and ``port``; ``close`` them."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -140,7 +140,7 @@ class Load:
             connection.close()
         return await Connection.open(*self._address)
 
-    async def _request(self, method: str, path: str, body: bytes = b"") -> Answer:
+    async def _request(self, method: str, path: str, body: bytes = b"") -> HttpAnswer:
         connection = await self._connection()
         try:
             answer = await connection.request(method, path, body, _PROBE_SECONDS)

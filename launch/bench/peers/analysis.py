@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from launch.bench.peers.design import Run
 from launch.bench.peers.intervals import Interval, Rows, interval
-from launch.bench.peers.results import Results
+from launch.bench.peers.results import PeerResults
 from launch.bench.peers.systems import System
 from launch.bench.replay.outcome import WorkflowOutcome
 from launch.bench.replay.player import Patience
@@ -30,7 +30,7 @@ class Measured:
     workflow everywhere.
     """
 
-    def __init__(self, results: Results, systems: Sequence[System]) -> None:
+    def __init__(self, results: PeerResults, systems: Sequence[System]) -> None:
         self.design = results.design
         self.systems = list(systems)
         self._results = results

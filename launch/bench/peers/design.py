@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from launch.bench.peers.systems import System
-from launch.bench.replay.player import Item, priced
+from launch.bench.replay.player import PlayedItem, priced
 from launch.bench.replay.token_prompts import scaled
 from sched.predict.calibration import Calibration
 from sched.sim.bounds import stage_seconds
@@ -113,7 +113,7 @@ class Work:
         self.capacity = lone_rate(self._trace, self.gpus)
         """Workflows per second at a load of 1."""
 
-    def items(self, load: float, block: int) -> list[Item]:
+    def items(self, load: float, block: int) -> list[PlayedItem]:
         """Return the workflows of a block with their expected times and deadlines, for all systems alike."""
         workflows = self._drawn(load, block)
         return priced(workflows, stage_seconds(workflows, self.gpus), self._design.slo_scale)
@@ -123,7 +123,7 @@ class Work:
         taking a runtime's time is added to its SQL."""
         elsewhere = (1 - _HOST_SHARE) * self._outside[system.kind]
 
-        def slower(item: Item) -> TraceWorkflow:
+        def slower(item: PlayedItem) -> TraceWorkflow:
             calls = [c.model_copy(update={"sql": c.sql + elsewhere}) for c in item.workflow.calls]
             told = {"calls": tuple(calls), "slo_seconds": item.slo_seconds, "kind": _KIND}
             return item.workflow.model_copy(update=told)

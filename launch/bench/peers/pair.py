@@ -22,10 +22,11 @@ from launch.bench.peers.systems import System
 from launch.bench.replay.endpoint import CallError, Endpoint
 from launch.bench.stand import HOST, Processes, calibration_in, plan_here, processes
 from launch.checks import free_port
-from launch.server.child import Child, ChildSpec
+from launch.server.child import Child
 from launch.server.config import RuntimeConfig, ServerConfig
-from launch.server.plan import Plan
+from launch.server.plan import ServerPlan
 from launch.server.sources import read_config
+from launch.server.starter import ChildSpec
 from sched.predict.calibration import Calibration
 
 _START_SECONDS = 300.0
@@ -63,7 +64,7 @@ def pair_config(design: Design) -> ServerConfig:
 class Pair:
     """Running servers; ``calibrations`` are of Sluice's workers, by name."""
 
-    plan: Plan
+    plan: ServerPlan
     stand: Processes
     stock: Sequence[str]
     calibrations: Mapping[str, Calibration]

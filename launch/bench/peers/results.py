@@ -16,7 +16,7 @@ from sched.predict.calibration import Calibration
 
 
 @dataclass(slots=True)
-class Results:
+class PeerResults:
     """What was measured under ``design``: outcomes by run's key, and on what: ``machine``, calibrations by
     runtime, which set the rates, and what a call costs outside passes by kind of system, in seconds."""
 
@@ -28,7 +28,7 @@ class Results:
     outcomes: dict[str, list[WorkflowOutcome]] = field(default_factory=dict)
 
     @classmethod
-    def at(cls, path: Path | None, design: Design) -> Results:
+    def at(cls, path: Path | None, design: Design) -> PeerResults:
         """Return the results in a file; none yet if there is no file.
 
         Raises:

@@ -15,8 +15,8 @@ from launch.bench.peers.intervals import Interval, Rows, interval
 from launch.bench.peers.systems import System
 from launch.server.config import ServerConfig
 from launch.shipped import ordering_registry, placement_registry
-from sched.sim.batching import RuntimeConfig
-from sched.sim.figures import WARM_UP, WorkflowRecord, percentile
+from sched.sim.batching import SimRuntimeConfig
+from sched.sim.figures import WARM_UP, WorkflowTimes, percentile
 from sched.sim.simulator import SimOptions, Simulator
 
 _UNBOUNDED_TOKENS = 10**9
@@ -70,18 +70,18 @@ def _prediction(measured: Measured, work: Work, system: System, load: float) -> 
 
 def simulated_seconds(measured: Measured, work: Work, system: System, load: float) -> list[float]:
     """Return the latencies of the counted workflows of all blocks."""
-    counted = list[WorkflowRecord]()
+    counted = list[WorkflowTimes]()
     for block in measured.blocks(load):
         workflows = simulated(work, system, load, block)
         counted += workflows[int(len(workflows) * WARM_UP) :]
     return [workflow.seconds for workflow in counted]
 
 
-def simulated(work: Work, system: System, load: float, block: int) -> list[WorkflowRecord]:
+def simulated(work: Work, system: System, load: float, block: int) -> list[WorkflowTimes]:
     """Return a run's workflows by arrival, on the calibrated runtimes configured as the real ones are."""
     simulator = Simulator(
         work.hardware(system),
-        RuntimeConfig(max_running_requests=work.max_running_requests),
+        SimRuntimeConfig(max_running_requests=work.max_running_requests),
         placement_registry().load(system.placement),
         ordering_registry().load(system.ordering),
         SimOptions(window_tokens=_UNBOUNDED_TOKENS if system.is_router else ServerConfig().window_tokens),

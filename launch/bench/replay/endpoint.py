@@ -29,7 +29,7 @@ class CallError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class EndpointAnswer:
     """What an answer tells; see ``CallOutcome``.  Seconds count from the sending."""
 
     prompt_tokens: int
@@ -75,7 +75,7 @@ class Endpoint:
         tag: Mapping[str, Any],
         seconds: float,
         limit_tokens: int | None = None,
-    ) -> Answer:
+    ) -> EndpointAnswer:
         """Send a prompt and return the answer; wait at most ``seconds``.
 
         ``tag``: the call's workflow, for a server that takes it.  ``limit_tokens``: the limit to tell, so
@@ -134,11 +134,11 @@ class Endpoint:
         body = {"input_ids": ids, "sampling_params": sampling}
         return "/generate", body | ({"workflow": tag} if self.api == "sluice" else {})
 
-    def _answer(self, reply: Mapping[str, Any], elapsed: float) -> Answer:
+    def _answer(self, reply: Mapping[str, Any], elapsed: float) -> EndpointAnswer:
         if self.api == "openai":
             usage = reply["usage"]
             details = usage.get("prompt_tokens_details") or {}
-            return Answer(
+            return EndpointAnswer(
                 usage["prompt_tokens"], usage["completion_tokens"], details.get("cached_tokens") or 0
             )
         return _native(reply["meta_info"], elapsed)
@@ -156,7 +156,7 @@ def _ended_by_itself(output_tokens: int, limit_tokens: int) -> dict[str, Any]:
     }
 
 
-def _native(meta: Mapping[str, Any], elapsed: float) -> Answer:
+def _native(meta: Mapping[str, Any], elapsed: float) -> EndpointAnswer:
     """Read SGLang's ``meta_info`` and, within it, Sluice's.
 
     The way to the server and back is a wait, too: what the server's own time leaves of ``elapsed``.
@@ -168,7 +168,7 @@ def _native(meta: Mapping[str, Any], elapsed: float) -> Answer:
     if ours:
         first = ours["ttft_seconds"]
     decision = (ours or {}).get("decision") or {}
-    return Answer(
+    return EndpointAnswer(
         prompt_tokens=meta["prompt_tokens"],
         output_tokens=meta["completion_tokens"],
         cached_tokens=meta["cached_tokens"] or 0,

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sched.sim.figures import CallRecord, Recording, WorkflowRecord
+from sched.sim.figures import CallRecord, Recording, WorkflowTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,9 +77,9 @@ class WorkflowOutcome:
         calls = tuple(CallOutcome(**call) for call in data["calls"])
         return cls(**{**data, "calls": calls})
 
-    def record(self) -> WorkflowRecord:
+    def record(self) -> WorkflowTimes:
         """Return it in the simulator's terms."""
-        return WorkflowRecord(
+        return WorkflowTimes(
             id=self.id,
             arrival=self.arrival,
             seconds=self.seconds,

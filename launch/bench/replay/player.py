@@ -18,14 +18,14 @@ from launch.bench.replay.endpoint import CallError, Endpoint
 from launch.bench.replay.outcome import CallOutcome, WorkflowOutcome
 from launch.bench.replay.token_prompts import token_ids
 from sched.sim.bounds import base_seconds
-from sched.traces.replay import Replay
+from sched.traces.replay import WorkflowReplay
 from sched.traces.trace_format import TraceCall, TraceWorkflow
 
 _LEAD_SECONDS = 0.2
 """From the call of :func:`play` to the run's begin."""
 
 
-class Item(NamedTuple):
+class PlayedItem(NamedTuple):
     """A workflow to play, its expected seconds alone and its deadline in seconds from arrival."""
 
     workflow: TraceWorkflow
@@ -46,22 +46,24 @@ class _FailedError(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class _Flight:
-    item: Item
-    replay: Replay
+class _PlayedWorkflow:
+    item: PlayedItem
+    replay: WorkflowReplay
     prompts: dict[int, NDArray[np.int64]]
     unsent: int
     calls: list[CallOutcome] = field(default_factory=list)
 
 
-def priced(workflows: Sequence[TraceWorkflow], stages: dict[str, float], slo_scale: float) -> list[Item]:
+def priced(
+    workflows: Sequence[TraceWorkflow], stages: dict[str, float], slo_scale: float
+) -> list[PlayedItem]:
     """Return ``workflows`` with their expected times alone and deadlines; ``stages``: seconds per stage."""
     bases = ((workflow, base_seconds(workflow, stages)) for workflow in workflows)
-    return [Item(workflow, base, workflow.slo_seconds or slo_scale * base) for workflow, base in bases]
+    return [PlayedItem(workflow, base, workflow.slo_seconds or slo_scale * base) for workflow, base in bases]
 
 
 async def play(
-    items: Sequence[Item],
+    items: Sequence[PlayedItem],
     endpoint: Endpoint,
     patience: Patience,
     *,
@@ -79,7 +81,7 @@ async def play(
     begin = asyncio.get_running_loop().time() + _LEAD_SECONDS
     player = _Player(endpoint, patience, prefix, begin, hide_lengths)
 
-    async def played(flight: _Flight) -> WorkflowOutcome:
+    async def played(flight: _PlayedWorkflow) -> WorkflowOutcome:
         outcome = await player.workflow(flight)
         ended()
         return outcome
@@ -87,10 +89,10 @@ async def play(
     return list(await asyncio.gather(*map(played, flights)))
 
 
-def _flight(item: Item) -> _Flight:
+def _flight(item: PlayedItem) -> _PlayedWorkflow:
     workflow = item.workflow
     prompts = {call.id: token_ids(workflow, call) for call in workflow.calls}
-    return _Flight(item, Replay(workflow), prompts, len(workflow.calls))
+    return _PlayedWorkflow(item, WorkflowReplay(workflow), prompts, len(workflow.calls))
 
 
 class _Player:
@@ -104,7 +106,7 @@ class _Player:
         self._hide_lengths = hide_lengths
         self._clock = asyncio.get_running_loop().time
 
-    async def workflow(self, flight: _Flight) -> WorkflowOutcome:
+    async def workflow(self, flight: _PlayedWorkflow) -> WorkflowOutcome:
         """Run a workflow at its time and return what became of it."""
         workflow, reason = flight.item.workflow, None
         await asyncio.sleep(self._begin + workflow.arrival - self._clock())
@@ -128,7 +130,7 @@ class _Player:
         return self._clock() - self._begin
 
     def _start(
-        self, group: asyncio.TaskGroup, flight: _Flight, calls: Sequence[TraceCall], ready: float
+        self, group: asyncio.TaskGroup, flight: _PlayedWorkflow, calls: Sequence[TraceCall], ready: float
     ) -> None:
         flight.unsent -= len(calls)
         for call in calls:
@@ -137,7 +139,12 @@ class _Player:
             group.create_task(self._call(group, flight, call, ready, tag))
 
     async def _call(
-        self, group: asyncio.TaskGroup, flight: _Flight, call: TraceCall, ready: float, tag: dict[str, Any]
+        self,
+        group: asyncio.TaskGroup,
+        flight: _PlayedWorkflow,
+        call: TraceCall,
+        ready: float,
+        tag: dict[str, Any],
     ) -> None:
         """Send a call that could be sent at ``ready``; when it has ended, start what follows."""
         outcome = await self._sent(flight, call, ready, tag)
@@ -148,7 +155,9 @@ class _Player:
         followers, _ = flight.replay.end(call)
         self._start(group, flight, followers, self._now())
 
-    async def _sent(self, flight: _Flight, call: TraceCall, ready: float, tag: dict[str, Any]) -> CallOutcome:
+    async def _sent(
+        self, flight: _PlayedWorkflow, call: TraceCall, ready: float, tag: dict[str, Any]
+    ) -> CallOutcome:
         sent, told = self._now(), dict[str, Any]()
         try:
             prompt, limit = flight.prompts.pop(call.id), call.limit_tokens if self._hide_lengths else None
@@ -165,7 +174,7 @@ class _Player:
         seconds = self._now() - ready
         return CallOutcome(stage=call.stage, call=call.id, ready=ready, sent=sent, seconds=seconds, **told)
 
-    def _tag(self, flight: _Flight, call: TraceCall) -> dict[str, Any]:
+    def _tag(self, flight: _PlayedWorkflow, call: TraceCall) -> dict[str, Any]:
         """Return what a client of Sluice's says of a call."""
         workflow = flight.item.workflow
         siblings = {c.branch for c in workflow.calls if c.join == call.join and c.stage == call.stage}

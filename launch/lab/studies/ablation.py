@@ -7,7 +7,7 @@ from dataclasses import replace
 from rich.table import Table
 
 from launch.lab.cells import Cell
-from launch.lab.studies.base import Results, Setting, summary, table
+from launch.lab.studies.base import StudyResults, StudySetting, summary, table
 
 HELP = "sluice without each of its parts"
 
@@ -27,14 +27,14 @@ _WITHOUT = {
 }
 
 
-def cells(setting: Setting) -> list[Cell]:
+def cells(setting: StudySetting) -> list[Cell]:
     """Return the runs with and without each part."""
     policies = (_WHOLE, *_WITHOUT.values())
     places = setting.places()
     return setting.seeded(_run(p, policy, load) for p in places for policy in policies for load in LOADS)
 
 
-def tables(setting: Setting, results: Results) -> list[Table]:
+def tables(setting: StudySetting, results: StudyResults) -> list[Table]:
     """Return by how much the 95 % stretch worsens without each part."""
     shown = table(
         "95 % stretch without a part over that of the whole: geometric mean over places (smallest)",

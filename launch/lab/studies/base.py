@@ -19,7 +19,7 @@ UNENDED = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class StudySetting:
     """What a study runs on; ``cell``: the settings that all its cells share."""
 
     traces: Sequence[str]
@@ -36,7 +36,7 @@ class Setting:
         return [replace(cell, seed=seed) for cell in cells for seed in range(self.seeds)]
 
 
-class Results:
+class StudyResults:
     """Figures of cells, by cell; means are over seeds."""
 
     def __init__(self, figures: Mapping[Cell, Result], seeds: int) -> None:

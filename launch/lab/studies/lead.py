@@ -12,7 +12,7 @@ from dataclasses import replace
 from rich.table import Table
 
 from launch.lab.cells import Cell
-from launch.lab.studies.base import Results, Setting, place_name, summary, table
+from launch.lab.studies.base import StudyResults, StudySetting, place_name, summary, table
 
 HELP = "highest rates and P95 of sluice and of the baselines"
 
@@ -29,7 +29,7 @@ _Figure = tuple[str, float | None]
 """A figure as it is shown, and the ratio in it, if there is one."""
 
 
-def cells(setting: Setting) -> list[Cell]:
+def cells(setting: StudySetting) -> list[Cell]:
     """Return the searches of highest rates and the runs at each load."""
     policies = (*_BASELINES.values(), *_HEXGEN, _OURS)
     made: list[Cell] = []
@@ -41,7 +41,7 @@ def cells(setting: Setting) -> list[Cell]:
     return setting.seeded(made)
 
 
-def tables(setting: Setting, results: Results) -> list[Table]:
+def tables(setting: StudySetting, results: StudyResults) -> list[Table]:
     """Return the highest rates, the ratios between them, P95 by load, and the published claim checked."""
     return [
         _rates(setting, results),
@@ -66,13 +66,13 @@ def _configured(place: Cell) -> dict[str, Cell]:
     }
 
 
-def _tuned(results: Results, cell: Cell) -> Cell:
+def _tuned(results: StudyResults, cell: Cell) -> Cell:
     """Return HexGen-Flow with the α that is best at the cell's load, or has the highest rate."""
     tried = [_with(cell, policy) for policy in _HEXGEN]
     return results.best(tried, "p95") if cell.load else results.best(tried, "rate", max)
 
 
-def _rates(setting: Setting, results: Results) -> Table:
+def _rates(setting: StudySetting, results: StudyResults) -> Table:
     names = (*_BASELINES, "hexgen_flow tuned", "sluice", "bound")
 
     def row(place: Cell) -> list[_Figure]:
@@ -87,7 +87,7 @@ def _rates(setting: Setting, results: Results) -> Table:
     return _compared(setting, title, names, row)
 
 
-def _configurations(setting: Setting, results: Results) -> Table:
+def _configurations(setting: StudySetting, results: StudyResults) -> Table:
     def row(place: Cell) -> list[_Figure]:
         configured = _configured(place)
         default = results.mean(configured["SGLang's default"], "rate")
@@ -97,7 +97,7 @@ def _configurations(setting: Setting, results: Results) -> Table:
     return _compared(setting, title, tuple(_configured(setting.cell)), row)
 
 
-def _latencies(setting: Setting, results: Results) -> Table:
+def _latencies(setting: StudySetting, results: StudyResults) -> Table:
     def figure(ours: Cell) -> _Figure:
         tuned = _tuned(results, ours)
         theirs, mine = results.mean(tuned, "p95"), results.mean(ours, "p95")
@@ -111,12 +111,12 @@ def _latencies(setting: Setting, results: Results) -> Table:
     return _compared(setting, title, [f"{load:.0%}" for load in LOADS], row)
 
 
-def _over(results: Results, cell: Cell, ratio: float) -> _Figure:
+def _over(results: StudyResults, cell: Cell, ratio: float) -> _Figure:
     return f"{results.shown(cell, 'rate', '.3f')} · {ratio:.2f}×", ratio
 
 
 def _compared(
-    setting: Setting, title: str, names: Sequence[str], row: Callable[[Cell], list[_Figure]]
+    setting: StudySetting, title: str, names: Sequence[str], row: Callable[[Cell], list[_Figure]]
 ) -> Table:
     """Return a table with a row of figures per place and, last, what their ratios are over all places."""
     shown = table(title, ("trace", "cluster"), names)
@@ -128,7 +128,7 @@ def _compared(
     return shown
 
 
-def _claim(setting: Setting, results: Results) -> Table:
+def _claim(setting: StudySetting, results: StudyResults) -> Table:
     """HexGen-Flow's claim over a round-robin FCFS server: P95 1.42-1.56 times, throughput 1.49-1.81 times."""
     shown = table(
         "HexGen-Flow tuned over round robin with FCFS (published: P95 1.42-1.56×, throughput 1.49-1.81×)",

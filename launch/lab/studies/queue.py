@@ -9,7 +9,7 @@ from typing import Any
 from rich.table import Table
 
 from launch.lab.cells import Cell
-from launch.lab.studies.base import UNENDED, Results, Setting, place_name, table
+from launch.lab.studies.base import UNENDED, StudyResults, StudySetting, place_name, table
 
 HELP = "where the order of waiting calls matters, by load, room, slots, bursts and prefill mode"
 
@@ -26,14 +26,14 @@ _REGIMES: dict[str, dict[str, Any]] = {
 }
 
 
-def cells(setting: Setting) -> list[Cell]:
+def cells(setting: StudySetting) -> list[Cell]:
     """Return the runs of every regime under both orders."""
     rows = (row for _, row in _rows(setting))
     runs = (replace(row, load=load, ordering=order) for row in rows for load in LOADS for order in _ORDERS)
     return setting.seeded(runs)
 
 
-def tables(setting: Setting, results: Results) -> list[Table]:
+def tables(setting: StudySetting, results: StudyResults) -> list[Table]:
     """Return the change of P95 against first come, first served; ``∞``: some workflows never end."""
     shown = table(
         "P95 under adaptive against fcfs, placement sluice, by load",
@@ -57,7 +57,7 @@ def tables(setting: Setting, results: Results) -> list[Table]:
     return [shown]
 
 
-def _rows(setting: Setting) -> Iterator[tuple[tuple[str, str], Cell]]:
+def _rows(setting: StudySetting) -> Iterator[tuple[tuple[str, str], Cell]]:
     for place in setting.places():
         for mode in _MODES:
             for regime, changes in _REGIMES.items():

@@ -10,8 +10,8 @@ import pytest
 
 from engine.controller.journal import Journal
 from engine.controller.timeline import BARE_CALL, CallEntry, SqlEntry, WorkflowRecord
+from sched.decisions import DecisionRecord
 from sched.errors import ConfigError, Failure
-from sched.events import DecisionRecord
 from sched.request import State, WorkflowSpec
 from sched.workflow import PlanStep
 

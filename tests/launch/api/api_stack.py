@@ -32,9 +32,10 @@ from launch.api.openai.model import ServedModel
 from launch.api.services import ApiServices
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.program import Chess
-from plugins.workflow_kind import Workflow, WorkflowKind
+from plugins.workflow_kind import ServedWorkflow, WorkflowKind
 from sched.clock import Clock, monotonic
-from sched.dispatcher import Dispatcher, Limits
+from sched.dispatcher import Dispatcher
+from sched.limits import CoreLimits
 from tests.launch.api.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
 from tests.waiting import GUARD_SECONDS, reached
 
@@ -121,7 +122,7 @@ async def api_stack(
     ordering: str = "fcfs",
     admission: str = "always",
     kind: WorkflowKind = CHESS,
-    workflow: Workflow | None = None,
+    workflow: ServedWorkflow | None = None,
     clock: Clock = monotonic,
     **limits: Any,
 ) -> AsyncIterator[Api]:
@@ -132,7 +133,7 @@ async def api_stack(
     link = FakeLink()
     workers = [FakeWorker(link, name) for name in runtimes]
     policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
-    dispatcher = Dispatcher(*policies, Limits(**limits), admission=admission_registry().load(admission))
+    dispatcher = Dispatcher(*policies, CoreLimits(**limits), admission=admission_registry().load(admission))
     meters = Meters()
     driver = CoreDriver(
         cast(RouterLink, link),

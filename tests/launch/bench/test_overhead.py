@@ -14,7 +14,7 @@ import pytest
 
 from launch.bench.bench_cli import main
 from launch.bench.cost.controller_cost import spread
-from launch.bench.cost.probe_load import BenchError, Load
+from launch.bench.cost.probe_load import BenchError, ProbeLoad
 from launch.bench.stand import HOST, RUNTIMES, NullStand
 from tests.launch.bench.null_place import standing
 from tests.waiting import GUARD_SECONDS
@@ -55,7 +55,7 @@ def test_a_measurement_accounts_for_every_call(tmp_path: Path, capsys: pytest.Ca
 
 async def test_calls_wait_in_the_queue_that_the_measured_ones_pass(place: NullStand) -> None:
     """The wanted number is held while probes on the same runtimes are answered, and then they are gone."""
-    with closing(Load(HOST, place.port)) as client:
+    with closing(ProbeLoad(HOST, place.port)) as client:
         await client.warm_up(64, RUNTIMES)
         before = await client.finished()
         async with client.waiting(30, RUNTIMES):
@@ -74,7 +74,7 @@ def _held(place: NullStand, runtime: str) -> int:
     return int(float(page.split(line, 1)[1].split("\n", 1)[0]))
 
 
-async def _abort_all_while_waiting(place: NullStand, client: Load) -> None:
+async def _abort_all_while_waiting(place: NullStand, client: ProbeLoad) -> None:
     async with (
         client.waiting(3, RUNTIMES),
         httpx.AsyncClient(timeout=GUARD_SECONDS, trust_env=False) as other,
@@ -87,7 +87,7 @@ async def _abort_all_while_waiting(place: NullStand, client: Load) -> None:
 
 async def test_a_figure_without_its_waiting_calls_is_refused(place: NullStand) -> None:
     """Calls that end before the measurement does make it fail, saying so."""
-    with closing(Load(HOST, place.port)) as client, pytest.raises(BenchError, match="5 waiting calls"):
+    with closing(ProbeLoad(HOST, place.port)) as client, pytest.raises(BenchError, match="5 waiting calls"):
         await _abort_all_while_waiting(place, client)
 
 

@@ -15,7 +15,7 @@ from launch.controller.live_tuner import LiveTuner
 from launch.controller.recent_workflows import RecentWorkflows
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.server.devices import Machine
-from launch.server.plan import Plan
+from launch.server.plan import ServerPlan
 from launch.server.resolve import resolve
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.errors import ConflictError
@@ -36,7 +36,7 @@ MACHINE = Machine(gpus=(), cores=(0, 1))
 def spec(placement: str, *, autotune: bool = True) -> ControllerSpec:
     """Return a controller's instructions."""
     config = ServerConfig(placement=placement, simulated=True, cpu_slots=2, no_autotune=not autotune)
-    return Plan(resolve(config, MACHINE), MACHINE, embedded="m").controller_spec("ipc:///unused")
+    return ServerPlan(resolve(config, MACHINE), MACHINE, embedded="m").controller_spec("ipc:///unused")
 
 
 def workflow(name: str, arrival: float = 0.0) -> WorkflowRecord:

@@ -12,17 +12,17 @@ from rich.table import Table
 
 from launch.lab.cells import Cell
 from launch.lab.studies import ablation, lead, queue
-from launch.lab.studies.base import UNENDED, Results, Setting, summary
+from launch.lab.studies.base import UNENDED, StudyResults, StudySetting, summary
 from launch.lab.study_cli import main
 from launch.lab.sweep import Result
 
 TRACE = "traces/hexgen_flow_formula1.jsonl"
-SETTING = Setting((TRACE,), ("hetero1",), 2, Cell(trace="", runtime_config="mixed2048"))
+SETTING = StudySetting((TRACE,), ("hetero1",), 2, Cell(trace="", runtime_config="mixed2048"))
 
 
-def results(study: Any, figures: Callable[[Cell], Result]) -> Results:
+def results(study: Any, figures: Callable[[Cell], Result]) -> StudyResults:
     """Make up the figures of all cells of a study; they may depend on anything but the seed."""
-    return Results({cell: figures(cell) for cell in study.cells(SETTING)}, SETTING.seeds)
+    return StudyResults({cell: figures(cell) for cell in study.cells(SETTING)}, SETTING.seeds)
 
 
 def column(table: Table, header: str) -> list[str]:

@@ -11,7 +11,7 @@ from launch.controller.profile_file import ProfileFile
 from launch.lab import shift_cli, tune_cli
 from launch.lab.search import search
 from sched.predict.stage_profile import PUBLISHED, StageProfile
-from sched.tune.tuner import Outcome, Setting
+from sched.tune.tuner import PolicySetting, SettingOutcome
 
 ROOT = Path(__file__).parents[3]
 TRACE = "traces/hexgen_flow_formula1.jsonl"
@@ -52,10 +52,10 @@ def test_several_knobs_are_searched_from_the_default() -> None:
     """Optuna begins with the default, stays within the ranges, and comes closer to the best."""
     knobs = {"x": (0.0, 4.0), "y": (1.0, 2.0)}
 
-    def evaluate(s: Setting) -> Outcome:
-        return Outcome(s, 1 + (s.values["x"] - 1) ** 2 + (s.values["y"] - 1.5) ** 2, 0.0)
+    def evaluate(s: PolicySetting) -> SettingOutcome:
+        return SettingOutcome(s, 1 + (s.values["x"] - 1) ** 2 + (s.values["y"] - 1.5) ** 2, 0.0)
 
-    outcomes = search(Setting("p", {"x": 3.0, "y": 1.0}), knobs, evaluate, trials=40, seconds=3600.0)
+    outcomes = search(PolicySetting("p", {"x": 3.0, "y": 1.0}), knobs, evaluate, trials=40, seconds=3600.0)
     assert len(outcomes) == 40
     assert outcomes[0].setting.values == {"x": 3.0, "y": 1.0}
     assert all(0 <= o.setting.values["x"] <= 4 and 1 <= o.setting.values["y"] <= 2 for o in outcomes)

@@ -69,10 +69,12 @@ note("orphaned")
 
 LAUNCHER = """
 import asyncio, json, signal, sys
-from launch.server.child import ChildSpec
+from launch.server.local_starter import LocalStarter
 from launch.server.progress import Progress
-from launch.server.supervisor import Family, Limits, Supervisor
-plans, limits, logs = json.loads(sys.argv[1])
+from launch.server.restart_backoff import RestartLimits
+from launch.server.starter import ChildSpec
+from launch.server.supervisor import Family, Supervisor, TimeLimits
+plans, limits, restarts, logs = json.loads(sys.argv[1])
 # Where the tests run in the background it is ignored, and so it would be here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 def family(folder):
@@ -83,7 +85,10 @@ def family(folder):
     ]
     return Family(children[0], children[1:])
 ready = lambda seconds: f"READY after {seconds:.1f} s"
-sys.exit(asyncio.run(Supervisor(family, Limits(**limits), Progress(), ready, show_logs=logs).run()))
+supervisor = Supervisor(
+    family, LocalStarter(), TimeLimits(**limits), Progress(), ready, RestartLimits(**restarts), show_logs=logs
+)
+sys.exit(asyncio.run(supervisor.run()))
 """
 
 
@@ -95,7 +100,12 @@ class Server:
     """
 
     def __init__(
-        self, folder: Path, plans: dict[str, dict[str, Any]], limits: dict[str, Any], logs: bool
+        self,
+        folder: Path,
+        plans: dict[str, dict[str, Any]],
+        limits: dict[str, Any],
+        restarts: dict[str, Any],
+        logs: bool,
     ) -> None:
         self.folder = folder
         self._journal = folder / "journal"
@@ -107,11 +117,11 @@ class Server:
             "drain_seconds": GUARD_SECONDS,
             "end_seconds": GUARD_SECONDS,
             "hurry_seconds": 0.5,
-            "backoff_seconds": 0.05,
             **limits,
         }
+        restarts = {"worker_backoff_seconds": 0.05, **restarts}
         argument = json.dumps(
-            [[{"name": name, **common, **plan} for name, plan in plans.items()], limits, logs]
+            [[{"name": name, **common, **plan} for name, plan in plans.items()], limits, restarts, logs]
         )
         with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
             self.process = subprocess.Popen(

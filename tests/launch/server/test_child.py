@@ -10,10 +10,11 @@ from typing import cast
 
 import pytest
 
-from launch.server.child import Child, ChildError, ChildSpec, Status
+from launch.server.child import Child, ChildError, ChildStage
+from launch.server.local_starter import LocalStarter
 from launch.server.progress import Progress
-from launch.server.restarts import Limits
-from launch.server.supervisor import Family, Supervisor
+from launch.server.starter import ChildSpec
+from launch.server.supervisor import Family, Supervisor, TimeLimits
 from tests.launch.server.stand_in import CHILD
 from tests.waiting import GUARD_SECONDS
 
@@ -23,12 +24,12 @@ async def test_a_late_child_is_named_with_its_last_stage(tmp_path: Path) -> None
     plan = {"name": "a", "journal": str(tmp_path / "journal"), "gate": str(tmp_path / "never")}
     imported = asyncio.Event()
 
-    def report(_label: str, status: Status) -> None:
+    def report(_label: str, status: ChildStage) -> None:
         if status.stage == "imported":
             imported.set()
 
     spec = ChildSpec(label="a", command=(sys.executable, "-c", CHILD), line=json.dumps(plan).encode())
-    child = await Child.start(spec, tmp_path, report)
+    child = await Child.start(LocalStarter(), spec, tmp_path, report)
     try:
         async with asyncio.timeout(GUARD_SECONDS):
             await imported.wait()
@@ -67,8 +68,8 @@ class _Asked:
 async def test_only_those_that_do_not_end_in_time_are_killed() -> None:
     """The others have ended by themselves."""
     family = Family(ChildSpec(label="c", command=(), line=b""), [])
-    limits = Limits(start_seconds=1.0, drain_seconds=1.0)
-    supervisor = Supervisor(lambda _: family, limits, Progress(), str)
+    limits = TimeLimits(start_seconds=1.0, drain_seconds=1.0)
+    supervisor = Supervisor(lambda _: family, LocalStarter(), limits, Progress(), str)
     asked = {"a": _Asked("a", stubborn=True), "b": _Asked("b", stubborn=False)}
     supervisor._children = cast(dict[str, Child], asked)
     assert await supervisor._end(["a", "b"], 0.01) == ["a"]

@@ -14,10 +14,10 @@ import pytest
 
 from engine.wire.tokenizer_identity import TOKENIZER_FILE
 from launch.checks import CHECKOUT, check_folder, check_port
+from launch.demo_assets import demo_model
 from launch.server.config import EMBEDDED, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
-from launch.server.model_folders import demo_model
-from launch.server.plan import Plan
+from launch.server.plan import ServerPlan
 from launch.server.resolve import as_toml, resolve
 from launch.server.sources import read_invocation
 from launch.shipped import admission_registry, ordering_registry, placement_registry
@@ -203,7 +203,7 @@ def test_plan_pins_cores_and_passes_everything_on(tmp_path: Path) -> None:
     """CPU runtimes get a core each; the embedded model's folder replaces its name everywhere."""
     slow = RuntimeConfig(name="slow", slowdown=3.0, args={"a": 1})
     config = resolve(ServerConfig(mem_fraction_static=0.2, runtime=(slow, RuntimeConfig())), BARE)
-    plan = Plan(config, BARE, embedded="/models/tiny")
+    plan = ServerPlan(config, BARE, embedded="/models/tiny")
     first, second = plan.worker_specs("ipc:///x")
     assert (first.cpu_core, second.cpu_core, first.slowdown, first.device) == (4, 6, 3.0, "cpu")
     assert first.engine_args == {"a": 1, "mem_fraction_static": 0.2}
@@ -219,7 +219,9 @@ def test_plan_pins_cores_and_passes_everything_on(tmp_path: Path) -> None:
 
 def test_instructions_of_another_version_are_refused() -> None:
     """The controller takes no key that it doesn't know, wherever it stands."""
-    spec = Plan(resolve(ServerConfig(), BARE), BARE, embedded="/models/tiny").controller_spec("ipc:///x")
+    spec = ServerPlan(resolve(ServerConfig(), BARE), BARE, embedded="/models/tiny").controller_spec(
+        "ipc:///x"
+    )
     data = orjson.loads(spec.to_json())
     for holder in (data, data["config"], data["config"]["runtime"][0]):
         holder["retired"] = 1
@@ -233,7 +235,7 @@ def test_the_recording_is_checked_before_a_start(tmp_path: Path, monkeypatch: py
     """--record is taken from the current folder; --record-prompts alone is a mistake."""
     monkeypatch.chdir(tmp_path)
     config = resolve(ServerConfig(simulated=True, record="mine", record_prompts=True), BARE)
-    spec = Plan(config, BARE, None).controller_spec("ipc:///x")
+    spec = ServerPlan(config, BARE, None).controller_spec("ipc:///x")
     assert (spec.config.record, spec.config.record_prompts) == (str(tmp_path / "mine"), True)
     with pytest.raises(ConfigError, match=r"--record .* can't be written to"):
         resolve(ServerConfig(simulated=True, record="/nowhere/trace"), BARE)
@@ -245,7 +247,7 @@ def test_the_journal_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pyt
     """A file of one's own is found from anywhere; one that can't be written to is refused by its flag."""
     monkeypatch.chdir(tmp_path)
     config = resolve(ServerConfig(simulated=True, journal="mine"), BARE)
-    controller = Plan(config, BARE, embedded="/models/tiny").family_in(tmp_path / "run").controller
+    controller = ServerPlan(config, BARE, embedded="/models/tiny").family_in(tmp_path / "run").controller
     assert ControllerSpec.from_json(controller.line).config.journal == str(tmp_path / "mine")
     for wrong in (str(tmp_path), "/nowhere/journal"):
         with pytest.raises(ConfigError, match=r"--journal .* can't be written to: name a file"):
@@ -255,7 +257,7 @@ def test_the_journal_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pyt
 def test_plan_for_gpus(model: Callable[..., str]) -> None:
     """A tensor-parallel runtime gets its GPUs and no core; SGLang is as talkative as the rest."""
     config = resolve(ServerConfig(model_path=model(), tp_size=2, log_level="info"), GPUS)
-    (worker,) = Plan(config, GPUS, embedded=None).worker_specs("ipc:///x")
+    (worker,) = ServerPlan(config, GPUS, embedded=None).worker_specs("ipc:///x")
     assert (worker.device, worker.gpu_ids, worker.cpu_core) == ("cuda", (0, 1), None)
     assert worker.engine_args == {"log_level": "info"}
 
@@ -263,7 +265,7 @@ def test_plan_for_gpus(model: Callable[..., str]) -> None:
 @pytest.mark.parametrize("guessed", [False, True])
 def test_caches_are_followed_unless_the_user_objects(guessed: bool) -> None:
     """--no-kv-events reaches every worker."""
-    plan = Plan(
+    plan = ServerPlan(
         resolve(ServerConfig(simulated=True, no_kv_events=guessed), BARE), BARE, embedded="/models/tiny"
     )
     assert {worker.kv_events for worker in plan.worker_specs("ipc:///x")} == {not guessed}
@@ -272,7 +274,7 @@ def test_caches_are_followed_unless_the_user_objects(guessed: bool) -> None:
 def test_simulated_runtimes_are_not_pinned() -> None:
     """Stand-ins are marked as such for worker and controller and bound to no core."""
     config = resolve(ServerConfig(simulated=True), BARE)
-    plan = Plan(config, BARE, embedded="/models/tiny")
+    plan = ServerPlan(config, BARE, embedded="/models/tiny")
     workers = plan.worker_specs("ipc:///x")
     assert all(worker.simulated and worker.cpu_core is None for worker in workers)
     assert plan.controller_spec("ipc:///x").config.simulated

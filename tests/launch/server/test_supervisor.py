@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from launch.server.child import Status
+from launch.server.child import ChildStage
 from launch.server.progress import LiveProgress, Progress
 from tests.launch.server.stand_in import Server
 
@@ -26,8 +26,14 @@ def start() -> Iterator[Callable[..., Server]]:
     """Start a launcher with ``children`` (name to plan), the first being the controller."""
     servers: list[Server] = []
 
-    def starter(children: dict[str, dict[str, Any]], logs: bool = False, **limits: Any) -> Server:
-        servers.append(Server(Path(tempfile.mkdtemp(prefix="sl-")), children, limits, logs))
+    def starter(
+        children: dict[str, dict[str, Any]],
+        restarts: dict[str, Any] | None = None,
+        logs: bool = False,
+        **limits: Any,
+    ) -> Server:
+        folder = Path(tempfile.mkdtemp(prefix="sl-"))
+        servers.append(Server(folder, children, limits, restarts or {}, logs))
         return servers[-1]
 
     yield starter
@@ -146,7 +152,7 @@ def test_children_of_a_killed_launcher_notice(start: Callable[..., Server]) -> N
 def test_worker_is_restarted_until_given_up(start: Callable[..., Server]) -> None:
     """A worker that dies is restarted a bounded number of times; without any left the server stops.
     What a dead worker leaves running is ended."""
-    server = start({"controller": {}, "a": {"dies_later": 9, "helper": 1}}, restarts=2)
+    server = start({"controller": {}, "a": {"dies_later": 9, "helper": 1}}, {"restarts": 2})
     assert server.end() == 1
     assert len(server.pids("a")) == 2 * 3
     assert server.err.count("a died (exit code 9)") == 3
@@ -157,7 +163,7 @@ def test_worker_is_restarted_until_given_up(start: Callable[..., Server]) -> Non
 
 def test_server_lives_while_one_runtime_does(start: Callable[..., Server]) -> None:
     """A given-up runtime doesn't end the server, and the drain afterwards is clean."""
-    server = start({"controller": {}, "a": {"dies_later": 9}, "b": {}}, restarts=0)
+    server = start({"controller": {}, "a": {"dies_later": 9}, "b": {}}, {"restarts": 0})
     server.until_ready()
     server.until(lambda: "a died (exit code 9) and is given up" in server.err)
     server.process.send_signal(signal.SIGTERM)
@@ -168,7 +174,7 @@ def test_server_lives_while_one_runtime_does(start: Callable[..., Server]) -> No
 
 def test_controller_is_restarted_until_given_up(start: Callable[..., Server]) -> None:
     """The workers outlive a controller that dies and is started again; too many deaths end the server."""
-    server = start({"controller": {"dies_later": 4}, "a": {}, "b": {"stubborn": 1}}, restarts=2)
+    server = start({"controller": {"dies_later": 4}, "a": {}, "b": {"stubborn": 1}}, {"restarts": 2})
     assert server.end() == 1
     assert len(server.pids("controller")) == 3
     assert [len(server.pids(name)) for name in "ab"] == [1, 1]
@@ -192,7 +198,7 @@ def test_the_controller_is_told_of_a_dead_worker(start: Callable[..., Server]) -
 
 def test_a_drain_while_the_controller_is_down(start: Callable[..., Server]) -> None:
     """A signal while the controller is being started again ends the server cleanly."""
-    server = start({"controller": {}, "a": {}}, controller_backoff_seconds=600.0)
+    server = start({"controller": {}, "a": {}}, {"controller_backoff_seconds": 600.0})
     server.until_ready()
     os.kill(server.pids("controller")[0], signal.SIGKILL)
     server.until(lambda: "controller died (SIGKILL) and is started again in 600 s" in server.err)
@@ -216,10 +222,10 @@ def test_live_table_then_lines(capsys: pytest.CaptureFixture[str]) -> None:
     screen = io.StringIO()
     progress = LiveProgress(Console(file=screen, force_terminal=True, width=100))
     progress.say("a warning")
-    progress.stage("runtime cpu-0", Status("spawned"))
-    progress.stage("runtime cpu-0", Status("loaded", 21.34))
+    progress.stage("runtime cpu-0", ChildStage("spawned"))
+    progress.stage("runtime cpu-0", ChildStage("loaded", 21.34))
     progress.say("Sluice is ready")
-    progress.stage("runtime cpu-0", Status("ready", 30))
+    progress.stage("runtime cpu-0", ChildStage("ready", 30))
     assert "21.3" in screen.getvalue()
     assert capsys.readouterr().out == "a warning\nSluice is ready\nruntime cpu-0: ready (30.0 s)\n"
 

@@ -8,7 +8,8 @@ import pytest
 
 from sched.cache.belief import UNREPORTED_SECONDS, CacheBelief
 from sched.cache.prefix import BLOCK_TOKENS
-from sched.events import CacheFlushed, CacheReported, CacheScope, Dispatch
+from sched.decisions import Dispatch
+from sched.events import CacheFlushed, CacheReported, CacheScope
 from tests.factories import SimpleCluster, chain, make_dispatcher
 
 A, B = chain(1, 320), chain(2, 320)

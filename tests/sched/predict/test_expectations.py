@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from sched.cache.popularity import WORKFLOWS, Popularity
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.gate import Gate
-from sched.load import Load, context_tokens
-from sched.policy import Admission, WorkflowView
+from sched.load import PlacedLoad, context_tokens
+from sched.policy import Admission
 from sched.predict.forecast import Rates
 from sched.predict.history import PACE_WORKFLOWS, Paces, Paths, PathStep
 from sched.predict.watch import STALL_SECONDS, Stalls
 from sched.request import Call
+from sched.views import WorkflowView
 from tests.factories import call_spec, chain, make_call
 
 _seconds = st.floats(0.01, 1000)
@@ -35,7 +36,7 @@ def call(number: int, prompt: int, output: int) -> Call:
 )
 def test_a_load_is_the_sum_over_its_calls(calls: list[tuple[int, int]], steps: list[tuple[int, str]]) -> None:
     """After any events the running sums are those of the calls that are there; without calls they are 0."""
-    load, made = Load(), [call(i, *tokens) for i, tokens in enumerate(calls)]
+    load, made = PlacedLoad(), [call(i, *tokens) for i, tokens in enumerate(calls)]
     waiting, running = dict[int, Call](), dict[int, Call]()
     for index, step in steps:
         if index >= len(made):

@@ -6,7 +6,7 @@ import pytest
 
 from sched.cache.prefill import Ahead
 from sched.events import CallFinished
-from sched.load import Load
+from sched.load import PlacedLoad
 from sched.predict.latency import LatencyModel
 from sched.predict.outlook import Outlook
 from sched.predict.speed import Speed
@@ -16,13 +16,18 @@ from tests.factories import call_spec, make_call
 SPEED = Speed(prefill=0.001, decode=0.02, call=0.005, request=0.01)
 
 
-def outlook() -> tuple[Outlook, Load]:
-    load = Load()
+def outlook() -> tuple[Outlook, PlacedLoad]:
+    load = PlacedLoad()
     return Outlook(LatencyModel.calibrated(SPEED), load), load
 
 
 def sent(
-    to: Outlook, load: Load, call_id: int, ahead: Ahead | None = None, now: float = 0.0, output: int = 10
+    to: Outlook,
+    load: PlacedLoad,
+    call_id: int,
+    ahead: Ahead | None = None,
+    now: float = 0.0,
+    output: int = 10,
 ) -> Call:
     call = make_call(call_id, spec=call_spec(call_id, prompt_tokens=100))
     call.likely_output_tokens = float(output)
@@ -78,7 +83,7 @@ def test_it_learns_what_the_model_cannot_know() -> None:
 
 
 def served(
-    to: Outlook, load: Load, call_id: int, ttft: float, decode: float, ways: float, output: int = 10
+    to: Outlook, load: PlacedLoad, call_id: int, ttft: float, decode: float, ways: float, output: int = 10
 ) -> None:
     """Serve a call; ``ways``: seconds to the runtime and back, which the runtime doesn't see."""
     call = sent(to, load, call_id, output=output)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from sched.errors import ConfigError
 from sched.predict.calibration import Calibration, fit, fit_error
-from sched.predict.latency import Chunks, LatencyModel
-from sched.predict.speed import Pass, Speed
+from sched.predict.latency import LatencyModel
+from sched.predict.speed import Chunks, Pass, Speed
 
 CPU = Speed(
     prefill=2e-4, decode=0.011, kv=2e-6, overhead=0.008, call=1e-3, attention=5e-8, padded=2e-8, hidden=0.0

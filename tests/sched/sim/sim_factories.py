@@ -8,7 +8,7 @@ from typing import Any
 
 from launch.shipped import ordering_registry, placement_registry
 from sched.order import queue_position
-from sched.sim.batching import Batching, RuntimeConfig
+from sched.sim.batching import Batching, SimRuntimeConfig
 from sched.sim.engine_model import EngineModel
 from sched.sim.figures import Recording
 from sched.sim.hardware import ATTENTION_FLOP, FLOP_PER_TOKEN, GPUS
@@ -110,13 +110,13 @@ def simulate(
     gpus: Sequence[str] = ("a100",),
     placement: str = "round_robin",
     ordering: str = "fcfs",
-    config: RuntimeConfig | None = None,
+    config: SimRuntimeConfig | None = None,
     **options: Any,
 ) -> Recording:
     """Run workflows; ``options`` are ``SimOptions``'s."""
     simulator = Simulator(
         [GPUS[name] for name in gpus],
-        config or RuntimeConfig(name="mixed2048"),
+        config or SimRuntimeConfig(name="mixed2048"),
         placement_registry().load(placement),
         ordering_registry().load(ordering),
         SimOptions(**options),

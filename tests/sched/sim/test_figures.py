@@ -9,7 +9,7 @@ from statistics import mean, pstdev
 import pytest
 
 from sched.errors import ConfigError
-from sched.sim.figures import CallRecord, Recording, RuntimeRecord, WorkflowRecord, percentile, summarise
+from sched.sim.figures import CallRecord, Recording, RuntimeRecord, WorkflowTimes, percentile, summarise
 from sched.traces.arrivals import draw
 from sched.traces.trace_format import read_trace
 from tests.sched.sim.sim_factories import trace_call, trace_workflow
@@ -17,7 +17,7 @@ from tests.sched.sim.sim_factories import trace_call, trace_workflow
 FORMULA1 = Path(__file__).parents[3] / "traces" / "hexgen_flow_formula1.jsonl"
 
 
-def workflow_record(arrival: float, seconds: float, *, failed: bool = False) -> WorkflowRecord:
+def workflow_record(arrival: float, seconds: float, *, failed: bool = False) -> WorkflowTimes:
     """Return a workflow expected to take 10 s."""
     call = CallRecord(
         stage="s",
@@ -30,7 +30,7 @@ def workflow_record(arrival: float, seconds: float, *, failed: bool = False) -> 
         predicted_cached_tokens=50,
         output_tokens=5,
     )
-    return WorkflowRecord(
+    return WorkflowTimes(
         id=str(arrival), arrival=arrival, seconds=seconds, base_seconds=10.0, failed=failed, calls=[call]
     )
 

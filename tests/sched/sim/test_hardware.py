@@ -10,7 +10,7 @@ from launch.shipped import ordering_registry, placement_registry
 from sched.errors import ConfigError
 from sched.predict.calibration import read_calibration
 from sched.predict.speed import Pass
-from sched.sim.batching import RuntimeConfig
+from sched.sim.batching import SimRuntimeConfig
 from sched.sim.bounds import base_seconds, rate_bound, stage_seconds
 from sched.sim.hardware import CLUSTERS, GPUS, parse_cluster
 from sched.sim.simulator import SimOptions, Simulator
@@ -69,7 +69,7 @@ def test_clusters_and_settings_are_told_by_name() -> None:
 )
 def test_runtime_settings(name: str, chunk: int, mixed: bool) -> None:
     """A setting gives each GPU its chunk; the ridge of an A100 is 114 tokens."""
-    batching = RuntimeConfig(name=name, kv_scale=0.5).batching(GPUS["a100"])
+    batching = SimRuntimeConfig(name=name, kv_scale=0.5).batching(GPUS["a100"])
     assert (batching.chunked_prefill_size, batching.enable_mixed_chunk) == (chunk, mixed)
     assert batching.max_total_tokens == 80_000
 
@@ -78,7 +78,7 @@ def test_runtime_settings(name: str, chunk: int, mixed: bool) -> None:
 def test_unknown_runtime_settings_are_refused(name: str) -> None:
     """The error names the setting."""
     with pytest.raises(ConfigError, match=f"unknown setting '{name}'"):
-        RuntimeConfig(name=name).batching(GPUS["a100"])
+        SimRuntimeConfig(name=name).batching(GPUS["a100"])
 
 
 def test_estimates_are_marked() -> None:
@@ -109,7 +109,7 @@ def test_simulated_passes_teach_the_dispatcher() -> None:
     gpus = parse_cluster("a100")
     simulator = Simulator(
         gpus,
-        RuntimeConfig(),
+        SimRuntimeConfig(),
         placement_registry().load("least_work"),
         ordering_registry().load("fcfs"),
         SimOptions(calibrated=False),

@@ -11,12 +11,12 @@ from statistics import mean
 import pytest
 
 from sched.sim.agenda import Agenda
-from sched.sim.batching import RuntimeConfig
+from sched.sim.batching import SimRuntimeConfig
 from sched.sim.bounds import rate_bound
 from sched.sim.figures import CallRecord, Recording, summarise
 from sched.sim.hardware import parse_cluster
 from sched.traces.arrivals import draw
-from sched.traces.replay import Replay
+from sched.traces.replay import WorkflowReplay
 from sched.traces.trace_format import TraceSegment, TraceWorkflow, read_trace
 from sched.workflow import SegmentKind
 from tests.sched.sim.sim_factories import simulate, trace_call, trace_workflow
@@ -87,7 +87,7 @@ def test_calls_of_a_decided_branch_that_did_not_start_are_left_out() -> None:
         trace_call(2, 1, join="j", branch=1),
         trace_call(3, 0, 2),
     )
-    replay = Replay(trace_workflow(*calls, decided={"j": 1}), early_ending=True)
+    replay = WorkflowReplay(trace_workflow(*calls, decided={"j": 1}), early_ending=True)
     assert [replay.ends_branch(c) for c in calls] == [True, False, True, False]
     assert [c.id for c in replay.first()] == [0, 1]
     ready, skipped = replay.end(calls[0])
@@ -140,7 +140,7 @@ def test_the_sending_window_holds_calls_in_order() -> None:
         trace_workflow(trace_call(0, prompt=3000), workflow_id=f"e{i}", slo_seconds=500) for i in range(3)
     ]
     urgent = trace_workflow(trace_call(0, prompt=3000), workflow_id="u", arrival=0.001, slo_seconds=1.0)
-    config = RuntimeConfig(name="prefill512", max_running_requests=1)
+    config = SimRuntimeConfig(name="prefill512", max_running_requests=1)
     seconds = {
         name: {
             w.id: w.arrival + w.seconds
@@ -166,7 +166,7 @@ def test_the_same_run_twice_is_the_same() -> None:
 def test_every_call_runs_once(kv_scale: float) -> None:
     """With ample and with scarce memory each call of each workflow finishes exactly once."""
     workflows = draw(read_trace(FINANCIAL), 60, 1.0, "gamma:3", seed=1)
-    config = RuntimeConfig(name="mixed2048", kv_scale=kv_scale)
+    config = SimRuntimeConfig(name="mixed2048", kv_scale=kv_scale)
     recording = simulate(*workflows, gpus=("a100", "a6000"), placement="least_work", config=config)
     assert [w.id for w in recording.workflows] == [w.id for w in workflows]
     for record, workflow in zip(recording.workflows, workflows, strict=True):

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launch.shipped import ordering_registry, placement_registry
-from sched.sim.batching import RuntimeConfig
-from sched.sim.figures import WorkflowRecord
+from sched.sim.batching import SimRuntimeConfig
+from sched.sim.figures import WorkflowTimes
 from sched.sim.hardware import parse_cluster
 from sched.sim.simulator import SimOptions
 from sched.tune.autotune import AutotuneOptions, Autotuner, Recent
 from sched.tune.tuner import (
     LEAST_GAIN,
-    Outcome,
-    Replay,
+    PolicySetting,
     Sample,
-    Setting,
+    SettingOutcome,
+    TuningReplay,
     grid,
     improve,
     knobs_of,
@@ -33,32 +33,32 @@ KNOBS = {"alpha": (0.0, 1.0)}
 SLUICE = placement_registry().load("sluice")
 
 
-def at(alpha: float) -> Setting:
-    return Setting("hexgen_flow", {"alpha": alpha})
+def at(alpha: float) -> PolicySetting:
+    return PolicySetting("hexgen_flow", {"alpha": alpha})
 
 
-def valley(best: float, depth: float = 1.0) -> Callable[[Setting], Outcome]:
+def valley(best: float, depth: float = 1.0) -> Callable[[PolicySetting], SettingOutcome]:
     """Return an evaluation that is lowest at ``best``."""
-    return lambda s: Outcome(s, 1.0 + depth * abs(s.values["alpha"] - best), 0.0)
+    return lambda s: SettingOutcome(s, 1.0 + depth * abs(s.values["alpha"] - best), 0.0)
 
 
-def record(stretch: float) -> WorkflowRecord:
-    return WorkflowRecord(id="w", arrival=0.0, seconds=stretch, base_seconds=1.0, failed=math.isinf(stretch))
+def record(stretch: float) -> WorkflowTimes:
+    return WorkflowTimes(id="w", arrival=0.0, seconds=stretch, base_seconds=1.0, failed=math.isinf(stretch))
 
 
 def test_a_setting_names_its_policy() -> None:
     """Its text loads the same policy again, every knob included."""
-    setting = Setting.of("sluice?harm=0.5", placement_registry().load("sluice?harm=0.5"))
+    setting = PolicySetting.of("sluice?harm=0.5", placement_registry().load("sluice?harm=0.5"))
     assert str(setting).startswith("sluice?harm=0.5&power=4")
     assert placement_registry().load(str(setting)) == placement_registry().load("sluice?harm=0.5")
-    assert str(Setting.of("fast:Policy", placement_registry().load("least_work"))) == "fast:Policy"
+    assert str(PolicySetting.of("fast:Policy", placement_registry().load("least_work"))) == "fast:Policy"
 
 
 @pytest.mark.parametrize("name", placement_registry().names())
 def test_knobs_are_parameters_within_their_range(name: str) -> None:
     """What a policy names as a knob is a parameter of it, whose default lies in the range, ends included."""
     policy = placement_registry().load(name)
-    setting = Setting.of(name, policy)
+    setting = PolicySetting.of(name, policy)
     for knob, (low, high) in knobs_of(policy).items():
         assert low <= setting.values[knob] <= high
         for value in grid((low, high)):
@@ -74,7 +74,7 @@ def test_the_tail_is_the_slowest_fifth() -> None:
 @given(st.fixed_dictionaries({name: st.floats(*span) for name, span in knobs_of(SLUICE).items()}))
 def test_neighbours_stay_close_and_in_range(values: dict[str, float]) -> None:
     """One knob differs, by at most three grid steps, and never leaves its range."""
-    present, knobs = Setting("sluice", values), knobs_of(SLUICE)
+    present, knobs = PolicySetting("sluice", values), knobs_of(SLUICE)
     for candidate in neighbours(present, knobs):
         changed = [name for name in knobs if candidate.values[name] != values[name]]
         assert len(changed) <= 1
@@ -142,10 +142,10 @@ def test_a_replay_compares_settings_on_the_same_workflows() -> None:
     """Two fast and two slow runtimes, little load: the fastest runtime is best, and found again exactly."""
     call = trace_call(0, prompt=2000, output=200)
     sample = [trace_workflow(call, workflow_id=str(i), arrival=30.0 * i) for i in range(20)]
-    replay = Replay(
+    replay = TuningReplay(
         samples=[Sample(sample, 2)],
         gpus=parse_cluster("a100,l40s"),
-        config=RuntimeConfig(),
+        config=SimRuntimeConfig(),
         ordering=ordering_registry().load("fcfs"),
         options=SimOptions(),
         load=placement_registry().load,

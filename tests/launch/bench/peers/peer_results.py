@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from launch.bench.peers.design import Design, Run, runs
-from launch.bench.peers.results import Results
+from launch.bench.peers.results import PeerResults
 from launch.bench.peers.systems import System
 from launch.bench.replay.outcome import CallOutcome, WorkflowOutcome
-from launch.bench.replay.player import Item
+from launch.bench.replay.player import PlayedItem
 from sched.predict.calibration import Calibration
 from sched.predict.speed import Speed
 from sched.traces.trace_format import write_trace
@@ -49,12 +49,12 @@ def design(folder: Path, **changes: object) -> Design:
 
 OUTSIDE = {"router": 0.01, "sluice": 0.02}
 
-Play = Callable[[Run, Sequence[Item]], list[WorkflowOutcome]]
+Play = Callable[[Run, Sequence[PlayedItem]], list[WorkflowOutcome]]
 
 
-def results(path: Path | None, of: Design, play: Play, systems: Sequence[System] = SYSTEMS) -> Results:
+def results(path: Path | None, of: Design, play: Play, systems: Sequence[System] = SYSTEMS) -> PeerResults:
     """Return the complete results of a comparison in which ``play`` stands for the servers."""
-    found = Results.at(path, of)
+    found = PeerResults.at(path, of)
     found.begin({"cores": 2}, CALIBRATIONS, OUTSIDE)
     work = found.work()
     for run in runs(of, systems):
@@ -62,7 +62,7 @@ def results(path: Path | None, of: Design, play: Play, systems: Sequence[System]
     return found
 
 
-def outcome(item: Item, seconds: float, error: str | None = None) -> WorkflowOutcome:
+def outcome(item: PlayedItem, seconds: float, error: str | None = None) -> WorkflowOutcome:
     """Return a workflow that took ``seconds``, with one call on the fast runtime."""
     arrival = item.workflow.arrival
     told = CallOutcome(

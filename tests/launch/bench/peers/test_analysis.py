@@ -18,13 +18,13 @@ from launch.bench.peers.intervals import Interval, Rows, interval
 from launch.bench.peers.simulation import Prediction, predicted, same_order, simulated
 from launch.bench.peers.systems import System
 from launch.bench.replay.outcome import WorkflowOutcome
-from launch.bench.replay.player import Item
+from launch.bench.replay.player import PlayedItem
 from tests.launch.bench.peers.peer_results import CALIBRATIONS, OUTSIDE, SYSTEMS, design, outcome, results
 
 ROUTER, OURS = SYSTEMS
 
 
-def _twice_as_slow(run: Run, items: Sequence[Item]) -> list[WorkflowOutcome]:
+def _twice_as_slow(run: Run, items: Sequence[PlayedItem]) -> list[WorkflowOutcome]:
     """The router takes twice as long; every workflow has its own latency."""
     factor = 2.0 if run.system == ROUTER else 1.0
     random = np.random.default_rng([run.block, round(run.load * 10)])
@@ -70,7 +70,7 @@ def test_blocks_that_a_system_lacks_are_left_out(tmp_path: Path) -> None:
 def test_failed_workflows_are_as_slow_as_can_be(tmp_path: Path) -> None:
     """They meet no deadline and don't vanish from the percentiles."""
 
-    def failing(_run: Run, items: Sequence[Item]) -> list[WorkflowOutcome]:
+    def failing(_run: Run, items: Sequence[PlayedItem]) -> list[WorkflowOutcome]:
         return [outcome(item, 1.0, "timeout" if n % 2 else None) for n, item in enumerate(items)]
 
     measured = Measured(results(None, design(tmp_path), failing), SYSTEMS)
@@ -133,7 +133,7 @@ def _as_simulated(plan_folder: Path, systems: Sequence[System]) -> Measured:
     plan = design(plan_folder)
     work = Work(plan, CALIBRATIONS, OUTSIDE)
 
-    def play(run: Run, items: Sequence[Item]) -> list[WorkflowOutcome]:
+    def play(run: Run, items: Sequence[PlayedItem]) -> list[WorkflowOutcome]:
         done = simulated(work, run.system, run.load, run.block)
         by_id = {told.id: told for told in done}
         return [outcome(item, by_id[item.workflow.id].seconds) for item in items]

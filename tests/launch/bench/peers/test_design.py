@@ -8,7 +8,7 @@ import pytest
 
 from launch.bench.compare import PRESETS
 from launch.bench.peers.design import Run, Work, runs
-from launch.bench.peers.results import Results
+from launch.bench.peers.results import PeerResults
 from launch.bench.peers.systems import OURS, SYSTEMS, System
 from sched.errors import ConfigError
 from tests.launch.bench.peers.peer_results import CALIBRATIONS, OUTSIDE, design, outcome, results
@@ -100,22 +100,22 @@ def test_results_are_kept_and_gone_on_from(tmp_path: Path) -> None:
     plan, file = design(tmp_path), tmp_path / "results.jsonl"
     done = results(file, plan, lambda run, items: [outcome(item, run.load) for item in items])
     file.write_bytes(file.read_bytes() + b'{"key": "half')
-    found = Results.at(file, plan)
+    found = PeerResults.at(file, plan)
     assert found.outcomes == done.outcomes
     assert found.calibrations == CALIBRATIONS
     assert (found.machine, found.outside) == ({"cores": 2}, OUTSIDE)
     extra = Run(SYSTEMS[0], 2.0, 0)
     found.add(extra, [])
-    assert Results.at(file, plan).outcomes[extra.key] == []
+    assert PeerResults.at(file, plan).outcomes[extra.key] == []
 
 
 def test_results_of_other_settings_are_refused(tmp_path: Path) -> None:
     """Mixing them would compare unlike work; more loads and blocks may be added."""
     file = tmp_path / "results.jsonl"
     results(file, design(tmp_path), lambda _, items: [])
-    assert Results.at(file, design(tmp_path, blocks=5, loads=(0.1,))).calibrations
+    assert PeerResults.at(file, design(tmp_path, blocks=5, loads=(0.1,))).calibrations
     with pytest.raises(ConfigError, match="other settings"):
-        Results.at(file, design(tmp_path, slowdown=2.0))
+        PeerResults.at(file, design(tmp_path, slowdown=2.0))
     file.write_text('{"key": 1}\n')
     with pytest.raises(ConfigError, match="no results"):
-        Results.at(file, design(tmp_path))
+        PeerResults.at(file, design(tmp_path))

@@ -10,7 +10,7 @@ import pytest
 from launch.bench.peers.pair import router_spec, until_answered
 from launch.bench.peers.systems import SYSTEMS, System
 from launch.bench.replay.endpoint import Endpoint
-from launch.bench.replay.player import Item, Patience, play
+from launch.bench.replay.player import Patience, PlayedItem, play
 from launch.bench.replay.token_prompts import token_ids
 from launch.bench.stand import HOST, processes
 from launch.checks import free_port
@@ -50,7 +50,7 @@ async def test_prompts_reach_stock_servers_as_they_are(workers: list[_Worker], s
         await until_answered([child], [f"http://{HOST}:{port}/readiness"], GUARD_SECONDS)
         endpoint = Endpoint(f"http://{HOST}:{port}", "sglang")
         try:
-            outcomes = await play([Item(flow, 1.0, 1.0) for flow in flows], endpoint, Patience())
+            outcomes = await play([PlayedItem(flow, 1.0, 1.0) for flow in flows], endpoint, Patience())
         finally:
             await endpoint.close()
     assert [o.error for o in outcomes] == [None] * 4

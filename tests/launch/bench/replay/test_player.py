@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from launch.bench.replay.endpoint import Answer, Api, CallError
+from launch.bench.replay.endpoint import Api, CallError, EndpointAnswer
 from launch.bench.replay.outcome import WorkflowOutcome, errors, recording
-from launch.bench.replay.player import Item, Patience, play, priced
+from launch.bench.replay.player import Patience, PlayedItem, play, priced
 from launch.bench.replay.replay_report import figures
 from sched.sim.figures import summarise
 from sched.traces.trace_format import TraceWorkflow
@@ -21,7 +21,7 @@ async def _played(
     server: FakeServer, *workflows: TraceWorkflow, api: Api = "sluice", **patience: float
 ) -> list[WorkflowOutcome]:
     endpoint = server.endpoint(api)
-    items = [Item(w, 1.0, 2.0) for w in workflows]
+    items = [PlayedItem(w, 1.0, 2.0) for w in workflows]
     try:
         return await play(items, endpoint, Patience(**patience), prefix="run:")
     finally:
@@ -133,14 +133,14 @@ async def test_failures_are_counted_and_end_their_workflow(monkeypatch: pytest.M
     endpoint = FakeServer(broken).endpoint()
     generate = endpoint.generate
 
-    async def hurried(ids: Any, output: int, tag: Any, seconds: float, limit: int | None) -> Answer:
+    async def hurried(ids: Any, output: int, tag: Any, seconds: float, limit: int | None) -> EndpointAnswer:
         """Shorten the late one's limit alone."""
         seconds /= 10_000 if tag["id"] == "run:late" else 1
         return await generate(ids, output, tag, seconds, limit)
 
     monkeypatch.setattr(endpoint, "generate", hurried)
     names = ("refused", "late", "short", "well")
-    items = [Item(workflow(n, call(0), call(1, 0)), 1.0, 2.0) for n in names]
+    items = [PlayedItem(workflow(n, call(0), call(1, 0)), 1.0, 2.0) for n in names]
     outcomes = await play(items, endpoint, Patience(call_seconds=300.0), prefix="run:")
     await endpoint.close()
     assert errors(outcomes) == {"http 503": 1, "timeout": 1, "wrong length": 1}
@@ -218,4 +218,4 @@ def test_a_deadline_is_a_multiple_of_the_expected_time() -> None:
     """Unless the trace has recorded one; the expected time is that of the longest chain."""
     stages = {"step": 2.0}
     two, own = workflow("w", call(0), call(1, 0)), workflow("v", call(0), slo_seconds=9.0)
-    assert priced([two, own], stages, 3.0) == [Item(two, 4.0, 12.0), Item(own, 2.0, 9.0)]
+    assert priced([two, own], stages, 3.0) == [PlayedItem(two, 4.0, 12.0), PlayedItem(own, 2.0, 9.0)]

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tokenizers import Tokenizer
 
-from launch.server.model_folders import declared_context, demo_model
+from launch.demo_assets import demo_model
+from launch.server.model_folders import declared_context
 from plugins.text2sql.demo.question.familiar import known_words, unfamiliar
 from plugins.text2sql.demo.training.exam import read_questions
 from plugins.text2sql.demo.training.judging import Verdict, judged
