@@ -29,7 +29,6 @@ from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
 from launch.controller.workflow_options import prompt_profile, text2sql_options
 from launch.server.config import ControllerSpec, ServerConfig
-from launch.server.model_folders import cache_folder
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.databases.databases import DatabaseRegistry
 from plugins.text2sql.program import Text2Sql
@@ -79,7 +78,7 @@ class Parts:
         services = Services(controller, encoder, MeteredSql(databases, meters), SQL_TIMEOUT_SECONDS)
         runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
         profile = prompt_profile(spec, encoder.tokenizer)
-        retriever = Retriever(databases, cache_folder() / "indexes", common=profile.common_words)
+        retriever = Retriever(databases, common=profile.common_words)
         text2sql = Text2Sql(databases, profile, text2sql_options(config), retriever)
         for name in databases.names():
             text2sql.prepare(name)

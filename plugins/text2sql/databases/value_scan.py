@@ -22,7 +22,7 @@ _BATCH = 1_000
 class ScanLimits:
     """How much of a database is read: distinct values in all and of one column, rows of one column.
 
-    Values of ``shortest`` to ``longest`` characters count.  The index takes about 3 kB a value.
+    Values of ``shortest`` to ``longest`` characters count.  The index takes about 1 kB a value.
     """
 
     values: int = 30_000

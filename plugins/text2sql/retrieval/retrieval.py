@@ -1,13 +1,12 @@
 """What a database holds that resembles a question's keywords: values and columns.
 
-The values of each database are indexed in a thread and kept in a folder.  A question that comes
-before the index is ready goes on without it, and its answer says so.
+The values of each database are indexed in a thread and held in memory.  A question that comes before
+the index is ready goes on without it, and its answer says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import re
 import threading
@@ -80,7 +79,7 @@ class _Index:
 
 
 class Retriever:
-    """Keeps one index per database in ``folder``; implements :class:`Retrieval`.  One is made at a time.
+    """Holds one index per database; implements :class:`Retrieval`.  One is made at a time.
 
     An index is made anew when the size or time of the database's file, its schema or the ``limits`` have
     changed; until then the old one serves.  A question names no value by one of the ``common`` words.
@@ -89,12 +88,10 @@ class Retriever:
     def __init__(
         self,
         databases: DatabaseFiles,
-        folder: Path,
         limits: ScanLimits | None = None,
         common: frozenset[str] = COMMON_WORDS,
     ) -> None:
         self._databases = databases
-        self._folder = folder
         self._limits = limits or ScanLimits()
         self._common = common
         self._indexes: dict[str, _Index] = {}
@@ -164,7 +161,7 @@ class Retriever:
     def _make(self, database: str, index: _Index, wanted: str) -> None:
         note: str | None = None
         try:
-            index.values = self._kept_or_made(database, wanted)
+            index.values = self._made(database)
         except ScanStoppedError:
             return
         except Exception as error:  # whatever it is, questions go on without the index
@@ -174,23 +171,13 @@ class Retriever:
             if index.made_from == wanted:
                 index.note = note
 
-    def _kept_or_made(self, database: str, wanted: str) -> TextIndex:
+    def _made(self, database: str) -> TextIndex:
         path, schema = self._databases.path(database), self._databases.schema(database)
-        place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-        file = self._folder / f"values-{place}.npz"
-        kept = TextIndex.load(file, wanted)
-        if kept is not None:
-            return kept
         scanned = scan_values(path, schema, self._limits, self._stop.is_set)
         if not scanned.complete:
             logger.warning("database %s has more values than its index may hold", database)
         conditions = map("{} = {}".format, scanned.columns, map(literal, scanned.values))
-        made = TextIndex(scanned.values, tuple(conditions))
-        try:
-            made.save(file, wanted)
-        except OSError as error:
-            logger.warning("the index of database %s can't be kept: %s", database, error)
-        return made
+        return TextIndex(scanned.values, tuple(conditions))
 
 
 def _column_index(schema: DatabaseSchema) -> TextIndex:

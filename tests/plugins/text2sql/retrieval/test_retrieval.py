@@ -40,7 +40,7 @@ def registry(path: Path) -> Iterator[DatabaseRegistry]:
 @pytest.fixture(scope="module")
 def retriever(registry: DatabaseRegistry, path: Path) -> Iterator[Retriever]:
     """A retriever whose index is made, and that may take its time on a slow machine."""
-    with pytest.MonkeyPatch.context() as patch, closing(Retriever(registry, path.parent / "cache")) as made:
+    with pytest.MonkeyPatch.context() as patch, closing(Retriever(registry)) as made:
         patch.setattr(module, "_LOOKUP_SECONDS", AMPLE)
         made.prepare("shop")
         until = time.monotonic() + GUARD
