@@ -28,6 +28,7 @@ from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
 from launch.controller.workflow_options import prompt_profile, text2sql_options
+from launch.databases import kind_of
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.databases.databases import DatabaseRegistry
@@ -73,8 +74,8 @@ class Parts:
         exchange = _exchange(spec, profiles, observer)
         controller = Controller(exchange)
         databases = DatabaseRegistry()
-        for name, path in config.databases.items():
-            databases.register(name, Path(path))
+        for name, address in config.databases.items():
+            databases.register(name, kind_of(name, address), address)
         services = Services(controller, encoder, MeteredSql(databases, meters), SQL_TIMEOUT_SECONDS)
         runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
         profile = prompt_profile(spec, encoder.tokenizer)

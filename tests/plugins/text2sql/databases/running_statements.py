@@ -41,9 +41,9 @@ async def passes(count: int = 20) -> None:
 
 
 def running(registry: DatabaseRegistry, statement: str | None = None) -> int:
-    """Return how many statements, or how many times ``statement``, run on a connection."""
+    """Return how many statements, or how many times ``statement``, run on the database."""
     return sum(
-        job._connection is not None and statement in (None, job._statement)
+        job._interrupt is not None and statement in (None, job._statement)
         for job in list(registry._jobs.values())
     )
 

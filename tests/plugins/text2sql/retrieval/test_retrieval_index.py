@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.sqlite.database import SqliteDatabase
 from plugins.text2sql.databases.value_scan import ScannedValues, scan_values
 from plugins.text2sql.retrieval import retrieval as module
 from plugins.text2sql.retrieval.matches import similar
@@ -47,7 +48,7 @@ def path(tmp_path: Path, shop_path: Path) -> Path:
 @pytest.fixture
 def registry(path: Path) -> Iterator[DatabaseRegistry]:
     with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
+        registry.register("shop", SqliteDatabase, str(path))
         yield registry
 
 
