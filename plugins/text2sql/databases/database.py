@@ -75,10 +75,11 @@ class StatementError(Exception):
 class Database(ABC):
     """An open database, read only.  All methods may be called from any thread.
 
-    A kind takes these arguments, connects and looks whether it can read; it raises ``ConfigError`` if not.
-    ``address`` is what the user gave, resolved.  No message repeats a password in it.
+    ``address`` is what the user gave, resolved; no message repeats a password in it.  At most
+    ``connections`` statements run at a time, and each returns what ``limits`` allow.
 
-    At most ``connections`` statements run at a time, each of which returns what ``limits`` allow.
+    Raises:
+        ConfigError: it can't be opened and read; the message says why.
     """
 
     dialect: Dialect
@@ -98,6 +99,8 @@ class Database(ABC):
     @abstractmethod
     def introspect(self) -> DatabaseSchema:
         """Read the schema, in this kind's dialect; the same data gives the same schema.  May take seconds.
+
+        ``schema.described`` makes the samples of a column.
 
         Raises:
             UnavailableError: the database can't be read.
