@@ -8,6 +8,7 @@ from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
 from sched.registry import Registry
 
 if TYPE_CHECKING:
+    from plugins.text2sql.databases.database import Database
     from plugins.text2sql.profile import Profile
     from plugins.workflow_kind import WorkflowKind
 
@@ -48,46 +49,54 @@ _WORKFLOWS = {
     "text2sql": "plugins.text2sql.program:Chess",
     "majority": "plugins.majority.majority:Majority",
 }
+_DATABASES = {
+    "sqlite": "plugins.text2sql.databases.sqlite.sqlite_database:SqliteDatabase",
+}
 
 
 def placement_registry() -> Registry[PlacementPolicy]:
     """Return the placement policies a user can name."""
-    return _filled(Registry("placement", PlacementPolicy), _PLACEMENT)  # type: ignore[type-abstract]
+    return _of_folder(Registry("placement", PlacementPolicy), _PLACEMENT)  # type: ignore[type-abstract]
 
 
 def ordering_registry() -> Registry[OrderingPolicy]:
     """Return the ordering policies a user can name."""
-    return _filled(Registry("ordering", OrderingPolicy), _ORDERING)  # type: ignore[type-abstract]
+    return _of_folder(Registry("ordering", OrderingPolicy), _ORDERING)  # type: ignore[type-abstract]
 
 
 def admission_registry() -> Registry[AdmissionPolicy]:
     """Return the admission policies a user can name."""
-    return _filled(Registry("admission", AdmissionPolicy), _ADMISSION)  # type: ignore[type-abstract]
+    return _of_folder(Registry("admission", AdmissionPolicy), _ADMISSION)  # type: ignore[type-abstract]
 
 
 def workflow_registry() -> Registry[WorkflowKind]:
     """Return the kinds of workflow that a user can name."""
+    # Imported here and below, since the simulator needs none of the libraries for SQL (a second to import).
     from plugins.workflow_kind import WorkflowKind
 
-    registry = Registry("workflow", WorkflowKind, noun="kind")  # type: ignore[type-abstract]
-    for name, target in _WORKFLOWS.items():
-        registry.add(name, target)
-    return registry
+    return _filled(Registry("workflow", WorkflowKind, noun="kind"), _WORKFLOWS)  # type: ignore[type-abstract]
 
 
 def profile_registry() -> Registry[Profile]:
     """Return the profiles of models that a user can name."""
-    # Here, since the simulator needs policies but none of the libraries for SQL (a second to import).
     from plugins.text2sql.profile import Profile
 
-    registry = Registry("prompt_profile", Profile, noun="profile")  # type: ignore[type-abstract]
-    for name, target in _PROFILES.items():
-        registry.add(name, target)
-    return registry
+    return _filled(Registry("prompt_profile", Profile, noun="profile"), _PROFILES)  # type: ignore[type-abstract]
+
+
+def database_registry() -> Registry[Database]:
+    """Return the kinds of database, each under the scheme of its addresses."""
+    from plugins.text2sql.databases.database import Database
+
+    return _filled(Registry("database", Database, noun="kind"), _DATABASES)  # type: ignore[type-abstract]
+
+
+def _of_folder(registry: Registry[T], shipped: dict[str, str]) -> Registry[T]:
+    """Add what ``plugins`` holds in the folder of the registry's kind."""
+    return _filled(registry, {name: f"plugins.{registry.kind}.{of}" for name, of in shipped.items()})
 
 
 def _filled(registry: Registry[T], shipped: dict[str, str]) -> Registry[T]:
-    """Add what ``plugins`` holds in the folder of the registry's kind."""
     for name, target in shipped.items():
-        registry.add(name, f"plugins.{registry.kind}.{target}")
+        registry.add(name, target)
     return registry

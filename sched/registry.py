@@ -68,6 +68,20 @@ class Registry(Generic[P]):
             )
         return policy
 
+    def load_class(self, name: str) -> type[P]:
+        """Return the class registered as ``name``, for a kind whose objects need more than parameters.
+
+        Raises:
+            ConfigError: unknown name, failing import, or something else than a class of this kind.
+        """
+        found = self._import(name, self._targets.get(name, name))
+        if not (isinstance(found, type) and issubclass(found, self._protocol)):
+            raise self._failure(
+                f"{self._targets.get(name, name)!r} is no {self.kind} {self._noun}: it must derive from "
+                f"{self._protocol.__module__}.{self._protocol.__name__}"
+            )
+        return found
+
     def _import(self, name: str, target: str) -> Any:
         module_name, colon, attribute = target.partition(":")
         if not colon or not module_name or not attribute:

@@ -29,10 +29,10 @@ from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
 from launch.controller.workflow_options import prompt_profile, text2sql_options
+from launch.database_kinds import kind_of
 from launch.server.config import ControllerSpec, ServerConfig
-from launch.server.model_folders import cache_folder
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources, ServedWorkflow
 from sched.dispatcher import Dispatcher
@@ -75,12 +75,12 @@ class Parts:
         driver = _driver(spec, profiles, observer)
         controller = Controller(driver)
         databases = DatabaseRegistry()
-        for name, path in config.databases.items():
-            databases.register(name, Path(path))
+        for name, address in config.databases.items():
+            databases.register(name, kind_of(name, address), address)
         services = Services(controller, encoder, MeteredSql(databases, meters), SQL_TIMEOUT_SECONDS)
         runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
         profile = prompt_profile(spec, encoder.tokenizer)
-        retriever = Retriever(databases, cache_folder() / "indexes", common=profile.common_words)
+        retriever = Retriever(databases, common=profile.common_words)
         kind = workflow_registry().load(config.workflow)
         workflow = kind.open(Resources(databases, profile, text2sql_options(config), retriever))
         for name in databases.names():

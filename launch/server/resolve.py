@@ -11,6 +11,7 @@ from typing import Any
 import tomli_w
 
 from engine.wire.tokenizer_identity import tokenizer_hash
+from launch.database_kinds import resolved
 from launch.demo_assets import DEMO_DATABASE, demo_database, demo_model
 from launch.server.config import EMBEDDED, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
@@ -115,15 +116,13 @@ def _check_tokenizers(runtimes: Sequence[RuntimeConfig]) -> None:
 
 
 def _databases(config: ServerConfig) -> dict[str, str]:
-    databases = {name: _absolute(path) for name, path in config.databases.items()}
-    if not databases:
-        return {DEMO_DATABASE: str(demo_database())}
-    for name, path in databases.items():
-        if not Path(path).is_file() and path != str(demo_database()):
-            raise ConfigError(
-                f"--database {name}={path}: there is no such file; give a SQLite file", field="databases"
-            )
-    return databases
+    demo = str(demo_database())
+    if not config.databases:
+        return {DEMO_DATABASE: demo}
+    return {
+        name: demo if _absolute(address) == demo else resolved(name, address)
+        for name, address in config.databases.items()
+    }
 
 
 def _writable(file: str | None, name: str) -> str | None:

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from engine.sglang.variables import is_internal
 from launch.server.config import RuntimeConfig, ServerConfig
 from launch.server.sglang_flags import parse_engine_args
+from plugins.text2sql.databases.address import scheme
 from sched.errors import ConfigError
 
 PREFIX = "SLUICE_"
@@ -168,10 +169,13 @@ def _suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
 def _databases(pairs: Sequence[str], origin: str) -> dict[str, str]:
     databases = {}
     for pair in pairs:
-        name, equals, path = pair.partition("=")
-        if not (name and equals and path):
-            raise ConfigError(f"{origin}: {pair!r} is not NAME=FILE", field="databases")
-        databases[name] = path
+        name, equals, address = pair.partition("=")
+        if not (name and equals and address) or scheme(name):
+            # Any part of an address, cut at a comma perhaps, may be of a password.
+            secret = any("@" in part or "://" in part for part in pairs)
+            given = "what is given" if secret else repr(pair)
+            raise ConfigError(f"{origin}: {given} is not NAME=FILE", field="databases")
+        databases[name] = address
     return databases
 
 
@@ -226,4 +230,7 @@ def _validated(merged: _Merged) -> ServerConfig:
         where = merged.origin.get(str(name), flag_of(str(name)))
         inside = "".join(f" [{part}]" if isinstance(part, int) else f" {part}" for part in path)
         message = error["msg"].removeprefix("Input ")
-        raise ConfigError(f"{where}{inside}: {error['input']!r} {message}", field=str(name)) from invalid
+        # The address of a database may hold a password.
+        given = "this" if name == "databases" else repr(error["input"])
+        cause = None if name == "databases" else invalid
+        raise ConfigError(f"{where}{inside}: {given} {message}", field=str(name)) from cause

@@ -96,6 +96,6 @@ class OpenMajority:
         async def run(steps: Steps) -> Candidate:
             prompt = job.prompts.candidate(style, job.topic, ())
             generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, sampling)
-            return Candidate(index, style.name, 0, await run_statement(steps, generation))
+            return Candidate(index, style.name, 0, await run_statement(steps, job, generation))
 
         return run

@@ -31,7 +31,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
     async def run(steps: Steps) -> Candidate:
         prompt = job.prompts.candidate(style, job.topic, tables)
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
-        result = await run_statement(steps, generation)
+        result = await run_statement(steps, job, generation)
         candidate = Candidate(index, style.name, 0, result, job.doubt(result))
         for round_ in range(1, job.profile.revisions(job.options.max_revisions) + 1):
             if candidate.settled or (candidate.has_rows and round_ > _DOUBTED_ROUNDS):
@@ -40,16 +40,16 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
             doubted = _DOUBTED_TEMPERATURES[min(index + round_, _DOUBTED_ROUNDS) - 1]
             sql = job.sql_at(doubted if candidate.has_rows else REVISION_TEMPERATURE)
             generation = await steps.generate(stages.REVISE, prompt, sql)
-            result = await run_statement(steps, generation)
+            result = await run_statement(steps, job, generation)
             candidate = candidate.revised(round_, result, job.doubt(result))
         return candidate
 
     return run
 
 
-async def run_statement(steps: Steps, generation: Generation) -> SqlResult:
+async def run_statement(steps: Steps, job: Job, generation: Generation) -> SqlResult:
     """Run the SQL that the model wrote, unless it was cut off; that is a rejected result."""
-    statement = extract_sql(generation.text)
+    statement = extract_sql(generation.text, job.schema.dialect)
     if generation.truncated:
         message = f"the statement was cut off after {generation.output_tokens} tokens"
         return SqlResult(statement, error=message, error_kind="rejected")

@@ -8,7 +8,7 @@ from plugins.text2sql.databases.schema import DatabaseSchema
 
 
 class SchemaSource(Protocol):
-    """Schemas by database; ``plugins.text2sql.databases.databases.DatabaseRegistry`` is one."""
+    """Schemas by database; ``plugins.text2sql.databases.database_registry.DatabaseRegistry`` is one."""
 
     def schema(self, name: str) -> DatabaseSchema:
         """Return the schema of database ``name``.

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.demo.shop import build_shop
 
 
@@ -24,5 +25,5 @@ def shop_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def registry(shop_path: Path) -> Iterator[DatabaseRegistry]:
     """A registry with the demo shop as ``shop``, for the statements of one module."""
     with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", shop_path)
+        registry.register("shop", SqliteDatabase, str(shop_path))
         yield registry

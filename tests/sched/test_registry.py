@@ -9,6 +9,7 @@ import pytest
 
 from launch.shipped import ordering_registry, placement_registry
 from sched.errors import ConfigError
+from sched.registry import Registry
 
 _MINE = """
 from sched.policy import Placement
@@ -86,3 +87,18 @@ def test_a_name_is_registered_once() -> None:
     with pytest.raises(ConfigError, match="twice"):
         registry.add("round_robin", "somewhere:Else")
     assert type(registry.load("round_robin")).__name__ == "RoundRobin"
+
+
+@pytest.mark.parametrize("target", ["my_policies_for_test:Mine", "my_policies_for_test:number"])
+@pytest.mark.usefixtures("user_module")
+def test_a_class_is_of_its_kind(target: str) -> None:
+    """It is given as it is; anything else is refused with what it must derive from."""
+    registry = Registry("cause", Exception, noun="kind")
+    registry.add("wrong", target)
+    registry.add("right", "sched.errors:ConfigError")
+    assert registry.load_class("right") is ConfigError
+    with pytest.raises(ConfigError) as caught:
+        registry.load_class("wrong")
+    assert caught.value.message == (
+        f"--cause: {target!r} is no cause kind: it must derive from builtins.Exception"
+    )

@@ -1,7 +1,7 @@
 """What may run: exactly one read-only SELECT; and how to find it in a model's answer.
 
-This check gives the clear message.  It is not the only guard: the connections of ``databases.py``
-are opened read-only and refuse everything but reading.
+This check gives the clear message.  It is not the only guard: a kind of database opens its connections
+read-only and refuses everything but reading.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from itertools import islice
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
+
+from plugins.text2sql.databases.dialect import Dialect
 
 MAX_STATEMENT_CHARACTERS = 20_000
 MAX_TABLE_USES = 1_000
@@ -32,7 +34,6 @@ _WRITING = (
     exp.Set,
     exp.Transaction,
 )
-_FORBIDDEN_FUNCTIONS = frozenset({"load_extension", "readfile", "writefile", "edit", "fts3_tokenizer"})
 _FENCE = re.compile(r"```(?:\w+[ \t]*\n)?(.*?)(?:```|\Z)", re.DOTALL)
 # Reasoning ends at the last closing tag; an unclosed one was cut by the token limit.
 _THOUGHT = re.compile(r"\A.*</think>|<think>.*\Z", re.DOTALL)
@@ -47,7 +48,7 @@ class UnsafeSqlError(ValueError):
     """The text is not exactly one read-only SELECT; the message says why."""
 
 
-def check_select(statement: str, dialect: str = "sqlite") -> str:
+def check_select(statement: str, dialect: Dialect) -> str:
     """Return ``statement`` without surrounding space and final semicolons, if it may run.
 
     Allowed is one SELECT, also with CTEs and set operations such as UNION, of at most
@@ -60,7 +61,7 @@ def check_select(statement: str, dialect: str = "sqlite") -> str:
         raise UnsafeSqlError(
             f"the statement has {len(statement)} characters, more than {MAX_STATEMENT_CHARACTERS}"
         )
-    parsed = _parse(statement, dialect)
+    parsed = _parse(statement, dialect.name)
     if not parsed:
         raise UnsafeSqlError("there is no SQL statement; write one SELECT")
     if len(parsed) > 1:
@@ -72,7 +73,7 @@ def check_select(statement: str, dialect: str = "sqlite") -> str:
     for node in root.walk():
         if isinstance(node, _WRITING):
             raise UnsafeSqlError(f"{_verb(node)} inside a SELECT is not allowed")
-        if isinstance(node, exp.Anonymous) and node.name.lower() in _FORBIDDEN_FUNCTIONS:
+        if isinstance(node, exp.Anonymous) and node.name.lower() in dialect.forbidden:
             raise UnsafeSqlError(f"the function {node.name} is not allowed")
     if _table_uses(root) > MAX_TABLE_USES:
         raise UnsafeSqlError("the CTEs use each other too often; use fewer")
@@ -98,8 +99,8 @@ def _parse(statement: str, dialect: str) -> list[exp.Expr]:
 def _table_uses(root: exp.Expr) -> int:
     """Return how many tables ``root`` names once its CTEs are expanded, at most just over the limit.
 
-    SQLite copies a CTE into each place that uses it, which takes exponential memory in a chain of
-    CTEs that each use the one before twice.
+    A database may copy a CTE into each place that uses it, as SQLite does, which takes exponential
+    memory in a chain of CTEs that each use the one before twice.
     """
     names: dict[str, list[str]] = {}
     for cte in root.find_all(exp.CTE):
@@ -121,7 +122,7 @@ def _verb(node: exp.Expr) -> str:
     return (node.name if isinstance(node, exp.Command) else node.key).upper()
 
 
-def extract_sql(text: str) -> str:
+def extract_sql(text: str, dialect: Dialect) -> str:
     """Return the SQL statement in a model's free-text answer.
 
     It is looked for in the last fenced block that has a SELECT, or else in the whole text, and
@@ -133,7 +134,7 @@ def extract_sql(text: str) -> str:
     guesses = [blocks[-1], *_guesses(blocks[-1])] if blocks else _guesses(answer)
     for guess in islice(guesses, _MAX_GUESSES):
         with suppress(UnsafeSqlError):
-            return check_select(guess)
+            return check_select(guess, dialect)
     return blocks[-1] if blocks else answer
 
 

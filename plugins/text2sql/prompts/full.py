@@ -12,7 +12,8 @@ from dataclasses import replace
 from functools import cache
 
 from plugins.text2sql import answers, stages
-from plugins.text2sql.databases.schema import literal, render
+from plugins.text2sql.databases.schema import render
+from plugins.text2sql.databases.sqlite.sqlite_dialect import literal
 from plugins.text2sql.prompts import templates
 from plugins.text2sql.prompts.compact import COMPACT, Prompts, Style, Topic
 from plugins.text2sql.prompts.worked_examples import (

@@ -18,7 +18,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from plugins.text2sql.databases.schema import DatabaseSchema, introspect
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.databases.sqlite.introspection import introspect
 from sched.workflow import SqlResult
 
 FOLDER = Path(__file__).parent / "examples"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from plugins.text2sql.databases.schema import literal
+from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.spans import COMMON_WORDS, longest, singulars, spans
 
@@ -25,6 +25,7 @@ def similar(
     index: TextIndex | None,
     keywords: Sequence[str],
     limit: int,
+    dialect: Dialect,
     question: str = "",
     common: frozenset[str] = COMMON_WORDS,
 ) -> tuple[str, ...]:
@@ -34,7 +35,7 @@ def similar(
     """
     if index is None:
         return ()
-    best = _said(index, question, common)
+    best = _said(index, question, common, dialect)
     for word in _queries(keywords):
         found = index.find(word, _PER_WORD)
         for label, likeness in found:
@@ -44,7 +45,7 @@ def similar(
     return tuple(sorted(best, key=lambda label: -best[label])[:limit])
 
 
-def _said(index: TextIndex, question: str, common: frozenset[str]) -> dict[str, float]:
+def _said(index: TextIndex, question: str, common: frozenset[str], dialect: Dialect) -> dict[str, float]:
     """Return labels of what stands in ``question``: texts (the longer of two that overlap), then parts."""
     named = longest(question, lambda span: span not in common and bool(index.exact(span)))
     found = {label: 1.0 for span in named for label in index.exact(span)}
@@ -52,17 +53,19 @@ def _said(index: TextIndex, question: str, common: frozenset[str]) -> dict[str, 
     for word in spans(question, 1):
         if len(word) >= SHORTEST_WORD and word not in taken and word not in common:
             said = [label for form in (f"{word}s", *singulars(word)) for label in index.exact(form)]
-            found |= dict.fromkeys(said, _OTHER_NUMBER) | dict.fromkeys(_parts(index, word), _PART_OF_NAMES)
+            parts = _parts(index, word, dialect)
+            found |= dict.fromkeys(said, _OTHER_NUMBER) | dict.fromkeys(parts, _PART_OF_NAMES)
     return found
 
 
-def _parts(index: TextIndex, word: str) -> list[str]:
+def _parts(index: TextIndex, word: str, dialect: Dialect) -> list[str]:
     """Return a condition for each column of which several texts have ``word`` as a part, as tents."""
     spelt: dict[str, list[str]] = {}
     for form in (word, *singulars(word)):
         for label, part in index.containing(form):
             spelt.setdefault(label.partition(" = ")[0], []).append(part)
-    return [f"{column} LIKE {literal(f'%{parts[0]}%')}" for column, parts in spelt.items() if len(parts) > 1]
+    patterns = {column: f"%{parts[0]}%" for column, parts in spelt.items() if len(parts) > 1}
+    return [f"{column} LIKE {dialect.literal(pattern)}" for column, pattern in patterns.items()]
 
 
 def _queries(keywords: Sequence[str]) -> list[str]:

@@ -1,27 +1,27 @@
 """What a database holds that resembles a question's keywords: values and columns.
 
-The values of each database are indexed in a thread and kept in a folder.  A question that comes
-before the index is ready goes on without it, and its answer says so.
+The values of each database are indexed in a thread and held in memory.  A question that comes before
+the index is ready goes on without it, and its answer says so.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import re
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
-from plugins.text2sql.databases.schema import DatabaseSchema, identifier, literal
+from plugins.text2sql.databases.database import Database
+from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, identity, scan_values
 from plugins.text2sql.retrieval.matches import SHORTEST_WORD, similar
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.spans import COMMON_WORDS
+from sched.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ MAX_VALUES = 10
 MAX_COLUMNS = 8
 _LOOKUP_SECONDS = 2.0
 _MISSING = "the index of values is still being made; the question went on without it"
-_STALE = "the database's file has changed and its index is being made anew; the old one was used"
+_STALE = "the database has changed and its index is being made anew; the old one was used"
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 
 
@@ -41,11 +41,11 @@ class Found:
     note: str | None = None
 
 
-class DatabaseFiles(Protocol):
-    """Where the databases are; ``plugins.text2sql.databases.databases.DatabaseRegistry`` is one."""
+class IndexedDatabases(Protocol):
+    """The databases by name; ``plugins.text2sql.databases.database_registry.DatabaseRegistry`` is one."""
 
-    def path(self, name: str) -> Path:
-        """Return the file of database ``name``."""
+    def database(self, name: str) -> Database:
+        """Return database ``name``."""
         ...
 
     def schema(self, name: str) -> DatabaseSchema:
@@ -80,21 +80,19 @@ class _Index:
 
 
 class Retriever:
-    """Keeps one index per database in ``folder``; implements :class:`Retrieval`.  One is made at a time.
+    """Holds one index per database; implements :class:`Retrieval`.  One is made at a time.
 
-    An index is made anew when the size or time of the database's file, its schema or the ``limits`` have
-    changed; until then the old one serves.  A question names no value by one of the ``common`` words.
+    An index is made anew when the database's identity, its schema or the ``limits`` have changed; until
+    then the old one serves.  A question names no value by one of the ``common`` words.
     """
 
     def __init__(
         self,
-        databases: DatabaseFiles,
-        folder: Path,
+        databases: IndexedDatabases,
         limits: ScanLimits | None = None,
         common: frozenset[str] = COMMON_WORDS,
     ) -> None:
         self._databases = databases
-        self._folder = folder
         self._limits = limits or ScanLimits()
         self._common = common
         self._indexes: dict[str, _Index] = {}
@@ -125,7 +123,9 @@ class Retriever:
         def look_up() -> Found:
             index = self._prepared(database)
             note = index.note  # before the values: the index may be made while they are looked up
-            return Found(similar(index.values, keywords, MAX_VALUES, question, self._common), note)
+            dialect = self._databases.schema(database).dialect
+            found = similar(index.values, keywords, MAX_VALUES, dialect, question, self._common)
+            return Found(found, note)
 
         return await _in_time(look_up)
 
@@ -133,7 +133,8 @@ class Retriever:
         """Return up to ``MAX_COLUMNS`` columns whose names resemble ``keywords``, best first."""
 
         def look_up() -> Found:
-            return Found(similar(self._prepared(database).columns, keywords, MAX_COLUMNS))
+            dialect = self._databases.schema(database).dialect
+            return Found(similar(self._prepared(database).columns, keywords, MAX_COLUMNS, dialect))
 
         return await _in_time(look_up)
 
@@ -145,14 +146,14 @@ class Retriever:
 
     def _prepared(self, database: str) -> _Index:
         schema = self._databases.schema(database)
-        path = self._databases.path(database)
+        source = self._databases.database(database)
         with self._lock:
             index = self._indexes.get(database)
             if index is None:
                 index = self._indexes[database] = _Index(_column_index(schema))
             try:
-                wanted = identity(path, schema, self._limits)
-            except OSError as error:
+                wanted = identity(source, schema, self._limits)
+            except UnavailableError as error:
                 index.note = f"the index of values can't be checked: {error}"
                 return index
             if index.made_from != wanted and not self._stop.is_set():
@@ -164,7 +165,7 @@ class Retriever:
     def _make(self, database: str, index: _Index, wanted: str) -> None:
         note: str | None = None
         try:
-            index.values = self._kept_or_made(database, wanted)
+            index.values = self._made(database)
         except ScanStoppedError:
             return
         except Exception as error:  # whatever it is, questions go on without the index
@@ -174,31 +175,22 @@ class Retriever:
             if index.made_from == wanted:
                 index.note = note
 
-    def _kept_or_made(self, database: str, wanted: str) -> TextIndex:
-        path, schema = self._databases.path(database), self._databases.schema(database)
-        place = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-        file = self._folder / f"values-{place}.npz"
-        kept = TextIndex.load(file, wanted)
-        if kept is not None:
-            return kept
-        scanned = scan_values(path, schema, self._limits, self._stop.is_set)
+    def _made(self, database: str) -> TextIndex:
+        source, schema = self._databases.database(database), self._databases.schema(database)
+        scanned = scan_values(source, schema, self._limits, self._stop.is_set)
         if not scanned.complete:
             logger.warning("database %s has more values than its index may hold", database)
-        conditions = map("{} = {}".format, scanned.columns, map(literal, scanned.values))
-        made = TextIndex(scanned.values, tuple(conditions))
-        try:
-            made.save(file, wanted)
-        except OSError as error:
-            logger.warning("the index of database %s can't be kept: %s", database, error)
-        return made
+        conditions = map("{} = {}".format, scanned.columns, map(schema.dialect.literal, scanned.values))
+        return TextIndex(scanned.values, tuple(conditions))
 
 
 def _column_index(schema: DatabaseSchema) -> TextIndex:
     """Return the columns under the words of their names, together, one by one, and after their table's."""
+    name_of = schema.dialect.identifier
     texts: dict[tuple[str, str], None] = {}
     for table in schema.tables:
         for column in table.columns:
-            label = f"{identifier(table.name)}.{identifier(column.name)}"
+            label = f"{name_of(table.name)}.{name_of(column.name)}"
             parts = _PART.findall(column.name)
             name = " ".join(parts) or column.name
             words = [part for part in parts if len(part) >= SHORTEST_WORD]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import tomllib
+import traceback
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -147,6 +148,54 @@ def test_shop_is_the_default_database(tmp_path: Path, monkeypatch: pytest.Monkey
     file = tmp_path / "own.sqlite"
     file.touch()
     assert resolve(ServerConfig(databases={"own": str(file)}), BARE).databases == {"own": str(file)}
+
+
+def test_a_database_is_a_path_or_a_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both become the absolute path of a SQLite file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a?.sqlite").touch()
+    file = f"{tmp_path}/a?.sqlite"
+    given = {"path": "a?.sqlite", "relative": "sqlite:///a?.sqlite", "absolute": f"SQLite:///{file}"}
+    assert resolve(ServerConfig(databases=given), BARE).databases == dict.fromkeys(given, file)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (
+            ["d=postgresql://u:secret@h/db"],
+            "--database d: unknown kind of database 'postgresql'; known: sqlite",
+        ),
+        (
+            ["d=postgresql:/u:secret@h/db"],
+            "--database d=postgresql…h/db: there is no such file; give a SQLite file",
+        ),
+        (
+            ["d=sqlite://u:secret@h/db"],
+            "--database d=sqlite…h/db: write sqlite:///PATH, or just the path of a SQLite file",
+        ),
+        (["d=/nowhere?password=secret"], "--database d=/nowhere…: there is no such file; give a SQLite file"),
+        (["postgresql://u:secret@h/db"], "--database: what is given is not NAME=FILE"),
+        (["postgresql://u:secret@h/db?ssl=1"], "--database: what is given is not NAME=FILE"),
+        (["d=pg://u:sec", "secret@h"], "--database: what is given is not NAME=FILE"),
+    ],
+)
+def test_a_refused_database_shows_no_password(argv: list[str], message: str) -> None:
+    """Whether its kind is unknown, its name left out or the address misspelt."""
+    flags = [word for given in argv for word in ("--database", given)]
+    with pytest.raises(ConfigError) as caught:
+        resolve(read_invocation(flags, {}).config, BARE)
+    assert caught.value.message == message
+
+
+@pytest.mark.parametrize("text", ["databases = '{}'", "[databases]\nd = ['{}']"])
+def test_a_wrong_databases_table_shows_no_password(tmp_path: Path, text: str) -> None:
+    """A value of the wrong type isn't repeated."""
+    file = tmp_path / "sluice.toml"
+    file.write_text(text.format("postgresql://u:secret@h/db"))
+    with pytest.raises(ConfigError, match="this should be a valid") as caught:
+        read_invocation(["--config", str(file)], {})
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_shipped_policies_load() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from plugins.majority.majority import Majority, OpenMajority
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact
 from plugins.workflow_kind import Resources, WorkflowKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact, Profile
 from plugins.text2sql.program import Text2Sql

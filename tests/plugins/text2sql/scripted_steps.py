@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from sched.workflow import GenerateParams, Generation, Segment, SegmentKind, SqlResult, Steps
 from tests.plugins.text2sql.databases.running_statements import AMPLE, GUARD
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
 from tests.plugins.text2sql.scripted_shop import (
     BROKEN,

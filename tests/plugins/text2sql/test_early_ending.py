@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.text2sql import stages
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact
 from plugins.text2sql.program import Text2Sql

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
+from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
+from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
 from plugins.text2sql.demo.grammar.joins import holds
 from plugins.text2sql.demo.grammar.texts import MOST_TEXTS, Name
 from plugins.text2sql.demo.grammar.tree import Node, Repeat, Rule, alt, listed, optional, seq

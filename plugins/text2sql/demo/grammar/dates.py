@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
-from plugins.text2sql.databases.schema import Column, literal
+from plugins.text2sql.databases.schema import Column
+from plugins.text2sql.databases.sqlite.sqlite_dialect import literal
 from plugins.text2sql.demo.grammar.numbers import COMPARISON, DIGIT
 from plugins.text2sql.demo.grammar.texts import MAX_VALUE_CHARACTERS
 from plugins.text2sql.demo.grammar.tree import Node, Rule, alt, optional, seq

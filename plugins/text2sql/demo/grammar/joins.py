@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from plugins.text2sql.databases.schema import ForeignKey, Table, identifier
+from plugins.text2sql.databases.schema import ForeignKey, Table
+from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier
 
 MOST_TABLES = 5
 """Of one statement."""

@@ -10,7 +10,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 from itertools import pairwise
 
-from plugins.text2sql.databases.schema import Column, Table, identifier, literal
+from plugins.text2sql.databases.schema import Column, Table
+from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
 from plugins.text2sql.demo.grammar.texts import MAX_VALUE_CHARACTERS
 from plugins.text2sql.demo.grammar.tree import Node, Repeat, Rule, alt, optional, seq
 from plugins.text2sql.demo.question.comparisons import (

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table, identifier
+from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
+from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier
 from plugins.text2sql.demo.grammar.conditions import Conditions, conditions, where
 from plugins.text2sql.demo.grammar.joins import sources
 from plugins.text2sql.demo.grammar.tree import (

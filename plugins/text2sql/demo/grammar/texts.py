@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import permutations
 
-from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table, identifier, literal
+from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
+from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
 from plugins.text2sql.demo.grammar.tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
 from plugins.text2sql.demo.question.common import COMMON, plainly
 from plugins.text2sql.demo.question.exclusions import LINK, excluded

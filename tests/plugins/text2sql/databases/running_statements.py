@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from sched.clock import ManualClock
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -41,9 +41,9 @@ async def passes(count: int = 20) -> None:
 
 
 def running(registry: DatabaseRegistry, statement: str | None = None) -> int:
-    """Return how many statements, or how many times ``statement``, run on a connection."""
+    """Return how many statements, or how many times ``statement``, run on the database."""
     return sum(
-        job._connection is not None and statement in (None, job._statement)
+        job._interrupt is not None and statement in (None, job._statement)
         for job in list(registry._jobs.values())
     )
 

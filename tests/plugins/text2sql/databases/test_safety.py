@@ -8,7 +8,13 @@ from collections.abc import Callable
 import pytest
 from sqlglot.errors import ParseError, TokenError
 
-from plugins.text2sql.databases.safety import MAX_STATEMENT_CHARACTERS, UnsafeSqlError, check_select
+from plugins.text2sql.databases import safety
+from plugins.text2sql.databases.safety import MAX_STATEMENT_CHARACTERS, UnsafeSqlError
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
+
+
+def check_select(statement: str) -> str:
+    return safety.check_select(statement, SQLITE)
 
 
 @pytest.mark.parametrize(

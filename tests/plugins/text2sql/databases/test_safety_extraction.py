@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.text2sql.databases.safety import UnsafeSqlError, check_select, extract_sql
+from plugins.text2sql.databases import safety
+from plugins.text2sql.databases.safety import UnsafeSqlError, check_select
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
+
+
+def extract_sql(text: str) -> str:
+    return safety.extract_sql(text, SQLITE)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +49,7 @@ def test_text_without_a_select_is_returned_for_the_check(answer: str) -> None:
     """Nothing is made up: what holds no SELECT stays as it is and fails the check."""
     assert extract_sql(answer) == answer
     with pytest.raises(UnsafeSqlError):
-        check_select(extract_sql(answer))
+        check_select(extract_sql(answer), SQLITE)
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,10 @@ from plugins.text2sql.databases.schema import (
     DatabaseSchema,
     ForeignKey,
     Kind,
-    identifier,
-    introspect,
-    literal,
     render,
 )
+from plugins.text2sql.databases.sqlite.introspection import introspect
+from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
 from plugins.text2sql.demo.shop import build_shop
 from sched.errors import NotFoundError
 

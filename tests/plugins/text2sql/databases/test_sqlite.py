@@ -13,22 +13,23 @@ from typing import Any
 
 import pytest
 
-from plugins.text2sql.databases import sqlite
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases import statement as statement_module
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from tests.plugins.text2sql.databases.running_statements import AMPLE
 
 
 @pytest.fixture
 async def registry(shop_path: Path) -> AsyncIterator[DatabaseRegistry]:
     registry = DatabaseRegistry(max_concurrency=2)
-    registry.register("shop", shop_path)
+    registry.register("shop", SqliteDatabase, str(shop_path))
     yield registry
     registry.close()
 
 
 def limited(path: Path, **limits: Any) -> Iterator[DatabaseRegistry]:
     registry = DatabaseRegistry(**limits)
-    registry.register("shop", path)
+    registry.register("shop", SqliteDatabase, str(path))
     with closing(registry):
         yield registry
 
@@ -90,7 +91,7 @@ async def test_the_connection_itself_refuses_to_write(
 ) -> None:
     """Even if the statement check let it through, nothing but reading is possible."""
     before = file_hash(shop_path)
-    monkeypatch.setattr(sqlite, "check_select", lambda text: text)
+    monkeypatch.setattr(statement_module, "check_select", lambda text, _: text)
     result = await registry.execute("shop", statement, AMPLE)
     assert result.error_kind in ("rejected", "invalid")
     assert file_hash(shop_path) == before

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.databases.statement_queue import StatementQueue
 from sched.errors import NotFoundError
 from sched.workflow import SqlResult
@@ -107,12 +108,14 @@ async def clock() -> MovedTime:
 async def registry(shop_path: Path, clock: MovedTime) -> AsyncIterator[DatabaseRegistry]:
     """A registry with one thread, whose SQL has ``lasts(seconds)``, which moves the clock."""
     with closing(DatabaseRegistry(max_concurrency=1, clock=clock)) as registry:
-        registry.register("shop", shop_path)
+        registry.register("shop", SqliteDatabase, str(shop_path))
 
         def prepare(connection: sqlite3.Connection, *_: object) -> None:
             connection.create_function("lasts", 1, clock.advance)
 
-        sa.event.listen(registry._databases["shop"].engine, "checkout", prepare)
+        database = registry.database("shop")
+        assert isinstance(database, SqliteDatabase)
+        sa.event.listen(database._engine, "checkout", prepare)
         yield registry
 
 

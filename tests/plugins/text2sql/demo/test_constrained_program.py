@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.terse import DEMO
 from plugins.text2sql.options import Text2SqlOptions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.doubts.doubts import doubt
 from plugins.text2sql.prompts.compact import Topic

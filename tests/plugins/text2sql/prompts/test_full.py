@@ -10,6 +10,7 @@ import pytest
 from plugins.text2sql import stages
 from plugins.text2sql.answers import Decision
 from plugins.text2sql.databases.safety import check_select, extract_sql
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.profile import Compact, Full
 from plugins.text2sql.prompts.compact import COMPACT, Topic
 from plugins.text2sql.prompts.full import full_prompts
@@ -31,7 +32,7 @@ def test_every_example_is_true(databases: tuple[ExampleDatabase, ...]) -> None:
     examples = [(database, example) for database in databases for example in database.examples]
     assert len(examples) >= 16
     for database, example in examples:
-        assert check_select(example.sql) == example.sql
+        assert check_select(example.sql, SQLITE) == example.sql
         right = database.run(example.sql)
         assert right.rows, (example.ask, right.error)
         assert example.sql.count(example.wrong[0]) >= 1, example.ask
@@ -98,7 +99,7 @@ def test_examples_end_in_the_statement_that_would_be_run(style: int) -> None:
     assert len(solutions) >= 16
     for solution in solutions:
         answer = solution.split("\n\nQuestion:")[0].split("\n\nSchema:")[0].split("\n\nThe task")[0]
-        statement = extract_sql(answer)
+        statement = extract_sql(answer, SQLITE)
         assert answer.endswith(f"```sql\n{statement}\n```")
 
 

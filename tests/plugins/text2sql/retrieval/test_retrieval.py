@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, scan_values
 from plugins.text2sql.retrieval import retrieval as module
 from plugins.text2sql.retrieval.retrieval import MAX_COLUMNS, MAX_VALUES, Retriever
@@ -33,14 +34,14 @@ def path(tmp_path_factory: pytest.TempPathFactory, shop_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def registry(path: Path) -> Iterator[DatabaseRegistry]:
     with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
+        registry.register("shop", SqliteDatabase, str(path))
         yield registry
 
 
 @pytest.fixture(scope="module")
 def retriever(registry: DatabaseRegistry, path: Path) -> Iterator[Retriever]:
     """A retriever whose index is made, and that may take its time on a slow machine."""
-    with pytest.MonkeyPatch.context() as patch, closing(Retriever(registry, path.parent / "cache")) as made:
+    with pytest.MonkeyPatch.context() as patch, closing(Retriever(registry)) as made:
         patch.setattr(module, "_LOOKUP_SECONDS", AMPLE)
         made.prepare("shop")
         until = time.monotonic() + GUARD
@@ -137,24 +138,24 @@ async def test_columns_are_found_by_their_names(retriever: Retriever, keyword: s
     assert column in (await retriever.columns("shop", [keyword])).lines
 
 
-def test_limits_bound_what_is_read(registry: DatabaseRegistry, path: Path) -> None:
+def test_limits_bound_what_is_read(registry: DatabaseRegistry) -> None:
     """Few values per column and in all; too short and too long ones, numbers, dates and keys are left out."""
-    schema = registry.schema("shop")
+    source, schema = registry.database("shop"), registry.schema("shop")
     never = lambda: False  # noqa: E731
-    everything = scan_values(path, schema, ScanLimits(), never)
+    everything = scan_values(source, schema, ScanLimits(), never)
     assert everything.complete
     assert 2000 < len(everything.values) == len(everything.columns)
     assert not [value for value in everything.values if value.startswith("2024-")]
     assert set(everything.columns) >= {"customers.city", "products.name", "reviews.title"}
     assert "orders.ordered_on" not in everything.columns
-    few = scan_values(path, schema, ScanLimits(values=50, column_values=20), never)
+    few = scan_values(source, schema, ScanLimits(values=50, column_values=20), never)
     assert not few.complete
     assert len(few.values) == 50
     assert max(few.columns.count(column) for column in few.columns) == 20
-    rows = scan_values(path, schema, ScanLimits(column_rows=3), never)
+    rows = scan_values(source, schema, ScanLimits(column_rows=3), never)
     assert not rows.complete
     assert max(rows.columns.count(column) for column in rows.columns) <= 3
-    short = scan_values(path, schema, ScanLimits(shortest=4, longest=6), never)
+    short = scan_values(source, schema, ScanLimits(shortest=4, longest=6), never)
     assert {len(value) for value in short.values} == {4, 5, 6}
 
 
@@ -168,8 +169,8 @@ def test_a_scan_stops_at_once(path: Path, tmp_path: Path) -> None:
             "INSERT INTO t SELECT 'same value' FROM n;"
         )
     with closing(DatabaseRegistry()) as registry:
-        registry.register("big", big)
-        schema = registry.schema("big")
+        registry.register("big", SqliteDatabase, str(big))
+        source, schema = registry.database("big"), registry.schema("big")
     asked = 0
 
     def stopped() -> bool:
@@ -178,5 +179,5 @@ def test_a_scan_stops_at_once(path: Path, tmp_path: Path) -> None:
         return asked > 3
 
     with pytest.raises(ScanStoppedError):
-        scan_values(big, schema, ScanLimits(), stopped)
+        scan_values(source, schema, ScanLimits(), stopped)
     assert 3 < asked < 10

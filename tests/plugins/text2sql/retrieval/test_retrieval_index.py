@@ -1,4 +1,4 @@
-"""The index of values is kept, renewed when the database changes, and never waited for."""
+"""The index of values is renewed when the database changes, and never waited for."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
-from plugins.text2sql.databases.value_scan import ScanLimits, ScannedValues, scan_values
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
+from plugins.text2sql.databases.value_scan import ScannedValues, scan_values
 from plugins.text2sql.retrieval import retrieval as module
 from plugins.text2sql.retrieval.matches import similar
 from plugins.text2sql.retrieval.retrieval import Found, Retriever
@@ -47,13 +48,13 @@ def path(tmp_path: Path, shop_path: Path) -> Path:
 @pytest.fixture
 def registry(path: Path) -> Iterator[DatabaseRegistry]:
     with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", path)
+        registry.register("shop", SqliteDatabase, str(path))
         yield registry
 
 
 @pytest.fixture
-def retriever(registry: DatabaseRegistry, tmp_path: Path) -> Iterator[Retriever]:
-    with closing(Retriever(registry, tmp_path / "cache")) as retriever:
+def retriever(registry: DatabaseRegistry) -> Iterator[Retriever]:
+    with closing(Retriever(registry)) as retriever:
         yield retriever
 
 
@@ -109,25 +110,10 @@ async def test_a_look_up_that_takes_too_long_is_given_up(
     assert found == Found(note="a look-up took longer than 0.01 s and was given up")
 
 
-async def test_the_index_is_kept_on_disk(
-    retriever: Retriever, registry: DatabaseRegistry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The next start reads it instead of scanning the database."""
-    made(retriever)
-    monkeypatch.setattr(module, "scan_values", None)
-    with closing(Retriever(registry, tmp_path / "cache")) as second:
-        found = await made(second).values("shop", ["Germny"])
-    assert "customers.country = 'Germany'" in found.lines
-    # Other limits make another index.
-    with closing(Retriever(registry, tmp_path / "cache", ScanLimits(values=5))) as third:
-        third.prepare("shop")
-        wait_until(lambda: "can't be indexed" in (third._indexes["shop"].note or ""))
-
-
 async def test_a_changed_file_gets_a_new_index(
-    retriever: Retriever, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    retriever: Retriever, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old index serves, with a note, until the new one is there; it replaces the old file."""
+    """The old index serves, with a note, until the new one is there."""
     made(retriever)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE suppliers SET country = 'Finland' WHERE id = 61")
@@ -141,7 +127,6 @@ async def test_a_changed_file_gets_a_new_index(
     wait_until(lambda: retriever.ready("shop"))
     assert (await retriever.values("shop", ["Finlande"])).lines == ("suppliers.country = 'Finland'",)
     assert (await retriever.values("shop", ["Ireland"])).lines == ()
-    assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
 async def test_the_old_index_is_told_though_the_new_one_is_ready_meanwhile(
@@ -160,15 +145,6 @@ async def test_the_old_index_is_told_though_the_new_one_is_ready_meanwhile(
     monkeypatch.setattr(module, "similar", slow)
     assert "made anew" in ((await retriever.values("shop", ["Germany"])).note or "")
     assert (await retriever.values("shop", ["Germany"])).note is None
-
-
-async def test_a_cache_folder_that_cannot_be_written_costs_only_the_keeping(
-    registry: DatabaseRegistry, tmp_path: Path
-) -> None:
-    """The index then lives in memory."""
-    (tmp_path / "file").write_text("in the way")
-    with closing(Retriever(registry, tmp_path / "file" / "cache")) as retriever:
-        assert (await made(retriever).values("shop", ["Germany"])).lines
 
 
 async def test_a_file_that_is_gone_is_told(retriever: Retriever, path: Path) -> None:

@@ -1,10 +1,7 @@
-"""Texts are found in spite of typing errors, and an index on disk is used only if it is the right one."""
+"""Texts are found in spite of typing errors."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import numpy as np
 import pytest
 
 from plugins.text2sql.retrieval.text_index import TextIndex
@@ -62,49 +59,6 @@ def test_most_typing_errors_are_caught_among_thousands() -> None:
         found = texts.find(name[:gone] + name[gone + 1 :], 1)
         hits += bool(found) and found[0][0] == f"<{name}>"
     assert hits >= 270
-
-
-def test_a_stored_index_finds_the_same(tmp_path: Path) -> None:
-    """What was saved is loaded with its labels, and nothing else is left in the folder."""
-    path = tmp_path / "new" / "values.npz"
-    index().save(path, "v1")
-    index().save(path, "v1")
-    loaded = TextIndex.load(path, "v1")
-    assert loaded is not None
-    assert len(loaded) == len(COUNTRIES)
-    assert loaded.find("Germny", 3) == index().find("Germny", 3)
-    assert [file.name for file in path.parent.iterdir()] == ["values.npz"]
-
-
-def test_a_foreign_or_broken_file_is_ignored(tmp_path: Path) -> None:
-    """Another identity, half a file, another format or no file at all: the index is made anew."""
-    path = tmp_path / "values.npz"
-    assert TextIndex.load(path, "v1") is None
-    index().save(path, "v1")
-    assert TextIndex.load(path, "v2") is None
-    whole = path.read_bytes()
-    for size in (0, 10, len(whole) // 2, len(whole) - 5):
-        path.write_bytes(whole[:size])
-        assert TextIndex.load(path, "v1") is None
-    path.write_text("not an archive")
-    assert TextIndex.load(path, "v1") is None
-    np.savez(path, words=np.frombuffer(b'["v11", ["a"], ["b"]]', np.uint8), signatures=np.zeros((2, 3)))
-    assert TextIndex.load(path, "v1") is None
-
-
-def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The file changes in one step or not at all."""
-    path = tmp_path / "values.npz"
-    index().save(path, "v1")
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(OSError, match="no space left"):
-        index(("other",)).save(path, "v2")
-    assert [file.name for file in tmp_path.iterdir()] == ["values.npz"]
-    assert TextIndex.load(path, "v1") is not None
 
 
 def test_labels_and_texts_must_match() -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plugins.text2sql.databases.schema import literal
+from plugins.text2sql.databases.sqlite.sqlite_dialect import literal
 from plugins.text2sql.demo.training.language.expand import expand
 from plugins.text2sql.demo.training.language.world import World
 

@@ -12,8 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
-from plugins.text2sql.databases.schema import DatabaseSchema, literal
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, literal
 from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
 from plugins.text2sql.demo.grammar.joins import Source, sources
 from plugins.text2sql.demo.shop import build_shop
@@ -80,7 +82,7 @@ class World:
 
     def evidence(self, keywords: Sequence[str], question: str) -> list[str]:
         """Return what retrieval finds for ``keywords`` and in ``question``, as the workflow's own does."""
-        return list(similar(self._index, keywords, MAX_VALUES, question))
+        return list(similar(self._index, keywords, MAX_VALUES, SQLITE, question))
 
     def above(self, table: str) -> list[str]:
         """Return the tables that ``table`` refers to, directly or not."""
@@ -107,9 +109,9 @@ def demo_world() -> Iterator[World]:
     with TemporaryDirectory() as folder, closing(DatabaseRegistry()) as registry:
         path = Path(folder) / "shop.sqlite"
         build_shop(path)
-        registry.register("shop", path)
+        registry.register("shop", SqliteDatabase, str(path))
         schema = registry.schema("shop")
-        scanned = scan_values(path, schema, ScanLimits(), lambda: False)
+        scanned = scan_values(registry.database("shop"), schema, ScanLimits(), lambda: False)
         labels = [f"{c} = {literal(v)}" for c, v in zip(scanned.columns, scanned.values, strict=True)]
         values = {column: _distinct(path, column) for column in (*_OPEN, *_CLOSED)}
         yield World(

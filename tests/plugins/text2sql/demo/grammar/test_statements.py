@@ -13,9 +13,11 @@ import pytest
 import xgrammar
 
 from plugins.text2sql.answers import TableNames
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.safety import check_select
 from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.demo.grammar.answer_trees import answer_tree
 from plugins.text2sql.demo.grammar.joins import MOST_TABLES
 from plugins.text2sql.demo.grammar.statements import (
@@ -51,8 +53,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory, shop_path: Path) -> Itera
     with closing(sqlite3.connect(odd)) as connection:
         connection.executescript(ODD)
     with closing(DatabaseRegistry()) as registry:
-        registry.register("shop", shop_path)
-        registry.register("odd", odd)
+        registry.register("shop", SqliteDatabase, str(shop_path))
+        registry.register("odd", SqliteDatabase, str(odd))
         yield registry
 
 
@@ -92,7 +94,7 @@ async def test_every_statement_runs(registry: DatabaseRegistry, database: str, c
     longest = max_length(tree)
     for statement in samples(tree, count):
         assert len(statement) <= len(statement.encode()) <= longest
-        assert check_select(statement) == statement
+        assert check_select(statement, SQLITE) == statement
         result = await registry.execute(database, statement, AMPLE)
         assert result.ok, (statement, result.error)
 

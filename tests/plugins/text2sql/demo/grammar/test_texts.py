@@ -7,7 +7,7 @@ import random
 import pytest
 import xgrammar
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.demo.grammar.statements import MAX_LENGTH, sql_grammar, sql_tree
 from plugins.text2sql.demo.grammar.texts import Name, texts_about

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.demo.grammar.statements import sql_tree
 from plugins.text2sql.demo.grammar.tree import sample, to_ebnf

@@ -14,6 +14,7 @@ import pytest
 
 from plugins.text2sql import answers, stages
 from plugins.text2sql.databases.safety import check_select
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.demo.doubts.doubts import doubt
 from plugins.text2sql.demo.grammar.answer_trees import answer_tree
 from plugins.text2sql.demo.grammar.joins import MOST_TABLES
@@ -66,7 +67,7 @@ def test_every_right_answer_runs_and_can_be_written_under_the_grammar(
     grammar = compiled(sql_grammar(world.schema))
     with closing(sqlite3.connect(world.path)) as connection:
         for question in questions[:count]:
-            assert check_select(question.sql) == question.sql
+            assert check_select(question.sql, SQLITE) == question.sql
             connection.execute(question.sql).fetchone()
             assert accepts(grammar, question.sql), question.sql
             assert 1 <= len(question.tables) <= MOST_TABLES

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from plugins.text2sql.databases import databases, sqlite
-from plugins.text2sql.databases.databases import DatabaseRegistry
+from plugins.text2sql.databases import database_registry
+from plugins.text2sql.databases import statement as statement_module
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from sched.errors import ConfigError, NotFoundError
 from sched.workflow import SqlBackend
 from tests.plugins.text2sql.databases.running_statements import (
@@ -40,13 +42,13 @@ async def clock() -> MovedTime:
 @pytest.fixture
 async def registry(shop_path: Path, clock: MovedTime) -> AsyncIterator[DatabaseRegistry]:
     with closing(DatabaseRegistry(max_concurrency=2, clock=clock)) as registry:
-        registry.register("shop", shop_path)
+        registry.register("shop", SqliteDatabase, str(shop_path))
         yield registry
 
 
 def limited(path: Path, **limits: Any) -> Iterator[DatabaseRegistry]:
     registry = DatabaseRegistry(**limits)
-    registry.register("shop", path)
+    registry.register("shop", SqliteDatabase, str(path))
     with closing(registry):
         yield registry
 
@@ -108,7 +110,7 @@ async def test_cancelling_the_caller_interrupts_the_statement(registry: Database
     assert (await registry.execute("shop", "SELECT 1", AMPLE)).ok
 
 
-@pytest.mark.parametrize(("owner", "step"), [(sqlite, "check_select"), (sqlite.Statement, "_fetch")])
+@pytest.mark.parametrize(("owner", "step"), [(statement_module, "check_select"), (SqliteDatabase, "_fetch")])
 async def test_a_statement_cancelled_on_its_way_to_sqlite_is_stopped_there(
     registry: DatabaseRegistry, monkeypatch: pytest.MonkeyPatch, owner: object, step: str
 ) -> None:
@@ -195,11 +197,11 @@ def test_a_wrong_file_is_refused_at_registration(tmp_path: Path, shop_path: Path
             (tmp_path / "text.sqlite", "file is not a database"),
         ):
             with pytest.raises(ConfigError, match=message) as caught:
-                registry.register("new", path)
+                registry.register("new", SqliteDatabase, str(path))
             assert str(path) in str(caught.value)
-        registry.register("shop", shop_path)
+        registry.register("shop", SqliteDatabase, str(shop_path))
         with pytest.raises(ConfigError, match="two databases are named 'shop'"):
-            registry.register("shop", shop_path)
+            registry.register("shop", SqliteDatabase, str(shop_path))
         assert registry.names() == ("shop",)
         assert not (tmp_path / "none.sqlite").exists()
 
@@ -208,7 +210,7 @@ def test_the_schema_is_read_once(shop_path: Path, monkeypatch: pytest.MonkeyPatc
     """Introspection of a large file is slow, so its result is remembered."""
     for registry in limited(shop_path):
         first = registry.schema("shop")
-        monkeypatch.setattr(databases, "introspect", None)
+        monkeypatch.setattr(SqliteDatabase, "introspect", None)
         assert registry.schema("shop") is first
         assert "orders" in [table.name for table in first.tables]
 
@@ -217,7 +219,7 @@ async def test_closing_interrupts_what_runs(shop_path: Path, monkeypatch: pytest
     """Close ends running and waiting statements before it returns; later ones are refused."""
     monkeypatch.setattr(databases, "_CLOSE_SECONDS", AMPLE)
     registry = DatabaseRegistry(max_concurrency=1)
-    registry.register("shop", shop_path)
+    registry.register("shop", SqliteDatabase, str(shop_path))
     tasks = [asyncio.create_task(registry.execute("shop", ENDLESS, AMPLE)) for _ in range(2)]
     await until(lambda: (running(registry), waiting(registry)) == (1, 1))
     registry.close()
@@ -231,9 +233,9 @@ async def test_closing_waits_a_second_at_most(
     registry: DatabaseRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What can't be interrupted doesn't hold it up for longer."""
-    assert databases._CLOSE_SECONDS == 1
+    assert database_registry._CLOSE_SECONDS == 1
     go_on = threading.Event()
-    monkeypatch.setattr(sqlite, "check_select", lambda text: text if go_on.wait(GUARD) else "")
+    monkeypatch.setattr(statement_module, "check_select", lambda text, _: text if go_on.wait(GUARD) else "")
     monkeypatch.setattr(databases, "_CLOSE_SECONDS", 0.01)
     task = asyncio.create_task(registry.execute("shop", "SELECT 1", AMPLE))
     await until(lambda: len(registry._jobs) == 1 and waiting(registry) == 0)

@@ -9,13 +9,10 @@ import time
 from collections import deque
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
-from pathlib import Path
 
-import sqlalchemy as sa
-from sqlalchemy.exc import DBAPIError
-
-from plugins.text2sql.databases.schema import DatabaseSchema, introspect
-from plugins.text2sql.databases.sqlite import Limits, Statement, guard, open_read_only
+from plugins.text2sql.databases.database import Database, Limits
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.databases.statement import Statement
 from plugins.text2sql.databases.statement_queue import StatementQueue
 from sched.clock import Clock, monotonic
 from sched.errors import ConfigError, NotFoundError, UnavailableError
@@ -39,9 +36,8 @@ class StatementTimes:
 
 
 @dataclass(slots=True)
-class _Database:
-    path: Path
-    engine: sa.Engine
+class _Known:
+    database: Database
     schema: DatabaseSchema | None = None
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STATEMENTS))
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -76,63 +72,52 @@ class DatabaseRegistry:
         self._limits = Limits(max_rows, max_bytes, max_value_bytes)
         self._threads = max_concurrency
         self._clock = clock
-        self._databases: dict[str, _Database] = {}
+        self._databases: dict[str, _Known] = {}
         self._jobs: dict[Future[SqlResult], Statement] = {}
         self._queue = StatementQueue(max_concurrency)
         self._closed = False
 
-    def register(self, name: str, path: Path) -> None:
-        """Make the SQLite file at ``path`` known as ``name``.
+    def register(self, name: str, kind: type[Database], address: str) -> None:
+        """Open the database of this ``kind`` at ``address`` and make it known as ``name``.
 
         Raises:
-            ConfigError: the name is taken, or the file is missing or not a SQLite database.
+            ConfigError: the name is taken, or the database can't be opened.
         """
         if name in self._databases:
             raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
-        if not path.is_file():
-            raise ConfigError(f"database {name!r}: there is no file {path}", field="database")
-        engine = open_read_only(path, self._threads)
-        guard(engine, self._limits)
         try:
-            with engine.connect() as connection:
-                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
-        except DBAPIError as error:
-            engine.dispose()
-            raise ConfigError(
-                f"database {name!r}: {path} can't be read as SQLite: {error.orig}", field="database"
-            ) from error
-        self._databases[name] = _Database(path, engine)
+            database = kind(address, self._limits, self._threads)
+        except ConfigError as error:
+            raise ConfigError(f"database {name!r}: {error.message}", field="database") from error
+        self._databases[name] = _Known(database)
 
     def names(self) -> tuple[str, ...]:
         """Return the names in the order of registration."""
         return tuple(self._databases)
 
     def schema(self, name: str) -> DatabaseSchema:
-        """Return the schema; read at the first call (seconds for a large file), then remembered.
+        """Return the schema; read at the first call (seconds for a large database), then remembered.
 
         Raises:
             NotFoundError: ``name`` is not registered.
-            UnavailableError: the file can't be read any more.
+            UnavailableError: the database can't be read any more.
         """
-        database = self._find(name)
-        with database.lock:
-            if database.schema is None:
-                engine = open_read_only(database.path, 1)
+        known = self._find(name)
+        with known.lock:
+            if known.schema is None:
                 try:
-                    database.schema = introspect(engine)
-                except DBAPIError as error:
-                    raise UnavailableError(f"database {name!r}: {error.orig}") from error
-                finally:
-                    engine.dispose()
-            return database.schema
+                    known.schema = known.database.introspect()
+                except UnavailableError as error:
+                    raise UnavailableError(f"database {name!r}: {error.message}") from error
+            return known.schema
 
-    def path(self, name: str) -> Path:
-        """Return the file of database ``name``.
+    def database(self, name: str) -> Database:
+        """Return database ``name``, to read its values.
 
         Raises:
             NotFoundError: ``name`` is not registered.
         """
-        return self._find(name).path
+        return self._find(name).database
 
     def times(self, name: str) -> StatementTimes:
         """Return how long statements on database ``name`` take; those stopped at their limit count too.
@@ -155,13 +140,13 @@ class DatabaseRegistry:
 
         A bad, slow or refused statement is a result with ``error``, never an exception.
         Cancelling the caller interrupts the statement.  The answer comes at most 0.2 s after the
-        limit; should SQLite be inside one long function call then, its thread follows later.
+        limit; should the database be inside one long function call then, its thread follows later.
 
         Raises:
             NotFoundError: ``database`` is not registered.
         """
         found = self._find(database)
-        job = Statement(found.engine, statement, self._limits, self._clock)
+        job = Statement(found.database, statement, self._clock)
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
 
@@ -184,7 +169,7 @@ class DatabaseRegistry:
         return future.result() if future.done() else job.failed("timeout", late, timeout_seconds)
 
     def close(self) -> None:
-        """Interrupt what runs, wait for it (at most 1 s) and close every file.  May be called twice."""
+        """Interrupt what runs, wait for it (at most 1 s) and close every database.  May be called twice."""
         self._closed = True
         until = time.monotonic() + _CLOSE_SECONDS
         while self._jobs and time.monotonic() < until:
@@ -193,17 +178,17 @@ class DatabaseRegistry:
                     job.stop("unavailable", "the databases were closed")
             wait(list(self._jobs), timeout=_AGAIN_SECONDS)
         self._queue.shutdown()
-        for database in self._databases.values():
-            database.engine.dispose()
+        for known in self._databases.values():
+            known.database.close()
 
-    def _find(self, name: str) -> _Database:
+    def _find(self, name: str) -> _Known:
         if name not in self._databases:
             known = ", ".join(self._databases) or "none"
             raise NotFoundError(f"unknown database {name!r}; known: {known}", field="database")
         return self._databases[name]
 
     def _keep_stopping(self, future: Future[SqlResult], job: Statement, error_kind: str, reason: str) -> None:
-        """Interrupt until it ends: an interrupt just before SQLite starts would be lost."""
+        """Interrupt until it ends: an interrupt just before the database starts would be lost."""
         if not future.done():
             job.stop(error_kind, reason)
             again = asyncio.get_running_loop().call_later

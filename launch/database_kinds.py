@@ -1,0 +1,41 @@
+"""Databases as the user names them: which kind opens one, and where it lies."""
+
+from __future__ import annotations
+
+from launch.shipped import database_registry
+from plugins.text2sql.databases.address import scheme, shown
+from plugins.text2sql.databases.database import Database
+from sched.errors import ConfigError
+
+_OF_PATHS = "sqlite"
+
+
+def kind_of(name: str, address: str) -> type[Database]:
+    """Return the kind that opens database ``name``: the one in front of ``://``, SQLite for a path.
+
+    Raises:
+        ConfigError: there is no such kind.
+    """
+    kinds = database_registry()
+    kind = scheme(address) or _OF_PATHS
+    if kind not in kinds.names():
+        raise ConfigError(
+            f"--database {name}: unknown kind of database {kind!r}; known: {', '.join(kinds.names())}",
+            field="databases",
+        )
+    return kinds.load_class(kind)
+
+
+def resolved(name: str, address: str) -> str:
+    """Return the address of database ``name`` as it holds in every folder.
+
+    Raises:
+        ConfigError: it can't be right; no message shows a password in it.
+    """
+    kind = kind_of(name, address)
+    try:
+        return kind.resolve(address)
+    except ConfigError as error:
+        raise ConfigError(
+            f"--database {name}={shown(address)}: {error.message}", field="databases"
+        ) from error

@@ -1,0 +1,148 @@
+"""The port between the workflow and a kind of database: what it needs of any.
+
+A kind derives from :class:`Database`; ``launch/shipped.py`` gives it a name.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from plugins.text2sql.databases.dialect import Dialect
+from plugins.text2sql.databases.schema import DatabaseSchema
+
+Interruptible = Callable[[Callable[[], object]], AbstractContextManager[None]]
+"""Around what may take long: ``with interruptible(interrupt):`` has ``interrupt`` called, from another
+thread and perhaps more than once, to end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a statement may return: rows, bytes of all rows, bytes of any one value."""
+
+    rows: int
+    bytes: int
+    value_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a statement returned; ``truncated`` if there was more."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    truncated: bool
+
+    @classmethod
+    def within(cls, limits: Limits, columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> Rows:
+        """Read ``rows`` as far as ``limits`` allow, with values that JSON can hold."""
+        kept: list[tuple[Any, ...]] = []
+        size = 0
+        for row in rows:
+            values = tuple(map(_plain, row))
+            size += sum(len(value) if isinstance(value, str) else 8 for value in values)
+            if len(kept) == limits.rows or size > limits.bytes:
+                return cls(tuple(columns), tuple(kept), True)
+            kept.append(values)
+        return cls(tuple(columns), tuple(kept), False)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSpan:
+    """Which values of a column are read: of ``shortest`` to ``longest`` characters, in the first ``rows``."""
+
+    shortest: int
+    longest: int
+    rows: int
+
+
+class StatementError(Exception):
+    """A statement gave no rows.
+
+    ``kind`` is ``"invalid"`` (the statement is wrong), ``"rejected"`` (it may not run) or ``"unavailable"``
+    (the database can't answer now); the message is shown to the model, which is asked to mend it.
+    """
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Database(ABC):
+    """An open database, read only.  All methods may be called from any thread.
+
+    ``address`` is what the user gave, resolved; no message repeats a password in it.  At most
+    ``connections`` statements run at a time, and each returns what ``limits`` allow.
+
+    Raises:
+        ConfigError: it can't be opened and read; the message says why.
+    """
+
+    dialect: Dialect
+
+    @abstractmethod
+    def __init__(self, address: str, limits: Limits, connections: int) -> None: ...
+
+    @staticmethod
+    def resolve(address: str) -> str:
+        """Return ``address`` as it holds in every folder, before anything is started; takes no time.
+
+        Raises:
+            ConfigError: it can't be right; the message says why, without the address.
+        """
+        return address
+
+    @abstractmethod
+    def introspect(self) -> DatabaseSchema:
+        """Read the schema, in this kind's dialect; the same data gives the same schema.  May take seconds.
+
+        ``schema.described`` makes the samples of a column.
+
+        Raises:
+            UnavailableError: the database can't be read.
+        """
+
+    @abstractmethod
+    def distinct(
+        self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
+    ) -> Sequence[Any]:
+        """Return up to ``at_most`` different values in ``span`` of a column.  May take seconds.
+
+        Gives up, with an error, soon after ``stopped`` says so.
+
+        Raises:
+            UnavailableError: the database can't be read, or the reading was stopped.
+        """
+
+    @abstractmethod
+    def identity(self) -> str:
+        """Return what differs once the data may have changed, cheaply.
+
+        Raises:
+            UnavailableError: it can't be told.
+        """
+
+    @abstractmethod
+    def run(self, statement: str, interruptible: Interruptible) -> Rows:
+        """Run one SELECT, which was checked, and return its rows (:meth:`Rows.within`).
+
+        Writing must be impossible all the same.  It ends soon after an interrupt.
+
+        Raises:
+            StatementError: it gave none.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections."""
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it: bytes in hexadecimal, infinities as text."""
+    if isinstance(value, bytes):
+        return value.hex()
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,69 @@
+"""SQLite connections that can only read, within limits that really stop work."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from urllib.parse import quote
+
+import sqlalchemy as sa
+
+from plugins.text2sql.databases.database import Limits
+
+_POOL_SECONDS = 1.0
+_BUSY_SECONDS = 0.2
+_MAX_COLUMNS = 500
+_MAX_PATTERN_BYTES = 1_000
+_READING = (
+    sqlite3.SQLITE_SELECT,
+    sqlite3.SQLITE_READ,
+    sqlite3.SQLITE_FUNCTION,
+    sqlite3.SQLITE_RECURSIVE,
+)
+# SQLAlchemy implements REGEXP in Python, where a bad pattern would hold the interpreter lock for ever.
+_FORBIDDEN_FUNCTIONS = ("load_extension", "regexp")
+
+
+def open_read_only(path: Path, connections: int) -> sa.Engine:
+    """Return an engine of at most ``connections`` that may move between threads but not write."""
+    url = sa.URL.create(
+        "sqlite+pysqlite",
+        database=f"file:{quote(str(path.resolve()))}",
+        query={"mode": "ro", "uri": "true"},
+    )
+    engine = sa.create_engine(
+        url,
+        poolclass=sa.QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_POOL_SECONDS,
+        connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
+    )
+
+    @sa.event.listens_for(engine, "connect")
+    def _lenient_text(connection: sqlite3.Connection, _record: object) -> None:
+        # Databases in the wild hold text that isn't UTF-8; one bad value shouldn't fail a statement.
+        connection.text_factory = lambda raw: raw.decode(errors="replace")
+
+    return engine
+
+
+def guard(engine: sa.Engine, limits: Limits) -> None:
+    """Take from the connections of ``engine`` all that a SELECT within ``limits`` doesn't need."""
+
+    @sa.event.listens_for(engine, "connect")
+    def _restrict(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA query_only = ON")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.value_bytes)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, _MAX_COLUMNS)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _MAX_PATTERN_BYTES)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+        # SQLite sets up these table functions at their first use, which the authorizer would refuse.
+        connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
+        connection.set_authorizer(_authorize)
+
+
+def _authorize(action: int, _first: str | None, second: str | None, *_: str | None) -> int:
+    allowed = action in _READING and str(second).lower() not in _FORBIDDEN_FUNCTIONS
+    return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

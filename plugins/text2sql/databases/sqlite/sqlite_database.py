@@ -1,0 +1,144 @@
+"""A SQLite file as a database of the workflow."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from plugins.text2sql.databases.database import (
+    Database,
+    Interruptible,
+    Limits,
+    Rows,
+    StatementError,
+    ValueSpan,
+)
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.databases.sqlite.connections import guard, open_read_only
+from plugins.text2sql.databases.sqlite.introspection import introspect
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
+from sched.errors import ConfigError, UnavailableError
+
+_URL = "sqlite:///"
+_STOP_CHECK_INSTRUCTIONS = 10_000
+_BATCH = 1_000
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_NOMEM,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+}
+
+
+class SqliteDatabase(Database):
+    """A file, given by its path or as ``sqlite:///`` and its path (so ``sqlite:////data/shop.sqlite``)."""
+
+    dialect = SQLITE
+
+    def __init__(self, address: str, limits: Limits, connections: int) -> None:
+        self._path = _path(address)
+        self._limits = limits
+        if not self._path.is_file():
+            raise ConfigError(f"there is no file {self._path}", field="database")
+        self._engine = open_read_only(self._path, connections)
+        guard(self._engine, limits)
+        try:
+            with self._engine.connect() as connection:
+                connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
+        except DBAPIError as error:
+            self._engine.dispose()
+            raise ConfigError(
+                f"{self._path} can't be read as SQLite: {error.orig}", field="database"
+            ) from error
+
+    @staticmethod
+    def resolve(address: str) -> str:
+        """Return the absolute path of a file that is there."""
+        path = _path(address)
+        if not path.is_file():
+            raise ConfigError("there is no such file; give a SQLite file", field="databases")
+        return str(path)
+
+    def introspect(self) -> DatabaseSchema:
+        """Read the schema; every table is scanned once per column, views are left out."""
+        with self._reading() as engine:
+            return introspect(engine)
+
+    def distinct(
+        self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
+    ) -> Sequence[Any]:
+        """Return different values of a column; SQLite stops reading when it has ``at_most``."""
+        chosen: sa.ColumnClause[Any] = sa.column(column)
+        rows = sa.select(chosen).select_from(sa.table(table, chosen)).limit(span.rows).subquery()
+        value = rows.c[column]
+        long_enough = sa.func.length(value).between(span.shortest, span.longest)
+        wanted = sa.select(value).distinct().where(long_enough).limit(at_most)
+        with self._reading() as engine, engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.set_progress_handler(stopped, _STOP_CHECK_INSTRUCTIONS)
+            return connection.execution_options(yield_per=_BATCH).execute(wanted).scalars().all()
+
+    def identity(self) -> str:
+        """Return the sizes and times of the file and of its log of late writes."""
+        log = self._path.with_name(self._path.name + "-wal")
+        try:
+            stats = [self._path.stat(), *([log.stat()] if log.exists() else [])]
+        except OSError as error:
+            raise UnavailableError(str(error)) from error
+        return repr([(stat.st_size, stat.st_mtime_ns) for stat in stats])
+
+    def run(self, statement: str, interruptible: Interruptible) -> Rows:
+        """Run one SELECT on a connection that refuses everything else."""
+        try:
+            with self._engine.connect() as connection:
+                raw: Any = connection.connection.driver_connection
+                with interruptible(raw.interrupt):
+                    return self._fetch(connection, statement)
+        except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            raise _explained(error) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    def _fetch(self, connection: sa.Connection, statement: str) -> Rows:
+        options = connection.execution_options(sqlite_raw_colnames=True)
+        with options.exec_driver_sql(statement) as result:
+            return Rows.within(self._limits, result.keys(), result)
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Engine]:
+        """Open the file beside the statements, for what they may not do, such as looking at its schema."""
+        engine = open_read_only(self._path, 1)
+        try:
+            yield engine
+        except SQLAlchemyError as error:
+            raise UnavailableError(str(getattr(error, "orig", None) or error)) from error
+        finally:
+            engine.dispose()
+
+
+def _path(address: str) -> Path:
+    path = address[len(_URL) :] if address.lower().startswith(_URL) else address
+    if not path or path.lower().startswith("sqlite://"):
+        raise ConfigError(f"write {_URL}PATH, or just the path of a SQLite file", field="databases")
+    return Path(path).expanduser().absolute()
+
+
+def _explained(error: Exception) -> StatementError:
+    """Return what SQLite or its driver raised as the port's error."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in _UNAVAILABLE or isinstance(cause, sa.exc.TimeoutError):
+        return StatementError("unavailable", str(cause))
+    return StatementError("rejected" if code == sqlite3.SQLITE_AUTH else "invalid", str(cause))

@@ -1,0 +1,63 @@
+"""One statement on a database: checked, timed and stoppable."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from plugins.text2sql.databases.database import Database, StatementError
+from plugins.text2sql.databases.safety import UnsafeSqlError, check_select
+from sched.clock import Clock
+from sched.workflow import SqlResult
+
+
+class Statement:
+    """One statement, run in a thread of the pool, timed by ``clock`` and stoppable from other threads."""
+
+    def __init__(self, database: Database, statement: str, clock: Clock) -> None:
+        self._database = database
+        self._statement = statement
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._interrupt: Callable[[], object] | None = None
+        self._stopped: tuple[str, str] | None = None
+
+    def failed(self, error_kind: str, error: str, seconds: float = 0.0) -> SqlResult:
+        """Return the result of a statement that gave no rows."""
+        return SqlResult(self._statement, seconds=seconds, error=error, error_kind=error_kind)
+
+    def stop(self, error_kind: str, reason: str) -> None:
+        """Interrupt the statement, or keep it from starting; the first reason given is reported."""
+        with self._lock:
+            self._stopped = self._stopped or (error_kind, reason)
+            if self._interrupt is not None:
+                self._interrupt()
+
+    def run(self) -> SqlResult:
+        """Check and run the statement."""
+        try:
+            statement = check_select(self._statement, self._database.dialect)
+        except UnsafeSqlError as error:
+            return self.failed("rejected", str(error))
+        started = self._clock()
+        try:
+            found = self._database.run(statement, self._interruptible)
+        except StatementError as error:
+            kind, message = self._stopped or (error.kind, str(error))
+            return self.failed(kind, message, self._clock() - started)
+        seconds = self._clock() - started
+        return SqlResult(self._statement, found.columns, found.rows, found.truncated, seconds)
+
+    @contextmanager
+    def _interruptible(self, interrupt: Callable[[], object]) -> Iterator[None]:
+        """Have :meth:`stop` call ``interrupt`` inside; a statement that was stopped already doesn't begin."""
+        with self._lock:
+            if self._stopped is not None:
+                raise StatementError(*self._stopped)
+            self._interrupt = interrupt
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._interrupt = None
