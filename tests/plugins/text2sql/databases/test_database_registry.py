@@ -217,7 +217,7 @@ def test_the_schema_is_read_once(shop_path: Path, monkeypatch: pytest.MonkeyPatc
 
 async def test_closing_interrupts_what_runs(shop_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Close ends running and waiting statements before it returns; later ones are refused."""
-    monkeypatch.setattr(databases, "_CLOSE_SECONDS", AMPLE)
+    monkeypatch.setattr(database_registry, "_CLOSE_SECONDS", AMPLE)
     registry = DatabaseRegistry(max_concurrency=1)
     registry.register("shop", SqliteDatabase, str(shop_path))
     tasks = [asyncio.create_task(registry.execute("shop", ENDLESS, AMPLE)) for _ in range(2)]
@@ -236,7 +236,7 @@ async def test_closing_waits_a_second_at_most(
     assert database_registry._CLOSE_SECONDS == 1
     go_on = threading.Event()
     monkeypatch.setattr(statement_module, "check_select", lambda text, _: text if go_on.wait(GUARD) else "")
-    monkeypatch.setattr(databases, "_CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(database_registry, "_CLOSE_SECONDS", 0.01)
     task = asyncio.create_task(registry.execute("shop", "SELECT 1", AMPLE))
     await until(lambda: len(registry._jobs) == 1 and waiting(registry) == 0)
     registry.close()
