@@ -7,7 +7,7 @@ this reads; the functions may run in any thread.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 _FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _PROCESS_LABEL = "pid"
@@ -43,14 +43,3 @@ def collect(runtime: str) -> str:
 def _labels(labels: Mapping[str, str], runtime: str) -> dict[str, str]:
     """Process ids would make new series at each start; SGLang's ranks tell its processes apart."""
     return {name: value for name, value in labels.items() if name != _PROCESS_LABEL} | {"runtime": runtime}
-
-
-def merge(texts: Iterable[str]) -> str:
-    """Return ``texts``, each made by :func:`collect`, as one, in which every metric stands once."""
-    families: dict[str, list[str]] = {}
-    for text in texts:
-        for block in ("\n" + text).split("\n# HELP ")[1:]:
-            name = block.split(" ", 1)[0]
-            help_line, type_line, *samples = block.rstrip("\n").split("\n")
-            families.setdefault(name, [f"# HELP {help_line}", type_line]).extend(samples)
-    return "".join(line + "\n" for lines in families.values() for line in lines)

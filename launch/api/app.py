@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from launch.api import error_answers
 from launch.api.guard import MAX_BODY_BYTES, Guard
 from launch.api.native import generate, runtimes
-from launch.api.openai import routes
+from launch.api.openai import openai_routes
 from launch.api.routes import health, learned, text2sql, workflows
 from launch.api.services import ApiServices
 
@@ -29,7 +29,7 @@ def create_app(services: ApiServices, max_body_bytes: int = MAX_BODY_BYTES) -> F
     error_answers.install(app)
     # They are tried in this order: the busiest come first.
     questions = text2sql.router(services.kind)
-    native = (generate.router, routes.router)
+    native = (generate.router, openai_routes.router)
     for router in (*native, questions, *(m.router for m in (workflows, health, runtimes, learned))):
         app.include_router(router)
     return app

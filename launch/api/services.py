@@ -13,7 +13,7 @@ from engine.controller.external_workflows import ExternalWorkflows
 from engine.controller.prompt_encoder import PromptEncoder
 from engine.controller.workflow_runner import WorkflowRunner
 from launch.api.metrics.metrics_page import Metrics
-from launch.api.openai.model import ServedModel
+from launch.api.openai.served_model import ServedModel
 from launch.controller.live_tuner import LiveTuner
 from plugins.workflow_kind import ServedWorkflow, WorkflowKind
 

@@ -21,9 +21,9 @@ from engine.controller.worker_table import WorkerTable
 from engine.controller.workflow_runner import WorkflowRunner
 from engine.wire.link import RouterLink
 from launch.api.app import create_app
-from launch.api.metrics.meters import MeteredSql, Meters
+from launch.api.metrics.counters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
-from launch.api.openai.model import ServedModel
+from launch.api.openai.served_model import ServedModel
 from launch.api.services import ApiServices
 from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info

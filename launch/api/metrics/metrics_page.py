@@ -5,10 +5,10 @@ from __future__ import annotations
 from prometheus_client import generate_latest
 
 from engine.controller.core_driver import CoreDriver
-from engine.sglang.process_metrics import merge
 from engine.wire import actions
+from launch.api.metrics.counters import Meters
 from launch.api.metrics.gauges import Gauges
-from launch.api.metrics.meters import Meters
+from launch.api.metrics.runtime_texts import merge
 
 SCRAPE_SECONDS = 0.5
 """Time for a runtime to tell its metrics; it needs some ten milliseconds."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from launch.api.openai.answer_forms import AnswerForm
 from launch.api.openai.choices import Asked, Done, finish, finished, streamed, usage
 from launch.api.openai.error_form import error_body
-from launch.api.openai.forms import AnswerForm
 from launch.api.openai.logprobs import rows
 from launch.api.replies import JsonResponse, event_stream, sse, until_disconnected
 from launch.api.services import ApiServices

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from launch.api.bodies import Body, LogitBias, Rid, StopPatterns, Stops, TokenId, TopK, WorkflowBody
 from launch.api.openai.chat_messages import ConversationMessage
-from launch.api.openai.fields import without_unused
+from launch.api.openai.unserved_fields import without_unused
 from sched.errors import InvalidRequestError
 
 MAX_CHOICES = 128

@@ -25,10 +25,10 @@ from engine.controller.worker_table import WorkerTable
 from engine.controller.workflow_runner import WorkflowRunner
 from engine.wire.link import RouterLink
 from launch.api.app import create_app
-from launch.api.metrics.meters import MeteredSql, Meters
+from launch.api.metrics.counters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.logprobs import TokenBytes
-from launch.api.openai.model import ServedModel
+from launch.api.openai.served_model import ServedModel
 from launch.api.services import ApiServices
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.program import Chess

@@ -13,7 +13,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive
 
 from launch.api.guard import Guard
-from launch.api.metrics.meters import Meters
+from launch.api.metrics.counters import Meters
 from sched.errors import OverloadedError
 from tests.launch.api.api_stack import api_stack
 from tests.waiting import GUARD_SECONDS, reached

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from engine.controller.worker_commands import GRACE_SECONDS
-from launch.api.metrics.meters import MAX_STAGES
+from launch.api.metrics.counters import MAX_STAGES
 from launch.api.metrics.metrics_page import SCRAPE_SECONDS
 from sched.errors import Failure
 from tests.launch.api.api_stack import Api, ManualLimits, api_stack

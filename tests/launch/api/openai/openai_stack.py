@@ -14,7 +14,7 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
 from engine.controller.prompt_encoder import PromptEncoder
 from launch.api.openai.logprobs import TokenBytes
-from launch.api.openai.model import ServedModel
+from launch.api.openai.served_model import ServedModel
 from launch.api.openai.template import ChatTemplate
 from tests.launch.api.api_stack import Api, api_stack, served
 from tests.waiting import GUARD_SECONDS

@@ -13,7 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 from engine.controller.prompt_encoder import PromptEncoder
 from launch.api.openai.logprobs import TokenBytes
-from launch.api.openai.model import ServedModel
+from launch.api.openai.served_model import ServedModel
 from launch.api.openai.template import MAX_SHARED_CHARACTERS, ChatTemplate
 from sched.errors import InvalidRequestError
 from sched.workflow import SegmentKind

@@ -11,8 +11,8 @@ import pytest
 from openai.types import completion_create_params
 from openai.types.chat import completion_create_params as chat_create_params
 
-from launch.api.openai.fields import IGNORED, REFUSED
 from launch.api.openai.request_models import ChatBody, CompletionBody
+from launch.api.openai.unserved_fields import IGNORED, REFUSED
 from tests.launch.api.openai.openai_stack import QUESTION, openai_app
 
 

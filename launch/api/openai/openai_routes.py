@@ -11,10 +11,10 @@ from fastapi import APIRouter, Request, Response
 
 from engine.controller.prompt_encoder import EncodedPrompt, prompt_from_ids
 from launch.api.identity import workflow_tag
+from launch.api.openai.answer_forms import CHAT, COMPLETION
 from launch.api.openai.answering import reply
 from launch.api.openai.choices import Asked
 from launch.api.openai.error_form import OpenAiRoute, error_docs
-from launch.api.openai.forms import CHAT, COMPLETION
 from launch.api.openai.request_models import ChatBody, CompletionBody
 from launch.api.openai.response_models import ChatAnswer, CompletionAnswer, ModelCard, ModelList
 from launch.api.replies import JsonResponse, stream_docs
