@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from plugins.text2sql.answers import Decision
 from plugins.text2sql.options import Job
-from plugins.text2sql.prompts.templates import DONE
+from plugins.text2sql.prompts.wording import DONE
 from sched.workflow import Steps
 
 

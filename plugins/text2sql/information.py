@@ -9,7 +9,7 @@ from plugins.text2sql import stages
 from plugins.text2sql.agent import Tool, run_agent
 from plugins.text2sql.answers import Keywords
 from plugins.text2sql.options import Job
-from plugins.text2sql.prompts import templates
+from plugins.text2sql.prompts import wording
 from plugins.text2sql.retrieval.retrieval import Found, Retrieval
 from sched.workflow import Steps
 
@@ -59,8 +59,8 @@ async def retrieve(steps: Steps, job: Job, database: str, retrieval: Retrieval) 
 
     tools = (
         Tool(stages.EXTRACT_KEYWORDS, extract),
-        Tool(templates.RETRIEVE_VALUES, values, needs=stages.EXTRACT_KEYWORDS),
-        Tool(templates.RETRIEVE_COLUMNS, columns, needs=stages.EXTRACT_KEYWORDS),
+        Tool(wording.RETRIEVE_VALUES, values, needs=stages.EXTRACT_KEYWORDS),
+        Tool(wording.RETRIEVE_COLUMNS, columns, needs=stages.EXTRACT_KEYWORDS),
     )
     await run_agent(steps, job, stages.INFORMATION_RETRIEVAL, tools)
     return information

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from plugins.text2sql.databases.schema import render
 from plugins.text2sql.options import Job
 from plugins.text2sql.profile import Full
-from plugins.text2sql.prompts.compact import Topic
+from plugins.text2sql.prompts.layout import Topic
 from plugins.workflow_kind import Resources, TokenCounter
 from sched.errors import ConfigError
 from sched.workflow import Segment

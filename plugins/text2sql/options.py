@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from plugins.text2sql.answers import Form
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.profile import Profile
-from plugins.text2sql.prompts.compact import Prompts, Topic
+from plugins.text2sql.prompts.layout import Prompts, Topic
 from sched.workflow import GenerateParams, Segment, SqlResult, Steps
 
 T = TypeVar("T")

@@ -11,8 +11,8 @@ from typing import Any
 
 from plugins.text2sql.answers import Form
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.prompts.compact import COMPACT, Prompts, Topic
-from plugins.text2sql.prompts.full import full_prompts
+from plugins.text2sql.prompts.layout import COMPACT, Prompts, Topic
+from plugins.text2sql.prompts.with_examples import full_prompts
 from plugins.text2sql.spans import COMMON_WORDS
 from sched.workflow import GenerateParams
 

@@ -17,7 +17,7 @@ from plugins.text2sql.demo.question.common import COMMON
 from plugins.text2sql.demo.question.familiar import known_words, unfamiliar
 from plugins.text2sql.demo.terse import DEMO
 from plugins.text2sql.profile import Profile
-from plugins.text2sql.prompts.compact import Prompts, Topic
+from plugins.text2sql.prompts.layout import Prompts, Topic
 from sched.workflow import GenerateParams
 
 _REVISIONS = 3

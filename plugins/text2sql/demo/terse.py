@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 
 from plugins.text2sql.demo.question.common import COMMON
-from plugins.text2sql.prompts.compact import Prompts, Style, Topic
+from plugins.text2sql.prompts.layout import Prompts, Style, Topic
 from sched.workflow import Segment, SegmentKind, SqlResult
 
 _SHOWN_VALUES = 4

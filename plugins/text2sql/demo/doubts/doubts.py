@@ -15,7 +15,7 @@ from sqlglot.errors import SqlglotError
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.demo.doubts import amounts, form, names
 from plugins.text2sql.demo.doubts.reading import Reading
-from plugins.text2sql.prompts.compact import Topic
+from plugins.text2sql.prompts.layout import Topic
 
 _LOOKS: tuple[Callable[[Reading], Iterator[str]], ...] = (
     form.twice,

@@ -10,7 +10,7 @@ from functools import cached_property
 from sqlglot import exp
 
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.prompts.compact import Topic
+from plugins.text2sql.prompts.layout import Topic
 
 
 @dataclass

@@ -16,8 +16,8 @@ from plugins.text2sql.demo.training.breaking import broken
 from plugins.text2sql.demo.training.language.generator import Question, draw
 from plugins.text2sql.demo.training.language.world import World
 from plugins.text2sql.demo.training.misreading import misread
-from plugins.text2sql.prompts import templates
-from plugins.text2sql.prompts.compact import Topic
+from plugins.text2sql.prompts import wording
+from plugins.text2sql.prompts.layout import Topic
 from sched.workflow import Segment, SqlResult
 
 _EMPTY = "the statement ran and returned no rows"
@@ -41,8 +41,8 @@ _WRONG_TABLES = (0.06, 0.3)
 _AGENTS = {
     stages.INFORMATION_RETRIEVAL: (
         stages.EXTRACT_KEYWORDS,
-        templates.RETRIEVE_VALUES,
-        templates.RETRIEVE_COLUMNS,
+        wording.RETRIEVE_VALUES,
+        wording.RETRIEVE_COLUMNS,
     ),
     stages.UNIT_TESTER: (stages.GENERATE_UNIT_TEST, stages.EVALUATE),
 }

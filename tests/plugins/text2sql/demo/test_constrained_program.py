@@ -13,7 +13,7 @@ from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.terse import DEMO
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.program import Text2Sql
-from plugins.text2sql.prompts.compact import COMPACT, Prompts
+from plugins.text2sql.prompts.layout import COMPACT, Prompts
 from plugins.text2sql.retrieval.retrieval import Found
 from plugins.workflow_kind import Resources
 from tests.plugins.text2sql.demo.grammar.grammar_machine import compiler, walk

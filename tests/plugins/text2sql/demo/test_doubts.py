@@ -7,7 +7,7 @@ import pytest
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.doubts.doubts import doubt
-from plugins.text2sql.prompts.compact import Topic
+from plugins.text2sql.prompts.layout import Topic
 from tests.plugins.text2sql.scripted_shop import RIGHT, run, scripted
 from tests.plugins.text2sql.scripted_steps import Call
 

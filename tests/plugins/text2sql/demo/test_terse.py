@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.text2sql.demo.terse import DEMO
-from plugins.text2sql.prompts.compact import Topic
+from plugins.text2sql.prompts.layout import Topic
 
 ROME, ITALY = "customers.city = 'Rome'", "customers.country = 'Italy'"
 

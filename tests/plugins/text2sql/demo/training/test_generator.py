@@ -30,7 +30,7 @@ from plugins.text2sql.demo.training.language.measures import Dimension
 from plugins.text2sql.demo.training.language.phrase import Phrase
 from plugins.text2sql.demo.training.language.world import World
 from plugins.text2sql.demo.training.tasks import Task, tasks
-from plugins.text2sql.prompts.compact import Topic
+from plugins.text2sql.prompts.layout import Topic
 from sched.workflow import Generation, SqlResult
 from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled
 

@@ -14,8 +14,8 @@ from functools import cache
 from plugins.text2sql import answers, stages
 from plugins.text2sql.databases.schema import render
 from plugins.text2sql.databases.sqlite.sqlite_dialect import literal
-from plugins.text2sql.prompts import templates
-from plugins.text2sql.prompts.compact import COMPACT, Prompts, Style, Topic
+from plugins.text2sql.prompts import wording
+from plugins.text2sql.prompts.layout import COMPACT, Prompts, Style, Topic
 from plugins.text2sql.prompts.worked_examples import (
     Example,
     ExampleDatabase,
@@ -48,11 +48,11 @@ _REVISIONS = 3
 _TOOLS = {
     stages.INFORMATION_RETRIEVAL: (
         stages.EXTRACT_KEYWORDS,
-        templates.RETRIEVE_VALUES,
-        templates.RETRIEVE_COLUMNS,
-        templates.DONE,
+        wording.RETRIEVE_VALUES,
+        wording.RETRIEVE_COLUMNS,
+        wording.DONE,
     ),
-    stages.UNIT_TESTER: (stages.GENERATE_UNIT_TEST, stages.EVALUATE, templates.DONE),
+    stages.UNIT_TESTER: (stages.GENERATE_UNIT_TEST, stages.EVALUATE, wording.DONE),
 }
 
 _Pair = tuple[ExampleDatabase, Example]
@@ -63,12 +63,12 @@ _Answer = Callable[[ExampleDatabase, Example], tuple[list[Segment], str]]
 @cache
 def full_prompts() -> Prompts:
     """Return the long profile; made at the first call (a fraction of a second), always the same text."""
-    bare = Prompts("full", COMPACT.styles, templates.INSTRUCTIONS, "Solution:\n", "Cause: ")
+    bare = Prompts("full", COMPACT.styles, wording.INSTRUCTIONS, "Solution:\n", "Cause: ")
     with example_databases() as databases:
         everything = _pairs(databases)
         styles = (
-            Style("divide", templates.DIVIDE + _SQL_FORM + _worked(everything, _candidate(bare, _divided))),
-            Style("plan", templates.PLAN + _SQL_FORM + _worked(everything, _candidate(bare, _planned))),
+            Style("divide", wording.DIVIDE + _SQL_FORM + _worked(everything, _candidate(bare, _divided))),
+            Style("plan", wording.PLAN + _SQL_FORM + _worked(everything, _candidate(bare, _planned))),
         )
         rivals = [(database, example) for database, example in everything if example.rival]
         examples = {
@@ -80,7 +80,7 @@ def full_prompts() -> Prompts:
             stages.GENERATE_UNIT_TEST: _worked(rivals[1:2], _unit_tests(bare)),
             stages.EVALUATE: _worked(rivals[:1], _evaluation(bare)),
         }
-    worked = {stage: templates.INSTRUCTIONS[stage] + text for stage, text in examples.items()}
+    worked = {stage: wording.INSTRUCTIONS[stage] + text for stage, text in examples.items()}
     return replace(bare, styles=styles, templates=worked)
 
 

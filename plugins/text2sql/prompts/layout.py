@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql import stages
-from plugins.text2sql.prompts import templates
+from plugins.text2sql.prompts import wording
 from sched.workflow import Segment, SegmentKind, SqlResult
 
 _SHOWN_ROWS = 3
@@ -112,8 +112,8 @@ class Prompts:
 
 COMPACT = Prompts(
     "compact",
-    (Style("plan", templates.PLAN), Style("divide", templates.DIVIDE)),
-    templates.INSTRUCTIONS,
+    (Style("plan", wording.PLAN), Style("divide", wording.DIVIDE)),
+    wording.INSTRUCTIONS,
 )
 """Short instructions, for small models and short contexts."""
 
