@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -19,13 +18,13 @@ from pathlib import Path
 
 from launch.arguments import count
 from launch.offline.bundle import BundleError, Wheel, digest, parts, write_manifest
+from launch.pip_runner import PipError, pip
 
 _HERE = Path(__file__).parent
 _CHECKOUT = _HERE.parents[1]
 _PINS = _CHECKOUT / "engine" / "requirements-cpu.txt"
 _TARGET = ("--python-version", "3.12", "--implementation", "cp", "--only-binary=:all:")
 _PLATFORMS = tuple(f"manylinux{version}_x86_64" for version in ("_2_34", "_2_28", "_2_27", "_2_17", "2014"))
-_PIP_SECONDS = 1200.0
 LEFT_OUT = ("sgl_kernel/flash_ops.abi3.so", "sgl_kernel/sm100/common_ops.abi3.so")
 """FlashAttention 3 (330 MB; the triton and flashinfer backends do without), and other GPUs than Hopper's."""
 _LIGHTENED = "sglang_kernel-"
@@ -72,15 +71,16 @@ def pack(folder: Path, limit: int) -> dict[str, Wheel]:
     """Make the bundle in ``folder``, as ``part-1`` and so on of at most ``limit`` bytes; return its wheels.
 
     Raises:
-        BundleError: pip fails, a wheel is too large, or ``folder`` holds something.
+        BundleError: a wheel is too large, or ``folder`` holds something.
+        PipError: pip fails.
     """
     if folder.exists() and any(folder.iterdir()):
         raise BundleError(f"{folder} is not empty: name another folder")
     with tempfile.TemporaryDirectory(prefix="bundle-") as made:
         wheels = Path(made)
         target = [*_TARGET, *(f"--platform={platform}" for platform in _PLATFORMS)]
-        _pip("download", "--no-deps", *target, "--dest", str(wheels), *requirements())
-        _pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(_CHECKOUT))
+        pip("download", "--no-deps", *target, "--dest", str(wheels), *requirements())
+        pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels), str(_CHECKOUT))
         for heavy in wheels.glob(f"{_LIGHTENED}*.whl"):
             without(heavy, LEFT_OUT)
         return split(wheels, folder, limit)
@@ -108,16 +108,6 @@ def split(wheels: Path, folder: Path, limit: int) -> dict[str, Wheel]:
     return found
 
 
-def _pip(*arguments: str) -> None:
-    command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_PIP_SECONDS)
-    except subprocess.TimeoutExpired as error:
-        raise BundleError(f"pip took longer than {_PIP_SECONDS:.0f} s: try again") from error
-    if done.returncode:
-        raise BundleError(f"pip {arguments[0]} failed: {(done.stderr.strip().splitlines() or ['?'])[-1]}")
-
-
 def _lines(file: Path) -> list[str]:
     lines = (line.partition("#")[0].strip() for line in file.read_text(encoding="utf-8").splitlines())
     return [line for line in lines if line]
@@ -135,7 +125,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         wheels = pack(arguments.folder, arguments.part_mib << 20)
-    except (BundleError, OSError) as error:
+    except (BundleError, PipError, OSError) as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 1
     for number in range(1, max(wheel.part for wheel in wheels.values()) + 1):

@@ -1,0 +1,1 @@
+"""Models to try Sluice with: fetched as packages, made into folders that SGLang serves (README.md)."""
