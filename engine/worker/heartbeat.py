@@ -60,6 +60,7 @@ class HeartbeatSender:
     async def run(self) -> str:
         """Send until the controller has been silent for too long; return what to say of that."""
         period = self._spec.heartbeat_seconds
+        self._last_heard = self._clock()  # nobody could answer before: preparing the runtime may take minutes
         while (silent := self._clock() - self._last_heard) <= self._spec.orphan_seconds:
             self._hurry.clear()
             if silent > _MISSED_PINGS * period:

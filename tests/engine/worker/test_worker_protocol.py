@@ -42,6 +42,19 @@ async def runtime(tmp_path: Path) -> AsyncIterator[SimulatedRuntime]:
     runtime.shutdown()
 
 
+async def test_a_long_preparation_is_no_silence(runtime: SimulatedRuntime) -> None:
+    """The controller can't answer before it is greeted."""
+    clock, sent = ManualClock(), Sent()
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send, clock)
+    clock.advance(SPEC.orphan_seconds + 1.0)
+    task = asyncio.create_task(protocol.run())
+    await reached(lambda: task.done() or sent.count(Hello) > 0)
+    protocol.receive(Welcome(epoch="e", fresh=False))
+    await reached(lambda: task.done() or sent.count(Heartbeat) > 0)
+    assert not task.done()
+    task.cancel()
+
+
 async def test_a_lost_controller_ends_it(runtime: SimulatedRuntime) -> None:
     """Silence makes it say hello again; when that lasts too long it ends, and running requests are told."""
     clock, sent = ManualClock(), Sent()
