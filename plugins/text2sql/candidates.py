@@ -10,11 +10,9 @@ from plugins.text2sql.options import Job
 from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 
-_OTHER_TEMPERATURE = 0.7
 # Of what is only doubtful one candidate tries the best guess; the others and later rounds look ever farther.
 _DOUBTED_TEMPERATURES = (0.0, 0.7, 1.0)
 _DOUBTED_ROUNDS = len(_DOUBTED_TEMPERATURES)
-REVISION_TEMPERATURE = 0.5
 
 
 def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[Steps], Awaitable[Candidate]]:
@@ -26,7 +24,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
     styles = job.prompts.styles
     style = styles[index % len(styles)]
     # The first candidate of each style is the model's best guess, the others look around it.
-    temperature = 0.0 if index < len(styles) else _OTHER_TEMPERATURE
+    temperature = 0.0 if index < len(styles) else job.options.candidate_temperature
 
     async def run(steps: Steps) -> Candidate:
         prompt = job.prompts.candidate(style, job.topic, tables)
@@ -38,7 +36,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
                 break
             prompt = job.prompts.revision(job.topic, candidate.result.statement, candidate.complaint)
             doubted = _DOUBTED_TEMPERATURES[min(index + round_, _DOUBTED_ROUNDS) - 1]
-            sql = job.sql_at(doubted if candidate.has_rows else REVISION_TEMPERATURE)
+            sql = job.sql_at(doubted if candidate.has_rows else job.options.revision_temperature)
             generation = await steps.generate(stages.REVISE, prompt, sql)
             result = await run_statement(steps, job, generation)
             candidate = candidate.revised(round_, result, job.doubt(result))
