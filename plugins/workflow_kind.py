@@ -30,6 +30,7 @@ class WorkflowRequest(BaseModel):
     slo_seconds: SloSeconds | None = Field(
         None, description="The deadline, from now; the default is the server's."
     )
+    include_outputs: bool = Field(False, description="Show in the timeline what the model wrote.")
     stream: bool = Field(False, description="Answer with server-sent events while the workflow runs.")
 
 

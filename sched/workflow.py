@@ -42,13 +42,17 @@ class PlanStep:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """The answer of one call.  ``finish_reason`` is ``"stop"``, ``"length"`` (truncated) or SGLang's word."""
+    """The answer of one call.  ``finish_reason`` is ``"stop"``, ``"length"`` (truncated) or SGLang's word.
+
+    ``index`` is the call's place in the workflow's timeline.
+    """
 
     text: str
     finish_reason: str
     prompt_tokens: int
     cached_tokens: int
     output_tokens: int
+    index: int = 0
 
     @property
     def truncated(self) -> bool:
@@ -97,10 +101,14 @@ class SqlBackend(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GenerateParams:
-    """Sampling of one call.  ``sampling`` holds SGLang's sampling parameters by SGLang's names."""
+    """Sampling of one call.  ``sampling`` holds SGLang's sampling parameters by SGLang's names.
+
+    ``thinking`` says that the model may think before its answer, where it can; both count as new tokens.
+    """
 
     max_new_tokens: int
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    thinking: bool = False
 
 
 class Steps(Protocol):
@@ -125,6 +133,10 @@ class Steps(Protocol):
         Raises:
             SluiceError: the call was rejected, failed, timed out or was cancelled.
         """
+        ...
+
+    def unreadable(self, generation: Generation) -> None:
+        """Note in the timeline that a call's answer says nothing that the program can use."""
         ...
 
     async def sql(self, stage: str, statement: str) -> SqlResult:

@@ -100,6 +100,7 @@ class CallResult:
             prompt_tokens=answer.prompt_tokens,
             cached_tokens=answer.cached_tokens,
             output_tokens=answer.output_tokens,
+            index=self.entry.index,
         )
 
 

@@ -9,8 +9,9 @@ from typing import TypeVar
 
 from engine.controller.calls import CallRequest, Place
 from engine.controller.controller import Controller
-from engine.controller.prompt_encoder import PromptEncoder
-from engine.controller.timeline import SqlEntry
+from engine.controller.prompt_encoder import EncodedPrompt, PromptEncoder
+from engine.controller.prompt_frame import PromptFrames
+from engine.controller.timeline import CallEntry, SqlEntry
 from sched.errors import InvalidRequestError
 from sched.request import State
 from sched.workflow import GenerateParams, Generation, Segment, SqlBackend, SqlResult, Steps
@@ -20,12 +21,28 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all workflows of a server share.  ``sql_timeout_seconds`` bounds one statement."""
+    """What all workflows of a server share.  ``sql_timeout_seconds`` bounds one statement.
+
+    ``frames`` hold the model's chat template; without them prompts are raw.
+    """
 
     controller: Controller
     encoder: PromptEncoder
     sql: SqlBackend
     sql_timeout_seconds: float
+    frames: PromptFrames | None = None
+
+    async def encode(self, segments: Sequence[Segment], thinking: bool = False) -> EncodedPrompt:
+        """Return the prompt of ``segments`` as this server's model is asked, ``thinking`` first or not.
+
+        Raises:
+            InvalidRequestError: no token comes out.
+        """
+        if self.frames is None:
+            return await self.encoder.encode(segments)
+        frame = self.frames.thinking if thinking else self.frames.direct
+        # The template itself begins with what the tokenizer would put in front.
+        return await self.encoder.encode(frame.around(segments), prefixed=False)
 
 
 class LiveSteps:
@@ -52,7 +69,7 @@ class LiveSteps:
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
         """Run one LLM call; see ``sched.workflow.Steps``."""
-        prompt = await self._services.encoder.encode(segments)
+        prompt = await self._services.encode(segments, params.thinking)
         request = CallRequest(
             place=self._place,
             stage=stage,
@@ -60,7 +77,18 @@ class LiveSteps:
             sampling=params.sampling,
             max_new_tokens=params.max_new_tokens,
         )
-        return (await self._services.controller.generate(request)).generation()
+        result = await self._services.controller.generate(request)
+        if self._record.keeps_outputs:
+            result.entry.output = result.answer.text
+            self._record.changed(result.entry)
+        return result.generation()
+
+    def unreadable(self, generation: Generation) -> None:
+        """Note that a call's answer can't be used; see ``sched.workflow.Steps``."""
+        entry = self._record.entries[generation.index]
+        assert isinstance(entry, CallEntry)
+        entry.unreadable = True
+        self._record.changed(entry)
 
     async def sql(self, stage: str, statement: str) -> SqlResult:
         """Run one SQL statement; see ``sched.workflow.Steps``."""

@@ -27,7 +27,8 @@ class CallEntry:
     ``index`` is its place in the timeline.
     ``waited_seconds``: from ready until it was sent to the runtime.  ``ttft_seconds``: from ready until
     the first token.  ``rekeys``: how often it got another place after it was sent.  ``decision`` says why
-    it went there (``None`` until it was sent).
+    it went there (``None`` until it was sent).  ``unreadable``: the workflow could make nothing of the
+    answer.  ``output`` is what the model wrote, if the workflow keeps it.
     """
 
     kind: str = "call"
@@ -48,6 +49,8 @@ class CallEntry:
     finish_reason: str | None = None
     error: str | None = None
     decision: DecisionRecord | None = None
+    unreadable: bool = False
+    output: str | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,7 +75,10 @@ Entry = CallEntry | SqlEntry
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class WorkflowRecord:
-    """A workflow as a user sees it.  ``started_at`` is wall time (Unix seconds), the rest durations."""
+    """A workflow as a user sees it.  ``started_at`` is wall time (Unix seconds), the rest durations.
+
+    With ``keeps_outputs`` its calls' entries have what the model wrote.
+    """
 
     spec: WorkflowSpec
     arrival: float
@@ -83,6 +89,7 @@ class WorkflowRecord:
     failure: Failure | None = None
     result: dict[str, Any] | None = None
     entries: list[Entry] = field(default_factory=list)
+    keeps_outputs: bool = False
     _followers: list[asyncio.Queue[Entry | None]] = field(default_factory=list)
 
     def add(self, entry: Entry) -> None:

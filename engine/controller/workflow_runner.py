@@ -23,14 +23,19 @@ class WorkflowRunner:
         self._timeout = timeout_seconds
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
-    def start(self, spec: WorkflowSpec, program: WorkflowProgram) -> WorkflowRecord:
+    def start(
+        self, spec: WorkflowSpec, program: WorkflowProgram, keeps_outputs: bool = False
+    ) -> WorkflowRecord:
         """Begin a workflow; its record settles when the program has returned or failed.
+
+        With ``keeps_outputs`` the record has what the model wrote.
 
         Raises:
             UnavailableError: the server is draining.
             ConflictError: the id is in use.
         """
         record = self._services.controller.open_workflow(spec)
+        record.keeps_outputs = keeps_outputs
         task = asyncio.create_task(self._run(record, program), name=f"workflow {spec.workflow_id}")
         self._tasks[spec.workflow_id] = task
         task.add_done_callback(lambda _: self._tasks.pop(spec.workflow_id, None))

@@ -92,7 +92,8 @@ class AbortAnswer(AnswerModel):
 class Step(AnswerModel):
     """One entry of a timeline: an LLM call (``kind`` ``call``) or an SQL execution (``sql``).
 
-    Seconds: ``ready_at`` runs from the workflow's arrival, the rest are durations.
+    ``unreadable``: the workflow could make nothing of a call's answer.  ``output``: what the model wrote,
+    with ``include_outputs``.  Seconds: ``ready_at`` runs from the workflow's arrival, the rest are durations.
     """
 
     kind: Literal["call", "sql"]
@@ -103,6 +104,8 @@ class Step(AnswerModel):
     state: str
     total_seconds: float | None
     error: str | None
+    unreadable: bool = False
+    output: str | None = None
 
 
 class WorkflowFacts(AnswerModel):

@@ -26,12 +26,12 @@ from tokenizers import Tokenizer
 
 from launch.ask.local import local_server
 from launch.demo_assets import demo_model
-from plugins.text2sql.candidates import REVISION_TEMPERATURE
 from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.training import exam
 from plugins.text2sql.demo.training.exam import ExamQuestion, Repair
 from plugins.text2sql.demo.training.judging import Verdict, judged
 from plugins.text2sql.demo.training.language.world import World, demo_world
+from plugins.text2sql.options import Text2SqlOptions
 
 HELP = "the demo model's accuracy and speed"
 
@@ -143,7 +143,7 @@ def _repairer(world: World) -> Callable[[httpx.Client, Repair], QuestionOutcome]
     def repair(client: httpx.Client, broken: Repair) -> QuestionOutcome:
         params = profile.statement(world.schema, 0, broken.asked.question, broken.values)
         sampling: dict[str, Any] = {**params.sampling, "max_new_tokens": params.max_new_tokens}
-        sampling["temperature"] = REVISION_TEMPERATURE
+        sampling["temperature"] = Text2SqlOptions().revision_temperature
         prompt = broken.task.prompt
         ids = [i for part in prompt for i in tokenizer.encode(part.text, add_special_tokens=False).ids]
         body = {"input_ids": ids, "sampling_params": sampling}

@@ -28,7 +28,7 @@ from launch.api.services import ApiServices
 from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
-from launch.controller.workflow_options import prompt_profile, text2sql_options
+from launch.controller.workflow_options import prompt_frames, prompt_profile, text2sql_options
 from launch.database_kinds import kind_of
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
@@ -41,7 +41,6 @@ from sched.workflow import Segment
 
 LOST_AFTER_SECONDS = 10.0
 """A worker that sends no heartbeat for so long is lost; its heart beats every second, in a thread."""
-SQL_TIMEOUT_SECONDS = 10.0
 WORKFLOW_TIMEOUT_FACTOR = 4.0
 """Time limit of a workflow, as a multiple of that of one call."""
 
@@ -54,6 +53,7 @@ class Parts:
     runner: WorkflowRunner
     databases: DatabaseRegistry
     encoder: PromptEncoder
+    services: Services
     workflow: ServedWorkflow
     retriever: Retriever
     tuner: LiveTuner
@@ -74,15 +74,19 @@ class Parts:
         observer = TimelineObservers(meters, *recorder, *([tuner.observer] if tuner.enabled else []))
         driver = _driver(spec, profiles, observer)
         controller = Controller(driver)
-        databases = DatabaseRegistry()
+        databases = DatabaseRegistry(max_rows=config.max_rows)
         for name, address in config.databases.items():
             databases.register(name, kind_of(name, address), address)
-        services = Services(controller, encoder, MeteredSql(databases, meters), SQL_TIMEOUT_SECONDS)
-        runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
+        model = ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer)
         profile = prompt_profile(spec, encoder.tokenizer)
+        frames = prompt_frames(config, profile, model)
+        sql = MeteredSql(databases, meters)
+        services = Services(controller, encoder, sql, config.sql_timeout_seconds, frames)
+        runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
         retriever = Retriever(databases, common=profile.common_words)
         kind = workflow_registry().load(config.workflow)
-        workflow = kind.open(Resources(databases, profile, text2sql_options(config), retriever))
+        options = text2sql_options(config, frames is not None and frames.model_thinks)
+        workflow = kind.open(Resources(databases, profile, options, retriever))
         for name in databases.names():
             workflow.prepare(name)
         app = create_app(
@@ -98,10 +102,10 @@ class Parts:
                 workflow=workflow,
                 tuner=tuner,
                 metrics=Metrics(meters, driver),
-                model=ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer),
+                model=model,
             )
         )
-        return cls(driver, runner, databases, encoder, workflow, retriever, tuner, profiles, app)
+        return cls(driver, runner, databases, encoder, services, workflow, retriever, tuner, profiles, app)
 
     async def check_prompts(self, context_tokens: int | None) -> None:
         """Refuse prompts for which the model has no room, as far as its context is known.
@@ -111,7 +115,7 @@ class Parts:
         """
 
         async def count(segments: Sequence[Segment]) -> int:
-            return (await self.encoder.encode(segments)).tokens
+            return (await self.services.encode(segments)).tokens
 
         for name in self.databases.names() if context_tokens else ():
             assert context_tokens is not None

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from tokenizers import Tokenizer
 
+from engine.controller.prompt_frame import PromptFrames
+from launch.api.openai.served_model import ServedModel
+from launch.controller.chat_frames import frames_of
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import profile_registry
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Profile
+from sched.errors import ConfigError
 
 
 def prompt_profile(spec: ControllerSpec, tokenizer: Tokenizer) -> Profile:
@@ -21,10 +25,32 @@ def prompt_profile(spec: ControllerSpec, tokenizer: Tokenizer) -> Profile:
     return profile.of_model(tokenizer.get_vocab())
 
 
-def text2sql_options(config: ServerConfig) -> Text2SqlOptions:
-    """Return the workflow's options."""
+def prompt_frames(config: ServerConfig, profile: Profile, model: ServedModel) -> PromptFrames | None:
+    """Return what the model's chat template puts around prompts; ``None`` where they are raw.
+
+    Raises:
+        ConfigError: the template is asked for, and there is none that can be used.
+    """
+    found_out = profile.chats and model.chat_template is not None and not config.simulated
+    if config.prompt_format == "raw" or (config.prompt_format == "auto" and not found_out):
+        return None
+    if model.chat_template is None:
+        raise ConfigError(
+            f"--prompt-format chat: {model.no_template}; save one as chat_template.jinja in its folder",
+            field="prompt_format",
+        )
+    return frames_of(model.chat_template, config.chat_template_kwargs)
+
+
+def text2sql_options(config: ServerConfig, thinks: bool) -> Text2SqlOptions:
+    """Return the workflow's options; ``thinks`` says whether the model can think before its answer."""
     return Text2SqlOptions(
         candidates=config.candidates,
         max_revisions=config.max_revisions,
         early_ending=not config.no_early_ending,
+        max_sql_tokens=config.max_sql_tokens,
+        max_answer_tokens=config.max_answer_tokens,
+        thinking_tokens=config.thinking_tokens if thinks else 0,
+        candidate_temperature=config.candidate_temperature,
+        revision_temperature=config.revision_temperature,
     )

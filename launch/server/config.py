@@ -25,9 +25,20 @@ def _split(value: Any) -> Any:
     return [part for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _from_json(value: Any) -> Any:
+    """Flags and environment variables give a mapping as JSON."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"{value!r} is not JSON: {error}") from error
+
+
 GpuIds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_split)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
 LogLevel = Literal["debug", "info", "warning", "error"]
 SHOWN_LEVELS = ("debug", "info")
 """The log levels at which the launcher shows the log of every process."""
@@ -87,10 +98,30 @@ class ServerConfig:
     drain_seconds: Annotated[Seconds, _help("time that running work has to finish at shutdown")] = 30.0
     workflow: Annotated[str, _help("what answers questions: a shipped kind or module:attribute")] = "text2sql"
     candidates: Annotated[PositiveInt, _help("SQL candidates per question")] = 3
-    max_revisions: Annotated[NonNegativeInt, _help("rounds of correction per candidate")] = 10
+    max_revisions: Annotated[NonNegativeInt, _help("rounds of correction per candidate")] = 3
     no_early_ending: Annotated[
         bool, _help("run every stage in full, as published, when results have already decided")
     ] = False
+    prompt_format: Annotated[
+        Literal["auto", "chat", "raw"],
+        _help("the workflow's prompts: in the model's chat template, raw, or auto (where it has one)"),
+    ] = "auto"
+    chat_template_kwargs: Annotated[
+        Mapping[str, Any],
+        BeforeValidator(_from_json),
+        _help("""variables of the chat template, as JSON: '{"enable_thinking": false}'"""),
+    ] = field(default_factory=dict)
+    thinking_tokens: Annotated[
+        NonNegativeInt, _help("tokens that a reasoning model may think before SQL, besides the SQL's")
+    ] = 2048
+    max_sql_tokens: Annotated[PositiveInt, _help("tokens of one SQL statement")] = 1024
+    max_answer_tokens: Annotated[PositiveInt, _help("tokens of one answer of another stage")] = 256
+    candidate_temperature: Annotated[
+        Temperature, _help("temperature of further candidates; the first of each style has 0")
+    ] = 0.7
+    revision_temperature: Annotated[Temperature, _help("temperature of revisions")] = 0.5
+    sql_timeout_seconds: Annotated[Seconds, _help("time limit of one SQL statement")] = 10.0
+    max_rows: Annotated[PositiveInt, _help("rows of one result; more are cut off")] = 1000
     prompt_profile: Annotated[
         str,
         _help("prompts: compact, full with worked examples (9,000 tokens), or your own module:attribute"),

@@ -24,7 +24,7 @@ async def run_agent(steps: Steps, job: Job, stage: str, tools: Sequence[Tool]) -
     """Let the model use ``tools``, each at most once; every decision is a call of ``stage``.
 
     At most one call per tool and a last one, which says that nothing is left to do (the published
-    workflow has it too).  An answer that names no tool on offer means the first one on offer.  A model
+    workflow has it too).  An answer that names no tool on offer ends the agent.  A model
     that can't judge when enough is known is offered the end only when no tool is left.
 
     Raises:
@@ -37,8 +37,8 @@ async def run_agent(steps: Steps, job: Job, stage: str, tools: Sequence[Tool]) -
         if not names or job.profile.judges_when_done:
             names.append(DONE)
         prompt = job.prompts.decision(stage, job.topic.question, used)
-        chosen = await job.ask(steps, stage, prompt, Decision(tuple(names))) or names[0]
-        if chosen == DONE:
+        chosen = await job.ask(steps, stage, prompt, Decision(tuple(names)))
+        if chosen in (DONE, None):
             return
         await offered[chosen].run()
         used.append(chosen)

@@ -1,7 +1,6 @@
-"""The short answers of the structured stages, and how each is read.
+"""The short answers of the structured stages: the pattern that bounds each, and how it is read.
 
-A profile may bind a model to the form.  Reading takes any text all the same, since a model may write anything
-and any output may be cut off: what can be understood of it counts.
+Reading takes any text all the same, since any output may be cut off: what can be understood of it counts.
 """
 
 from __future__ import annotations
@@ -9,7 +8,9 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import ClassVar, Generic, TypeVar
 
 from sched.workflow import Generation
@@ -17,8 +18,10 @@ from sched.workflow import Generation
 T = TypeVar("T")
 
 MAX_KEYWORDS = 8
+_MAX_TABLES = 12
+_MAX_KEYWORD_CHARACTERS, _MAX_TEST_CHARACTERS = 40, 160
 PASSED, FAILED = "passed", "failed"
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|\]')
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*(.+?)\s*$", re.MULTILINE)
 _VERDICT = re.compile(r"\bcandidate\W{0,3}(\d+)\W+(passed|failed)\b", re.IGNORECASE)
 
@@ -33,8 +36,16 @@ class Form(ABC, Generic[T]):
     by_line: ClassVar[bool] = False
 
     @abstractmethod
+    def pattern(self) -> str:
+        """Return a regular expression, in the syntax of SGLang's ``regex``, of the answers."""
+
+    @abstractmethod
     def read(self, text: str) -> T:
         """Return what ``text`` says, as far as it can be understood."""
+
+    def is_said(self, answer: T) -> bool:
+        """Return whether ``answer``, as it was read, says anything."""
+        return bool(answer)
 
     def of(self, generation: Generation) -> T:
         """Return what ``generation`` says."""
@@ -48,6 +59,10 @@ class Decision(Form[str | None]):
 
     tools: tuple[str, ...]
 
+    def pattern(self) -> str:
+        """Return the names of the tools."""
+        return _either(self.tools)
+
     def read(self, text: str) -> str | None:
         """Return the tool that ``text`` names first."""
         named = [(match.start(), tool) for tool in self.tools if (match := re.search(rf"\b{tool}\b", text))]
@@ -60,6 +75,11 @@ class Keywords(Form[list[str]]):
 
     question: str
 
+    def pattern(self) -> str:
+        """Return an array of up to ``MAX_KEYWORDS`` short strings."""
+        rest = _MAX_KEYWORD_CHARACTERS - 1
+        return _array(rf'"[^\x00-\x20"\\][^\x00-\x1f"\\]{{0,{rest}}}"', MAX_KEYWORDS)
+
     def read(self, text: str) -> list[str]:
         """Return the first ``MAX_KEYWORDS`` keywords, each once."""
         return [keyword for keyword in _strings(text) if keyword.strip()][:MAX_KEYWORDS]
@@ -70,6 +90,11 @@ class TableNames(Form[list[str]]):
     """A JSON array of names of ``tables``; others are ignored when it is read."""
 
     tables: tuple[str, ...]
+
+    def pattern(self) -> str:
+        """Return an array of one to ``_MAX_TABLES`` of the names."""
+        names = [json.dumps(table, ensure_ascii=False) for table in self.tables]
+        return _array(_either(names), min(len(names), _MAX_TABLES))
 
     def read(self, text: str) -> list[str]:
         """Return the tables that ``text`` names, each once."""
@@ -83,6 +108,11 @@ class UnitTests(Form[list[str]]):
     at_most: int
     by_line: ClassVar[bool] = True
 
+    def pattern(self) -> str:
+        """Return the lines of a list."""
+        line = rf"- [^\x00-\x20][^\x00-\x1f]{{0,{_MAX_TEST_CHARACTERS - 1}}}"
+        return rf"{line}(\n{line}){{0,{self.at_most - 1}}}"
+
     def read(self, text: str) -> list[str]:
         """Return the unit tests, each once."""
         return list(dict.fromkeys(_BULLET.findall(text)))[: self.at_most]
@@ -94,16 +124,35 @@ class Verdicts(Form[frozenset[int]]):
 
     candidates: int
 
+    def is_said(self, answer: frozenset[int]) -> bool:
+        """Return ``True``: that none has passed is a verdict, too."""
+        return True
+
+    def pattern(self) -> str:
+        """Return a line for each candidate."""
+        numbers = range(1, self.candidates + 1)
+        return r"\n".join(f"Candidate {number}: {_either((PASSED, FAILED))}" for number in numbers)
+
     def read(self, text: str) -> frozenset[int]:
         """Return the candidates that passed; of two verdicts on one, the last counts."""
         last = {int(number): word.lower() for number, word in _VERDICT.findall(text)}
         return frozenset(n - 1 for n, word in last.items() if word == PASSED and 0 < n <= self.candidates)
 
 
+def _either(texts: Sequence[str]) -> str:
+    return f"({'|'.join(map(re.escape, texts))})"
+
+
+def _array(item: str, at_most: int) -> str:
+    """Return a JSON array of one to ``at_most`` times ``item``."""
+    return rf"\[{item}(, {item}){{0,{at_most - 1}}}\]"
+
+
 def _strings(text: str) -> list[str]:
     """Return the complete JSON strings of the first array in ``text``, each once."""
     _, bracket, array = text.partition("[")
-    found = (_string(quoted) for quoted in _STRING.findall(array.partition("]")[0])) if bracket else ()
+    items = takewhile(lambda item: item != "]", _ITEM.findall(array)) if bracket else ()
+    found = map(_string, items)
     return list(dict.fromkeys(string for string in found if string is not None))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from plugins.text2sql import stages
 from plugins.text2sql.databases.safety import extract_sql
@@ -10,41 +11,80 @@ from plugins.text2sql.options import Job
 from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 
-_OTHER_TEMPERATURE = 0.7
 # Of what is only doubtful one candidate tries the best guess; the others and later rounds look ever farther.
 _DOUBTED_TEMPERATURES = (0.0, 0.7, 1.0)
 _DOUBTED_ROUNDS = len(_DOUBTED_TEMPERATURES)
-REVISION_TEMPERATURE = 0.5
+_SHOWN_ATTEMPTS = 2
+"""Earlier statements that a revision's prompt shows."""
 
 
 def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[Steps], Awaitable[Candidate]]:
     """Return the branch of candidate ``index``; the styles alternate.
 
-    It ends when the SQL runs, returns rows and nothing speaks against it, or after ``max_revisions`` rounds;
-    what is only doubtful has a few.
+    It ends when the SQL runs, returns rows and nothing speaks against it, after ``max_revisions`` rounds, or
+    when the deadline leaves no time for another one; what is only doubtful has a few.  A statement that was
+    tried is not run again.
     """
     styles = job.prompts.styles
     style = styles[index % len(styles)]
     # The first candidate of each style is the model's best guess, the others look around it.
-    temperature = 0.0 if index < len(styles) else _OTHER_TEMPERATURE
+    temperature = 0.0 if index < len(styles) else job.options.candidate_temperature
 
     async def run(steps: Steps) -> Candidate:
         prompt = job.prompts.candidate(style, job.topic, tables)
+        began = steps.remaining_seconds()
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
         result = await run_statement(steps, job, generation)
         candidate = Candidate(index, style.name, 0, result, job.doubt(result))
+        tried = Attempts()
         for round_ in range(1, job.profile.revisions(job.options.max_revisions) + 1):
             if candidate.settled or (candidate.has_rows and round_ > _DOUBTED_ROUNDS):
                 break
-            prompt = job.prompts.revision(job.topic, candidate.result.statement, candidate.complaint)
+            left = steps.remaining_seconds()
+            if left < began - left:  # another round would take as long as this one did
+                break
+            began = left
+            tried.add(candidate.result.statement, candidate.complaint)
+            prompt = job.prompts.revision(
+                job.topic, candidate.result.statement, candidate.complaint, tried.before_last()
+            )
             doubted = _DOUBTED_TEMPERATURES[min(index + round_, _DOUBTED_ROUNDS) - 1]
-            sql = job.sql_at(doubted if candidate.has_rows else REVISION_TEMPERATURE)
+            sql = job.sql_at(doubted if candidate.has_rows else job.options.revision_temperature)
             generation = await steps.generate(stages.REVISE, prompt, sql)
+            if not generation.truncated and tried.has(extract_sql(generation.text, job.schema.dialect)):
+                candidate = replace(candidate, rounds=round_)
+                continue
             result = await run_statement(steps, job, generation)
-            candidate = candidate.revised(round_, result, job.doubt(result))
+            tried.add(result.statement, result.error or "the statement ran and returned no rows")
+            candidate = candidate.revised(round_, result, job.doubt(result), job.schema.dialect.name)
         return candidate
 
     return run
+
+
+class Attempts:
+    """The statements of a candidate that were tried, with what was wrong with each; the latest last."""
+
+    def __init__(self) -> None:
+        self._complaints: dict[str, tuple[str, str]] = {}
+
+    def add(self, statement: str, complaint: str) -> None:
+        """Add one that was run or refused; one that is there becomes the latest."""
+        key = _normal(statement)
+        self._complaints.pop(key, None)
+        self._complaints[key] = statement, complaint
+
+    def has(self, statement: str) -> bool:
+        """Return whether ``statement`` was tried, whatever its spaces."""
+        return _normal(statement) in self._complaints
+
+    def before_last(self) -> list[tuple[str, str]]:
+        """Return the few before the latest one."""
+        return list(self._complaints.values())[-1 - _SHOWN_ATTEMPTS : -1]
+
+
+def _normal(statement: str) -> str:
+    return " ".join(statement.split()).rstrip("; ")
 
 
 async def run_statement(steps: Steps, job: Job, generation: Generation) -> SqlResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from plugins.text2sql.databases.schema import render
-from plugins.text2sql.options import Job
+from plugins.text2sql.options import Job, statement_params
 from plugins.text2sql.profile import Full
 from plugins.text2sql.prompts.layout import Topic
 from plugins.workflow_kind import Resources, TokenCounter
@@ -39,7 +39,7 @@ class Jobs:
             schema=schema,
             profile=profile,
             options=options,
-            sql=profile.statement(schema, options.max_sql_tokens),
+            sql=statement_params(profile, options, schema),
         )
         self._made[database] = job
         return job

@@ -19,7 +19,8 @@ T = TypeVar("T")
 class Text2SqlOptions:
     """``candidates`` per question, ``max_revisions`` rounds per candidate, ``max_unit_tests`` per question.
 
-    The token limits apply to answers that the profile doesn't bound.
+    The token limits apply to answers that the profile doesn't bound.  A model that thinks may do so before
+    SQL, for ``thinking_tokens`` at most; in other stages nothing stands before the answer.
 
     With ``early_ending`` calls that can't change the answer are cancelled or not made: candidates once most
     agree, unit tests of results that don't differ, evaluations once one result has won.  Without it
@@ -27,11 +28,27 @@ class Text2SqlOptions:
     """
 
     candidates: int = 3
-    max_revisions: int = 10
+    max_revisions: int = 3
     max_unit_tests: int = 4
     early_ending: bool = True
     max_sql_tokens: int = 1024
     max_answer_tokens: int = 256
+    thinking_tokens: int = 0
+    candidate_temperature: float = 0.7
+    revision_temperature: float = 0.5
+
+
+def statement_params(
+    profile: Profile,
+    options: Text2SqlOptions,
+    schema: DatabaseSchema,
+    question: str = "",
+    values: Sequence[str] = (),
+) -> GenerateParams:
+    """Return the sampling of SQL about ``question``; raises as ``Profile.statement``."""
+    limit = options.max_sql_tokens + options.thinking_tokens
+    params = profile.statement(schema, limit, question, values)
+    return replace(params, thinking=options.thinking_tokens > 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,16 +73,21 @@ class Job:
     async def ask(self, steps: Steps, stage: str, prompt: Sequence[Segment], form: Form[T]) -> T:
         """Run a call of a structured stage and return what its answer says, cut off or not.
 
+        An answer that says nothing is noted in the timeline.
+
         Raises:
             SluiceError: the call failed.
         """
         params = self.profile.answer(form, self.options.max_answer_tokens)
-        return form.of(await steps.generate(stage, prompt, params))
+        generation = await steps.generate(stage, prompt, params)
+        answer = form.of(generation)
+        if not form.is_said(answer):
+            steps.unreadable(generation)
+        return answer
 
     def about(self, evidence: str, values: Sequence[str]) -> Job:
         """Return the job once retrieval has found ``values``; ``evidence`` tells the model of them."""
-        limit = self.options.max_sql_tokens
-        sql = self.profile.statement(self.schema, limit, self.topic.question, values)
+        sql = statement_params(self.profile, self.options, self.schema, self.topic.question, values)
         return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
 
     def doubt(self, result: SqlResult) -> str | None:

@@ -21,12 +21,15 @@ _STOP = ("\nQuestion:", "\nSchema:")
 
 
 class Profile(ABC):
-    """What the workflow must know of the model.  The defaults are those of a model that is left free."""
+    """What the workflow must know of the model.  The defaults are those of a model that
+    writes its SQL freely."""
 
     common_words: frozenset[str] = COMMON_WORDS
     """The words of a question by which it names no stored value, in small letters."""
     judges_when_done: bool = True
     """Whether an agent is offered to end while tools are left."""
+    chats: bool = True
+    """Whether the prompts go into the model's chat template, where it has one."""
 
     @property
     @abstractmethod
@@ -42,11 +45,11 @@ class Profile(ABC):
         return wanted
 
     def answer(self, form: Form[Any], max_tokens: int) -> GenerateParams:
-        """Return the sampling of a structured stage's answer.
+        """Return the sampling of a structured stage's answer, at most ``max_tokens`` long.
 
-        ``max_tokens`` holds where nothing bounds it.
+        It is bound to the form's pattern, so that no chat, and no thinking, stands in its place.
         """
-        return GenerateParams(max_tokens, {"temperature": 0.0, "stop": list(_STOP)})
+        return GenerateParams(max_tokens, {"temperature": 0.0, "regex": form.pattern()})
 
     def statement(
         self, schema: DatabaseSchema, max_tokens: int, question: str = "", values: Sequence[str] = ()

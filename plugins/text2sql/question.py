@@ -24,7 +24,10 @@ class QuestionRequest(WorkflowRequest):
 
 
 class SqlAnswer(BaseModel):
-    """The result of a question; ``sql`` is null when no statement ran, ``sql_error`` then says why."""
+    """The result of a question; ``sql`` is null when no statement ran, ``sql_error`` then says why.
+
+    ``reason`` says why an empty result stands.
+    """
 
     model_config = ConfigDict(extra="allow")
 
@@ -34,4 +37,5 @@ class SqlAnswer(BaseModel):
     rows: list[list[Any]]
     truncated: bool
     sql_error: str | None
+    reason: str | None = None
     candidates: list[dict[str, Any]]

@@ -7,16 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plugins.text2sql.dropped_conditions import dropped
 from sched.workflow import SqlResult
 
 Fingerprint = tuple[int, tuple[str, ...]]
+_EMPTY: Fingerprint = (0, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A candidate after ``rounds`` revisions.  Its result is the best so far, rows before none.
 
-    ``doubt`` says what speaks against it though it has rows.
+    ``doubt`` says what speaks against it though it has rows.  ``dropped`` are the conditions without which a
+    revision would have had rows: then the empty result stands.
     """
 
     index: int
@@ -24,6 +27,12 @@ class Candidate:
     rounds: int
     result: SqlResult
     doubt: str | None = None
+    dropped: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether its SQL ran and returned no row."""
+        return self.result.ok and not self.result.rows
 
     @property
     def has_rows(self) -> bool:
@@ -32,28 +41,42 @@ class Candidate:
 
     @property
     def settled(self) -> bool:
-        """Whether it has rows, and nothing speaks against it."""
-        return self.has_rows and self.doubt is None
+        """Whether nothing speaks against it: it has rows and no doubt, or rightly none."""
+        return bool(self.dropped) or (self.has_rows and self.doubt is None)
 
     @property
     def complaint(self) -> str:
         """What is wrong with it, for the prompt of a revision."""
         return self.doubt or self.result.error or "the statement ran and returned no rows"
 
-    def revised(self, round_: int, result: SqlResult, doubt: str | None = None) -> Candidate:
+    def revised(
+        self, round_: int, result: SqlResult, doubt: str | None = None, dialect: str = "sqlite"
+    ) -> Candidate:
         """Return the candidate after revision ``round_``.
 
-        One that fails doesn't replace SQL that ran; one that is doubtful or without rows, none that has some.
+        One that fails doesn't replace SQL that ran; one that is doubtful or without rows, none that has some;
+        and one with rows, none without, if all it did is to drop a condition.
         """
         keep = self.result.ok and not result.ok
         if self.has_rows:
             keep = keep or not result.rows or doubt is not None
         if keep:
             return replace(self, rounds=round_)
+        if (
+            self.is_empty
+            and result.rows
+            and (missing := dropped(self.result.statement, result.statement, dialect))
+        ):
+            return replace(self, rounds=round_, dropped=tuple(missing))
         return Candidate(self.index, self.style, round_, result, doubt)
 
     def fingerprint(self) -> Fingerprint:
-        """Return what makes two results the same: width and rows, whatever their order and column names."""
+        """Return what makes two results the same: width and rows, whatever their order and column names.
+
+        All empty results are the same.
+        """
+        if self.is_empty:
+            return _EMPTY
         return len(self.result.columns), tuple(sorted(map(repr, self.result.rows)))
 
 
@@ -66,7 +89,7 @@ def rivals(candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the first candidate of each distinct result with rows that nothing speaks against."""
     firsts: dict[Fingerprint, Candidate] = {}
     for candidate in candidates:
-        if candidate.settled:
+        if candidate.settled and candidate.has_rows:
             firsts.setdefault(candidate.fingerprint(), candidate)
     return list(firsts.values())
 
@@ -82,17 +105,20 @@ def select(
     """Return the answer as a JSON-ready dictionary; ``passed`` counts the unit tests passed by a result.
 
     ``status`` is ``"ok"``, ``"empty"`` (the SQL ran and returned nothing) or ``"no_sql_ran"`` (then
-    ``sql`` is ``None`` and ``sql_error`` says what the first candidate failed with).  Candidates with rows go
+    ``sql`` is ``None`` and ``sql_error`` says what the first candidate failed with).  An empty result that
+    more than half of the candidates agree on is right, with its ``reason``.  Else candidates with rows go
     before empty ones, before them those that nothing speaks against, then the most tests passed, then the
     most agreed result, then the first candidate.
     """
     votes = _votes(candidates)
     tests = passed or {}
+    agreed_empty = votes[_EMPTY] * 2 > len(candidates)
     ran = [candidate for candidate in candidates if candidate.result.ok]
 
-    def rank(candidate: Candidate) -> tuple[bool, bool, int, int, int]:
+    def rank(candidate: Candidate) -> tuple[bool, bool, bool, int, int, int]:
         key = candidate.fingerprint()
-        good = candidate.settled, candidate.has_rows
+        agreed = agreed_empty and candidate.is_empty
+        good = agreed, candidate.settled and candidate.has_rows, candidate.has_rows
         return *good, tests.get(key, 0), votes.get(key, 0), -candidate.index
 
     best = max(ran, key=rank, default=None)
@@ -100,11 +126,22 @@ def select(
     if best is None:
         error = candidates[0].result.error if candidates else "no candidate was written"
         return _answer("no_sql_ran", None, error, described)
-    return _answer("ok" if best.has_rows else "empty", best.result, None, described)
+    if best.has_rows:
+        return _answer("ok", best.result, None, described)
+    return _answer("empty", best.result, None, described) | {
+        "reason": _why_empty(best, votes, len(candidates))
+    }
+
+
+def _why_empty(best: Candidate, votes: Counter[Fingerprint], total: int) -> str:
+    agreed = f"{votes[_EMPTY]} of {total} candidates ran and found no row"
+    if best.dropped:
+        return f"{agreed}; rows came only without {' and '.join(best.dropped)}"
+    return agreed
 
 
 def _votes(candidates: Sequence[Candidate]) -> Counter[Fingerprint]:
-    return Counter(candidate.fingerprint() for candidate in candidates if candidate.settled)
+    return Counter(c.fingerprint() for c in candidates if c.settled or c.is_empty)
 
 
 def _answer(
@@ -117,6 +154,7 @@ def _answer(
         "rows": [list(row) for row in result.rows] if result else [],
         "truncated": result.truncated if result else False,
         "sql_error": error,
+        "reason": None,
         "candidates": candidates,
     }
 
@@ -131,7 +169,7 @@ def _describe(
         "revisions": candidate.rounds,
         "sql": result.statement,
         "row_count": len(result.rows) if result.ok else None,
-        "agreed": votes.get(candidate.fingerprint(), 0) if candidate.settled else 0,
+        "agreed": votes.get(candidate.fingerprint(), 0) if candidate.settled or candidate.is_empty else 0,
         "tests_passed": tests.get(candidate.fingerprint()) if candidate.settled else None,
         "doubt": candidate.doubt,
         "error": result.error,

@@ -96,7 +96,7 @@ def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:
 def _start(services: ApiServices, body: WorkflowRequest, spec: WorkflowSpec) -> WorkflowRecord:
     assert spec.database is not None
     program = services.workflow.program(body, spec.database)
-    return services.runner.start(spec, program)
+    return services.runner.start(spec, program, body.include_outputs)
 
 
 async def _events(

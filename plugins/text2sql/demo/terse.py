@@ -51,8 +51,10 @@ class TersePrompts(Prompts):
         """Return the prompt of a candidate; ``tables`` are the linked ones."""
         return [*_about(topic), _context(f"{style.name} with {', '.join(tables)}: ")]
 
-    def revision(self, topic: Topic, sql: str, complaint: str) -> list[Segment]:
-        """Return the prompt of a revision of ``sql`` after the database's ``complaint``."""
+    def revision(
+        self, topic: Topic, sql: str, complaint: str, earlier: Sequence[tuple[str, str]] = ()
+    ) -> list[Segment]:
+        """Return the prompt of a revision of ``sql`` after the database's ``complaint``, the latest alone."""
         return [*_about(topic), _context(f"{sql}\nfailed: {complaint}\nrepaired: ")]
 
     def unit_tests(self, topic: Topic, candidates: str, at_most: int) -> list[Segment]:

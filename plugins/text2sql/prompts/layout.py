@@ -70,9 +70,15 @@ class Prompts:
         linked = f"Relevant tables: {', '.join(tables)}\n" if tables else ""
         return [*self._shared(style.template, topic), _context(linked + self.sql_cue)]
 
-    def revision(self, topic: Topic, sql: str, complaint: str) -> list[Segment]:
-        """Return the prompt of a revision of ``sql`` after the database's ``complaint``."""
-        context = f"Statement:\n{sql}\nProblem: {complaint}\n{self.revision_cue}"
+    def revision(
+        self, topic: Topic, sql: str, complaint: str, earlier: Sequence[tuple[str, str]] = ()
+    ) -> list[Segment]:
+        """Return the prompt of a revision of ``sql`` after the database's ``complaint``.
+
+        ``earlier`` are statements tried before, with what was wrong with each.
+        """
+        tried = "".join(f"Tried before:\n{old}\nProblem: {why}\n" for old, why in earlier)
+        context = f"{tried}Statement:\n{sql}\nProblem: {complaint}\n{self.revision_cue}"
         return [*self._shared(self.templates[stages.REVISE], topic), _context(context)]
 
     def unit_tests(self, topic: Topic, candidates: str, at_most: int) -> list[Segment]:

@@ -48,6 +48,7 @@ class Journal:
     ended_branches: int = 0
     running: int = 0
     cancelled: int = 0
+    unreadable: list[str] = field(default_factory=list)
 
     def stages(self) -> list[str]:
         return [call.stage for call in self.calls]
@@ -97,6 +98,7 @@ class ScriptedSteps:
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
         call = Call(stage, tuple(segments), params, self.branches)
+        index = len(self.journal.calls)
         before = sum(c.stage == stage and c.branches == self.branches for c in self.journal.calls)
         self.journal.calls.append(call)
         self.journal.running += 1
@@ -110,7 +112,10 @@ class ScriptedSteps:
             self.journal.running -= 1
         text = self.model(call, before)
         reason = "length" if text.endswith(CUT_OFF) else "stop"
-        return Generation(text.removesuffix(CUT_OFF), reason, len(call.prompt), 0, len(text))
+        return Generation(text.removesuffix(CUT_OFF), reason, len(call.prompt), 0, len(text), index)
+
+    def unreadable(self, generation: Generation) -> None:
+        self.journal.unreadable.append(self.journal.calls[generation.index].stage)
 
     async def sql(self, stage: str, statement: str) -> SqlResult:
         self.journal.statements.append(statement)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import random
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from plugins.text2sql import answers
 from plugins.text2sql.answers import Form
 from sched.workflow import Generation
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiler, walk
 
 FORMS: dict[str, Form[Any]] = {
     "decision": answers.Decision(("retrieve_values", "done")),
@@ -63,6 +66,29 @@ def test_free_text_is_read_as_far_as_it_goes(name: str, text: str, meaning: obje
 def test_an_answer_cut_off_counts_up_to_the_cut(name: str, text: str, meaning: object) -> None:
     """What was complete before the token limit is used; the rest is not guessed."""
     assert FORMS[name].of(generation(text, cut_off=True)) == meaning
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_what_the_pattern_allows_is_understood(name: str) -> None:
+    """A model that writes anything within the pattern ends by itself and says something."""
+    form = FORMS[name]
+    grammar = compiler([bytes([byte]) for byte in range(128)]).compile_regex(form.pattern())
+    rng = random.Random(2)
+    for _ in range(10):
+        text = walk(grammar, rng)
+        assert form.is_said(form.of(generation(text))), text
+
+
+def test_patterns_name_what_can_be_chosen() -> None:
+    """Names stand there as they are, however odd; others are not allowed."""
+    tables = answers.TableNames(("a|b", 'c"d', "(e)*"))
+    grammar = compiler().compile_regex(tables.pattern())
+    for name in tables.tables:
+        text = json.dumps([name])
+        assert accepts(grammar, text)
+        assert tables.read(text) == [name]
+    assert not accepts(grammar, '["a"]')
+    assert not accepts(grammar, "[]")
 
 
 def test_keywords_are_few() -> None:

@@ -41,7 +41,7 @@ async def test_revision_ends_when_rows_come(registry: DatabaseRegistry) -> None:
 @pytest.mark.parametrize(("limit", "asked"), [(10, 10), (2, 2), (0, 0)])
 async def test_revision_is_bounded(registry: DatabaseRegistry, limit: int, asked: int) -> None:
     """What never works is given up after the rounds that are set, ten unless said otherwise."""
-    assert Text2SqlOptions().max_revisions == 10
+    assert Text2SqlOptions().max_revisions == 3
     model = scripted(generate_candidate=BROKEN, revise=BROKEN)
     answer, journal = await run(registry, model, candidates=1, max_revisions=limit)
     assert journal.stages().count("revise") == asked
@@ -60,16 +60,17 @@ async def test_a_statement_cut_off_is_not_run_but_revised(registry: DatabaseRegi
 
 @pytest.mark.parametrize("text", ["", CUT_OFF, "I don't know", '[["]', "Candidate: - [" + CUT_OFF])
 async def test_useless_answers_of_every_other_stage_do_no_harm(registry: DatabaseRegistry, text: str) -> None:
-    """Agents then use their tools in order, linking chooses every table, and agreement selects."""
+    """Agents then end, linking chooses every table, agreement selects; the timeline says what was unread."""
 
     def model(call: Call, number: int) -> str:
         return [WRONG, RIGHT, OTHER][call.branches[0]] if call.stage == "generate_candidate" else text
 
     answer, journal = await run(registry, model, FakeRetrieval())
     counted = Counter(journal.stages())
-    assert counted["information_retrieval"] == 4
-    assert counted["extract_keywords"] == 1
-    assert counted["unit_tester"] == 3
+    assert counted["information_retrieval"] == 1
+    assert counted["extract_keywords"] == 0
+    assert counted["unit_tester"] == 1
+    assert journal.unreadable == ["information_retrieval", "schema_linking", "unit_tester"]
     assert answer["sql"] == WRONG
     assert answer["tables"] == []
     assert answer["candidates"][0]["tests_passed"] is None
@@ -88,9 +89,8 @@ async def test_agents_may_stop_early(registry: DatabaseRegistry) -> None:
 
 
 async def test_a_tool_is_offered_once_and_after_what_it_needs(registry: DatabaseRegistry) -> None:
-    """A model that insists on one tool doesn't loop: what isn't on offer means the next in order."""
-    model = scripted(information_retrieval="retrieve_values")
-    _, journal = await run(registry, model, FakeRetrieval())
+    """The pattern of a decision names what is on offer; a model that insists on a used tool ends there."""
+    _, journal = await run(registry, scripted(), FakeRetrieval())
     asked = [call.context() for call in journal.of("information_retrieval")]
     assert asked == [
         "Used so far: nothing\nNext: ",
@@ -98,3 +98,14 @@ async def test_a_tool_is_offered_once_and_after_what_it_needs(registry: Database
         "Used so far: extract_keywords, retrieve_values\nNext: ",
         "Used so far: extract_keywords, retrieve_values, retrieve_columns\nNext: ",
     ]
+    offered = [call.params.sampling["regex"] for call in journal.of("information_retrieval")]
+    assert offered == [
+        "(extract_keywords|done)",
+        "(retrieve_values|retrieve_columns|done)",
+        "(retrieve_columns|done)",
+        "(done)",
+    ]
+    model = scripted(information_retrieval=["extract_keywords", "retrieve_values", "retrieve_values"])
+    _, journal = await run(registry, model, FakeRetrieval())
+    assert len(journal.of("information_retrieval")) == 3
+    assert journal.unreadable == ["information_retrieval"]

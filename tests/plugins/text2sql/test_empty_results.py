@@ -1,0 +1,106 @@
+"""An empty result may be right: candidates agree on it, or only a question that asks for less has rows."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.dropped_conditions import dropped
+from tests.plugins.text2sql.scripted_shop import EMPTY, RIGHT, WRONG, run, scripted
+from tests.plugins.text2sql.scripted_steps import Call, ScriptedSteps
+
+NOBODY = "SELECT id FROM customers WHERE country = 'Germany' AND city = 'Nowhere'"
+ANYBODY = "SELECT id FROM customers WHERE country = 'Germany'"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "missing"),
+    [
+        (NOBODY, ANYBODY, ["city = 'Nowhere'"]),
+        (NOBODY, "SELECT id FROM customers", ["country = 'Germany'", "city = 'Nowhere'"]),
+        # Names in another case, with a table in front, and in another order are the same.
+        (NOBODY, "SELECT c.id FROM customers AS c WHERE c.Country = 'Germany'", ["city = 'Nowhere'"]),
+        # Another spelling, another column or one more condition is no less.
+        (EMPTY, RIGHT, []),
+        (NOBODY, "SELECT id FROM customers WHERE country = 'Germany' AND city LIKE 'N%'", []),
+        (ANYBODY, NOBODY, []),
+        (ANYBODY, ANYBODY, []),
+        # What joins is not asked for.
+        (
+            "SELECT o.id FROM orders AS o, customers AS c WHERE o.customer_id = c.id AND c.name = 'x'",
+            "SELECT id FROM customers WHERE name = 'x'",
+            [],
+        ),
+        (
+            "SELECT id FROM a GROUP BY id HAVING count(*) > 5",
+            "SELECT id FROM a GROUP BY id",
+            ["COUNT(*) > 5"],
+        ),
+        ("no SQL at all", ANYBODY, []),
+    ],
+)
+def test_what_a_revision_dropped(before: str, after: str, missing: list[str]) -> None:
+    """A condition that is gone without another in its place."""
+    assert dropped(before, after, "sqlite") == missing
+
+
+async def test_rows_for_less_than_was_asked_are_no_answer(registry: DatabaseRegistry) -> None:
+    """The empty result stands, and the answer says why."""
+    answer, journal = await run(registry, scripted(generate_candidate=NOBODY, revise=ANYBODY), candidates=1)
+    assert (answer["status"], answer["sql"], answer["rows"]) == ("empty", NOBODY, [])
+    assert answer["reason"] == (
+        "1 of 1 candidates ran and found no row; rows came only without city = 'Nowhere'"
+    )
+    assert journal.stages().count("revise") == 1
+
+
+async def test_a_respelled_value_is_an_answer(registry: DatabaseRegistry) -> None:
+    """As before: the revision found what was meant."""
+    answer, _ = await run(registry, scripted(generate_candidate=EMPTY, revise=RIGHT), candidates=1)
+    assert (answer["status"], answer["sql"], answer["reason"]) == ("ok", RIGHT, None)
+
+
+async def test_most_candidates_agree_on_no_rows(registry: DatabaseRegistry) -> None:
+    """Two empty ones outvote one with rows; one alone doesn't outvote two."""
+
+    def model(call: Call, number: int) -> str:
+        if call.stage == "generate_candidate":
+            return written[call.branches[0]]
+        return NOBODY if call.stage == "revise" else script(call, number)
+
+    script = scripted()
+    written = [NOBODY, EMPTY, WRONG]
+    answer, _ = await run(registry, model)
+    assert (answer["status"], answer["rows"]) == ("empty", [])
+    assert answer["reason"] == "2 of 3 candidates ran and found no row"
+    assert [candidate["agreed"] for candidate in answer["candidates"]] == [2, 2, 1]
+    written = [NOBODY, WRONG, WRONG]
+    answer, _ = await run(registry, model)
+    assert (answer["status"], answer["sql"]) == ("ok", WRONG)
+
+
+async def test_a_statement_is_not_tried_twice(registry: DatabaseRegistry) -> None:
+    """A revision that repeats one, whatever its spaces, is not run; the next one sees what was tried."""
+    revisions = [f"  {EMPTY} ;", NOBODY, EMPTY]
+
+    def model(call: Call, number: int) -> str:
+        return revisions[number] if call.stage == "revise" else script(call, number)
+
+    script = scripted(generate_candidate=EMPTY)
+    answer, journal = await run(registry, model, candidates=1)
+    assert journal.statements == [EMPTY, NOBODY]
+    assert answer["candidates"][0]["revisions"] == 3
+    contexts = [call.context() for call in journal.of("revise")]
+    assert "Tried before" not in contexts[0] + contexts[1]
+    assert f"Tried before:\n{EMPTY}\nProblem: the statement ran and returned no rows\n" in contexts[2]
+
+
+async def test_no_round_begins_that_can_not_finish(
+    registry: DatabaseRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each round takes 25 s; of 60 there is time for a first statement and one revision."""
+    left = iter([60.0, 35.0, 10.0])
+    monkeypatch.setattr(ScriptedSteps, "remaining_seconds", lambda _: next(left))
+    answer, journal = await run(registry, scripted(generate_candidate=EMPTY, revise=NOBODY), candidates=1)
+    assert journal.stages().count("revise") == 1
+    assert answer["status"] == "empty"
