@@ -41,6 +41,13 @@ def allows(schema: DatabaseSchema, question: str, statement: str) -> bool:
         ("products that cost over 2 thousand", "price > 2000", "price > x"),  # any number may be meant
         ("products over 1.500 euros", "price > 1500", "price > x"),
         ("products for fifteen euros", "price = 15", "price = x"),
+        (
+            "over 0 euros, sold out, with at least one letter",
+            "price > 0 AND stock = 0",
+            "price > 0 AND stock = 2",
+        ),
+        ("over 5 and under 40", "price > 5 AND price < 40", "price > 50"),
+        ("more than 5, less than 5", "price > 5", "price = 6"),
         ("products launched on 2021-03-04", "launched_on = '2021-03-04'", "price > 2021"),
     ],
 )
@@ -52,66 +59,13 @@ def test_numbers_are_those_of_the_question(
     assert not allows(shop, question, f"name FROM products WHERE {refused}")
 
 
-@pytest.mark.parametrize(
-    ("said", "allowed", "refused"),
-    [
-        ("more than 7 in stock", "stock > 7", "stock < 7"),
-        ("at least seven in stock", "stock >= 7", "stock > 7"),
-        ("no more than 1,250 in stock", "stock <= 1250", "stock > 1250"),
-        ("under €40", "price < 40", "price > 40"),
-        ("up to 40", "price <= 40", "price = 40"),
-        ("40 or more", "price >= 40", "price <= 40"),
-        ("over 5 and under 40", "price > 5 AND price < 40", "price < 5 AND price > 40"),
-        ("more than 5, less than 5", "price > 5", "price = 6"),
-        ("exactly 3 stars", "price = 3", "price <= 3"),
-        ("for 40", "price <= 40", "price = 4"),
-    ],
-)
-def test_numbers_are_compared_as_it_is_said(
-    shop: DatabaseSchema, said: str, allowed: str, refused: str
-) -> None:
-    """More can't become less, nor can a scale's other end be meant."""
-    assert allows(shop, f"products {said}", f"name FROM products WHERE {allowed}")
-    assert not allows(shop, f"products {said}", f"name FROM products WHERE {refused}")
-
-
-@pytest.mark.parametrize(
-    ("question", "allowed", "refused"),
-    [
-        (
-            "names of more than 3 products",
-            "name FROM products GROUP BY name HAVING count(*) > 3",
-            "name FROM products GROUP BY name HAVING count(*) < 3",
-        ),
-        (
-            "reviews with less than three stars",
-            "title FROM reviews WHERE rating < 3",
-            "title FROM reviews WHERE rating > 3",
-        ),
-        # The number counts reviews, bad ones have no more than 2 stars.
-        (
-            "months with more than 2 bad reviews",
-            "title FROM reviews WHERE rating <= 2 GROUP BY title HAVING count(*) > 2",
-            "title FROM reviews WHERE rating <= 2 GROUP BY title HAVING count(*) < 2",
-        ),
-        (
-            "products over 0 euros that are sold out, with at least one letter",
-            "name FROM products WHERE price > 0 AND stock = 0",
-            "name FROM products WHERE price > 0 AND stock = 2",
-        ),
-        (
-            "products not over 50",
-            "name FROM products WHERE price <= 50",
-            "name FROM products WHERE price <= 5",
-        ),
-    ],
-)
-def test_other_things_can_be_compared_otherwise(
-    shop: DatabaseSchema, question: str, allowed: str, refused: str
-) -> None:
-    """Groups as well; what is usual without a number, a grade, or negated may be anything."""
-    assert allows(shop, question, allowed)
-    assert not allows(shop, question, refused)
+@pytest.mark.parametrize("sign", ["=", "<", "<=", ">", ">="])
+def test_a_number_may_be_compared_either_way(shop: DatabaseSchema, sign: str) -> None:
+    """Which way the question says binds nothing, in rows nor in groups; the number is still its own."""
+    question = "names of more than 3 products"
+    assert allows(shop, question, f"name FROM products WHERE stock {sign} 3")
+    assert allows(shop, question, f"name FROM products GROUP BY name HAVING count(*) {sign} 3")
+    assert not allows(shop, question, f"name FROM products WHERE stock {sign} 4")
 
 
 @pytest.mark.parametrize(
