@@ -9,10 +9,11 @@ from sqlglot import exp
 
 from plugins.text2sql.demo.doubts.reading import Reading, is_text
 from plugins.text2sql.demo.grammar.numbers import clear_numbers
-from plugins.text2sql.demo.question.exclusions import EXCLUDING
 
 _NOT = re.compile(
-    rf"\b(?:{EXCLUDING}|not(?! (?:more|less|fewer|later|earlier)\b)|neither|nor|never|nobody"
+    r"\b(?:without|outside|except(?:ing)?(?: for)?|excluding|(?:other|rather) than|instead of"
+    r"|(?:apart|aside) from|besides|minus|non|(?:all|any\w*|every\w*) but"
+    r"|not(?! (?:more|less|fewer|later|earlier)\b)|neither|nor|never|nobody"
     r"|(?:are|is|was|were|have|has|had|do|does|did|ca|wo)n['’]?t)\b"
 )
 _AVERAGE = re.compile(r"\b(?:averages?|avg|mean)\b")

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
 from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
 from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
+from plugins.text2sql.demo.grammar.dates import date_tests
 from plugins.text2sql.demo.grammar.joins import holds
 from plugins.text2sql.demo.grammar.texts import MOST_TEXTS, Name
 from plugins.text2sql.demo.grammar.tree import Node, Repeat, Rule, alt, listed, optional, seq
 from plugins.text2sql.demo.grammar.values import Values
 
 _EQUALS = alt(" = ", " <> ")
-# How one and several names are compared with, by whether they are excluded.
-_ONE_OF: Mapping[bool | None, Node | str] = {None: _EQUALS, False: " = ", True: " <> "}
-_ALL_OF: Mapping[bool | None, Node | str] = {None: optional(" NOT"), False: "", True: " NOT"}
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """What can be asked of a table's rows, columns unqualified.
 
-    ``needed`` has the conditions on each name and date that must be used; ``None`` where the table holds none
-    of it.
+    ``needed`` has the conditions on each name that must be used; ``None`` where the table doesn't hold it.
     """
 
     test: Node | None
@@ -34,40 +31,29 @@ class Conditions:
 def conditions(prefix: str, table: Table, schema: DatabaseSchema, values: Values) -> Conditions:
     """Return the conditions on ``table``; the names of their rules begin with ``prefix``."""
     free = [_test(table, c, values) for c in table.columns if (table.name, c.name) not in values.texts.taken]
-    others = list(_referring(table, schema))
     tests = [test for test in free if test is not None]
-    tests += [test for other in others for test in other.tests(values)]
-    needed = [
-        *(_named(table, name) for name in values.texts.named),
-        *(_dated(table, others, node) for node in values.dates.needed),
-    ]
-    return Conditions(Rule(f"{prefix}_test", alt(*tests)) if tests else None, tuple(needed))
+    tests += _referring(table, schema, values)
+    needed = tuple(_named(table, name) for name in values.texts.named)
+    return Conditions(Rule(f"{prefix}_test", alt(*tests)) if tests else None, needed)
 
 
-def where(
-    name: str, sides: Sequence[tuple[str, Conditions]], at_most: int, ways: Sequence[Sequence[int]]
-) -> list[Node] | None:
-    """Return what follows a source (its tables' ``sides``): ``at_most`` conditions and those needed.
+def where(name: str, sides: Sequence[tuple[str, Conditions]], at_most: int) -> list[Node] | None:
+    """Return what follows a source (its tables' ``sides``): ``at_most`` conditions, those needed among them.
 
-    Needed are, by their places, those of one of the ``ways``.  The list is empty for none; ``None`` says that
-    the source lacks what every way needs.
+    The list is empty for none; ``None`` says that the source lacks something that is needed.
     """
     tests = [seq(side, of.test) for side, of in sides if of.test is not None]
     test = Rule(f"{name}_test", alt(*tests)) if tests and at_most else None
-    needed = {}
+    needed = []
     for place in range(len(sides[0][1].needed)):
         found = [seq(side, node) for side, of in sides if (node := of.needed[place]) is not None]
-        if found:
-            needed[place] = Rule(f"{name}_needed{place}", alt(*found))
-    if not all(ways):
+        if not found:
+            return None
+        needed.append(Rule(f"{name}_needed{place}", alt(*found)))
+    if not needed:
         return [optional(seq(" WHERE ", listed(test, at_most, " AND ")))] if test is not None else []
-    orders = [
-        _around([needed[place] for place in order], test, at_most - len(way))
-        for way in ways
-        if all(place in needed for place in way)
-        for order in permutations(way)
-    ]
-    return [seq(" WHERE ", alt(*orders))] if orders else None
+    orders = (_around(order, test, at_most - len(needed)) for order in permutations(needed))
+    return [seq(" WHERE ", alt(*orders))]
 
 
 def _around(needed: Sequence[Node], test: Node | None, others: int) -> Node:
@@ -92,11 +78,11 @@ def _named(table: Table, name: Name) -> Node | None:
 
 def _is_of(texts: Sequence[str], name: Name) -> Node:
     """Return what compares with one of the ``texts`` of ``name`` or all of them; joined ones only so."""
-    one = seq(_ONE_OF[name.excluded], alt(*texts))
+    one = seq(_EQUALS, alt(*texts))
     if len(texts) == 1:
         return one
     orders = alt(*(f" IN ({', '.join(order)})" for order in permutations(texts[:MOST_TEXTS])))
-    all_ = seq(_ALL_OF[name.excluded], orders)
+    all_ = seq(optional(" NOT"), orders)
     return all_ if name.joined else alt(one, all_)
 
 
@@ -107,7 +93,7 @@ def _test(table: Table, column: Column, values: Values) -> Node | None:
     if column.kind == Kind.NUMBER:
         options += values.numbers.tests(table, column)
     elif column.kind == Kind.DATE:
-        options += values.dates.tests(column)
+        options += date_tests(column)
     elif column.kind == Kind.TEXT:
         if (of := texts.of(table, column)) is not None:
             third = optional(seq(", ", alt(*map(literal, column.choices)))) if column.choices else ""
@@ -118,50 +104,18 @@ def _test(table: Table, column: Column, values: Values) -> Node | None:
     return seq(identifier(column.name), alt(*options)) if options else None
 
 
-def _dated(table: Table, others: Sequence[_Referring], node: Node) -> Node | None:
-    """Return that one of the dates of ``table``, if it has any, or of what it is missing fits ``node``."""
-    own = [seq(identifier(date.name), node) for date in _dates(table)]
-    return alt(*own, *(test for other in others for test in other.none_at([node]))) if own else None
-
-
-def _dates(table: Table) -> list[Column]:
-    return [column for column in table.columns if column.kind == Kind.DATE]
-
-
-@dataclass(frozen=True, slots=True)
-class _Referring:
-    """A ``table`` whose column ``key`` refers to the column ``target`` of the one that is asked about."""
-
-    table: Table
-    key: str
-    target: str
-
-    @property
-    def _rows(self) -> str:
-        return f"(SELECT {self.key} FROM {identifier(self.table.name)}"  # noqa: S608
-
-    def none_at(self, times: Sequence[Node]) -> list[Node]:
-        """Return the conditions that no row at one of the ``times`` refers to a row, if it has dates."""
-        return [
-            seq(f"{self.target} NOT IN {self._rows} WHERE {identifier(date.name)}", alt(*times), ")")
-            for date in _dates(self.table)
-            if times
-        ]
-
-    def tests(self, values: Values) -> list[Node]:
-        """Return the conditions that no row refers to a row, none at some time, or so many."""
-        dates = values.dates
-        times = list(dict.fromkeys(test for date in _dates(self.table) for test in dates.tests(date)))
-        counted = f"{self.target} IN {self._rows} GROUP BY {self.key} HAVING count(*)"
-        return [
-            seq(f"{self.target} NOT IN {self._rows})"),
-            *self.none_at(times),
-            seq(counted, values.numbers.comparison, ")"),
-        ]
-
-
-def _referring(table: Table, schema: DatabaseSchema) -> Iterator[_Referring]:
+def _referring(table: Table, schema: DatabaseSchema, values: Values) -> Iterator[Node]:
+    """Yield the conditions that no row of another table refers to a row, none at some time, or so many."""
     for other in schema.tables:
+        dates = [column for column in other.columns if column.kind == Kind.DATE]
         for key in other.foreign_keys:
-            if key.target == table.name and len(key.columns) == 1 and holds(key, table):
-                yield _Referring(other, identifier(key.columns[0]), identifier(key.target_columns[0]))
+            if key.target != table.name or len(key.columns) != 1 or not holds(key, table):
+                continue
+            column, target = identifier(key.columns[0]), identifier(key.target_columns[0])
+            rows = f"(SELECT {column} FROM {identifier(other.name)}"  # noqa: S608
+            yield seq(f"{target} NOT IN {rows})")
+            for date in dates:
+                start = f"{target} NOT IN {rows} WHERE {identifier(date.name)}"
+                yield seq(start, alt(*date_tests(date)), ")")
+            counted = f"{target} IN {rows} GROUP BY {column} HAVING count(*)"
+            yield seq(counted, values.numbers.comparison, ")")

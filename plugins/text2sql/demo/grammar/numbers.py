@@ -6,7 +6,6 @@ A tiny model miscopies digits.
 from __future__ import annotations
 
 import re
-from collections.abc import Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,7 +18,6 @@ from plugins.text2sql.demo.question.comparisons import (
     NUMBER_NAMES,
     NUMBER_WORDS,
     plain,
-    signs_of_numbers,
     spelt,
 )
 from plugins.text2sql.demo.question.slips import corrected, slips
@@ -64,19 +62,18 @@ _DATE = re.compile(r"\b(?:19|20)\d\d-(?:0\d|1[0-2])(?:-\d\d)?\b")
 class Numbers:
     """How numbers may be compared (``comparison``), the ranges they may be in, and LIMIT; any by default.
 
-    ``stated``: they are those of a question, which may name some of ``graded``, the values of a short scale.
+    ``stated``: they are those of a question.
     """
 
     comparison: Node = _ANY_COMPARISON
     ranges: Node | None = _RANGE
     limit: Node = _LIMIT
     stated: bool = False
-    graded: Set[str] = frozenset()
 
     def tests(self, table: Table, column: Column) -> list[Node]:
         """Return what may stand behind ``column`` of ``table``."""
         known = _scale(column) if self.stated else [literal(value) for value in column.samples]
-        short = [v for v in known if len(v) <= MAX_VALUE_CHARACTERS and v not in self.graded]
+        short = [v for v in known if len(v) <= MAX_VALUE_CHARACTERS]
         mean = f"(SELECT avg({identifier(column.name)}) FROM {identifier(table.name)})"  # noqa: S608
         compared = alt(self.comparison, seq(COMPARISON, alt(*short, mean)))
         return [compared, seq(" BETWEEN ", self.ranges)] if self.ranges is not None else [compared]
@@ -85,8 +82,8 @@ class Numbers:
 def numbers_about(question: str) -> Numbers:
     """Return the numbers that may occur in SQL about ``question``: what it states and what goes unsaid.
 
-    What it says once, as more than 5, can't be less.  A year may be a number too, unless it is that of a
-    whole date.  Where words like thousand make larger numbers, any may be meant.
+    A year may be a number too, unless it is that of a whole date.  Where words like thousand make larger
+    numbers, any may be meant.
     """
     text = corrected(_THERE.sub(" ", _DATE.sub(" ", question.casefold())), _SPELT)
     if _LARGER.search(text):
@@ -94,37 +91,22 @@ def numbers_about(question: str) -> Numbers:
     found = [NUMBER_WORDS.get(word) if word.isalpha() else plain(word) for word in _NUMBER.findall(text)]
     said = [number for number in found if number and len(number) <= _MOST_CHARACTERS]
     ranges = [sorted(pair, key=float) for pair in pairwise(said)]
-    signs = signs_of_numbers(text)
-    bound = {number: signs[number] for number in signs if said.count(number) == 1 and number not in _ALWAYS}
-    # At most 5 may be said of rows, too.
-    no_rows = {n for n in said if bound.get(n) in (">", ">=", "<") or _all_stars(text, n, said.count(n))}
-    counts = _counted(text) or ["1", *(n for n in said if _counts(n) and n not in no_rows)]
-    others = [number for number in (*said, *(() if said else _USUAL)) if number not in bound]
-    compared: list[Node | str] = [f" {sign} {number}" for number, sign in bound.items()]
-    compared += [f" {sign} {number}" for number in _ALWAYS if number not in said for sign in "=>"]
-    compared += [seq(COMPARISON, Rule("stated", _any(*others)))] if others else []
+    counts = [n for n in said if _counts(n) and not _all_stars(text, n, said.count(n))]
+    compared: list[Node | str] = [
+        f" {sign} {number}" for number in _ALWAYS if number not in said for sign in "=>"
+    ]
+    compared.append(seq(COMPARISON, Rule("stated", _any(*(said or _USUAL)))))
     return Numbers(
         comparison=Rule("stated_comparison", alt(*compared)),
         ranges=Rule("stated_range", _any(*map(" AND ".join, ranges))) if ranges else None,
-        limit=Rule("limit", seq(" LIMIT ", _any(*counts))),
+        limit=Rule("limit", seq(" LIMIT ", _any(*(_counted(text) or ("1", *counts))))),
         stated=True,
-        graded=frozenset(number for number in bound if _is_grade(text, number)),
     )
 
 
 def _all_stars(text: str, number: str, times: int) -> bool:
     """Return whether each of the ``times`` that ``text`` says ``number`` it is a number of stars."""
-    return len(re.findall(_stars(number), text)) == times
-
-
-def _is_grade(text: str, number: str) -> bool:
-    """Return whether ``number`` is one of a scale, as 4 stars are, and doesn't count anything."""
-    rated = rf"\b(?:rat|scor)\w+(?: \S+){{0,3}} (?:{spelt(number)})\b"
-    return re.search(rf"{_stars(number)}|{rated}", text) is not None
-
-
-def _stars(number: str) -> str:
-    return rf"(?<![\w.,])(?:{spelt(number)})(?: or \w+)?[ -]stars?\b"
+    return len(re.findall(rf"(?<![\w.,])(?:{spelt(number)})(?: or \w+)?[ -]stars?\b", text)) == times
 
 
 def clear_numbers(question: str) -> list[float]:

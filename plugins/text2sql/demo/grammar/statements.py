@@ -87,7 +87,7 @@ def sql_tree(
         for index, (text, sides) in enumerate(found)
         if (select := _fitting(f"s{index}", text, sides, values)) is not None
     ]
-    if not selects and all(values.ways):
+    if not selects and values.texts.named:
         return sql_tree(schema, tables, values.free)
     shortest = seq("count(*) FROM ", min((identifier(table.name) for table in chosen), key=len))
     return seq("SELECT ", alt(*(selects or [shortest])))
@@ -139,7 +139,7 @@ def _fitting(name: str, text: str, sides: Sequence[tuple[str, _Words]], values: 
 def _select(
     name: str, text: str, sides: Sequence[tuple[str, _Words]], size: _Size, values: Values
 ) -> Node | None:
-    rows = where(name, [(side, words.conditions) for side, words in sides], size.conditions, values.ways)
+    rows = where(name, [(side, words.conditions) for side, words in sides], size.conditions)
     if rows is None:
         return None
     columns = Rule(f"{name}_column", alt(*(seq(side, words.column) for side, words in sides)))

@@ -61,15 +61,6 @@ def compared(text: str, signs: Iterable[str]) -> set[str]:
     return {NUMBER_WORDS.get(number) or plain(number) for number in found}
 
 
-def signs_of_numbers(text: str) -> dict[str, str]:
-    """Return the sign of each number that ``text``, in small letters, compares in one way alone."""
-    ways: dict[str, list[str]] = {}
-    for sign in _PATTERNS:
-        for number in compared(text, [sign]):
-            ways.setdefault(number, []).append(sign)
-    return {number: found[0] for number, found in ways.items() if len(found) == 1}
-
-
 def spelt(number: str) -> str:
     """Return a pattern for ``number``, as SQL writes it, and the words for it."""
     return "|".join([re.escape(number), *(word for word, digits in NUMBER_WORDS.items() if digits == number)])

@@ -1,4 +1,4 @@
-"""Numbers and dates in SQL about one question: those that it states, and what goes unsaid."""
+"""Numbers in SQL about one question: those that it states, and what goes unsaid."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.demo.grammar.statements import sql_tree
-from plugins.text2sql.demo.grammar.tree import sample, to_ebnf
+from plugins.text2sql.demo.grammar.statements import MAX_LENGTH, sql_tree
+from plugins.text2sql.demo.grammar.tree import max_length, sample, to_ebnf
 from plugins.text2sql.demo.grammar.values import values_about
 from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled
 
@@ -41,6 +41,13 @@ def allows(schema: DatabaseSchema, question: str, statement: str) -> bool:
         ("products that cost over 2 thousand", "price > 2000", "price > x"),  # any number may be meant
         ("products over 1.500 euros", "price > 1500", "price > x"),
         ("products for fifteen euros", "price = 15", "price = x"),
+        (
+            "over 0 euros, sold out, with at least one letter",
+            "price > 0 AND stock = 0",
+            "price > 0 AND stock = 2",
+        ),
+        ("over 5 and under 40", "price > 5 AND price < 40", "price > 50"),
+        ("more than 5, less than 5", "price > 5", "price = 6"),
         ("products launched on 2021-03-04", "launched_on = '2021-03-04'", "price > 2021"),
     ],
 )
@@ -52,66 +59,13 @@ def test_numbers_are_those_of_the_question(
     assert not allows(shop, question, f"name FROM products WHERE {refused}")
 
 
-@pytest.mark.parametrize(
-    ("said", "allowed", "refused"),
-    [
-        ("more than 7 in stock", "stock > 7", "stock < 7"),
-        ("at least seven in stock", "stock >= 7", "stock > 7"),
-        ("no more than 1,250 in stock", "stock <= 1250", "stock > 1250"),
-        ("under €40", "price < 40", "price > 40"),
-        ("up to 40", "price <= 40", "price = 40"),
-        ("40 or more", "price >= 40", "price <= 40"),
-        ("over 5 and under 40", "price > 5 AND price < 40", "price < 5 AND price > 40"),
-        ("more than 5, less than 5", "price > 5", "price = 6"),
-        ("exactly 3 stars", "price = 3", "price <= 3"),
-        ("for 40", "price <= 40", "price = 4"),
-    ],
-)
-def test_numbers_are_compared_as_it_is_said(
-    shop: DatabaseSchema, said: str, allowed: str, refused: str
-) -> None:
-    """More can't become less, nor can a scale's other end be meant."""
-    assert allows(shop, f"products {said}", f"name FROM products WHERE {allowed}")
-    assert not allows(shop, f"products {said}", f"name FROM products WHERE {refused}")
-
-
-@pytest.mark.parametrize(
-    ("question", "allowed", "refused"),
-    [
-        (
-            "names of more than 3 products",
-            "name FROM products GROUP BY name HAVING count(*) > 3",
-            "name FROM products GROUP BY name HAVING count(*) < 3",
-        ),
-        (
-            "reviews with less than three stars",
-            "title FROM reviews WHERE rating < 3",
-            "title FROM reviews WHERE rating > 3",
-        ),
-        # The number counts reviews, bad ones have no more than 2 stars.
-        (
-            "months with more than 2 bad reviews",
-            "title FROM reviews WHERE rating <= 2 GROUP BY title HAVING count(*) > 2",
-            "title FROM reviews WHERE rating <= 2 GROUP BY title HAVING count(*) < 2",
-        ),
-        (
-            "products over 0 euros that are sold out, with at least one letter",
-            "name FROM products WHERE price > 0 AND stock = 0",
-            "name FROM products WHERE price > 0 AND stock = 2",
-        ),
-        (
-            "products not over 50",
-            "name FROM products WHERE price <= 50",
-            "name FROM products WHERE price <= 5",
-        ),
-    ],
-)
-def test_other_things_can_be_compared_otherwise(
-    shop: DatabaseSchema, question: str, allowed: str, refused: str
-) -> None:
-    """Groups as well; what is usual without a number, a grade, or negated may be anything."""
-    assert allows(shop, question, allowed)
-    assert not allows(shop, question, refused)
+@pytest.mark.parametrize("sign", ["=", "<", "<=", ">", ">="])
+def test_a_number_may_be_compared_either_way(shop: DatabaseSchema, sign: str) -> None:
+    """Which way the question says binds nothing, in rows nor in groups; the number is still its own."""
+    question = "names of more than 3 products"
+    assert allows(shop, question, f"name FROM products WHERE stock {sign} 3")
+    assert allows(shop, question, f"name FROM products GROUP BY name HAVING count(*) {sign} 3")
+    assert not allows(shop, question, f"name FROM products WHERE stock {sign} 4")
 
 
 @pytest.mark.parametrize(
@@ -154,98 +108,13 @@ def test_a_scale_is_known(shop: DatabaseSchema) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "allowed", "refused"),
-    [
-        ("in 2023", "LIKE '2023%'", "LIKE '2022%'"),
-        ("in 2023", "LIKE '2023%'", "LIKE '2023-03%'"),
-        ("before 2023 by day", "< '2023-01-01'", "< '2023-04-01'"),
-        ("in '23", "LIKE '2023%'", "LIKE '2022%'"),
-        ("after 2022", "> '2022-12-31'", "> '2022-01-01'"),
-        ("since 2022", ">= '2022-01-01'", ">= '2023-01-01'"),
-        (
-            "from 2022 to 2024",
-            "BETWEEN '2022-01-01' AND '2024-12-31'",
-            "BETWEEN '2022-01-01' AND '2022-01-01'",
-        ),
-        ("in March of 2023", "LIKE '2023-03%'", "LIKE '2023%'"),
-        ("in arpil 2023", "LIKE '2023-04%'", "LIKE '2023-03%'"),  # a slip of the hand
-        ("before sept 2023", "< '2023-09-01'", "< '2023-08-01'"),
-        ("after February 2024", "> '2024-02-29'", "> '2024-02-28'"),
-        (
-            "from May to July 2023",
-            "BETWEEN '2023-05-01' AND '2023-07-31'",
-            "BETWEEN '2023-05-01' AND '2023-06-30'",
-        ),
-        ("in March and 2023", "LIKE '2023-03%'", "LIKE '2024-03%'"),
-        ("on 5 March 2023", "= '2023-03-05'", "= '2023-05-03'"),
-        ("on March 5th, 2023", "= '2023-03-05'", "= '2023-03-06'"),
-        ("until 5th of March 2023", "<= '2023-03-05'", "<= '2023-05-03'"),
-        ("later than 3rd of March 2023", "> '2023-03-03'", "> '2023-03-31'"),
-        ("on March 5, 2023", "= '2023-03-05'", "LIKE '2023-03%'"),
-        ("after 5 March 2023", "> '2023-03-05'", "> '2023-03-31'"),
-        ("on the 5 March 2023 list", "LIKE '2023-03%'", "LIKE '2023%'"),
-        ("after 2023-03-05", "> '2023-03-05'", "> '2023-03-06'"),
-        ("in 2023-03", "LIKE '2023-03%'", "LIKE '2023%'"),
-        ("in Q2 2023", "BETWEEN '2023-04-01' AND '2023-06-30'", "BETWEEN '2023-04-01' AND '2023-04-30'"),
-        ("in the secnod half of 2023", "BETWEEN '2023-07-01' AND '2023-12-31'", "LIKE '2023%'"),
-        ("after 1850", "IS NULL", "> '1850-12-31'"),
-        ("ever", "IS NOT NULL", "LIKE '2024%'"),
-    ],
+    "comparison",
+    ["LIKE '2021-07%'", "= '2021-02-28'", "<= '2021-07-01'", "BETWEEN '2021-07-01' AND '2022-06-30'"],
 )
-def test_dates_are_those_of_the_question(shop: DatabaseSchema, said: str, allowed: str, refused: str) -> None:
-    """A span of time can't be forgotten in part, nor put where none was said."""
-    question, start = f"Shipments delivered {said}", "id FROM shipments WHERE delivered_on "
-    assert allows(shop, question, f"{start}{allowed}")
-    assert not allows(shop, question, f"{start}{refused}")
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        "last year",
-        "in March",
-        "in the last quarter of 2023",
-        "in the past 30 days",
-        "on 05/03/2023",
-        "since 3.5.2023",
-        " ".join(map(str, range(2015, 2024))),
-    ],
-)
-def test_what_is_not_worked_out_binds_nothing(shop: DatabaseSchema, said: str) -> None:
-    """Then any date may be meant."""
-    assert allows(shop, f"Orders {said}", "id FROM orders WHERE ordered_on LIKE '2021-07%'")
-
-
-@pytest.mark.parametrize(
-    ("condition", "allowed"),
-    [
-        ("shipped_on >= '2023-05-01' AND delivered_on LIKE '2024%'", True),
-        ("delivered_on LIKE '2024%' AND id > 1 AND shipped_on >= '2023-05-01'", True),
-        ("shipped_on BETWEEN '2023-05-01' AND '2024-12-31'", True),  # the two may be meant as a range
-        ("shipped_on >= '2023-05-01'", False),
-        ("delivered_on LIKE '2024%'", False),
-        ("delivered_on LIKE '2024%' AND shipped_on LIKE '2024%'", False),
-        ("id > 1", False),
-    ],
-)
-def test_dates_are_not_forgotten(shop: DatabaseSchema, condition: str, allowed: bool) -> None:
-    """What can only be a time is used, in any column and order."""
-    question = "shipments sent since May 2023 that arrived in 2024"
-    assert allows(shop, question, f"id FROM shipments WHERE {condition}") is allowed
-
-
-@pytest.mark.parametrize(
-    ("question", "statement"),
-    [
-        ("products over 2000 euros", "name FROM products WHERE price > 2000"),
-        ("customers called May from 2023 on", "email FROM customers WHERE signed_up_on >= '2023-01-01'"),
-        ("revenue in 2022, in 2023 and in 2024", "sum(total) FROM orders"),
-        ("categories in 2024", "name FROM categories"),  # there is no date
-    ],
-)
-def test_what_may_be_no_date_is_not_needed(shop: DatabaseSchema, question: str, statement: str) -> None:
-    """A year may be a number and a month a name; three spans are too many, and some tables have no date."""
-    assert allows(shop, question, statement)
+def test_any_date_may_be_meant(shop: DatabaseSchema, comparison: str) -> None:
+    """A question binds no date, though it states one."""
+    assert allows(shop, "Orders since May 2023", f"id FROM orders WHERE ordered_on {comparison}")
+    assert allows(shop, "Orders since May 2023", "id FROM orders")
 
 
 def test_what_is_bound_ends_within_the_limit(shop: DatabaseSchema) -> None:
@@ -255,4 +124,4 @@ def test_what_is_bound_ends_within_the_limit(shop: DatabaseSchema) -> None:
     rng = random.Random(3)
     drawn = " ".join(sample(tree, rng) for _ in range(300))
     assert "9" * 30 not in drawn
-    assert "2023-05" in drawn
+    assert max_length(tree) <= MAX_LENGTH
