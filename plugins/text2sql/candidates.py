@@ -11,9 +11,6 @@ from plugins.text2sql.options import Job
 from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 
-# Of what is only doubtful one candidate tries the best guess; the others and later rounds look ever farther.
-_DOUBTED_TEMPERATURES = (0.0, 0.7, 1.0)
-_DOUBTED_ROUNDS = len(_DOUBTED_TEMPERATURES)
 _SHOWN_ATTEMPTS = 2
 """Earlier statements that a revision's prompt shows."""
 
@@ -21,9 +18,8 @@ _SHOWN_ATTEMPTS = 2
 def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[Steps], Awaitable[Candidate]]:
     """Return the branch of candidate ``index``; the styles alternate.
 
-    It ends when the SQL runs, returns rows and nothing speaks against it, after ``max_revisions`` rounds, or
-    when the deadline leaves no time for another one; what is only doubtful has a few.  A statement that was
-    tried is not run again.
+    It ends when the SQL runs and returns rows, after ``max_revisions`` rounds, or when the deadline leaves no
+    time for another one.  A statement that was tried is not run again.
     """
     styles = job.prompts.styles
     style = styles[index % len(styles)]
@@ -35,10 +31,10 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
         began = steps.remaining_seconds()
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
         result = await run_statement(steps, job, generation)
-        candidate = Candidate(index, style.name, 0, result, job.doubt(result))
+        candidate = Candidate(index, style.name, 0, result)
         tried = Attempts()
         for round_ in range(1, job.profile.revisions(job.options.max_revisions) + 1):
-            if candidate.settled or (candidate.has_rows and round_ > _DOUBTED_ROUNDS):
+            if candidate.settled:
                 break
             left = steps.remaining_seconds()
             if left < began - left:  # another round would take as long as this one did
@@ -48,15 +44,14 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
             prompt = job.prompts.revision(
                 job.topic, candidate.result.statement, candidate.complaint, tried.before_last()
             )
-            doubted = _DOUBTED_TEMPERATURES[min(index + round_, _DOUBTED_ROUNDS) - 1]
-            sql = job.sql_at(doubted if candidate.has_rows else job.options.revision_temperature)
+            sql = job.sql_at(job.options.revision_temperature)
             generation = await steps.generate(stages.REVISE, prompt, sql)
             if not generation.truncated and tried.has(extract_sql(generation.text, job.schema.dialect)):
                 candidate = replace(candidate, rounds=round_)
                 continue
             result = await run_statement(steps, job, generation)
             tried.add(result.statement, result.error or "the statement ran and returned no rows")
-            candidate = candidate.revised(round_, result, job.doubt(result), job.schema.dialect.name)
+            candidate = candidate.revised(round_, result, job.schema.dialect.name)
         return candidate
 
     return run

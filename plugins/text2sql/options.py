@@ -10,7 +10,7 @@ from plugins.text2sql.answers import Form
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.profile import Profile
 from plugins.text2sql.prompts.layout import Prompts, Topic
-from sched.workflow import GenerateParams, Segment, SqlResult, Steps
+from sched.workflow import GenerateParams, Segment, Steps
 
 T = TypeVar("T")
 
@@ -89,10 +89,6 @@ class Job:
         """Return the job once retrieval has found ``values``; ``evidence`` tells the model of them."""
         sql = statement_params(self.profile, self.options, self.schema, self.topic.question, values)
         return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
-
-    def doubt(self, result: SqlResult) -> str | None:
-        """Return what speaks against SQL though it gave rows, for the prompt of a revision."""
-        return self.profile.doubt(self.schema, self.topic, result.statement) if result.rows else None
 
     def sql_at(self, temperature: float) -> GenerateParams:
         """Return the sampling of statements at ``temperature``."""

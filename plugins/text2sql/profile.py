@@ -1,4 +1,4 @@
-"""The port between the workflow and a family of models: how each stage is asked, bound, and doubted.
+"""The port between the workflow and a family of models: how each stage is asked and bound.
 
 A profile of your own derives from :class:`Profile`; only ``prompts`` has no default.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 from plugins.text2sql.answers import Form
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.prompts.layout import COMPACT, Prompts, Topic
+from plugins.text2sql.prompts.layout import COMPACT, Prompts
 from plugins.text2sql.prompts.with_examples import full_prompts
 from plugins.text2sql.spans import COMMON_WORDS
 from sched.workflow import GenerateParams
@@ -62,10 +62,6 @@ class Profile(ABC):
             ValueError: the schema has no table to ask.
         """
         return GenerateParams(max_tokens, {"temperature": 0.0, "stop": list(_STOP)})
-
-    def doubt(self, schema: DatabaseSchema, topic: Topic, statement: str) -> str | None:
-        """Return what speaks against ``statement`` though it gave rows, for a revision; ``None``: nothing."""
-        return None
 
     def unfamiliar(self, question: str, values: Sequence[str]) -> list[str] | None:
         """Return the words of ``question`` that the model doesn't know; ``None`` if nobody can say.

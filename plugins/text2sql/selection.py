@@ -1,4 +1,4 @@
-"""Which candidate is the answer: of those without doubts the one that passes most unit tests."""
+"""Which candidate is the answer: of those with rows the one that passes most unit tests."""
 
 from __future__ import annotations
 
@@ -18,15 +18,13 @@ _EMPTY: Fingerprint = (0, ())
 class Candidate:
     """A candidate after ``rounds`` revisions.  Its result is the best so far, rows before none.
 
-    ``doubt`` says what speaks against it though it has rows.  ``dropped`` are the conditions without which a
-    revision would have had rows: then the empty result stands.
+    ``dropped`` are the conditions without which a revision would have had rows: then the empty result stands.
     """
 
     index: int
     style: str
     rounds: int
     result: SqlResult
-    doubt: str | None = None
     dropped: tuple[str, ...] = ()
 
     @property
@@ -41,26 +39,21 @@ class Candidate:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing speaks against it: it has rows and no doubt, or rightly none."""
-        return bool(self.dropped) or (self.has_rows and self.doubt is None)
+        """Whether no revision is needed: it has rows, or rightly none."""
+        return self.has_rows or bool(self.dropped)
 
     @property
     def complaint(self) -> str:
         """What is wrong with it, for the prompt of a revision."""
-        return self.doubt or self.result.error or "the statement ran and returned no rows"
+        return self.result.error or "the statement ran and returned no rows"
 
-    def revised(
-        self, round_: int, result: SqlResult, doubt: str | None = None, dialect: str = "sqlite"
-    ) -> Candidate:
+    def revised(self, round_: int, result: SqlResult, dialect: str) -> Candidate:
         """Return the candidate after revision ``round_``.
 
-        One that fails doesn't replace SQL that ran; one that is doubtful or without rows, none that has some;
-        and one with rows, none without, if all it did is to drop a condition.
+        One that fails doesn't replace SQL that ran; and one with rows, none without, if all it did is to drop
+        a condition.
         """
-        keep = self.result.ok and not result.ok
-        if self.has_rows:
-            keep = keep or not result.rows or doubt is not None
-        if keep:
+        if self.result.ok and not result.ok:
             return replace(self, rounds=round_)
         if (
             self.is_empty
@@ -68,7 +61,7 @@ class Candidate:
             and (missing := dropped(self.result.statement, result.statement, dialect))
         ):
             return replace(self, rounds=round_, dropped=tuple(missing))
-        return Candidate(self.index, self.style, round_, result, doubt)
+        return Candidate(self.index, self.style, round_, result)
 
     def fingerprint(self) -> Fingerprint:
         """Return what makes two results the same: width and rows, whatever their order and column names.
@@ -115,10 +108,10 @@ def select(
     agreed_empty = votes[_EMPTY] * 2 > len(candidates)
     ran = [candidate for candidate in candidates if candidate.result.ok]
 
-    def rank(candidate: Candidate) -> tuple[bool, bool, bool, int, int, int]:
+    def rank(candidate: Candidate) -> tuple[bool, bool, int, int, int]:
         key = candidate.fingerprint()
         agreed = agreed_empty and candidate.is_empty
-        good = agreed, candidate.settled and candidate.has_rows, candidate.has_rows
+        good = agreed, candidate.has_rows
         return *good, tests.get(key, 0), votes.get(key, 0), -candidate.index
 
     best = max(ran, key=rank, default=None)
@@ -171,6 +164,5 @@ def _describe(
         "row_count": len(result.rows) if result.ok else None,
         "agreed": votes.get(candidate.fingerprint(), 0) if candidate.settled or candidate.is_empty else 0,
         "tests_passed": tests.get(candidate.fingerprint()) if candidate.settled else None,
-        "doubt": candidate.doubt,
         "error": result.error,
     }

@@ -1,4 +1,4 @@
-"""The demo model behind the workflow's port: bound by grammars, and doubted."""
+"""The demo model behind the workflow's port: bound by grammars."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 
 from plugins.text2sql.answers import Form
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.demo.doubts.doubts import doubt
 from plugins.text2sql.demo.grammar.answer_trees import answer_tree
 from plugins.text2sql.demo.grammar.statements import sql_tree
 from plugins.text2sql.demo.grammar.tree import Node, max_length, to_ebnf
@@ -17,7 +16,7 @@ from plugins.text2sql.demo.question.common import COMMON
 from plugins.text2sql.demo.question.familiar import known_words, unfamiliar
 from plugins.text2sql.demo.terse import DEMO
 from plugins.text2sql.profile import Profile
-from plugins.text2sql.prompts.layout import Prompts, Topic
+from plugins.text2sql.prompts.layout import Prompts
 from sched.workflow import GenerateParams
 
 _REVISIONS = 3
@@ -26,7 +25,7 @@ _REVISIONS = 3
 
 @dataclass(frozen=True)
 class DemoProfile(Profile):
-    """Every answer is bound by a grammar that ends within ``max_new_tokens``; SQL that ran may be doubted.
+    """Every answer is bound by a grammar that ends within ``max_new_tokens``.
 
     ``known`` are the words that the model knows; ``None`` if nobody said.
     """
@@ -59,10 +58,6 @@ class DemoProfile(Profile):
             ValueError: the schema has no table to ask.
         """
         return _bound(sql_tree(schema, values=values_about(schema, question, values)))
-
-    def doubt(self, schema: DatabaseSchema, topic: Topic, statement: str) -> str | None:
-        """Return what speaks against ``statement``, as :func:`doubts.doubt` says."""
-        return doubt(schema, topic, statement)
 
     def unfamiliar(self, question: str, values: Sequence[str]) -> list[str] | None:
         """Return the words of ``question`` that are neither known nor in ``values``."""

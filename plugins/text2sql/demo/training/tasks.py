@@ -10,12 +10,10 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from plugins.text2sql import stages
-from plugins.text2sql.demo.doubts.doubts import doubt
 from plugins.text2sql.demo.terse import DEMO, TESTS
 from plugins.text2sql.demo.training.breaking import broken
 from plugins.text2sql.demo.training.language.generator import Question, draw
 from plugins.text2sql.demo.training.language.world import World
-from plugins.text2sql.demo.training.misreading import misread
 from plugins.text2sql.prompts import wording
 from plugins.text2sql.prompts.layout import Topic
 from sched.workflow import Segment, SqlResult
@@ -32,10 +30,6 @@ _SHARES = {
 }
 # How many of the questions are learned from by their difficulty: simple ones are soon known.
 _KEPT = (0.35, 0.6, 1.0)
-# So often something is to be repaired that runs, if a part that is wrong speaks against it.
-_DOUBTED = 0.8
-_MISREADINGS = 6
-"""So many are tried at the most, until one is doubtful."""
 # How often the linked tables in a prompt are wrong, for each style.
 _WRONG_TABLES = (0.06, 0.3)
 _AGENTS = {
@@ -128,8 +122,7 @@ def _task(
         answer = json.dumps(question.tables, separators=(",", ":"))
         return Task(stage, DEMO.linking(topic), answer)
     if stage == stages.REVISE:
-        doubted = _doubted(world, topic, question, rng) if rng.random() < _DOUBTED else None
-        return doubted or _revision(connection, topic, question, rng)
+        return _revision(connection, topic, question, rng)
     style = rng.choice(DEMO.styles)
     # One style learns to do with tables that are wrong, so that the candidates don't share every mistake.
     wrong = rng.random() < _WRONG_TABLES[style is DEMO.styles[1]]
@@ -157,16 +150,6 @@ def _revision(
     except sqlite3.Error as error:
         return Task(stages.REVISE, DEMO.revision(topic, wrong, str(error)), question.sql)
     return Task(stages.REVISE, DEMO.revision(topic, wrong, _EMPTY), question.sql) if empty else None
-
-
-def _doubted(world: World, topic: Topic, question: Question, rng: random.Random) -> Task | None:
-    """Return the task to repair a statement that runs and answers another question, if that can be seen."""
-    for _ in range(_MISREADINGS):
-        wrong = misread(world, question.sql, rng)
-        complaint = doubt(world.schema, topic, wrong) if wrong != question.sql else None
-        if complaint:
-            return Task(stages.REVISE, DEMO.revision(topic, wrong, complaint), question.sql)
-    return None
 
 
 def _evaluation(rng: random.Random) -> Task:

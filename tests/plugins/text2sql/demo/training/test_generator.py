@@ -15,7 +15,6 @@ import pytest
 from plugins.text2sql import answers, stages
 from plugins.text2sql.databases.safety import check_select
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
-from plugins.text2sql.demo.doubts.doubts import doubt
 from plugins.text2sql.demo.grammar.answer_trees import answer_tree
 from plugins.text2sql.demo.grammar.joins import MOST_TABLES
 from plugins.text2sql.demo.grammar.statements import sql_grammar, sql_tree
@@ -30,7 +29,6 @@ from plugins.text2sql.demo.training.language.measures import Dimension
 from plugins.text2sql.demo.training.language.phrase import Phrase
 from plugins.text2sql.demo.training.language.world import World
 from plugins.text2sql.demo.training.tasks import Task, tasks
-from plugins.text2sql.prompts.layout import Topic
 from sched.workflow import Generation, SqlResult
 from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled
 
@@ -160,25 +158,6 @@ def test_broken_sql_is_broken(world: World) -> None:
             connection.execute(gold)
     rng = random.Random(1)
     assert len({broken("SELECT name FROM products WHERE name = 'Alto'", rng) for _ in range(50)}) > 20
-
-
-def test_what_is_seen_to_be_wrong_is_repaired(world: World, drawn: list[Task]) -> None:
-    """Revision is learned from the workflow's doubts as well, about SQL that runs."""
-    doubted = still = 0
-    with closing(sqlite3.connect(world.path)) as connection:
-        for task in drawn:
-            if task.stage != stages.REVISE:
-                continue
-            wrong, _, rest = task.prompt[-1].text.partition("\nfailed: ")
-            why = rest.partition("\n")[0]
-            topic = Topic("", task.prompt[0].text, "".join(segment.text for segment in task.prompt[1:-1]))
-            if doubt(world.schema, topic, wrong) == why:
-                doubted += 1
-                connection.execute(wrong).fetchone()
-                still += doubt(world.schema, topic, task.answer) == why
-    assert doubted > 30
-    # "Shipped on file" is no column.
-    assert still <= doubted // 20
 
 
 def test_what_simple_questions_ask_is_not_held_out(world: World, questions: list[Question]) -> None:

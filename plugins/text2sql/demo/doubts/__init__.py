@@ -1,1 +1,0 @@
-"""What speaks against the demo model's SQL although it ran."""
