@@ -10,7 +10,7 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,7 +18,8 @@ from typing import Protocol
 from plugins.text2sql.databases.database import Database
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, identity, scan_values
-from plugins.text2sql.retrieval.matches import SHORTEST_WORD, similar
+from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
+from plugins.text2sql.retrieval.matches import similar
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.spans import COMMON_WORDS
 from sched.errors import UnavailableError
@@ -125,7 +126,7 @@ class Retriever:
             note = index.note  # before the values: the index may be made while they are looked up
             dialect = self._databases.schema(database).dialect
             found = similar(index.values, keywords, MAX_VALUES, dialect, question, self._common)
-            return Found(found, note)
+            return Found(found.labels, _joined((note, *(f"values: {left_out}" for left_out in found.notes))))
 
         return await _in_time(look_up)
 
@@ -134,7 +135,8 @@ class Retriever:
 
         def look_up() -> Found:
             dialect = self._databases.schema(database).dialect
-            return Found(similar(self._prepared(database).columns, keywords, MAX_COLUMNS, dialect))
+            found = similar(self._prepared(database).columns, keywords, MAX_COLUMNS, dialect)
+            return Found(found.labels, _joined(f"columns: {note}" for note in found.notes))
 
         return await _in_time(look_up)
 
@@ -197,6 +199,10 @@ def _column_index(schema: DatabaseSchema) -> TextIndex:
             for text in (name, f"{table.name.removesuffix('s')} {name}", *words):
                 texts[text, label] = None
     return TextIndex([text for text, _ in texts], [label for _, label in texts])
+
+
+def _joined(notes: Iterable[str | None]) -> str | None:
+    return "; ".join(note for note in notes if note) or None
 
 
 async def _in_time(look_up: Callable[[], Found]) -> Found:
