@@ -9,7 +9,8 @@ COMMON_WORDS = frozenset(
     {"average", "count", "first", "last", "mean", "most", "number", "order", "plus", "table", "total"}
 )
 """Words that, in small letters, seldom mean the stored value that is spelled like them."""
-_MOST_NAME_WORDS = 6
+MOST_NAME_WORDS = 6
+"""No name that is looked for has more words."""
 _WORD = re.compile(r"\w+")
 _MAX_WORDS = 40
 _ENDS = frozenset(".!?:\n")
@@ -41,7 +42,7 @@ def singulars(word: str) -> list[str]:
 
 def longest(question: str, known: Callable[[str], bool]) -> list[str]:
     """Return the runs of words that are ``known``; of two that overlap, one within the other, the longer."""
-    found = [span for span in spans(question, _MOST_NAME_WORDS) if known(span)]
+    found = [span for span in spans(question, MOST_NAME_WORDS) if known(span)]
     return [s for s in found if not any(s != other and f" {s} " in f" {other} " for other in found)]
 
 

@@ -32,10 +32,10 @@ def folded(text: str) -> str:
 def alike(said: str, stored: str) -> bool:
     """Whether ``said`` may be a misspelling of ``stored``, both :func:`folded`.
 
-    Words of up to 4 letters must be equal, but for the plural or two letters in the wrong order.  One of 5
-    letters may have a letter more or less, longer ones two errors, and from 12 letters on one in four.
-    Names of as many words are compared word by word; a short one in them may lack a letter or have one more.
-    All digits must be the same.
+    The shorter of two words counts.  One of up to 4 letters must be equal, but for the plural or two letters
+    in the wrong order; of 5 letters, the other may have one more; longer ones may have two errors, and from
+    12 letters on one in four.  Names of as many words are compared word by word; a short one in them may
+    lack a letter.  All digits must be the same.
     """
     if said == stored:
         return True
@@ -50,7 +50,7 @@ def alike(said: str, stored: str) -> bool:
 def _same_word(said: str, stored: str, *, in_name: bool) -> bool:
     if said == stored or said in singulars(stored) or stored in singulars(said):
         return True
-    letters = len(said)
+    letters = min(len(said), len(stored))
     if letters < SHORTEST_WORD and not in_name:
         return False
     errors = OSA.distance(said, stored)

@@ -49,7 +49,7 @@ def similar(
     notes = []
     if index is not None:
         _add(best, _said(index, question, common, dialect))
-        for word in _queries(index, keywords, common):
+        for word in queries(index, keywords, common):
             found = _matches(index, word, common)
             if len(found) > PER_WORD and found[PER_WORD][1] == found[0][1]:
                 notes.append(
@@ -68,6 +68,20 @@ def phrases(keywords: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(filter(None, found)))
 
 
+def queries(index: TextIndex, keywords: Sequence[str], common: frozenset[str]) -> list[str]:
+    """Return what is looked up: the keywords, then of those that find nothing whole the names and words."""
+    whole = phrases(keywords)
+    words: list[str] = []
+    for phrase in whole:
+        if _matches(index, phrase, common):
+            continue
+        named = _named(index, phrase, common, shortest=SHORTEST_WORD)
+        taken = {word for span in named for word in _WORD.findall(span)}
+        rest = [word for word in _WORD.findall(phrase) if word not in taken and may_resemble(word, common)]
+        words += [*named, *rest]
+    return list(dict.fromkeys([*whole, *words]))[:_MAX_WORDS]
+
+
 def may_resemble(words: str, common: frozenset[str]) -> bool:
     """Whether what resembles ``words`` may be meant: one of them is long enough and says something itself."""
     dull = DULL_WORDS | common
@@ -79,6 +93,12 @@ def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = F
     if span.lower() in dull:
         return span[0].isupper() and starts_no_sentence(text, span)
     return span not in common
+
+
+def exact(index: TextIndex, keywords: Sequence[str], question: str, common: frozenset[str]) -> list[str]:
+    """Return the labels of what stands in ``question`` or is one of ``keywords`` or their words."""
+    named = _named(index, question, common, shortest=2)
+    return [label for word in (*named, *queries(index, keywords, common)) for label in index.exact(word)]
 
 
 def _add(best: dict[str, float], found: Mapping[str, float]) -> None:
@@ -124,17 +144,3 @@ def _parts(index: TextIndex, word: str, dialect: Dialect) -> list[str]:
             spelt.setdefault(label.partition(" = ")[0], []).append(part)
     patterns = {column: f"%{parts[0]}%" for column, parts in spelt.items() if len(parts) > 1}
     return [f"{column} LIKE {dialect.literal(pattern)}" for column, pattern in patterns.items()]
-
-
-def _queries(index: TextIndex, keywords: Sequence[str], common: frozenset[str]) -> list[str]:
-    """Return what is looked up: the keywords, then of those that name nothing whole the names and words."""
-    whole = phrases(keywords)
-    words: list[str] = []
-    for phrase in whole:
-        if index.exact(phrase):
-            continue
-        named = _named(index, phrase, common, shortest=SHORTEST_WORD)
-        taken = {word for span in named for word in _WORD.findall(span)}
-        rest = [word for word in _WORD.findall(phrase) if word not in taken and may_resemble(word, common)]
-        words += [*named, *rest]
-    return list(dict.fromkeys([*whole, *words]))[:_MAX_WORDS]
