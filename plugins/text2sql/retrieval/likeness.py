@@ -48,7 +48,12 @@ def alike(said: str, stored: str) -> bool:
 
 
 def _same_word(said: str, stored: str, *, in_name: bool) -> bool:
-    if said == stored or said in singulars(stored) or stored in singulars(said):
+    forms = (said, *singulars(said))
+    return said in singulars(stored) or any(_near(form, stored, in_name=in_name) for form in forms)
+
+
+def _near(said: str, stored: str, *, in_name: bool) -> bool:
+    if said == stored:
         return True
     letters = min(len(said), len(stored))
     if letters < SHORTEST_WORD and not in_name:

@@ -93,6 +93,10 @@ def found(question: str, keywords: list[str], columns: dict[str, tuple[str, ...]
         ("x", ["Weber's"], ["name = Weber"]),
         ("x", ["phone"], ["x = Phones"]),
         ("who bought a phone", [], ["x = Phones"]),
+        ("x", ["stores"], []),
+        ("x", ["Municherers"], []),
+        ("x", ["Municher"], ["city = Munich"]),
+        ("x", ["Munichers"], ["city = Munich"]),
         # A whole name hides what is in it or near it.
         ("customers in New York", ["New York"], ["city = New York"]),
         ("customers in York", ["York"], ["city = York"]),
