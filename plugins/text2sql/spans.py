@@ -9,9 +9,11 @@ COMMON_WORDS = frozenset(
     {"average", "count", "first", "last", "mean", "most", "number", "order", "plus", "table", "total"}
 )
 """Words that, in small letters, seldom mean the stored value that is spelled like them."""
-_MOST_NAME_WORDS = 6
+MOST_NAME_WORDS = 6
+"""No name that is looked for has more words."""
 _WORD = re.compile(r"\w+")
 _MAX_WORDS = 40
+_ENDS = frozenset(".!?:\n")
 _MAX_CHARACTERS = 40
 _SHORTEST_PLURAL = 3
 
@@ -40,5 +42,15 @@ def singulars(word: str) -> list[str]:
 
 def longest(question: str, known: Callable[[str], bool]) -> list[str]:
     """Return the runs of words that are ``known``; of two that overlap, one within the other, the longer."""
-    found = [span for span in spans(question, _MOST_NAME_WORDS) if known(span)]
+    found = [span for span in spans(question, MOST_NAME_WORDS) if known(span)]
     return [s for s in found if not any(s != other and f" {s} " in f" {other} " for other in found)]
+
+
+def starts_no_sentence(text: str, word: str) -> bool:
+    """Whether ``word``, as it is written, stands within a sentence of ``text`` that is not all capitals."""
+    if text.istitle() or text.isupper():
+        return False
+    before = (
+        text[: found.start()].rstrip(" \t\"'(“‘") for found in re.finditer(rf"\b{re.escape(word)}\b", text)
+    )
+    return any(part and part[-1] not in _ENDS for part in before)

@@ -119,6 +119,31 @@ class Database(ABC):
         """
 
     @abstractmethod
+    def equal(
+        self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
+    ) -> Sequence[str]:
+        """Return up to ``at_most`` different values of a column that are one of ``texts``, letter by letter.
+
+        For columns with more values than are read; an index on the column should be used.  Gives up, with an
+        error, soon after ``stopped`` says so.
+
+        Raises:
+            UnavailableError: the database can't be read, or the reading was stopped.
+        """
+
+    @abstractmethod
+    def beginning(
+        self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
+    ) -> Sequence[str]:
+        """Return up to ``at_most`` different values that begin with one of ``texts``, the shortest first.
+
+        Small and capital letters needn't differ.  In all else like :meth:`equal`.
+
+        Raises:
+            UnavailableError: the database can't be read, or the reading was stopped.
+        """
+
+    @abstractmethod
     def identity(self) -> str:
         """Return what differs once the data may have changed, cheaply.
 

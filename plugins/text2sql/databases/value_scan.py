@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from plugins.text2sql.databases.database import Database, ValueSpan
+from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.schema import DatabaseSchema, Kind, Table
 from sched.errors import UnavailableError
 
@@ -21,17 +22,39 @@ class ScanLimits:
     values: int = 30_000
     column_values: int = 8_000
     column_rows: int = 2_000_000
-    shortest: int = 2
+    shortest: int = 1
     longest: int = 64
 
 
 @dataclass(frozen=True, slots=True)
+class TextColumn:
+    """A column, by its own and its table's name as they are stored."""
+
+    table: str
+    name: str
+
+    def sql(self, dialect: Dialect) -> str:
+        """Return it as SQL names it."""
+        return f"{dialect.identifier(self.table)}.{dialect.identifier(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
 class ScannedValues:
-    """Values with the column of each, as SQL names it; ``complete`` unless a limit cut them."""
+    """Values with the column of each, as SQL names it.
+
+    Of the ``large`` columns, which have more values than the limits allow, there are none.  Of the columns
+    ``in_part``, as SQL names them, only the first rows were read.
+    """
 
     values: tuple[str, ...]
     columns: tuple[str, ...]
-    complete: bool
+    large: tuple[TextColumn, ...] = ()
+    in_part: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether no limit cut the values."""
+        return not self.large and not self.in_part
 
 
 class ScanStoppedError(Exception):
@@ -53,34 +76,42 @@ def scan_values(
 ) -> ScannedValues:
     """Read the distinct values of every text column that is no key.  Takes seconds for a large database.
 
+    A column with more values than there is room for is not read further.
+
     Raises:
         ScanStoppedError: ``stopped`` said so.
         UnavailableError: the database can't be read.
     """
     values: list[str] = []
     columns: list[str] = []
-    complete = True
+    large: list[TextColumn] = []
+    in_part: list[str] = []
     span = ValueSpan(limits.shortest, limits.longest, limits.column_rows)
-    name = schema.dialect.identifier
     for table, column in _text_columns(schema):
         room = min(limits.column_values, limits.values - len(values))
         try:
-            read = database.distinct(table.name, column, span, room + 1, stopped)
+            read = database.distinct(column.table, column.name, span, room + 1, stopped)
         except UnavailableError as error:
             if stopped():
                 raise ScanStoppedError from error
             raise
         # Numbers and dates are compared, not looked up.
         found = [text for text in read if isinstance(text, str) and any(map(str.isalpha, text))]
-        complete &= len(found) <= room and table.row_count <= limits.column_rows
-        values += found[:room]
-        columns += [f"{name(table.name)}.{name(column)}"] * len(found[:room])
-    return ScannedValues(tuple(values), tuple(columns), complete)
+        if len(read) > room and found:
+            # The first of so many would be arbitrary ones.
+            large.append(column)
+            continue
+        label = column.sql(schema.dialect)
+        if table.row_count > limits.column_rows:
+            in_part.append(label)
+        values += found
+        columns += [label] * len(found)
+    return ScannedValues(tuple(values), tuple(columns), tuple(large), tuple(in_part))
 
 
-def _text_columns(schema: DatabaseSchema) -> list[tuple[Table, str]]:
+def _text_columns(schema: DatabaseSchema) -> list[tuple[Table, TextColumn]]:
     return [
-        (table, column.name)
+        (table, TextColumn(table.name, column.name))
         for table in schema.tables
         for column in table.columns
         if column.kind == Kind.TEXT and column.name not in table.key_columns

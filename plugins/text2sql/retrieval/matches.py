@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from plugins.text2sql.databases.dialect import Dialect
+from plugins.text2sql.retrieval.function_words import DULL_WORDS, FUNCTION_WORDS
+from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
 from plugins.text2sql.retrieval.text_index import TextIndex
-from plugins.text2sql.spans import COMMON_WORDS, longest, singulars, spans
+from plugins.text2sql.spans import COMMON_WORDS, longest, singulars, spans, starts_no_sentence
 
-SHORTEST_WORD = 4
-"""Shorter words are not looked up by themselves."""
-_PER_WORD = 5
+PER_WORD = 5
+"""Of what is equally like a word, so much is taken."""
 _MAX_WORDS = 24
 _MAX_CHARACTERS = 64
 # What is this much less alike than the best match of a word is left out.
 _BEHIND = 0.1
 # How like a word are texts in the plural or singular, and conditions on a part of a text.
-_OTHER_NUMBER, _PART_OF_NAMES = 0.95, 0.9
+_OTHER_NUMBER, PART_OF_NAMES = 0.95, 0.9
 _WORD = re.compile(r"\w+")
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Labels, best first, and what was left out of them."""
+
+    labels: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def similar(
@@ -28,34 +38,102 @@ def similar(
     dialect: Dialect,
     question: str = "",
     common: frozenset[str] = COMMON_WORDS,
-) -> tuple[str, ...]:
-    """Return the labels of what ``question`` names or resembles ``keywords`` or their words, best first.
+    besides: Mapping[str, float] | None = None,
+) -> Matches:
+    """Return up to ``limit`` labels of what ``question`` names or ``keywords`` or their words resemble.
 
-    What the question says in one of the words in ``common`` is no name.
+    What is said in one of the words in ``common``, or in a function word in small letters, is no name.
+    ``besides`` are labels found elsewhere, with their likeness.
     """
-    if index is None:
-        return ()
-    best = _said(index, question, common, dialect)
-    for word in _queries(keywords):
-        found = index.find(word, _PER_WORD)
-        for label, likeness in found:
-            if likeness >= found[0][1] - _BEHIND:
-                best[label] = max(likeness, best.get(label, 0.0))
+    best = dict(besides or {})
+    notes = []
+    if index is not None:
+        _add(best, _said(index, question, common, dialect))
+        for word in queries(index, keywords, common):
+            found = _matches(index, word, common)
+            if len(found) > PER_WORD and found[PER_WORD][1] == found[0][1]:
+                notes.append(
+                    f"more than {PER_WORD} are equally like {word!r}; the first {PER_WORD} were taken"
+                )
+            _add(best, {label: like for label, like in found[:PER_WORD] if like >= found[0][1] - _BEHIND})
+    if len(best) > limit:
+        notes.append(f"{len(best)} were found; the best {limit} were taken")
     # Sorting is stable: equals stay in the order of the keywords.
-    return tuple(sorted(best, key=lambda label: -best[label])[:limit])
+    return Matches(tuple(sorted(best, key=lambda label: -best[label])[:limit]), tuple(notes))
+
+
+def phrases(keywords: Sequence[str]) -> list[str]:
+    """Return the keywords that are looked up, cut off where they are long."""
+    found = (" ".join(keyword.split())[:_MAX_CHARACTERS] for keyword in keywords[:_MAX_WORDS])
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def queries(index: TextIndex, keywords: Sequence[str], common: frozenset[str]) -> list[str]:
+    """Return what is looked up: the keywords, then of those that find nothing whole the names and words."""
+    whole = phrases(keywords)
+    words: list[str] = []
+    for phrase in whole:
+        if _matches(index, phrase, common):
+            continue
+        named = _named(index, phrase, common, shortest=SHORTEST_WORD)
+        taken = {word for span in named for word in _WORD.findall(span)}
+        rest = [word for word in _WORD.findall(phrase) if word not in taken and may_resemble(word, common)]
+        words += [*named, *rest]
+    return list(dict.fromkeys([*whole, *words]))[:_MAX_WORDS]
+
+
+def may_resemble(words: str, common: frozenset[str]) -> bool:
+    """Whether what resembles ``words`` may be meant: one of them is long enough and says something itself."""
+    dull = DULL_WORDS | common
+    return any(len(word) >= SHORTEST_WORD and word.lower() not in dull for word in _WORD.findall(words))
+
+
+def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = FUNCTION_WORDS) -> bool:
+    """Whether ``span`` may name a stored value in ``text``: a ``dull`` word only as a name is written."""
+    if span.lower() in dull:
+        return span[0].isupper() and starts_no_sentence(text, span)
+    return span not in common
+
+
+def exact(index: TextIndex, keywords: Sequence[str], question: str, common: frozenset[str]) -> list[str]:
+    """Return the labels of what stands in ``question`` or is one of ``keywords`` or their words."""
+    named = _named(index, question, common, shortest=2)
+    return [label for word in (*named, *queries(index, keywords, common)) for label in index.exact(word)]
+
+
+def _add(best: dict[str, float], found: Mapping[str, float]) -> None:
+    for label, likeness in found.items():
+        best[label] = max(likeness, best.get(label, 0.0))
+
+
+def _matches(index: TextIndex, word: str, common: frozenset[str]) -> list[tuple[str, float]]:
+    """Return what ``word`` names, or else more than ``PER_WORD`` of what it resembles."""
+    if exact := index.exact(word):
+        return [(label, 1.0) for label in exact]
+    return index.find(word, PER_WORD + 1) if may_resemble(word, common) else []
 
 
 def _said(index: TextIndex, question: str, common: frozenset[str], dialect: Dialect) -> dict[str, float]:
     """Return labels of what stands in ``question``: texts (the longer of two that overlap), then parts."""
-    named = longest(question, lambda span: span not in common and bool(index.exact(span)))
+    named = _named(index, question, common, shortest=2)
     found = {label: 1.0 for span in named for label in index.exact(span)}
     taken = {word for span in named for word in span.split()}
     for word in spans(question, 1):
-        if len(word) >= SHORTEST_WORD and word not in taken and word not in common:
+        if len(word) >= SHORTEST_WORD and word not in taken and names(question, word, common, DULL_WORDS):
             said = [label for form in (f"{word}s", *singulars(word)) for label in index.exact(form)]
             parts = _parts(index, word, dialect)
-            found |= dict.fromkeys(said, _OTHER_NUMBER) | dict.fromkeys(parts, _PART_OF_NAMES)
+            found |= dict.fromkeys(said, _OTHER_NUMBER) | dict.fromkeys(parts, PART_OF_NAMES)
     return found
+
+
+def _named(index: TextIndex, text: str, common: frozenset[str], shortest: int) -> list[str]:
+    """Return the longest runs of words in ``text`` that are texts; those below ``shortest`` as spelt."""
+
+    def known(span: str) -> bool:
+        there = index.exact(span) if len(span) >= shortest else index.spelt(span)
+        return bool(there) and names(text, span, common)
+
+    return longest(text, known)
 
 
 def _parts(index: TextIndex, word: str, dialect: Dialect) -> list[str]:
@@ -66,9 +144,3 @@ def _parts(index: TextIndex, word: str, dialect: Dialect) -> list[str]:
             spelt.setdefault(label.partition(" = ")[0], []).append(part)
     patterns = {column: f"%{parts[0]}%" for column, parts in spelt.items() if len(parts) > 1}
     return [f"{column} LIKE {dialect.literal(pattern)}" for column, pattern in patterns.items()]
-
-
-def _queries(keywords: Sequence[str]) -> list[str]:
-    phrases = [" ".join(keyword.split())[:_MAX_CHARACTERS] for keyword in keywords[:_MAX_WORDS]]
-    words = [word for phrase in phrases for word in _WORD.findall(phrase) if len(word) >= SHORTEST_WORD]
-    return list(dict.fromkeys([*phrases, *words]))[:_MAX_WORDS]

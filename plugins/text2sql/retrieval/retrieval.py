@@ -10,15 +10,26 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from plugins.text2sql.databases.database import Database
+from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, identity, scan_values
-from plugins.text2sql.retrieval.matches import SHORTEST_WORD, similar
+from plugins.text2sql.databases.value_scan import (
+    ScanLimits,
+    ScannedValues,
+    ScanStoppedError,
+    TextColumn,
+    identity,
+    scan_values,
+)
+from plugins.text2sql.retrieval.large_columns import LargeColumns
+from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
+from plugins.text2sql.retrieval.matches import similar
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.spans import COMMON_WORDS
 from sched.errors import UnavailableError
@@ -28,6 +39,8 @@ logger = logging.getLogger(__name__)
 MAX_VALUES = 10
 MAX_COLUMNS = 8
 _LOOKUP_SECONDS = 2.0
+_DATABASE_SECONDS = 1.0
+_MOST_NAMED = 5
 _MISSING = "the index of values is still being made; the question went on without it"
 _STALE = "the database has changed and its index is being made anew; the old one was used"
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
@@ -69,12 +82,21 @@ class Retrieval(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """The values of a database: those in an index, and columns that have too many for it."""
+
+    index: TextIndex
+    large: tuple[TextColumn, ...]
+    notes: tuple[str, ...]
+
+
 @dataclass(slots=True)
 class _Index:
     """A database's index.  ``made_from`` is the identity it stands for, or is being made for."""
 
     columns: TextIndex
-    values: TextIndex | None = None
+    values: _Values | None = None
     made_from: str | None = None
     note: str | None = None
 
@@ -123,9 +145,7 @@ class Retriever:
         def look_up() -> Found:
             index = self._prepared(database)
             note = index.note  # before the values: the index may be made while they are looked up
-            dialect = self._databases.schema(database).dialect
-            found = similar(index.values, keywords, MAX_VALUES, dialect, question, self._common)
-            return Found(found, note)
+            return self._found(database, index.values, keywords, question, note)
 
         return await _in_time(look_up)
 
@@ -134,7 +154,8 @@ class Retriever:
 
         def look_up() -> Found:
             dialect = self._databases.schema(database).dialect
-            return Found(similar(self._prepared(database).columns, keywords, MAX_COLUMNS, dialect))
+            found = similar(self._prepared(database).columns, keywords, MAX_COLUMNS, dialect)
+            return Found(found.labels, _joined(f"columns: {note}" for note in found.notes))
 
         return await _in_time(look_up)
 
@@ -143,6 +164,30 @@ class Retriever:
         with self._lock:
             self._stop.set()
         self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _found(
+        self,
+        database: str,
+        values: _Values | None,
+        keywords: Sequence[str],
+        question: str,
+        note: str | None,
+    ) -> Found:
+        if values is None:
+            return Found(note=note)
+        dialect = self._databases.schema(database).dialect
+        until = time.monotonic() + _DATABASE_SECONDS
+        large = LargeColumns(
+            self._databases.database(database),
+            values.large,
+            dialect,
+            self._limits.longest,
+            lambda: self._stop.is_set() or time.monotonic() >= until,
+        )
+        large.look_up(values.index, keywords, question, self._common)
+        found = similar(values.index, keywords, MAX_VALUES, dialect, question, self._common, large.found)
+        left_out = (f"values: {said}" for said in (*large.notes, *found.notes))
+        return Found(found.labels, _joined((note, *values.notes, *left_out)))
 
     def _prepared(self, database: str) -> _Index:
         schema = self._databases.schema(database)
@@ -175,13 +220,26 @@ class Retriever:
             if index.made_from == wanted:
                 index.note = note
 
-    def _made(self, database: str) -> TextIndex:
+    def _made(self, database: str) -> _Values:
         source, schema = self._databases.database(database), self._databases.schema(database)
         scanned = scan_values(source, schema, self._limits, self._stop.is_set)
-        if not scanned.complete:
-            logger.warning("database %s has more values than its index may hold", database)
         conditions = map("{} = {}".format, scanned.columns, map(schema.dialect.literal, scanned.values))
-        return TextIndex(scanned.values, tuple(conditions))
+        index = TextIndex(scanned.values, tuple(conditions))
+        return _Values(index, scanned.large, tuple(_cuts(scanned, schema.dialect, self._limits)))
+
+
+def _cuts(scanned: ScannedValues, dialect: Dialect, limits: ScanLimits) -> Iterator[str]:
+    """Yield what was left out of an index of values."""
+    if scanned.large:
+        names = _listed([column.sql(dialect) for column in scanned.large])
+        yield f"too many values to index, found by their exact words or beginnings only: {names}"
+    if scanned.in_part:
+        yield f"values of the first {limits.column_rows} rows only: {_listed(scanned.in_part)}"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+    return ", ".join([*names[:_MOST_NAMED], *more])
 
 
 def _column_index(schema: DatabaseSchema) -> TextIndex:
@@ -197,6 +255,10 @@ def _column_index(schema: DatabaseSchema) -> TextIndex:
             for text in (name, f"{table.name.removesuffix('s')} {name}", *words):
                 texts[text, label] = None
     return TextIndex([text for text, _ in texts], [label for _, label in texts])
+
+
+def _joined(notes: Iterable[str | None]) -> str | None:
+    return "; ".join(dict.fromkeys(note for note in notes if note)) or None
 
 
 async def _in_time(look_up: Callable[[], Found]) -> Found:

@@ -1,4 +1,4 @@
-"""Finding texts that resemble a word, typing errors included: the share of letters in common."""
+"""Finding texts that a word names, typing errors included."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process
 
+from plugins.text2sql.retrieval.likeness import alike, folded
+
 _LEAST_SIMILARITY = 0.75
 
 
 class TextIndex:
     """Texts, each with a label, by likeness.  Built once, then only read, from any thread.
 
-    The likeness of two texts is the share of their letters that both have in the same order, from 0 to 1;
-    capital letters count as small ones.  A word is compared with every text, about 50 ns each.
+    The likeness of two texts is the share of their letters that both have in the same order, from 0 to 1, as
+    :func:`folded` writes them.  A word is compared with every text, about 50 ns each.
 
     Raises:
         ValueError: not one label per text.
@@ -23,10 +25,13 @@ class TextIndex:
         if len(texts) != len(labels):
             raise ValueError(f"{len(texts)} texts have {len(labels)} labels")
         self._labels = tuple(labels)
-        self._texts = [text.casefold() for text in texts]
+        self._spelt = frozenset(texts)
+        self._texts = [folded(text) for text in texts]
+        self._cased: dict[str, list[int]] = {}
         self._places: dict[str, list[int]] = {}
-        for position, text in enumerate(self._texts):
-            self._places.setdefault(text, []).append(position)
+        for position, text in enumerate(texts):
+            self._cased.setdefault(text.casefold(), []).append(position)
+            self._places.setdefault(self._texts[position], []).append(position)
         self._parts: dict[str, list[tuple[int, str]]] = {}
         for position, text in enumerate(texts):
             words = text.split()
@@ -37,9 +42,17 @@ class TextIndex:
     def __len__(self) -> int:
         return len(self._texts)
 
+    def spelt(self, text: str) -> bool:
+        """Whether a text is ``text``, letter by letter."""
+        return text in self._spelt
+
     def exact(self, text: str) -> list[str]:
-        """Return the labels of the texts that are ``text``, in small or capital letters."""
-        return [self._labels[position] for position in self._places.get(text.casefold(), ())]
+        """Return the labels of the texts that are ``text``, in small or capital letters.
+
+        If there are none, those that differ in accents, hyphens, apostrophes or a possessive s.
+        """
+        places = self._cased.get(text.casefold()) or self._places.get(folded(text)) or []
+        return [self._labels[position] for position in places]
 
     def containing(self, word: str) -> list[tuple[str, str]]:
         """Return the labels of the names of several words of which one is ``word``, and how they spell it."""
@@ -50,11 +63,9 @@ class TextIndex:
 
         Of texts that are equally like it the earlier ones come first.
         """
-        found = process.extract(
-            " ".join(word.casefold().split()),
-            self._texts,
-            scorer=fuzz.ratio,
-            limit=limit,
-            score_cutoff=100 * _LEAST_SIMILARITY,
+        said = folded(word)
+        near = process.extract(
+            said, self._texts, scorer=fuzz.ratio, limit=None, score_cutoff=100 * _LEAST_SIMILARITY
         )
-        return [(self._labels[position], score / 100) for _, score, position in found]
+        found = ((self._labels[position], score / 100) for text, score, position in near if alike(said, text))
+        return [match for match, _ in zip(found, range(limit), strict=False)]

@@ -28,6 +28,7 @@ from sched.errors import ConfigError, UnavailableError
 _URL = "sqlite:///"
 _STOP_CHECK_INSTRUCTIONS = 10_000
 _BATCH = 1_000
+_LAST_CHARACTER = "\U0010ffff"
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
@@ -83,10 +84,32 @@ class SqliteDatabase(Database):
         value = rows.c[column]
         long_enough = sa.func.length(value).between(span.shortest, span.longest)
         wanted = sa.select(value).distinct().where(long_enough).limit(at_most)
-        with self._reading() as engine, engine.connect() as connection:
-            raw: Any = connection.connection.driver_connection
-            raw.set_progress_handler(stopped, _STOP_CHECK_INSTRUCTIONS)
-            return connection.execution_options(yield_per=_BATCH).execute(wanted).scalars().all()
+        return self._texts(wanted, stopped)
+
+    def equal(
+        self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
+    ) -> Sequence[str]:
+        """Return values that are one of ``texts``; an index in the usual collation is used."""
+        value: sa.ColumnClause[Any] = sa.column(column)
+        wanted = sa.select(value).select_from(sa.table(table, value)).distinct()
+        return self._texts(wanted.where(value.in_(texts)).limit(at_most), stopped)
+
+    def beginning(
+        self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
+    ) -> Sequence[str]:
+        """Return values that begin with one of ``texts``, the shortest first.
+
+        First in the cases that are usual in names, for which an index serves; where there are none, all rows
+        are read.
+        """
+        value: sa.ColumnClause[Any] = sa.column(column)
+        wanted = sa.select(value).select_from(sa.table(table, value)).distinct()
+        wanted = wanted.order_by(sa.func.length(value), value).limit(at_most)
+        usual = dict.fromkeys(case for text in texts for case in (text, text.capitalize(), text.title()))
+        within = [sa.and_(value >= text, value < text + _LAST_CHARACTER) for text in usual]
+        found = self._texts(wanted.where(sa.or_(*within)), stopped)
+        anyhow = [value.istartswith(text, autoescape=True) for text in texts]
+        return found or self._texts(wanted.where(sa.or_(*anyhow)), stopped)
 
     def identity(self) -> str:
         """Return the sizes and times of the file and of its log of late writes."""
@@ -115,6 +138,12 @@ class SqliteDatabase(Database):
         options = connection.execution_options(sqlite_raw_colnames=True)
         with options.exec_driver_sql(statement) as result:
             return Rows.within(self._limits, result.keys(), result)
+
+    def _texts(self, wanted: sa.Select[Any], stopped: Callable[[], bool]) -> Sequence[Any]:
+        with self._reading() as engine, engine.connect() as connection:
+            raw: Any = connection.connection.driver_connection
+            raw.set_progress_handler(stopped, _STOP_CHECK_INSTRUCTIONS)
+            return connection.execution_options(yield_per=_BATCH).execute(wanted).scalars().all()
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Engine]:

@@ -150,8 +150,12 @@ def test_limits_bound_what_is_read(registry: DatabaseRegistry) -> None:
     assert "orders.ordered_on" not in everything.columns
     few = scan_values(source, schema, ScanLimits(values=50, column_values=20), never)
     assert not few.complete
-    assert len(few.values) == 50
-    assert max(few.columns.count(column) for column in few.columns) == 20
+    assert 20 < len(few.values) <= 50
+    assert max(few.columns.count(column) for column in few.columns) <= 20
+    large = {column.sql(schema.dialect) for column in few.large}
+    assert large == set(everything.columns) - set(few.columns)
+    assert {"customers.city", "products.name"} <= large
+    assert not set(few.values) - set(everything.values)
     rows = scan_values(source, schema, ScanLimits(column_rows=3), never)
     assert not rows.complete
     assert max(rows.columns.count(column) for column in rows.columns) <= 3

@@ -18,7 +18,7 @@ from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.databases.value_scan import ScannedValues, scan_values
 from plugins.text2sql.retrieval import retrieval as module
-from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.matches import Matches, similar
 from plugins.text2sql.retrieval.retrieval import Found, Retriever
 from sched.errors import NotFoundError
 from tests.plugins.text2sql.databases.running_statements import AMPLE, GUARD
@@ -137,7 +137,7 @@ async def test_the_old_index_is_told_though_the_new_one_is_ready_meanwhile(
     os.utime(path, (time.time() + 5, time.time() + 5))
     release = held_scans(monkeypatch)
 
-    def slow(*arguments: Any) -> tuple[str, ...]:
+    def slow(*arguments: Any) -> Matches:
         release.set()
         wait_until(lambda: retriever.ready("shop"))
         return similar(*arguments)

@@ -1,0 +1,160 @@
+"""Which conditions follow from a question and its keywords, given the stored values: none is invented."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugins.text2sql.databases.dialect import STANDARD
+from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.text_index import TextIndex
+
+CITIES = ("Munich", "Lyon", "Leon", "Cork", "New York", "York", "São Paulo", "München-Pasing", "Bern")
+NAMES = (
+    "Moreau",
+    "More",
+    "Anna",
+    "Ann",
+    "Jean-Luc",
+    "O'Hara",
+    "Müller",
+    "Weber",
+    "Conti",
+    "Overby",
+    "Lessing",
+)
+OTHERS = (
+    "USA",
+    "M",
+    "F",
+    "IT",
+    "High",
+    "Boeing 747",
+    "Boeing 737",
+    "shipped",
+    "pending",
+    "Phones",
+    "UPS",
+    "Stone",
+)
+COLUMNS = {"city": CITIES, "name": NAMES, "x": OTHERS}
+
+
+def found(question: str, keywords: list[str], columns: dict[str, tuple[str, ...]]) -> set[str]:
+    values = [value for texts in columns.values() for value in texts]
+    labels = [f"{column} = {value}" for column, texts in columns.items() for value in texts]
+    return set(similar(TextIndex(values, labels), keywords, 10, STANDARD, question).labels)
+
+
+@pytest.mark.parametrize(
+    ("question", "keywords", "wanted"),
+    [
+        # Words that hold a question together resemble nothing.
+        ("how much did it cost", ["much"], []),
+        ("how long does a delivery take", ["long"], []),
+        ("who has more than 3 orders", ["more"], ["name = More"]),  # a whole keyword is looked up as it is
+        ("who has more than 3 orders", ["more than 3 orders"], []),
+        ("more than 5, over 10, less than 3", ["over", "less", "than", "most", "many", "under"], []),
+        ("More than 3 orders?", ["customers"], []),
+        ("all in order. More than 3?", ["order"], []),
+        ("what did Thomas More buy", ["customers"], ["name = More"]),
+        ("what did Thomas More buy", ["Thomas More"], ["name = More"]),
+        ("who bought it", ["it"], ["x = IT"]),
+        ("who bought it", ["bought it"], []),
+        ("which staff are in IT", ["staff"], ["x = IT"]),
+        ("HOW MUCH MORE DID IT COST", ["COST"], []),
+        # Short words must be right; what is much longer or shorter is no misspelling.
+        ("the cost of it", ["cost"], []),
+        ("in which store", ["store"], []),
+        ("in ascending order", ["ascending"], []),
+        ("sold pumps", ["pumps"], []),
+        ("the count of them", ["count"], []),
+        ("ember", ["ember"], []),
+        ("x", ["moreover"], []),
+        ("x", ["Bren"], ["city = Bern"]),
+        ("x", ["Barn"], []),
+        ("x", ["Lyonn"], []),
+        ("x", ["Munch"], ["city = Munich"]),
+        ("x", ["Munic"], ["city = Munich"]),
+        ("x", ["Muncih"], ["city = Munich"]),
+        ("x", ["Lesing"], ["name = Lessing"]),
+        ("x", ["Mulller"], ["name = Müller"]),
+        ("x", ["shiped"], ["x = shipped"]),
+        # Case, accents, hyphens, apostrophes, possessives, plurals.
+        ("x", ["MUNICH"], ["city = Munich"]),
+        ("flights to sao paulo", [], ["city = São Paulo"]),
+        ("x", ["Sao Paulo"], ["city = São Paulo"]),
+        ("x", ["Muller"], ["name = Müller"]),
+        ("x", ["munchen pasing"], ["city = München-Pasing"]),
+        ("what did jean luc buy", [], ["name = Jean-Luc"]),
+        ("x", ["OHara"], ["name = O'Hara"]),
+        ("x", ["O’Hara"], ["name = O'Hara"]),
+        ("Weber's orders", ["orders"], ["name = Weber"]),
+        ("x", ["Weber's orders"], ["name = Weber"]),
+        ("x", ["Weber's"], ["name = Weber"]),
+        ("x", ["phone"], ["x = Phones"]),
+        ("who bought a phone", [], ["x = Phones"]),
+        ("x", ["stores"], []),
+        ("x", ["Municherers"], []),
+        ("x", ["Municher"], ["city = Munich"]),
+        ("x", ["Munichers"], ["city = Munich"]),
+        # A whole name hides what is in it or near it.
+        ("customers in New York", ["New York"], ["city = New York"]),
+        ("customers in York", ["York"], ["city = York"]),
+        ("x", ["customers from new york"], ["city = New York"]),
+        ("x", ["New Yrok"], ["city = New York"]),
+        ("x", ["New Cork"], ["city = Cork"]),
+        ("x", ["Anna"], ["name = Anna"]),
+        ("x", ["Ann"], ["name = Ann"]),
+        # Digits are never misspelled.
+        ("x", ["Boeing 747"], ["x = Boeing 747"]),
+        ("x", ["boeng 737"], ["x = Boeing 737"]),
+        ("x", ["Boeing 757"], []),
+        ("x", ["747"], []),
+        # Short values: as they are spelt, or as the whole keyword.
+        ("x", ["usa"], ["x = USA"]),
+        ("x", ["customers in USA"], ["x = USA"]),
+        ("x", ["customers in usa"], []),
+        ("x", ["UPA"], []),
+        ("which customers are M", [], ["x = M"]),
+        ("what I'm asking for", [], []),
+        ("x", ["m"], ["x = M"]),
+        # A word of degree may be a value but resembles none.
+        ("tasks of high priority", [], ["x = High"]),
+        ("x", ["height"], []),
+        # Nothing gives nothing.
+        ("", [], []),
+        ("x", ["", "  ", "?"], []),
+    ],
+)
+def test_a_question_gives_these_conditions(question: str, keywords: list[str], wanted: list[str]) -> None:
+    """No more, and no fewer."""
+    assert found(question, keywords, COLUMNS) == set(wanted)
+
+
+@pytest.mark.parametrize(
+    ("question", "values", "wanted"),
+    [
+        ("how long is it", ("Long Beach", "Long Island"), []),
+        ("High or low?", ("High Point", "High Wycombe"), []),
+        ("how many over there", ("Over Wallop", "Over Kellet"), []),
+        ("which tents", ("Alto Tent", "Max Tent"), ["c LIKE '%Tent%'"]),
+        ("in Long", ("Long Beach", "Long Island"), ["c LIKE '%Long%'"]),
+        ("customers in Munchen", ("München", "Münster"), ["c = München"]),
+        ("customers in Munchen", ("München", "Munchen"), ["c = Munchen"]),
+    ],
+)
+def test_parts_and_accents(question: str, values: tuple[str, ...], wanted: list[str]) -> None:
+    """A function word is no part of a name, and what is spelt right goes before what is spelt otherwise."""
+    assert found(question, [], {"c": values}) == set(wanted)
+
+
+def test_what_is_left_out_is_noted() -> None:
+    """Equals beyond the fifth, and matches beyond the limit."""
+    index = TextIndex(["Berlin"] * 6 + ["Hamburg"], [f"c{number} = Berlin" for number in range(6)] + ["h"])
+    matches = similar(index, ["Berlin"], 10, STANDARD)
+    assert len(matches.labels) == 5
+    assert matches.notes == ("more than 5 are equally like 'Berlin'; the first 5 were taken",)
+    matches = similar(index, ["Berlin", "Hamburg"], 2, STANDARD, "in Berlin")
+    assert len(matches.labels) == 2
+    assert matches.notes[-1] == "7 were found; the best 2 were taken"
+    assert similar(index, ["Hamburg"], 10, STANDARD).notes == ()
