@@ -13,13 +13,7 @@ from plugins.text2sql.databases.schema import Column, Table
 from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
 from plugins.text2sql.demo.grammar.texts import MAX_VALUE_CHARACTERS
 from plugins.text2sql.demo.grammar.tree import Node, Repeat, Rule, alt, optional, seq
-from plugins.text2sql.demo.question.comparisons import (
-    FIGURES,
-    NUMBER_NAMES,
-    NUMBER_WORDS,
-    plain,
-    spelt,
-)
+from plugins.text2sql.demo.question.number_words import NUMBER_WORDS, plain, spelt
 from plugins.text2sql.demo.question.slips import corrected, slips
 
 COMPARISON = Rule("comparison", alt(" = ", " < ", " <= ", " > ", " >= "))
@@ -34,11 +28,6 @@ _LONGEST_SCALE = 10
 _MOST_ROWS = 1000
 # What goes unsaid: no or any stock, once or repeatedly; where no number is said also several, or well rated.
 _ALWAYS, _USUAL = ("0", "1"), ("2", "3", "4", "5")
-# A number on its own, unlike those in Q2 or 3rd; one says other things, too.
-_CLEAR = re.compile(
-    rf"(?<![\w.,'])(?:{FIGURES})(?!\w)"
-    rf"|\b(?:{'|'.join(NUMBER_NAMES[2:])})\b"
-)
 _SPELT = slips((*NUMBER_WORDS, "hundred", "thousand"))
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:[.,]\d+)?|[^\W\d_]+")
 # What larger numbers are made of: their meaning isn't worked out.
@@ -107,17 +96,6 @@ def numbers_about(question: str) -> Numbers:
 def _all_stars(text: str, number: str, times: int) -> bool:
     """Return whether each of the ``times`` that ``text`` says ``number`` it is a number of stars."""
     return len(re.findall(rf"(?<![\w.,])(?:{spelt(number)})(?: or \w+)?[ -]stars?\b", text)) == times
-
-
-def clear_numbers(question: str) -> list[float]:
-    """Return the numbers that ``question`` can't do without, years and days among them.
-
-    There are none where words like thousand make larger numbers.
-    """
-    text = question.casefold()
-    if _LARGER.search(text):
-        return []
-    return [float(NUMBER_WORDS.get(number) or plain(number)) for number in _CLEAR.findall(text)]
 
 
 def _counted(text: str) -> list[str]:

@@ -1,0 +1,21 @@
+"""Numbers as a question writes them, and as SQL does."""
+
+from __future__ import annotations
+
+import pytest
+
+from plugins.text2sql.demo.question.number_words import plain, spelt
+
+
+@pytest.mark.parametrize(
+    ("number", "sql"), [("1,500", "1500"), ("1,500.50", "1500.5"), ("9,99", "9.99"), ("7.0", "7")]
+)
+def test_numbers_are_written_as_in_sql(number: str, sql: str) -> None:
+    """A comma stands before thousands or decimals."""
+    assert plain(number) == sql
+
+
+def test_a_number_may_be_a_word() -> None:
+    """As SQL writes it, it is digits."""
+    assert spelt("2") == "2|two|twice|couple|pair"
+    assert spelt("9.5") == r"9\.5"
