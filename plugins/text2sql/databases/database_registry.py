@@ -146,7 +146,7 @@ class DatabaseRegistry:
             NotFoundError: ``database`` is not registered.
         """
         found = self._find(database)
-        job = Statement(found.database, statement, self._clock)
+        job = Statement(found.database, statement, self._clock, lambda: found.schema)
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
 

@@ -60,12 +60,13 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its number of rows."""
+    """A table with its number of rows; of a ``view`` they may be more."""
 
     name: str
     columns: tuple[Column, ...]
     foreign_keys: tuple[ForeignKey, ...]
     row_count: int
+    view: bool = False
 
     @property
     def key_columns(self) -> frozenset[str]:
@@ -76,7 +77,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSchema:
-    """The tables of a database, sorted by name, and how its SQL is written."""
+    """The tables and views of a database, sorted by name, and how its SQL is written."""
 
     tables: tuple[Table, ...]
     dialect: Dialect = STANDARD
@@ -131,7 +132,10 @@ def render(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
 
 def _render_table(table: Table, dialect: Dialect) -> str:
     identifier = dialect.identifier
-    lines = [f"CREATE TABLE {identifier(table.name)} ( -- {table.row_count} rows"]
+    head = f"CREATE VIEW {identifier(table.name)} ("
+    if not table.view:
+        head = f"CREATE TABLE {identifier(table.name)} ( -- {table.row_count} rows"
+    lines = [head]
     single = {key.columns[0]: key for key in table.foreign_keys if len(key.columns) == 1}
     for column in table.columns:
         words = [identifier(column.name), column.type, "PRIMARY KEY" if column.primary_key else ""]

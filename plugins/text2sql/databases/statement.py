@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 from plugins.text2sql.databases.database import Database, StatementError
 from plugins.text2sql.databases.safety import UnsafeSqlError, check_select
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.databases.unknown_names import explained
 from sched.clock import Clock
 from sched.workflow import SqlResult
 
@@ -15,8 +17,16 @@ from sched.workflow import SqlResult
 class Statement:
     """One statement, run in a thread of the pool, timed by ``clock`` and stoppable from other threads."""
 
-    def __init__(self, database: Database, statement: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        statement: str,
+        clock: Clock,
+        schema: Callable[[], DatabaseSchema | None] = lambda: None,
+    ) -> None:
+        """``schema`` returns what the names near an unknown one are taken from, if it is known."""
         self._database = database
+        self._schema = schema
         self._statement = statement
         self._clock = clock
         self._lock = threading.Lock()
@@ -44,10 +54,16 @@ class Statement:
         try:
             found = self._database.run(statement, self._interruptible)
         except StatementError as error:
-            kind, message = self._stopped or (error.kind, str(error))
+            kind, message = self._stopped or (error.kind, self._message(error))
             return self.failed(kind, message, self._clock() - started)
         seconds = self._clock() - started
         return SqlResult(self._statement, found.columns, found.rows, found.truncated, seconds)
+
+    def _message(self, error: StatementError) -> str:
+        schema = self._schema() if error.unknown else None
+        if error.unknown is None or schema is None:
+            return str(error)
+        return str(error) + explained(error.unknown, self._statement, schema)
 
     @contextmanager
     def _interruptible(self, interrupt: Callable[[], object]) -> Iterator[None]:
