@@ -83,7 +83,7 @@ def _only_database(url: str) -> str:
         httpx.HTTPError: the server doesn't say.
     """
     answer = httpx.get(f"{url}/v1/databases", timeout=10.0, trust_env=False).raise_for_status()
-    names: list[str] = answer.json()["databases"]
+    names: list[str] = answer.json()["databases"] or [each["name"] for each in answer.json()["details"]]
     if len(names) == 1:
         return names[0]
     if DEMO_DATABASE in names:

@@ -29,13 +29,14 @@ from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
 from launch.controller.workflow_options import prompt_profile, text2sql_options
-from launch.database_kinds import kind_of
+from launch.served_databases import open_all, served
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources, ServedWorkflow
 from sched.dispatcher import Dispatcher
+from sched.errors import ConfigError
 from sched.predict.stage_profile import PUBLISHED
 from sched.workflow import Segment
 
@@ -65,7 +66,7 @@ class Parts:
         """Put the process together; needs a running event loop.
 
         Raises:
-            ConfigError: a policy or database can't be loaded.
+            ConfigError: a policy can't be loaded, or nothing of a database is shown.
         """
         config = spec.config
         meters, encoder, tuner = Meters(PUBLISHED), PromptEncoder.load(spec.model_path), LiveTuner(spec)
@@ -75,8 +76,7 @@ class Parts:
         driver = _driver(spec, profiles, observer)
         controller = Controller(driver)
         databases = DatabaseRegistry()
-        for name, address in config.databases.items():
-            databases.register(name, kind_of(name, address), address)
+        open_all(databases, config.databases, config.database_options)
         services = Services(controller, encoder, MeteredSql(databases, meters), SQL_TIMEOUT_SECONDS)
         runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
         profile = prompt_profile(spec, encoder.tokenizer)
@@ -92,7 +92,7 @@ class Parts:
                 external=ExternalWorkflows(controller, config.default_slo_seconds),
                 encoder=encoder,
                 model_info=model_info(spec),
-                databases=lambda: list(databases.names()),
+                databases=lambda: served(databases, config.databases),
                 default_slo_seconds=config.default_slo_seconds,
                 kind=kind,
                 workflow=workflow,
@@ -104,18 +104,28 @@ class Parts:
         return cls(driver, runner, databases, encoder, workflow, retriever, tuner, profiles, app)
 
     async def check_prompts(self, context_tokens: int | None) -> None:
-        """Refuse prompts for which the model has no room, as far as its context is known.
+        """Refuse databases for whose prompts the model has no room, as far as its context is known.
 
         Raises:
-            ConfigError: names the option and the remedy.
+            ConfigError: none has room; names the option and the remedy.
         """
+        if not context_tokens:
+            return
 
         async def count(segments: Sequence[Segment]) -> int:
             return (await self.encoder.encode(segments)).tokens
 
-        for name in self.databases.names() if context_tokens else ():
-            assert context_tokens is not None
-            await self.workflow.check_context(name, context_tokens, count)
+        names = self.databases.names()
+        refused: dict[str, ConfigError] = {}
+        for name in names:
+            try:
+                await self.workflow.check_context(name, context_tokens, count)
+            except ConfigError as error:
+                refused[name] = error
+        if refused and len(refused) == len(names):
+            raise refused[names[0]]
+        for name, refusal in refused.items():
+            self.databases.refuse(name, refusal.message)
 
     def start(self) -> None:
         """Begin to talk to workers, to tune and to keep profiles."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from plugins.text2sql.databases.database import Database, StatementError
+from plugins.text2sql.databases.hidden_tables import hidden_table
+from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
 from plugins.text2sql.databases.safety import UnsafeSqlError, check_select
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.unknown_names import explained
@@ -23,10 +25,15 @@ class Statement:
         statement: str,
         clock: Clock,
         schema: Callable[[], DatabaseSchema | None] = lambda: None,
+        presentation: Presentation = EVERYTHING,
     ) -> None:
-        """``schema`` returns what the names near an unknown one are taken from, if it is known."""
+        """``schema`` returns what the names near an unknown one are taken from, if it is known.
+
+        A table that ``presentation`` doesn't show may not be named.
+        """
         self._database = database
         self._schema = schema
+        self._presentation = presentation
         self._statement = statement
         self._clock = clock
         self._lock = threading.Lock()
@@ -50,6 +57,10 @@ class Statement:
             statement = check_select(self._statement, self._database.dialect)
         except UnsafeSqlError as error:
             return self.failed("rejected", str(error))
+        if self._presentation.hides:
+            hidden = hidden_table(statement, self._presentation.shows, self._database.dialect)
+            if hidden is not None:
+                return self.failed("rejected", f"the table {hidden} may not be read; use those of the schema")
         started = self._clock()
         try:
             found = self._database.run(statement, self._interruptible)

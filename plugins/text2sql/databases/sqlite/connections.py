@@ -72,6 +72,8 @@ def _set_up_virtual_tables(connection: sqlite3.Connection) -> None:
             connection.execute(f"SELECT 1 FROM {identifier(name)} LIMIT 1").fetchall()
 
 
-def _authorize(action: int, _first: str | None, second: str | None, *_: str | None) -> int:
+def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
     allowed = action in _READING and str(second).lower() not in _FORBIDDEN_FUNCTIONS
+    # Full-text search asks whether the file has changed.
+    allowed |= (action, first, second) == (sqlite3.SQLITE_PRAGMA, "data_version", None)
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
