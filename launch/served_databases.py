@@ -13,6 +13,7 @@ from launch.server.config import DatabaseOptions
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.descriptions import read_descriptions
 from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
+from plugins.workflow_kind import ServedWorkflow, TokenCounter
 from sched.errors import ConfigError, UnavailableError
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,27 @@ def open_all(
             databases.schema(name)
         except UnavailableError as error:
             logger.warning("%s; questions to it are refused", error.message)
+
+
+async def refuse_without_room(
+    databases: DatabaseRegistry, workflow: ServedWorkflow, context_tokens: int, count_tokens: TokenCounter
+) -> None:
+    """Refuse the databases for whose prompts a context of ``context_tokens`` has no room.
+
+    Raises:
+        ConfigError: it has room for none; names the option and the remedy.
+    """
+    names = databases.names()
+    refused: dict[str, ConfigError] = {}
+    for name in names:
+        try:
+            await workflow.check_context(name, context_tokens, count_tokens)
+        except ConfigError as error:
+            refused[name] = error
+    if refused and len(refused) == len(names):
+        raise refused[names[0]]
+    for name, refusal in refused.items():
+        databases.refuse(name, refusal.message)
 
 
 def presented(name: str, options: DatabaseOptions | None) -> Presentation:

@@ -29,14 +29,13 @@ from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
 from launch.controller.workflow_options import prompt_profile, text2sql_options
-from launch.served_databases import open_all, served
+from launch.served_databases import open_all, refuse_without_room, served
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources, ServedWorkflow
 from sched.dispatcher import Dispatcher
-from sched.errors import ConfigError
 from sched.predict.stage_profile import PUBLISHED
 from sched.workflow import Segment
 
@@ -115,17 +114,7 @@ class Parts:
         async def count(segments: Sequence[Segment]) -> int:
             return (await self.encoder.encode(segments)).tokens
 
-        names = self.databases.names()
-        refused: dict[str, ConfigError] = {}
-        for name in names:
-            try:
-                await self.workflow.check_context(name, context_tokens, count)
-            except ConfigError as error:
-                refused[name] = error
-        if refused and len(refused) == len(names):
-            raise refused[names[0]]
-        for name, refusal in refused.items():
-            self.databases.refuse(name, refusal.message)
+        await refuse_without_room(self.databases, self.workflow, context_tokens, count)
 
     def start(self) -> None:
         """Begin to talk to workers, to tune and to keep profiles."""

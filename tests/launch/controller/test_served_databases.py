@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from launch.served_databases import ServedDatabase, open_all, served
+from launch.served_databases import ServedDatabase, open_all, refuse_without_room, served
 from launch.server.config import DatabaseOptions
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
@@ -17,8 +17,9 @@ from plugins.text2sql.profile import Compact
 from plugins.text2sql.program import Text2Sql
 from plugins.workflow_kind import Resources
 from sched.errors import ConfigError
+from sched.workflow import Segment
 from tests.launch.api.api_stack import api_stack
-from tests.plugins.text2sql.databases.awkward import TRADE, encrypted, made
+from tests.plugins.text2sql.databases.awkward import TRADE, encrypted, made, many_columns
 
 
 @pytest.fixture
@@ -75,6 +76,26 @@ def test_options_that_leave_nothing_stop_the_start(
     """The message names the database."""
     with pytest.raises(ConfigError, match="database 'good': include and exclude leave no table"):
         open_all(registry, addresses, {"good": DatabaseOptions(exclude=("*",))})
+
+
+async def test_a_database_too_large_for_the_model_is_refused(
+    registry: DatabaseRegistry, addresses: dict[str, str], tmp_path: Path
+) -> None:
+    """The others are served; if none fits, the model or the profile is wrong."""
+    wide = made(tmp_path / "wide.sqlite", many_columns())
+    addresses = {"wide": str(wide), "good": addresses["good"]}
+    open_all(registry, addresses, {})
+    workflow = Text2Sql(Resources(registry, Compact(), Text2SqlOptions()))
+
+    async def count(segments: Sequence[Segment]) -> int:
+        return sum(len(segment.text) for segment in segments)
+
+    with pytest.raises(ConfigError, match="the model's context has 10: use a model with"):
+        await refuse_without_room(registry, workflow, 10, count)
+    assert registry.names() == ("wide", "good")
+    await refuse_without_room(registry, workflow, 15_000, count)
+    assert registry.names() == ("good",)
+    assert "the model's context has 15000: " in (registry.states()[0].reason or "")
 
 
 @pytest.mark.parametrize("stream", [False, True])
