@@ -110,6 +110,7 @@ class Database(ABC):
     def introspect(self) -> DatabaseSchema:
         """Read the schema, in this kind's dialect; the same data gives the same schema.  May take seconds.
 
+        Views belong to it.  What the database keeps for itself doesn't, nor what can't be read by itself.
         ``schema.described`` makes the samples of a column.
 
         Raises:

@@ -17,6 +17,8 @@ from plugins.text2sql.databases.schema import DatabaseSchema
 
 _MOST_NEAR = 5
 _LIKENESS = 0.6
+_MOST_CHARACTERS = 200
+"""The message has the name already: a longer one isn't repeated."""
 _FILLING = re.compile(r"[\W_]+")
 
 Sources = Mapping[str, Sequence[str]]
@@ -53,7 +55,8 @@ def _column_explained(name: str, tree: exp.Expr, columns: Sources, dialect: Dial
     near = [*map(dialect.identifier, inside), *elsewhere][:_MOST_NEAR]
     where = f" in {', '.join(map(dialect.identifier, sources))}" if sources else ""
     text = ""
-    if column and column.this.quoted and not column.table and not near:
+    quoted = column is not None and column.this.quoted and not column.table
+    if quoted and not near and len(word) <= _MOST_CHARACTERS:
         text = f"; if it is a text, write {dialect.literal(word)}"
     return where + _near(near) + text
 

@@ -24,8 +24,8 @@ from plugins.text2sql.databases.schema import (
     Table,
     described,
 )
-from plugins.text2sql.databases.sqlite.errors import is_unavailable
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, identifier
+from plugins.text2sql.databases.sqlite.sqlite_errors import is_unavailable
 
 logger = logging.getLogger(__name__)
 

@@ -21,9 +21,9 @@ from plugins.text2sql.databases.database import (
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.sqlite.connections import guard, open_read_only
 from plugins.text2sql.databases.sqlite.double_quotes import with_backquotes
-from plugins.text2sql.databases.sqlite.errors import explained
 from plugins.text2sql.databases.sqlite.introspection import introspect
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, identifier
+from plugins.text2sql.databases.sqlite.sqlite_errors import explained
 from sched.errors import ConfigError, UnavailableError
 
 _URL = "sqlite:///"
