@@ -10,6 +10,11 @@ from sched.errors import ConfigError
 _OF_PATHS = "sqlite"
 
 
+def kind_name(address: str) -> str:
+    """Return the name of the kind that opens ``address``, whether there is such a kind or not."""
+    return scheme(address) or _OF_PATHS
+
+
 def kind_of(name: str, address: str) -> type[Database]:
     """Return the kind that opens database ``name``: the one in front of ``://``, SQLite for a path.
 
@@ -17,7 +22,7 @@ def kind_of(name: str, address: str) -> type[Database]:
         ConfigError: there is no such kind.
     """
     kinds = database_registry()
-    kind = scheme(address) or _OF_PATHS
+    kind = kind_name(address)
     if kind not in kinds.names():
         raise ConfigError(
             f"--database {name}: unknown kind of database {kind!r}; known: {', '.join(kinds.names())}",

@@ -148,10 +148,20 @@ class WorkflowList(AnswerModel):
     workflows: list[WorkflowSummary]
 
 
+class DatabaseAnswer(AnswerModel):
+    """A database; one that is ``unavailable`` can't be asked, for the ``reason`` given."""
+
+    name: str
+    kind: str
+    state: Literal["ready", "unavailable"]
+    reason: str | None
+
+
 class Databases(AnswerModel):
-    """The names that a question can ask."""
+    """The names of the databases that can be asked, and the state of all that the server was given."""
 
     databases: list[str]
+    details: list[DatabaseAnswer]
 
 
 class Workers(AnswerModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, cast
 
@@ -15,6 +15,7 @@ from engine.controller.workflow_runner import WorkflowRunner
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.served_model import ServedModel
 from launch.controller.live_tuner import LiveTuner
+from launch.served_databases import ServedDatabase
 from plugins.workflow_kind import ServedWorkflow, WorkflowKind
 
 
@@ -22,8 +23,8 @@ from plugins.workflow_kind import ServedWorkflow, WorkflowKind
 class ApiServices:
     """The parts of a controller process that the routes use.
 
-    ``model_info`` is what ``/get_model_info`` answers.  ``databases`` returns the names that questions
-    can ask.  ``default_slo_seconds`` holds for a question that names none.  ``workflow`` is of ``kind`` and
+    ``model_info`` is what ``/get_model_info`` answers.  ``databases`` returns those that questions
+    can name.  ``default_slo_seconds`` holds for a question that names none.  ``workflow`` is of ``kind`` and
     answers questions.
     """
 
@@ -32,7 +33,7 @@ class ApiServices:
     external: ExternalWorkflows
     encoder: PromptEncoder
     model_info: Mapping[str, Any]
-    databases: Callable[[], list[str]]
+    databases: Callable[[], Sequence[ServedDatabase]]
     default_slo_seconds: float
     kind: WorkflowKind
     workflow: ServedWorkflow

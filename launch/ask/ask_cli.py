@@ -83,7 +83,9 @@ def _only_database(url: str) -> str:
         httpx.HTTPError: the server doesn't say.
     """
     answer = httpx.get(f"{url}/v1/databases", timeout=10.0, trust_env=False).raise_for_status()
-    names: list[str] = answer.json()["databases"]
+    found = answer.json()
+    # A database that can't be asked is taken too, if there is no other: the answer to a question says why.
+    names: list[str] = found["databases"] or [each["name"] for each in found["details"]]
     if len(names) == 1:
         return names[0]
     if DEMO_DATABASE in names:

@@ -29,7 +29,7 @@ from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
 from launch.controller.workflow_options import prompt_frames, prompt_profile, text2sql_options
-from launch.database_kinds import kind_of
+from launch.served_databases import open_all, refuse_without_room, served
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
@@ -65,7 +65,7 @@ class Parts:
         """Put the process together; needs a running event loop.
 
         Raises:
-            ConfigError: a policy or database can't be loaded.
+            ConfigError: a policy can't be loaded, or nothing of a database is shown.
         """
         config = spec.config
         meters, encoder, tuner = Meters(PUBLISHED), PromptEncoder.load(spec.model_path), LiveTuner(spec)
@@ -75,8 +75,7 @@ class Parts:
         driver = _driver(spec, profiles, observer)
         controller = Controller(driver)
         databases = DatabaseRegistry(max_rows=config.max_rows)
-        for name, address in config.databases.items():
-            databases.register(name, kind_of(name, address), address)
+        open_all(databases, config.databases, config.database_options)
         model = ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer)
         profile = prompt_profile(spec, encoder.tokenizer)
         frames = prompt_frames(config, profile, model)
@@ -96,7 +95,7 @@ class Parts:
                 external=ExternalWorkflows(controller, config.default_slo_seconds),
                 encoder=encoder,
                 model_info=model_info(spec),
-                databases=lambda: list(databases.names()),
+                databases=lambda: served(databases, config.databases),
                 default_slo_seconds=config.default_slo_seconds,
                 kind=kind,
                 workflow=workflow,
@@ -108,18 +107,18 @@ class Parts:
         return cls(driver, runner, databases, encoder, services, workflow, retriever, tuner, profiles, app)
 
     async def check_prompts(self, context_tokens: int | None) -> None:
-        """Refuse prompts for which the model has no room, as far as its context is known.
+        """Refuse databases for whose prompts the model has no room, as far as its context is known.
 
         Raises:
-            ConfigError: names the option and the remedy.
+            ConfigError: none has room; names the option and the remedy.
         """
+        if not context_tokens:
+            return
 
         async def count(segments: Sequence[Segment]) -> int:
             return (await self.services.encode(segments)).tokens
 
-        for name in self.databases.names() if context_tokens else ():
-            assert context_tokens is not None
-            await self.workflow.check_context(name, context_tokens, count)
+        await refuse_without_room(self.databases, self.workflow, context_tokens, count)
 
     def start(self) -> None:
         """Begin to talk to workers, to tune and to keep profiles."""

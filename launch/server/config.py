@@ -70,6 +70,20 @@ class RuntimeConfig:
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseOptions:
+    """A ``[database_options.NAME]`` table: what of database NAME is shown to the model, and in which words.
+
+    ``include`` and ``exclude`` are patterns of tables and views, such as ``sales_*``.  ``descriptions`` is a
+    TOML or JSON file, or a folder of CSV files (:mod:`plugins.text2sql.databases.descriptions`).
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    descriptions: str | None = None
+
+
+@with_config(_STRICT)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
     """Everything a user can set; ``None`` means "found out".  Times in seconds.
 
@@ -148,6 +162,7 @@ class ServerConfig:
     recalibrate: Annotated[bool, _help("measure runtimes again, whatever was kept")] = False
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
     databases: Mapping[str, str] = field(default_factory=dict)
+    database_options: Mapping[str, DatabaseOptions] = field(default_factory=dict)
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     runtime: tuple[RuntimeConfig, ...] = ()
 

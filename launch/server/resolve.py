@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import tomli_w
 from engine.wire.tokenizer_identity import tokenizer_hash
 from launch.database_kinds import resolved
 from launch.demo_assets import DEMO_DATABASE, demo_database, demo_model
-from launch.server.config import EMBEDDED, RuntimeConfig, ServerConfig
+from launch.served_databases import presented
+from launch.server.config import EMBEDDED, DatabaseOptions, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
 from launch.server.model_folders import check_model
 from launch.server.sglang_flags import check_engine_args
@@ -51,10 +52,12 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
         raise ConfigError(
             "--record-prompts needs a trace to keep them in: give --record FILE", field="record_prompts"
         )
+    databases = _databases(config)
     return replace(
         config,
         runtime=runtimes,
-        databases=_databases(config),
+        databases=databases,
+        database_options=_database_options(config, databases),
         journal=_writable(config.journal, "journal"),
         record=_writable(config.record, "record"),
     )
@@ -123,6 +126,21 @@ def _databases(config: ServerConfig) -> dict[str, str]:
         name: demo if _absolute(address) == demo else resolved(name, address)
         for name, address in config.databases.items()
     }
+
+
+def _database_options(config: ServerConfig, databases: Mapping[str, str]) -> dict[str, DatabaseOptions]:
+    completed = {}
+    for name, options in config.database_options.items():
+        if name not in databases:
+            known = ", ".join(databases)
+            raise ConfigError(
+                f"[database_options.{name}]: there is no database {name!r}; known: {known}",
+                field="database_options",
+            )
+        presented(name, options)
+        described = options.descriptions and _absolute(options.descriptions)
+        completed[name] = replace(options, descriptions=described)
+    return completed
 
 
 def _writable(file: str | None, name: str) -> str | None:

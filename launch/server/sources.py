@@ -32,7 +32,10 @@ _KEYS = [f.name for f in fields(ServerConfig)]
 _MAPPINGS = ("databases", "engine_args")
 _VARIABLES = {PREFIX + name.upper(): name for name in (*_SCALARS, "databases")}
 _CONFIG_VARIABLE = f"{PREFIX}CONFIG"
-_TABLES = "the tables [databases], [engine_args] and [[runtime]], which may hold [runtime.args]"
+_TABLES = (
+    "the tables [databases], [database_options.NAME], [engine_args] and [[runtime]], which may hold "
+    "[runtime.args]"
+)
 _EXAMPLE = """\
 SGLang's own flags follow `--` and go to every runtime:
   python -m launch.server --model-path ./model -- --chunked-prefill-size 512

@@ -64,8 +64,10 @@ async def answer_question(body: WorkflowRequest, request: Request, services: Ser
 
 
 async def databases(services: Services) -> Response:
-    """List the databases that questions can ask."""
-    return JsonResponse({"databases": services.databases()})
+    """List the databases that questions can ask, and the state of every database."""
+    details = services.databases()
+    ready = [database.name for database in details if database.state == "ready"]
+    return JsonResponse({"databases": ready, "details": [asdict(database) for database in details]})
 
 
 def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:
@@ -75,7 +77,7 @@ def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:
         InvalidRequestError: no database is named and there isn't exactly one.
         NotFoundError: no such database.
     """
-    names = services.databases()
+    names = [database.name for database in services.databases()]
     known = ", ".join(names) or "none"
     database = body.database
     if database is None:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.schema import DatabaseSchema
@@ -60,16 +60,26 @@ class ValueSpan:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownName:
+    """A name that the database doesn't know, as its message has it: perhaps ``table.column``."""
+
+    kind: Literal["table", "column"]
+    name: str
+
+
 class StatementError(Exception):
     """A statement gave no rows.
 
     ``kind`` is ``"invalid"`` (the statement is wrong), ``"rejected"`` (it may not run) or ``"unavailable"``
-    (the database can't answer now); the message is shown to the model, which is asked to mend it.
+    (the database can't answer now); the message is shown to the model, which is asked to mend it.  To that
+    of an ``unknown`` name the names near it are added.
     """
 
-    def __init__(self, kind: str, message: str) -> None:
+    def __init__(self, kind: str, message: str, unknown: UnknownName | None = None) -> None:
         super().__init__(message)
         self.kind = kind
+        self.unknown = unknown
 
 
 class Database(ABC):
@@ -100,6 +110,7 @@ class Database(ABC):
     def introspect(self) -> DatabaseSchema:
         """Read the schema, in this kind's dialect; the same data gives the same schema.  May take seconds.
 
+        Views belong to it.  What the database keeps for itself doesn't, nor what can't be read by itself.
         ``schema.described`` makes the samples of a column.
 
         Raises:
@@ -155,7 +166,8 @@ class Database(ABC):
     def run(self, statement: str, interruptible: Interruptible) -> Rows:
         """Run one SELECT, which was checked, and return its rows (:meth:`Rows.within`).
 
-        Writing must be impossible all the same.  It ends soon after an interrupt.
+        Writing must be impossible all the same.  It ends soon after an interrupt.  A name that is no table
+        or column is an error.
 
         Raises:
             StatementError: it gave none.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import threading
 import time
@@ -11,6 +12,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 
 from plugins.text2sql.databases.database import Database, Limits
+from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.statement import Statement
 from plugins.text2sql.databases.statement_queue import StatementQueue
@@ -18,11 +20,14 @@ from sched.clock import Clock, monotonic
 from sched.errors import ConfigError, NotFoundError, UnavailableError
 from sched.workflow import SqlResult
 
+logger = logging.getLogger(__name__)
+
 _GRACE_SECONDS = 0.2
 _AGAIN_SECONDS = 0.02
 _CLOSE_SECONDS = 1.0
 _REMEMBERED_STATEMENTS = 256
 _TAIL = 0.9
+_NAMED_STRANGERS = 10
 _RAN = ("invalid", "timeout")
 
 
@@ -35,9 +40,21 @@ class StatementTimes:
     p90_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """Whether a database can be asked; if not, ``reason`` says why."""
+
+    name: str
+    reason: str | None = None
+
+
 @dataclass(slots=True)
 class _Known:
-    database: Database
+    """``database`` is ``None`` if it can't be opened; ``reason`` says why it or its schema can't be had."""
+
+    database: Database | None
+    presentation: Presentation
+    reason: str | None = None
     schema: DatabaseSchema | None = None
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STATEMENTS))
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -77,38 +94,71 @@ class DatabaseRegistry:
         self._queue = StatementQueue(max_concurrency)
         self._closed = False
 
-    def register(self, name: str, kind: type[Database], address: str) -> None:
+    def register(
+        self,
+        name: str,
+        kind: type[Database],
+        address: str,
+        presentation: Presentation = EVERYTHING,
+        *,
+        required: bool = True,
+    ) -> None:
         """Open the database of this ``kind`` at ``address`` and make it known as ``name``.
 
+        One that isn't ``required`` and can't be opened is known all the same: using it raises
+        ``UnavailableError``.
+
         Raises:
-            ConfigError: the name is taken, or the database can't be opened.
+            ConfigError: the name is taken, or the database is required and can't be opened.
         """
         if name in self._databases:
             raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
         try:
-            database = kind(address, self._limits, self._threads)
+            self._databases[name] = _Known(kind(address, self._limits, self._threads), presentation)
         except ConfigError as error:
-            raise ConfigError(f"database {name!r}: {error.message}", field="database") from error
-        self._databases[name] = _Known(database)
+            if required:
+                raise ConfigError(f"database {name!r}: {error.message}", field="database") from error
+            self._databases[name] = _Known(None, presentation, error.message)
 
     def names(self) -> tuple[str, ...]:
-        """Return the names in the order of registration."""
-        return tuple(self._databases)
+        """Return the names of the databases that can be asked, in the order of registration."""
+        return tuple(state.name for state in self.states() if state.reason is None)
 
-    def schema(self, name: str) -> DatabaseSchema:
-        """Return the schema; read at the first call (seconds for a large database), then remembered.
+    def states(self) -> tuple[DatabaseState, ...]:
+        """Return the state of every database, in the order of registration."""
+        return tuple(DatabaseState(name, known.reason) for name, known in self._databases.items())
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Close database ``name``: it can't be asked for this ``reason``.
 
         Raises:
             NotFoundError: ``name`` is not registered.
-            UnavailableError: the database can't be read any more.
         """
         known = self._find(name)
+        logger.warning("database %r is refused: %s", name, reason)
+        if known.database is not None:
+            known.database.close()
+        known.database, known.reason = None, reason
+
+    def schema(self, name: str) -> DatabaseSchema:
+        """Return what is shown of the schema; read at the first call, then remembered.
+
+        The reading takes seconds for a large database.
+
+        Raises:
+            ConfigError: nothing of it is shown.
+            NotFoundError: ``name`` is not registered.
+            UnavailableError: the database can't be read, or has no tables; the next call tries again.
+        """
+        known, database = self._opened(name)
         with known.lock:
             if known.schema is None:
                 try:
-                    known.schema = known.database.introspect()
+                    known.schema = self._shown(name, database.introspect(), known.presentation)
+                    known.reason = None
                 except UnavailableError as error:
-                    raise UnavailableError(f"database {name!r}: {error.message}") from error
+                    known.reason = error.message
+                    raise UnavailableError(f"database {name!r}: {error.message}", field="database") from error
             return known.schema
 
     def database(self, name: str) -> Database:
@@ -116,8 +166,9 @@ class DatabaseRegistry:
 
         Raises:
             NotFoundError: ``name`` is not registered.
+            UnavailableError: it can't be opened.
         """
-        return self._find(name).database
+        return self._opened(name)[1]
 
     def times(self, name: str) -> StatementTimes:
         """Return how long statements on database ``name`` take; those stopped at their limit count too.
@@ -144,9 +195,10 @@ class DatabaseRegistry:
 
         Raises:
             NotFoundError: ``database`` is not registered.
+            UnavailableError: it can't be opened.
         """
-        found = self._find(database)
-        job = Statement(found.database, statement, self._clock)
+        found, opened = self._opened(database)
+        job = Statement(opened, statement, self._clock, lambda: found.schema, found.presentation)
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
 
@@ -179,13 +231,33 @@ class DatabaseRegistry:
             wait(list(self._jobs), timeout=_AGAIN_SECONDS)
         self._queue.shutdown()
         for known in self._databases.values():
-            known.database.close()
+            if known.database is not None:
+                known.database.close()
 
     def _find(self, name: str) -> _Known:
         if name not in self._databases:
             known = ", ".join(self._databases) or "none"
             raise NotFoundError(f"unknown database {name!r}; known: {known}", field="database")
         return self._databases[name]
+
+    def _opened(self, name: str) -> tuple[_Known, Database]:
+        known = self._find(name)
+        if known.database is None:
+            raise UnavailableError(f"database {name!r}: {known.reason}", field="database")
+        return known, known.database
+
+    @staticmethod
+    def _shown(name: str, schema: DatabaseSchema, presentation: Presentation) -> DatabaseSchema:
+        if not schema.tables:
+            raise UnavailableError("it has no tables")
+        try:
+            shown = presentation.of(schema)
+        except ConfigError as error:
+            raise ConfigError(f"database {name!r}: {error.message}", field=error.field) from error
+        if strangers := presentation.descriptions.strangers(schema.tables):
+            some = ", ".join(strangers[:_NAMED_STRANGERS])
+            logger.warning("database %r has no %s, which are described", name, some)
+        return shown
 
     def _keep_stopping(self, future: Future[SqlResult], job: Statement, error_kind: str, reason: str) -> None:
         """Interrupt until it ends: an interrupt just before the database starts would be lost."""

@@ -38,6 +38,7 @@ class Column:
     ``samples`` are, for text, the most frequent short values; for numbers and dates the lowest, a
     middle and the highest value in this order (equal ones once); empty for an empty or binary column.
     ``choices`` are all the texts that the first rows have, if they are at most ``MAX_CHOICES``.
+    ``description`` is one line of the user's.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Column:
     kind: Kind
     samples: tuple[Value, ...]
     choices: tuple[str, ...] = ()
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,14 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its number of rows."""
+    """A table with its number of rows; of a ``view`` they may be more.  ``description`` is one line."""
 
     name: str
     columns: tuple[Column, ...]
     foreign_keys: tuple[ForeignKey, ...]
     row_count: int
+    view: bool = False
+    description: str = ""
 
     @property
     def key_columns(self) -> frozenset[str]:
@@ -76,7 +80,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSchema:
-    """The tables of a database, sorted by name, and how its SQL is written."""
+    """The tables and views of a database, sorted by name, and how its SQL is written."""
 
     tables: tuple[Table, ...]
     dialect: Dialect = STANDARD
@@ -131,7 +135,8 @@ def render(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
 
 def _render_table(table: Table, dialect: Dialect) -> str:
     identifier = dialect.identifier
-    lines = [f"CREATE TABLE {identifier(table.name)} ( -- {table.row_count} rows"]
+    head = f"CREATE {'VIEW' if table.view else 'TABLE'} {identifier(table.name)} ("
+    lines = [head + _remark("" if table.view else f"{table.row_count} rows", table.description)]
     single = {key.columns[0]: key for key in table.foreign_keys if len(key.columns) == 1}
     for column in table.columns:
         words = [identifier(column.name), column.type, "PRIMARY KEY" if column.primary_key else ""]
@@ -152,8 +157,11 @@ def _reference(key: ForeignKey, dialect: Dialect) -> str:
 
 def _comment(column: Column, dialect: Dialect) -> str:
     shown = [dialect.literal(sample) for sample in column.samples if isinstance(sample, str)]
-    if not shown:
-        return ""
-    if column.kind == Kind.DATE:
-        return f" -- {shown[0]} .. {shown[-1]}"
-    return " -- " + ", ".join(shown)
+    if shown and column.kind == Kind.DATE:
+        return _remark(column.description, f"{shown[0]} .. {shown[-1]}")
+    return _remark(column.description, ", ".join(shown))
+
+
+def _remark(*parts: str) -> str:
+    text = "; ".join(filter(None, parts))
+    return f" -- {text}" if text else ""

@@ -113,6 +113,7 @@ def _text_columns(schema: DatabaseSchema) -> list[tuple[Table, TextColumn]]:
     return [
         (table, TextColumn(table.name, column.name))
         for table in schema.tables
+        if not table.view
         for column in table.columns
         if column.kind == Kind.TEXT and column.name not in table.key_columns
     ]

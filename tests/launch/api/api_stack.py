@@ -30,6 +30,7 @@ from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.served_model import ServedModel
 from launch.api.services import ApiServices
+from launch.served_databases import ServedDatabase
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.program import Chess
 from plugins.workflow_kind import ServedWorkflow, WorkflowKind
@@ -156,7 +157,7 @@ async def api_stack(
         external=ExternalWorkflows(controller, SLO_SECONDS),
         encoder=encoder,
         model_info=MODEL_INFO,
-        databases=lambda: databases,
+        databases=lambda: [ServedDatabase(name, "sqlite") for name in databases],
         default_slo_seconds=SLO_SECONDS,
         kind=kind,
         workflow=workflow or text2sql,

@@ -188,6 +188,56 @@ def test_a_refused_database_shows_no_password(argv: list[str], message: str) -> 
     assert caught.value.message == message
 
 
+def test_options_of_databases_are_completed(tmp_path: Path) -> None:
+    """They come from the file; the path of the descriptions holds in every folder, and resolving is final."""
+    (tmp_path / "words.json").write_text("{}")
+    (tmp_path / "own.sqlite").touch()
+    file = tmp_path / "sluice.toml"
+    file.write_text(
+        f"""[databases]
+own = "{tmp_path}/own.sqlite"
+[database_options.own]
+include = ["sales_*"]
+descriptions = "{tmp_path}/x/../words.json"
+"""
+    )
+    (tmp_path / "x").mkdir()
+    config = resolve(read_invocation(["--config", str(file)], {}).config, BARE)
+    options = config.database_options["own"]
+    assert (options.include, options.exclude) == (("sales_*",), ())
+    assert Path(options.descriptions or "").is_absolute()
+    assert resolve(config, BARE) == config
+    file.write_text(as_toml(config))
+    assert read_invocation(["--config", str(file)], {}).config == config
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("[database_options.other]", r"\[database_options.other\]: there is no database 'other'; known: own"),
+        (
+            "[database_options.own]\ndescriptions = '/nowhere'",
+            r"in \[database_options.own\]: /nowhere can't be",
+        ),
+        (
+            "[database_options.own]\nincluded = ['x']",
+            "database_options in .* own included: .*unexpected|Unexpected",
+        ),
+        (
+            "[database_options.own]\ninclude = 'x'",
+            "database_options in .* own include: 'x' should be a valid tuple",
+        ),
+    ],
+)
+def test_wrong_options_of_databases_are_refused(tmp_path: Path, options: str, message: str) -> None:
+    """The message names the table and what is wrong in it."""
+    (tmp_path / "own.sqlite").touch()
+    file = tmp_path / "sluice.toml"
+    file.write_text(f"[databases]\nown = '{tmp_path}/own.sqlite'\n{options}")
+    with pytest.raises(ConfigError, match=message):
+        resolve(read_invocation(["--config", str(file)], {}).config, BARE)
+
+
 @pytest.mark.parametrize("text", ["databases = '{}'", "[databases]\nd = ['{}']"])
 def test_a_wrong_databases_table_shows_no_password(tmp_path: Path, text: str) -> None:
     """A value of the wrong type isn't repeated."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import sqlalchemy as sa
 
 from plugins.text2sql.databases.database import Limits
+from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier
 
 _POOL_SECONDS = 1.0
 _BUSY_SECONDS = 0.2
-_MAX_COLUMNS = 500
 _MAX_PATTERN_BYTES = 1_000
 _READING = (
     sqlite3.SQLITE_SELECT,
@@ -56,14 +57,23 @@ def guard(engine: sa.Engine, limits: Limits) -> None:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.value_bytes)
-        connection.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, _MAX_COLUMNS)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _MAX_PATTERN_BYTES)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
-        # SQLite sets up these table functions at their first use, which the authorizer would refuse.
-        connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
+        _set_up_virtual_tables(connection)
         connection.set_authorizer(_authorize)
 
 
-def _authorize(action: int, _first: str | None, second: str | None, *_: str | None) -> int:
+def _set_up_virtual_tables(connection: sqlite3.Connection) -> None:
+    """Use every virtual table once: its first use does what the authorizer would refuse."""
+    connection.execute("SELECT 1 FROM json_each('[]'), json_tree('[]')")
+    virtual = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL %'"
+    for (name,) in connection.execute(virtual).fetchall():
+        with suppress(sqlite3.Error):  # it has no such module; statements on it fail by themselves
+            connection.execute(f"SELECT 1 FROM {identifier(name)} LIMIT 1").fetchall()
+
+
+def _authorize(action: int, first: str | None, second: str | None, *_: str | None) -> int:
     allowed = action in _READING and str(second).lower() not in _FORBIDDEN_FUNCTIONS
+    # Full-text search asks whether the file has changed.
+    allowed |= (action, first, second) == (sqlite3.SQLITE_PRAGMA, "data_version", None)
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY

@@ -16,29 +16,20 @@ from plugins.text2sql.databases.database import (
     Interruptible,
     Limits,
     Rows,
-    StatementError,
     ValueSpan,
 )
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.sqlite.connections import guard, open_read_only
+from plugins.text2sql.databases.sqlite.double_quotes import with_backquotes
 from plugins.text2sql.databases.sqlite.introspection import introspect
-from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, identifier
+from plugins.text2sql.databases.sqlite.sqlite_errors import explained
 from sched.errors import ConfigError, UnavailableError
 
 _URL = "sqlite:///"
 _STOP_CHECK_INSTRUCTIONS = 10_000
 _BATCH = 1_000
 _LAST_CHARACTER = "\U0010ffff"
-_UNAVAILABLE = {
-    sqlite3.SQLITE_BUSY,
-    sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
-    sqlite3.SQLITE_IOERR,
-    sqlite3.SQLITE_CORRUPT,
-    sqlite3.SQLITE_NOTADB,
-    sqlite3.SQLITE_FULL,
-    sqlite3.SQLITE_CANTOPEN,
-}
 
 
 class SqliteDatabase(Database):
@@ -71,7 +62,7 @@ class SqliteDatabase(Database):
         return str(path)
 
     def introspect(self) -> DatabaseSchema:
-        """Read the schema; every table is scanned once per column, views are left out."""
+        """Read the schema; every table is scanned once."""
         with self._reading() as engine:
             return introspect(engine)
 
@@ -79,12 +70,13 @@ class SqliteDatabase(Database):
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
     ) -> Sequence[Any]:
         """Return different values of a column; SQLite stops reading when it has ``at_most``."""
-        chosen: sa.ColumnClause[Any] = sa.column(column)
-        rows = sa.select(chosen).select_from(sa.table(table, chosen)).limit(span.rows).subquery()
-        value = rows.c[column]
-        long_enough = sa.func.length(value).between(span.shortest, span.longest)
-        wanted = sa.select(value).distinct().where(long_enough).limit(at_most)
-        return self._texts(wanted, stopped)
+        # As text, since SQLAlchemy knows no column without a name.
+        statement = (
+            f"SELECT DISTINCT value FROM (SELECT {identifier(column)} AS value FROM {identifier(table)} "
+            f"LIMIT {span.rows}) WHERE length(value) BETWEEN {span.shortest} AND {span.longest} "
+            f"LIMIT {at_most}"
+        )
+        return self._texts(statement, stopped)
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
@@ -121,29 +113,38 @@ class SqliteDatabase(Database):
         return repr([(stat.st_size, stat.st_mtime_ns) for stat in stats])
 
     def run(self, statement: str, interruptible: Interruptible) -> Rows:
-        """Run one SELECT on a connection that refuses everything else."""
+        """Run one SELECT on a connection that refuses everything else.
+
+        A word in double quotes that is no name is an error, too, which it isn't for SQLite.
+        """
         try:
             with self._engine.connect() as connection:
                 raw: Any = connection.connection.driver_connection
                 with interruptible(raw.interrupt):
                     return self._fetch(connection, statement)
         except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, ValueError) as error:
-            raise _explained(error) from error
+            raise explained(error) from error
 
     def close(self) -> None:
         """Close the file."""
         self._engine.dispose()
 
     def _fetch(self, connection: sa.Connection, statement: str) -> Rows:
+        strict = with_backquotes(statement)
+        if strict != statement:
+            # Compiled only: run, it would give its columns other names.
+            connection.exec_driver_sql(f"EXPLAIN {strict}").close()
         options = connection.execution_options(sqlite_raw_colnames=True)
         with options.exec_driver_sql(statement) as result:
             return Rows.within(self._limits, result.keys(), result)
 
-    def _texts(self, wanted: sa.Select[Any], stopped: Callable[[], bool]) -> Sequence[Any]:
+    def _texts(self, wanted: sa.Select[Any] | str, stopped: Callable[[], bool]) -> Sequence[Any]:
         with self._reading() as engine, engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
             raw.set_progress_handler(stopped, _STOP_CHECK_INSTRUCTIONS)
-            return connection.execution_options(yield_per=_BATCH).execute(wanted).scalars().all()
+            batched = connection.execution_options(yield_per=_BATCH)
+            rows = batched.exec_driver_sql(wanted) if isinstance(wanted, str) else batched.execute(wanted)
+            return rows.scalars().all()
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Engine]:
@@ -162,12 +163,3 @@ def _path(address: str) -> Path:
     if not path or path.lower().startswith("sqlite://"):
         raise ConfigError(f"write {_URL}PATH, or just the path of a SQLite file", field="databases")
     return Path(path).expanduser().absolute()
-
-
-def _explained(error: Exception) -> StatementError:
-    """Return what SQLite or its driver raised as the port's error."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
-    if code in _UNAVAILABLE or isinstance(cause, sa.exc.TimeoutError):
-        return StatementError("unavailable", str(cause))
-    return StatementError("rejected" if code == sqlite3.SQLITE_AUTH else "invalid", str(cause))

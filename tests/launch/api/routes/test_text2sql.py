@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from launch.served_databases import ServedDatabase
 from sched.errors import Failure
 from tests.launch.api.api_stack import Api, api_stack, events, served
 from tests.waiting import GUARD_SECONDS, reached
@@ -136,11 +137,30 @@ async def test_a_bad_question_names_the_field(
         assert not api.controller.records.latest(10)
 
 
+async def test_a_database_that_can_not_be_asked_is_listed_in_the_details_only() -> None:
+    """With its state and its reason."""
+    async with api_stack() as api:
+        bad = ServedDatabase("bad", "sqlite", "unavailable", "it has no tables")
+        shop = ServedDatabase("shop", "sqlite")
+        object.__setattr__(api.app.state.services, "databases", lambda: [bad, shop])
+        answer = (await api.client.get("/v1/databases")).json()
+    assert answer["databases"] == ["shop"]
+    assert answer["details"][0] == {
+        "name": "bad",
+        "kind": "sqlite",
+        "state": "unavailable",
+        "reason": "it has no tables",
+    }
+
+
 async def test_an_unknown_database_is_told_the_known_ones() -> None:
     """And with several databases one must be named."""
     async with api_stack() as api:
         api.databases.append("bank")
-        assert (await api.client.get("/v1/databases")).json() == {"databases": ["shop", "bank"]}
+        assert (await api.client.get("/v1/databases")).json()["databases"] == ["shop", "bank"]
+        assert (await api.client.get("/v1/databases")).json()["details"] == [
+            {"name": name, "kind": "sqlite", "state": "ready", "reason": None} for name in ("shop", "bank")
+        ]
         unknown = (await _ask(api, database="x")).json()["error"]
         assert unknown["message"].endswith("known are: shop, bank")
         unnamed = await _ask(api)
