@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from plugins.text2sql import stages
-from plugins.text2sql.databases.safety import extract_sql
 from plugins.text2sql.options import Job
+from plugins.text2sql.reading.sql_extraction import extract_sql
 from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 
