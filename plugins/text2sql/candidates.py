@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from plugins.text2sql import stages
-from plugins.text2sql.databases.safety import extract_sql
 from plugins.text2sql.options import Job
+from plugins.text2sql.reading.sql_extraction import extract_sql
 from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 

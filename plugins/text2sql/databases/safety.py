@@ -1,4 +1,4 @@
-"""What may run: exactly one read-only SELECT; and how to find it in a model's answer.
+"""What may run: exactly one read-only SELECT.
 
 This check gives the clear message.  It is not the only guard: a kind of database opens its connections
 read-only and refuses everything but reading.
@@ -7,10 +7,6 @@ read-only and refuses everything but reading.
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Iterator
-from contextlib import suppress
-from itertools import islice
 
 import sqlglot
 from sqlglot import exp
@@ -34,11 +30,6 @@ _WRITING = (
     exp.Set,
     exp.Transaction,
 )
-_FENCE = re.compile(r"```(?:\w+[ \t]*\n)?(.*?)(?:```|\Z)", re.DOTALL)
-# Reasoning ends at the last closing tag; an unclosed one was cut by the token limit.
-_THOUGHT = re.compile(r"\A.*</think>|<think>.*\Z", re.DOTALL)
-_START = re.compile(r"\b(?:select|with)\b", re.IGNORECASE)
-_MAX_GUESSES = 40
 
 # A statement that sqlglot can't parse is refused with our message; its warning would only repeat it.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -120,29 +111,3 @@ def _table_uses(root: exp.Expr) -> int:
 def _verb(node: exp.Expr) -> str:
     """Return the SQL word for ``node``; what sqlglot doesn't model is a ``Command`` named by its word."""
     return (node.name if isinstance(node, exp.Command) else node.key).upper()
-
-
-def extract_sql(text: str, dialect: Dialect) -> str:
-    """Return the SQL statement in a model's free-text answer.
-
-    It is looked for in the last fenced block that has a SELECT, or else in the whole text, and
-    must pass :func:`check_select`.  Never raises: if there is none, the block or text is returned
-    as it is, so that the check can say what is wrong with it.
-    """
-    answer = _THOUGHT.sub("", text).strip()
-    blocks = [block.strip() for block in _FENCE.findall(answer) if _START.search(block)]
-    guesses = [blocks[-1], *_guesses(blocks[-1])] if blocks else _guesses(answer)
-    for guess in islice(guesses, _MAX_GUESSES):
-        with suppress(UnsafeSqlError):
-            return check_select(guess, dialect)
-    return blocks[-1] if blocks else answer
-
-
-def _guesses(text: str) -> Iterator[str]:
-    """Yield the parts of ``text`` that may be a statement, likeliest first."""
-    for start in _START.finditer(text):
-        rest = text[start.start() :]
-        for end in (";", "\n\n"):
-            yield from (rest[: match.start()] for match in re.finditer(end, rest))
-        lines = rest.splitlines()
-        yield from ("\n".join(lines[:count]) for count in range(len(lines), 0, -1))

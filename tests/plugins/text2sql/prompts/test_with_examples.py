@@ -9,12 +9,13 @@ import pytest
 
 from plugins.text2sql import stages
 from plugins.text2sql.answers import Decision
-from plugins.text2sql.databases.safety import check_select, extract_sql
+from plugins.text2sql.databases.safety import check_select
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.profile import Compact, Full
 from plugins.text2sql.prompts.layout import COMPACT, Topic
 from plugins.text2sql.prompts.with_examples import full_prompts
 from plugins.text2sql.prompts.worked_examples import ExampleDatabase, assemble, example_databases
+from plugins.text2sql.reading.sql_extraction import extract_sql
 from sched.workflow import SegmentKind, SqlResult
 
 CHARACTERS_PER_TOKEN = 3.9

@@ -1,0 +1,1 @@
+"""Reading what models write: thinking, and the statement in an answer."""
