@@ -51,6 +51,7 @@ def text2sql_options(config: ServerConfig, thinks: bool) -> Text2SqlOptions:
         max_sql_tokens=config.max_sql_tokens,
         max_answer_tokens=config.max_answer_tokens,
         thinking_tokens=config.thinking_tokens if thinks else 0,
+        reasoning_parser=config.engine_args.get("reasoning_parser"),
         candidate_temperature=config.candidate_temperature,
         revision_temperature=config.revision_temperature,
     )

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import ClassVar, Generic, TypeVar
 
+from plugins.text2sql.reading.thinking import split_thinking
 from sched.workflow import Generation
 
 T = TypeVar("T")
@@ -47,9 +48,9 @@ class Form(ABC, Generic[T]):
         """Return whether ``answer``, as it was read, says anything."""
         return bool(answer)
 
-    def of(self, generation: Generation) -> T:
-        """Return what ``generation`` says."""
-        text = generation.text
+    def of(self, generation: Generation, reasoning_parser: str | None = None) -> T:
+        """Return what ``generation`` says behind the model's thinking, as ``reasoning_parser`` tells it."""
+        _, text = split_thinking(generation.text, reasoning_parser)
         return self.read(text.rpartition("\n")[0] if self.by_line and generation.truncated else text)
 
 

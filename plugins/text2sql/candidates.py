@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from plugins.text2sql import stages
 from plugins.text2sql.options import Job
-from plugins.text2sql.reading.sql_extraction import extract_sql
 from plugins.text2sql.selection import Candidate
 from sched.workflow import Generation, SqlResult, Steps
 
@@ -46,7 +45,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
             )
             sql = job.sql_at(job.options.revision_temperature)
             generation = await steps.generate(stages.REVISE, prompt, sql)
-            if not generation.truncated and tried.has(extract_sql(generation.text, job.schema.dialect)):
+            if not generation.truncated and tried.has(job.statement(generation)):
                 candidate = replace(candidate, rounds=round_)
                 continue
             result = await run_statement(steps, job, generation)
@@ -84,7 +83,7 @@ def _normal(statement: str) -> str:
 
 async def run_statement(steps: Steps, job: Job, generation: Generation) -> SqlResult:
     """Run the SQL that the model wrote, unless it was cut off; that is a rejected result."""
-    statement = extract_sql(generation.text, job.schema.dialect)
+    statement = job.statement(generation)
     if generation.truncated:
         message = f"the statement was cut off after {generation.output_tokens} tokens"
         return SqlResult(statement, error=message, error_kind="rejected")

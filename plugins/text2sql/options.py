@@ -10,7 +10,8 @@ from plugins.text2sql.answers import Form
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.profile import Profile
 from plugins.text2sql.prompts.layout import Prompts, Topic
-from sched.workflow import GenerateParams, Segment, Steps
+from plugins.text2sql.reading.sql_extraction import extract_sql
+from sched.workflow import GenerateParams, Generation, Segment, Steps
 
 T = TypeVar("T")
 
@@ -21,6 +22,7 @@ class Text2SqlOptions:
 
     The token limits apply to answers that the profile doesn't bound.  A model that thinks may do so before
     SQL, for ``thinking_tokens`` at most; in other stages nothing stands before the answer.
+    ``reasoning_parser`` is SGLang's name for how it marks its thinking; without it any marks are looked for.
 
     With ``early_ending`` calls that can't change the answer are cancelled or not made: candidates once most
     agree, unit tests of results that don't differ, evaluations once one result has won.  Without it
@@ -34,6 +36,7 @@ class Text2SqlOptions:
     max_sql_tokens: int = 1024
     max_answer_tokens: int = 256
     thinking_tokens: int = 0
+    reasoning_parser: str | None = None
     candidate_temperature: float = 0.7
     revision_temperature: float = 0.5
 
@@ -80,7 +83,7 @@ class Job:
         """
         params = self.profile.answer(form, self.options.max_answer_tokens)
         generation = await steps.generate(stage, prompt, params)
-        answer = form.of(generation)
+        answer = form.of(generation, self.options.reasoning_parser)
         if not form.is_said(answer):
             steps.unreadable(generation)
         return answer
@@ -89,6 +92,10 @@ class Job:
         """Return the job once retrieval has found ``values``; ``evidence`` tells the model of them."""
         sql = statement_params(self.profile, self.options, self.schema, self.topic.question, values)
         return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
+
+    def statement(self, generation: Generation) -> str:
+        """Return the SQL in what the model wrote; what it thought before is none."""
+        return extract_sql(generation.text, self.schema.dialect, self.options.reasoning_parser)
 
     def sql_at(self, temperature: float) -> GenerateParams:
         """Return the sampling of statements at ``temperature``."""
