@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from engine.sglang import cpu, kv_events
+from engine.sglang.cpu_memory import memory_fraction
 from engine.sglang.variables import HOOK, RUN_DIR, SLOWDOWN
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.runtime_interface import StartError
@@ -22,7 +25,6 @@ _CPU_ARGS: Mapping[str, Any] = {
     "device": "cpu",
     "attention_backend": "torch_native",
     "dtype": "float32",  # half precision is several times slower on CPUs
-    "mem_fraction_static": 0.1,
     "max_total_tokens": 65536,
     "max_running_requests": 16,
     "disable_cuda_graph": True,
@@ -64,7 +66,9 @@ def engine_arguments(spec: WorkerSpec, run_dir: Path) -> dict[str, Any]:
     """
     arguments = dict(_COMMON_ARGS)
     if spec.device == "cpu":
+        total_bytes = psutil.virtual_memory().total
         arguments |= _CPU_ARGS
+        arguments["mem_fraction_static"] = memory_fraction(spec.model_path, total_bytes)
     elif spec.gpu_ids:
         arguments["tp_size"] = len(spec.gpu_ids)
     arguments |= spec.engine_args
