@@ -77,7 +77,9 @@ def extract_sql(text: str, dialect: Dialect, reasoning_parser: str | None = None
     """
     answer = _first_turn(split_thinking(text, reasoning_parser)[1])
     reader = _Reader(dialect)
-    containers = find_containers(answer, dialect.name, lambda start, at: reader.covering(answer, start, at))
+    containers, prose = find_containers(
+        answer, dialect.name, lambda start, at: reader.covering(answer, start, at)
+    )
     meant = [part for part in containers if _START.search(part.text)][-_MAX_CONTAINERS:]
     for is_sql in (True, False):
         for container in reversed(meant):
@@ -86,8 +88,8 @@ def extract_sql(text: str, dialect: Dialect, reasoning_parser: str | None = None
     if meant and meant[-1].is_sql and not meant[-1].closed:
         # The text ends in a statement, which is taken whole or not at all; prose has only parts of it.
         return meant[-1].text.strip()
-    for labelled in (True, False):
-        if statement := reader.last(answer, labelled=labelled):
+    for part, labelled in ((prose, True), (prose, False), (answer, True)):
+        if statement := reader.last(part, labelled=labelled):
             return statement
     return meant[-1].text.strip() if meant else answer
 
@@ -179,11 +181,13 @@ class _Reader:
         statement_length = len(statement)
         if statement_length > MAX_STATEMENT_CHARACTERS:
             return None, statement_length
+        bare = _without_parentheses(statement)
+        if bare.lower() == "select":
+            return None, statement_length
         if self.parses == 0 or self.characters < statement_length:
             return None, statement_length
         self.parses -= 1
         self.characters -= statement_length
-        bare = _without_parentheses(statement)
         try:
             return check_select(bare, self.dialect), statement_length
         except UnsafeSqlError as error:
