@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -15,6 +15,9 @@ from plugins.text2sql.demo.grammar.tree import Node, Repeat, Rule, alt, listed, 
 from plugins.text2sql.demo.grammar.values import Values
 
 _EQUALS = alt(" = ", " <> ")
+# How one and several names are compared with, by whether they are excluded.
+_ONE_OF: Mapping[bool | None, Node | str] = {None: _EQUALS, False: " = ", True: " <> "}
+_ALL_OF: Mapping[bool | None, Node | str] = {None: optional(" NOT"), False: "", True: " NOT"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +81,11 @@ def _named(table: Table, name: Name) -> Node | None:
 
 def _is_of(texts: Sequence[str], name: Name) -> Node:
     """Return what compares with one of the ``texts`` of ``name`` or all of them; joined ones only so."""
-    one = seq(_EQUALS, alt(*texts))
+    one = seq(_ONE_OF[name.excluded], alt(*texts))
     if len(texts) == 1:
         return one
     orders = alt(*(f" IN ({', '.join(order)})" for order in permutations(texts[:MOST_TEXTS])))
-    all_ = seq(optional(" NOT"), orders)
+    all_ = seq(_ALL_OF[name.excluded], orders)
     return all_ if name.joined else alt(one, all_)
 
 

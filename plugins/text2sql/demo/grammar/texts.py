@@ -15,6 +15,7 @@ from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Tabl
 from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
 from plugins.text2sql.demo.grammar.tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
 from plugins.text2sql.demo.question.common import COMMON, plainly
+from plugins.text2sql.demo.question.exclusions import LINK, excluded
 from plugins.text2sql.spans import longest, spans
 
 MAX_VALUE_CHARACTERS = 40
@@ -32,7 +33,7 @@ _NO_ENDS = frozenset(_LINKING.split()).union(name.casefold() for name in calenda
 _NO_STARTS = _NO_ENDS - {"a", "an", "the"}
 _PART = re.compile(r"(?<= LIKE )'%.*%'$")
 _LINKS = (" or ", " and ", " & ", ", ")
-_LINK = re.compile(r"(?:,|,? (?:or|and|&|nor))(?: (?:the|from|in|by|with))* ")
+_LINK = re.compile(LINK)
 _ANY = Rule("text", seq("'", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "'"))
 _ANY_PATTERN = Rule("pattern", seq("'%", Repeat(Letter(), 1, MAX_VALUE_CHARACTERS), "%'"))
 _MAX_BYTES = max_length(_ANY)
@@ -46,11 +47,13 @@ _Stored = Mapping[Place, tuple[Column, Sequence[str]]]
 class Name:
     """What a question names: the ``places`` where it is stored, with its texts there.
 
-    ``joined``: they are several and the question joins them all, as in Rome or Paris.
+    ``joined``: they are several and the question joins them all, as in Rome or Paris.  ``excluded`` says
+    whether the question excludes them, ``None`` that this isn't sure.
     """
 
     places: Mapping[Place, Sequence[str]]
     joined: bool
+    excluded: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +189,18 @@ def _named(question: str, stored: _Stored, common: Set[str]) -> list[Name]:
     for span, where in meant.items():
         if said := tuple(place for place in where if where[place]):
             together.setdefault(said, []).append(span)
-    names = [
-        Name(_texts_at(stored, where, them), _joined(question, them)) for where, them in together.items()
-    ]
+    named = [span for them in together.values() for span in them]
+    ways = dict(zip(named, excluded(question, named), strict=True))
+    names = [_name(question, stored, where, {t: ways[t] for t in them}) for where, them in together.items()]
     return sorted(names, key=lambda name: any(stored[place][0].choices for place in name.places))
+
+
+def _name(question: str, stored: _Stored, where: Sequence[Place], ways: Mapping[str, bool | None]) -> Name:
+    """Return the name that the keys of ``ways`` (in their order) are together, excluded as they are."""
+    joined = _joined(question, list(ways))
+    # The first of joined ones tells: of those behind it nothing may be said.
+    told = {next(iter(ways.values()))} if joined else set(ways.values())
+    return Name(_texts_at(stored, where, list(ways)), joined, told.pop() if len(told) == 1 else None)
 
 
 def _texts_at(stored: _Stored, where: Sequence[Place], named: Sequence[str]) -> Mapping[Place, Sequence[str]]:

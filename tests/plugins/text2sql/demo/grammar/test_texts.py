@@ -82,8 +82,11 @@ def test_joins_are_bound_as_well(bound: xgrammar.CompiledGrammar) -> None:
         ("SELECT count(*) FROM customers WHERE city = 'Rome' AND last_name = 'Rossi'", True),
         ("SELECT count(*) FROM customers WHERE last_name = 'Rossi' AND city = 'Rome'", True),
         ("SELECT id FROM customers WHERE id > 1 AND city = 'Rome' AND last_name = 'Rossi' AND id < 5", True),
-        # A name may be excluded, whatever the question says.
-        ("SELECT id FROM customers WHERE city = 'Rome' AND last_name <> 'Rossi' AND id < 5", True),
+        # The question excludes nobody.
+        (
+            "SELECT id FROM customers WHERE id > 1 AND city = 'Rome' AND last_name <> 'Rossi' AND id < 5",
+            False,
+        ),
         ("SELECT id FROM customers WHERE email = 'orders' AND city = 'Rome' AND last_name = 'Rossi'", True),
         ("SELECT id FROM customers WHERE email = 'has' AND city = 'Rome' AND last_name = 'Rossi'", False),
         (
@@ -169,7 +172,7 @@ def test_one_of_several_names_in_a_place_is_enough(shop: DatabaseSchema) -> None
     places = ("customers", "city")
     found = [f"customers.city = '{city}'" for city in ("Rome", "Paris")]
     texts = texts_about(shop, "Customers in Rome or Paris", found)
-    assert texts.named == [Name({places: ["'Rome'", "'Paris'"]}, joined=True)]
+    assert texts.named == [Name({places: ["'Rome'", "'Paris'"]}, joined=True, excluded=False)]
     assert texts.taken == {places}
     found += [f.replace("customers", "suppliers") for f in found]
     texts = texts_about(shop, "Customers in Rome who buy from Paris", found)
@@ -202,31 +205,33 @@ def test_two_names_said_together_are_in_one_place(
 
 
 @pytest.mark.parametrize(
-    ("question", "joined"),
+    ("question", "joined", "excluded"),
     [
-        ("customers from Sweden or the Netherlands", True),
-        ("customers from Sweden, Netherlands and Italy", True),
-        ("customers neither in Sweden nor in Italy", True),
-        ("customers never seen in Sweden or Italy", True),
-        ("customers from Sweden, suppliers of Italy", False),
-        ("customers from Sweden with orders", False),
-        ("customers not in Sweden, suppliers of Italy", False),
+        ("customers from Sweden or the Netherlands", True, False),
+        ("customers from Sweden, Netherlands and Italy", True, False),
+        ("customers neither in Sweden nor in Italy", True, True),
+        ("customers never seen in Sweden or Italy", True, None),
+        ("customers from Sweden, suppliers of Italy", False, False),
+        ("customers from Sweden with orders", False, False),
+        ("customers not in Sweden, suppliers of Italy", False, None),
     ],
 )
-def test_joined_names_are_all_in_one_comparison(shop: DatabaseSchema, question: str, joined: bool) -> None:
+def test_joined_names_are_all_in_one_comparison(
+    shop: DatabaseSchema, question: str, joined: bool, excluded: bool | None
+) -> None:
     """Of names with only a link between them none is left out, and nothing else is asked of their column.
 
-    The comparison may include or exclude them.
+    What the question excludes isn't included, nor the other way round.
     """
     found = [f"customers.country = '{name}'" for name in ("Sweden", "Netherlands", "Italy")]
     (named,) = texts_about(shop, question, found).named
-    assert named.joined == joined
+    assert (named.joined, named.excluded) == (joined, excluded)
     grammar = compiled(to_ebnf(sql_tree(shop, ["customers"], values_about(shop, question, found))))
     start = "SELECT email FROM customers WHERE country"
     assert accepts(grammar, f"{start} = 'Sweden'") != joined
     all_ = ", ".join(named.places["customers", "country"])
-    assert accepts(grammar, f"{start} NOT IN ({all_})") == ("," in all_)
-    assert accepts(grammar, f"{start} IN ({all_})") == ("," in all_)
+    assert accepts(grammar, f"{start} NOT IN ({all_})") == ("," in all_ and excluded is not False)
+    assert accepts(grammar, f"{start} IN ({all_})") == ("," in all_ and excluded is not True)
     assert not accepts(grammar, f"{start} IN ({all_}) AND country = 'Sweden'")
 
 
