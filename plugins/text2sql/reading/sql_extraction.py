@@ -29,7 +29,7 @@ _MAX_CONTAINERS = 200
 _MAX_ENDS = 4
 
 _START = re.compile(
-    r"(?<![\w.@$])(?:select\b|with\s+(?:--[^\n]{0,200}\n\s*)*(?:recursive\s+)?"
+    r"(?<![\w.@$])(?:select\b(?!\s+(?:is|are|was|will|can|the)\b)|with\s+(?:--[^\n]{0,200}\n\s*)*(?:recursive\s+)?"
     r"(?:[^\W\d]\w{0,127}|\"[^\"\n]{1,127}\"|`[^`\n]{1,127}`|\[[^\]\n]{1,127}\])\s*(?:\([^()]{0,500}\)\s*)?"
     r"as\s*(?:(?:not\s+)?materialized\s*)?\()",
     re.IGNORECASE,
@@ -37,15 +37,15 @@ _START = re.compile(
 _PARENTHESES = re.compile(r"\([\s(]*\Z")
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*(?s:.*?)\*/)*+")
 _CONTEXT = 300
-# What stands before a SELECT that is part of another statement, of a comment or of a string.
+# What stands before a SELECT that is part of another statement or of a string.
 _WITHIN = re.compile(
     r"(?:\(|\b(?:union|except|intersect|minus)(?:\s+(?:all|distinct|by\s+name))?"
     r"|\b(?:insert|replace)\s+(?:or\s+\w+\s+)?into\s+[^\s(]+\s*(?:\([^()]*\))?"
     r"|\bcreate\b[^;]*\bas)\s*(?:--[^\n]*\n\s*|/\*[^*]*\*/\s*)*\Z"
-    r"|--[^\n]*\Z|/\*(?:[^*]|\*(?!/))*\Z"
     r"|(?:[=<>|]|\b(?:like|glob|regexp|match|when|then|else))\s*'\Z",
     re.IGNORECASE,
 )
+_IN_COMMENT = re.compile(r"--[^\n]*\Z|/\*(?:[^*]|\*(?!/))*\Z")
 _AFTER_CTES = re.compile(r"\)\s*(?:--[^\n]*\n\s*)*\Z")
 _LABELLED = re.compile(r"(?:\A|\n|[:;`\"'*>.?!]\s*)[ \t]*(?:[-*+>]\s+|\d+[.)]\s+)?[`\"'*(]*\s*\Z")
 _LABELLED_PARENTHESIS = re.compile(r"(?:\A|[:;`.?!])\s*\Z")
@@ -125,6 +125,8 @@ class _Reader:
         position = 0
         for start in _starts(text, 0, len(text), labelled=labelled):
             if start < position or self.looks == 0:
+                continue
+            if _IN_COMMENT.search(text, max(position, start - _CONTEXT), start):
                 continue
             self.looks -= 1
             comments = _COMMENTS.match(text, position)
