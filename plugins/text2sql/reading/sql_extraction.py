@@ -23,7 +23,7 @@ MAX_PARSES = 40
 MAX_PARSED_CHARACTERS = 5 * MAX_STATEMENT_CHARACTERS
 MAX_LOOKS = 64
 """So many places where a statement may begin are looked at in all."""
-MAX_STARTS = 24
+MAX_STARTS = 64
 """Of a text, at most the last so many places where a statement may begin are looked at."""
 _MAX_CONTAINERS = 200
 _MAX_ENDS = 4
@@ -143,7 +143,13 @@ class _Reader:
 
     def covering(self, text: str, start: int, at: int) -> int | None:
         """Return the end of a statement that begins in ``text[start:at]`` and has a literal around ``at``."""
-        for begin in _starts(text, start, at, labelled=True, count=4):
+        begins = [
+            begin
+            for begin in _starts(text, start, at, labelled=True)
+            if not _IN_COMMENT.search(text, max(start, begin - _CONTEXT), begin)
+        ]
+        # The first is likeliest to be the outer statement, the last ones to follow prose that looks like one.
+        for begin in dict.fromkeys((*begins[:2], *begins[-4:])):
             for token in tokens(
                 text, self.dialect.name, begin, min(len(text), begin + MAX_STATEMENT_CHARACTERS)
             ):
@@ -230,12 +236,12 @@ def _without_parentheses(statement: str) -> str:
     return stripped
 
 
-def _starts(text: str, start: int, stop: int, *, labelled: bool, count: int = MAX_STARTS) -> Iterator[int]:
-    """Return the last ``count`` places in ``text[start:stop]`` where a statement of its own may begin."""
+def _starts(text: str, start: int, stop: int, *, labelled: bool) -> Iterator[int]:
+    """Return the last ``MAX_STARTS`` places in ``text[start:stop]`` where a statement may begin."""
     matches = list(_START.finditer(text, start, stop))
     has_ctes = [match.start() for match in matches if match[0][:4].lower() == "with"][:1]
     found: list[int] = []
-    for match in reversed(matches[-8 * count :]):
+    for match in reversed(matches[-8 * MAX_STARTS :]):
         at, word = match.start(), match[0][:4]
         before = text[max(0, at - _CONTEXT) : at]
         if has_ctes and at > has_ctes[0] and _AFTER_CTES.search(before):
@@ -250,6 +256,6 @@ def _starts(text: str, start: int, stop: int, *, labelled: bool, count: int = MA
         if labelled and not (word.isupper() or word.lower() == "with" or (in_label and word.islower())):
             continue
         found.append(at)
-        if len(found) == count:
+        if len(found) == MAX_STARTS:
             break
     return reversed(found)
