@@ -128,7 +128,7 @@ class ServerConfig:
     thinking_tokens: Annotated[
         NonNegativeInt, _help("tokens that a reasoning model may think before SQL, besides the SQL's")
     ] = 2048
-    max_sql_tokens: Annotated[PositiveInt, _help("tokens of one SQL statement")] = 1024
+    max_sql_tokens: Annotated[PositiveInt, _help("tokens of one SQL statement")] = 512
     max_answer_tokens: Annotated[PositiveInt, _help("tokens of one answer of another stage")] = 256
     candidate_temperature: Annotated[
         Temperature, _help("temperature of further candidates; the first of each style has 0")

@@ -33,7 +33,7 @@ class Text2SqlOptions:
     max_revisions: int = 3
     max_unit_tests: int = 4
     early_ending: bool = True
-    max_sql_tokens: int = 1024
+    max_sql_tokens: int = 512
     max_answer_tokens: int = 256
     thinking_tokens: int = 0
     reasoning_parser: str | None = None

@@ -15,6 +15,8 @@ from sched.workflow import Segment, SegmentKind, SqlResult
 
 _SHOWN_ROWS = 3
 _SHOWN_CHARACTERS = 160
+_MOST_STATEMENT = 2_000
+"""Characters of a statement that a revision's prompt shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,8 @@ class Prompts:
 
         ``earlier`` are statements tried before, with what was wrong with each.
         """
-        tried = "".join(f"Tried before:\n{old}\nProblem: {why}\n" for old, why in earlier)
-        context = f"{tried}Statement:\n{sql}\nProblem: {complaint}\n{self.revision_cue}"
+        tried = "".join(f"Tried before:\n{_begun(old)}\nProblem: {why}\n" for old, why in earlier)
+        context = f"{tried}Statement:\n{_begun(sql)}\nProblem: {complaint}\n{self.revision_cue}"
         return [*self._shared(self.templates[stages.REVISE], topic), _context(context)]
 
     def unit_tests(self, topic: Topic, candidates: str, at_most: int) -> list[Segment]:
@@ -122,6 +124,11 @@ COMPACT = Prompts(
     wording.INSTRUCTIONS,
 )
 """Short instructions, for small models and short contexts."""
+
+
+def _begun(statement: str) -> str:
+    """Return ``statement``, cut where it goes on and on, which would fill the model's context."""
+    return statement if len(statement) <= _MOST_STATEMENT else f"{statement[:_MOST_STATEMENT]}…"
 
 
 def _shown(result: SqlResult) -> str:

@@ -23,13 +23,13 @@ MAX_PARSES = 40
 MAX_PARSED_CHARACTERS = 5 * MAX_STATEMENT_CHARACTERS
 MAX_LOOKS = 64
 """So many places where a statement may begin are looked at in all."""
-MAX_STARTS = 24
+MAX_STARTS = 64
 """Of a text, at most the last so many places where a statement may begin are looked at."""
 _MAX_CONTAINERS = 200
 _MAX_ENDS = 4
 
 _START = re.compile(
-    r"(?<![\w.@$])(?:select\b|with\s+(?:--[^\n]{0,200}\n\s*)*(?:recursive\s+)?"
+    r"(?<![\w.@$])(?:select\b(?!\s+(?:is|are|was|will|can|the)\b)|with\s+(?:--[^\n]{0,200}\n\s*)*(?:recursive\s+)?"
     r"(?:[^\W\d]\w{0,127}|\"[^\"\n]{1,127}\"|`[^`\n]{1,127}`|\[[^\]\n]{1,127}\])\s*(?:\([^()]{0,500}\)\s*)?"
     r"as\s*(?:(?:not\s+)?materialized\s*)?\()",
     re.IGNORECASE,
@@ -37,15 +37,15 @@ _START = re.compile(
 _PARENTHESES = re.compile(r"\([\s(]*\Z")
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*(?s:.*?)\*/)*+")
 _CONTEXT = 300
-# What stands before a SELECT that is part of another statement, of a comment or of a string.
+# What stands before a SELECT that is part of another statement or of a string.
 _WITHIN = re.compile(
     r"(?:\(|\b(?:union|except|intersect|minus)(?:\s+(?:all|distinct|by\s+name))?"
     r"|\b(?:insert|replace)\s+(?:or\s+\w+\s+)?into\s+[^\s(]+\s*(?:\([^()]*\))?"
     r"|\bcreate\b[^;]*\bas)\s*(?:--[^\n]*\n\s*|/\*[^*]*\*/\s*)*\Z"
-    r"|--[^\n]*\Z|/\*(?:[^*]|\*(?!/))*\Z"
     r"|(?:[=<>|]|\b(?:like|glob|regexp|match|when|then|else))\s*'\Z",
     re.IGNORECASE,
 )
+_IN_COMMENT = re.compile(r"--[^\n]*\Z|/\*(?:[^*]|\*(?!/))*\Z")
 _AFTER_CTES = re.compile(r"\)\s*(?:--[^\n]*\n\s*)*\Z")
 _LABELLED = re.compile(r"(?:\A|\n|[:;`\"'*>.?!]\s*)[ \t]*(?:[-*+>]\s+|\d+[.)]\s+)?[`\"'*(]*\s*\Z")
 _LABELLED_PARENTHESIS = re.compile(r"(?:\A|[:;`.?!])\s*\Z")
@@ -126,6 +126,8 @@ class _Reader:
         for start in _starts(text, 0, len(text), labelled=labelled):
             if start < position or self.looks == 0:
                 continue
+            if _IN_COMMENT.search(text, max(position, start - _CONTEXT), start):
+                continue
             self.looks -= 1
             comments = _COMMENTS.match(text, position)
             begin = position if comments and comments.end() == start else start
@@ -141,7 +143,13 @@ class _Reader:
 
     def covering(self, text: str, start: int, at: int) -> int | None:
         """Return the end of a statement that begins in ``text[start:at]`` and has a literal around ``at``."""
-        for begin in _starts(text, start, at, labelled=True, count=4):
+        begins = [
+            begin
+            for begin in _starts(text, start, at, labelled=True)
+            if not _IN_COMMENT.search(text, max(start, begin - _CONTEXT), begin)
+        ]
+        # The first is likeliest to be the outer statement, the last ones to follow prose that looks like one.
+        for begin in dict.fromkeys((*begins[:2], *begins[-4:])):
             for token in tokens(
                 text, self.dialect.name, begin, min(len(text), begin + MAX_STATEMENT_CHARACTERS)
             ):
@@ -228,12 +236,12 @@ def _without_parentheses(statement: str) -> str:
     return stripped
 
 
-def _starts(text: str, start: int, stop: int, *, labelled: bool, count: int = MAX_STARTS) -> Iterator[int]:
-    """Return the last ``count`` places in ``text[start:stop]`` where a statement of its own may begin."""
+def _starts(text: str, start: int, stop: int, *, labelled: bool) -> Iterator[int]:
+    """Return the last ``MAX_STARTS`` places in ``text[start:stop]`` where a statement may begin."""
     matches = list(_START.finditer(text, start, stop))
     has_ctes = [match.start() for match in matches if match[0][:4].lower() == "with"][:1]
     found: list[int] = []
-    for match in reversed(matches[-8 * count :]):
+    for match in reversed(matches[-8 * MAX_STARTS :]):
         at, word = match.start(), match[0][:4]
         before = text[max(0, at - _CONTEXT) : at]
         if has_ctes and at > has_ctes[0] and _AFTER_CTES.search(before):
@@ -248,6 +256,6 @@ def _starts(text: str, start: int, stop: int, *, labelled: bool, count: int = MA
         if labelled and not (word.isupper() or word.lower() == "with" or (in_label and word.islower())):
             continue
         found.append(at)
-        if len(found) == count:
+        if len(found) == MAX_STARTS:
             break
     return reversed(found)

@@ -19,8 +19,8 @@ def _pattern(dialect: str) -> re.Pattern[str]:
     return re.compile(
         rf"(?P<fence>`{{3,}}|(?<![^\n])[ \t]*(?:~{{3,}}|(?:'''|\"\"\")(?=[ \t]*(?:\n|\Z))))"
         rf"|(?P<comment>--[^\n]*|/\*(?s:.*?)\*/)"
+        rf"|(?P<tag></\w{{1,40}}>|\[/\w{{1,40}}\])"
         rf"|(?P<literal>{single}|{double}|`[^`]*`{brackets})"
-        rf"|(?P<tag></\w{{1,40}}>)"
         rf"|(?P<word>[^\W\d]\w*(?:'(?:s|t|re|ve|ll|d|m)\b(?!'))?)"
         rf"|(?P<number>\d\w*(?:\.\d\w*)?)"
         rf"|(?P<open>[(])|(?P<close>[)])|(?P<semicolon>;)"

@@ -43,6 +43,7 @@ _CLAUSE = re.compile(
 _PARENTHESIS = re.compile(
     r"\s*(?:[A-Z][a-z]+|this|that|it|the|which|to|note|assuming|if|i|see|or|where)\s+[a-z]"
 )
+_UNKNOWN_TOKEN = re.compile(r"(?:\|\w{1,40}\||pad|unk)>")
 _NUMBERED = re.compile(r"\d+[.)]\s")
 
 
@@ -159,8 +160,10 @@ def _prose_after_mark(text: str, token: re.Match[str], new_line: bool, blank_lin
     mark, rest = token[0], text[token.end() : token.end() + 200]
     if mark in ".?!:":
         return True if not rest.strip() or (rest[0].isspace() and _sentence(rest)) else None
-    if mark in "}\\–—" or (mark == "$" and not rest[:1].isalnum()):
+    if mark in "}\\–—”" or (mark == "$" and not rest[:1].isalnum()) or (mark == "#" and rest[:1] == "#"):
         return False
+    if mark == "<" and _UNKNOWN_TOKEN.match(rest):
+        return True
     if mark == ",":
         return False if _CLAUSE.match(rest) else None
     if new_line and (mark in "#>•|" or ord(mark) > 0x2000) and not rest.startswith("|"):

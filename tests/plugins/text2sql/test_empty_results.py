@@ -6,6 +6,7 @@ import pytest
 
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.dropped_conditions import dropped
+from plugins.text2sql.prompts.layout import COMPACT, Topic
 from tests.plugins.text2sql.scripted_shop import EMPTY, RIGHT, WRONG, run, scripted
 from tests.plugins.text2sql.scripted_steps import Call, ScriptedSteps
 
@@ -93,6 +94,16 @@ async def test_a_statement_is_not_tried_twice(registry: DatabaseRegistry) -> Non
     contexts = [call.context() for call in journal.of("revise")]
     assert "Tried before" not in contexts[0] + contexts[1]
     assert f"Tried before:\n{EMPTY}\nProblem: the statement ran and returned no rows\n" in contexts[2]
+
+
+def test_a_statement_that_goes_on_and_on_is_shown_in_part() -> None:
+    """It would fill the model's context in every later round."""
+    endless = "SELECT " + "1, " * 5_000
+    text = "".join(
+        segment.text for segment in COMPACT.revision(Topic("", "q"), endless, "cut off", [(endless, "")])
+    )
+    assert len(text) < 5_500
+    assert endless[:2_000] in text
 
 
 async def test_no_round_begins_that_can_not_finish(

@@ -130,6 +130,14 @@ def test_real_answers(case: dict[str, str | None]) -> None:
         f"<|im_start|>assistant\n{S}<|im_end|>\n<|im_start|>user\nSELECT 3",
         f"{S}<end_of_turn>\nSELECT 3",
         f"{S}</s>",
+        f"{S}<|unheard_of|>",
+        f"{S}<pad><pad>",
+        f"[SQL]{S}[/SQL]",
+        f"“{S}”",
+        f"Output: {S}### Input: more",
+        f"sql\n{S};\n```\nSELECT is used.",
+        f"```sql\nSELECT '/*' FROM t;\n{S};\n```",
+        f'<tool_call>\n{{"name": "run", "arguments": {{"query": "{S}"}}}}\n</tool_call>',
         f"{S}<\uff5cend\u2581of\u2581sentence\uff5c>",
     ],
 )
@@ -166,6 +174,8 @@ def test_strings_are_read_as_in_the_dialect() -> None:
         "INSERT INTO t SELECT a FROM b",
         "CREATE TABLE x AS SELECT a FROM b",
         "DELETE FROM t WHERE a IN (SELECT b FROM u)",
+        "SELECT a FROM t WHERE -- or SELECT a FROM t",
+        "SELECT a FROM t WHERE /* or\nSELECT a FROM t",
     ],
 )
 @pytest.mark.parametrize("before", ["", "```sql\n", "So far: SELECT a FROM t\n```sql\n"])
