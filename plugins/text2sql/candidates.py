@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from plugins.text2sql import stages
 from plugins.text2sql.options import Job
-from plugins.text2sql.selection import Candidate
+from plugins.text2sql.selection import Candidate, complaint
 from sched.workflow import Generation, SqlResult, Steps
 
 _SHOWN_ATTEMPTS = 2
@@ -45,11 +45,12 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
             )
             sql = job.sql_at(job.options.revision_temperature)
             generation = await steps.generate(stages.REVISE, prompt, sql)
-            if not generation.truncated and tried.has(job.statement(generation)):
+            statement = job.statement(generation)
+            if not generation.truncated and tried.has(statement):
                 candidate = replace(candidate, rounds=round_)
                 continue
-            result = await run_statement(steps, job, generation)
-            tried.add(result.statement, result.error or "the statement ran and returned no rows")
+            result = await _run(steps, generation, statement)
+            tried.add(result.statement, complaint(result))
             candidate = candidate.revised(round_, result, job.schema.dialect.name)
         return candidate
 
@@ -83,7 +84,10 @@ def _normal(statement: str) -> str:
 
 async def run_statement(steps: Steps, job: Job, generation: Generation) -> SqlResult:
     """Run the SQL that the model wrote, unless it was cut off; that is a rejected result."""
-    statement = job.statement(generation)
+    return await _run(steps, generation, job.statement(generation))
+
+
+async def _run(steps: Steps, generation: Generation, statement: str) -> SqlResult:
     if generation.truncated:
         message = f"the statement was cut off after {generation.output_tokens} tokens"
         return SqlResult(statement, error=message, error_kind="rejected")

@@ -45,7 +45,7 @@ class Candidate:
     @property
     def complaint(self) -> str:
         """What is wrong with it, for the prompt of a revision."""
-        return self.result.error or "the statement ran and returned no rows"
+        return complaint(self.result)
 
     def revised(self, round_: int, result: SqlResult, dialect: str) -> Candidate:
         """Return the candidate after revision ``round_``.
@@ -71,6 +71,11 @@ class Candidate:
         if self.is_empty:
             return _EMPTY
         return len(self.result.columns), tuple(sorted(map(repr, self.result.rows)))
+
+
+def complaint(result: SqlResult) -> str:
+    """Return what is wrong with a ``result`` that failed or is empty."""
+    return result.error or "the statement ran and returned no rows"
 
 
 def decided(done: Sequence[Candidate], total: int) -> bool:
@@ -134,7 +139,7 @@ def _why_empty(best: Candidate, votes: Counter[Fingerprint], total: int) -> str:
 
 
 def _votes(candidates: Sequence[Candidate]) -> Counter[Fingerprint]:
-    return Counter(c.fingerprint() for c in candidates if c.settled or c.is_empty)
+    return Counter(candidate.fingerprint() for candidate in candidates if candidate.result.ok)
 
 
 def _answer(
@@ -162,7 +167,7 @@ def _describe(
         "revisions": candidate.rounds,
         "sql": result.statement,
         "row_count": len(result.rows) if result.ok else None,
-        "agreed": votes.get(candidate.fingerprint(), 0) if candidate.settled or candidate.is_empty else 0,
+        "agreed": votes.get(candidate.fingerprint(), 0) if result.ok else 0,
         "tests_passed": tests.get(candidate.fingerprint()) if candidate.settled else None,
         "error": result.error,
     }
