@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +15,8 @@ from plugins.text2sql.databases.value_scan import ScanLimits
 from plugins.text2sql.retrieval import retrieval as module
 from plugins.text2sql.retrieval.retrieval import Found, Retriever
 from sched.errors import UnavailableError
-from tests.plugins.text2sql.databases.running_statements import AMPLE, GUARD, until
+from tests.plugins.text2sql.databases.running_statements import AMPLE, until
+from tests.waiting import block_until
 
 FIRST = 50_000
 LAST = ("Zora Quill", "Boeing 747", "Boeing 737", "Airbus A380", "O'Neill", "McDonald")
@@ -51,10 +51,7 @@ def retriever(registry: DatabaseRegistry) -> Iterator[Retriever]:
         patch.setattr(module, "_LOOKUP_SECONDS", AMPLE)
         patch.setattr(module, "_DATABASE_SECONDS", AMPLE)
         made.prepare("people")
-        deadline = time.monotonic() + GUARD
-        while not made.ready("people"):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        block_until(lambda: made.ready("people"))
         yield made
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,7 +15,8 @@ from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, scan_values
 from plugins.text2sql.retrieval import retrieval as module
 from plugins.text2sql.retrieval.retrieval import MAX_COLUMNS, MAX_VALUES, Retriever
-from tests.plugins.text2sql.databases.running_statements import AMPLE, GUARD
+from tests.plugins.text2sql.databases.running_statements import AMPLE
+from tests.waiting import block_until
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,7 @@ def retriever(registry: DatabaseRegistry, path: Path) -> Iterator[Retriever]:
     with pytest.MonkeyPatch.context() as patch, closing(Retriever(registry)) as made:
         patch.setattr(module, "_LOOKUP_SECONDS", AMPLE)
         made.prepare("shop")
-        until = time.monotonic() + GUARD
-        while not made.ready("shop"):
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        block_until(lambda: made.ready("shop"))
         yield made
 
 

@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from plugins.text2sql.retrieval.matches import Matches, similar
 from plugins.text2sql.retrieval.retrieval import Found, Retriever
 from sched.errors import NotFoundError
 from tests.plugins.text2sql.databases.running_statements import AMPLE, GUARD
+from tests.waiting import block_until
 
 SHIPPED_SECONDS = module._LOOKUP_SECONDS
 
@@ -58,13 +59,6 @@ def retriever(registry: DatabaseRegistry) -> Iterator[Retriever]:
         yield retriever
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + GUARD
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def held_scans(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Let scans of a database begin only when the event that is returned is set."""
     release = threading.Event()
@@ -79,7 +73,7 @@ def held_scans(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
 
 def made(retriever: Retriever) -> Retriever:
     retriever.prepare("shop")
-    wait_until(lambda: retriever.ready("shop"))
+    block_until(lambda: retriever.ready("shop"))
     return retriever
 
 
@@ -95,7 +89,7 @@ async def test_a_question_before_the_index_is_ready_goes_on(
     assert not retriever.ready("shop")
     assert "reviews.rating" in (await retriever.columns("shop", ["rating"])).lines
     release.set()
-    wait_until(lambda: retriever.ready("shop"))
+    block_until(lambda: retriever.ready("shop"))
     assert (await retriever.values("shop", ["Germany"])).lines
 
 
@@ -124,7 +118,7 @@ async def test_a_changed_file_gets_a_new_index(
     assert found.lines
     assert "made anew" in (found.note or "")
     release.set()
-    wait_until(lambda: retriever.ready("shop"))
+    block_until(lambda: retriever.ready("shop"))
     assert (await retriever.values("shop", ["Finlande"])).lines == ("suppliers.country = 'Finland'",)
     assert (await retriever.values("shop", ["Ireland"])).lines == ()
 
@@ -139,7 +133,7 @@ async def test_the_old_index_is_told_though_the_new_one_is_ready_meanwhile(
 
     def slow(*arguments: Any) -> Matches:
         release.set()
-        wait_until(lambda: retriever.ready("shop"))
+        block_until(lambda: retriever.ready("shop"))
         return similar(*arguments)
 
     monkeypatch.setattr(module, "similar", slow)
