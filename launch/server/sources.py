@@ -1,19 +1,23 @@
 """Reads a :class:`ServerConfig`: its defaults < TOML file < environment < flags.
 
-Mappings (databases, SGLang's arguments) are merged key by key; everything else is replaced as a whole.
+pydantic-settings merges and validates: mappings (databases, SGLang's arguments) key by key, everything else
+is replaced as a whole.  Here is what it lacks: its errors name neither flag nor variable nor file, it passes
+over unknown variables and a missing file, and its parser has ``--no-no-autotune``.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError, create_model
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
 from engine.sglang.variables import is_internal
 from launch.server.config import RuntimeConfig, ServerConfig
@@ -22,16 +26,14 @@ from plugins.text2sql.databases.address import scheme
 from sched.errors import ConfigError
 
 PREFIX = "SLUICE_"
-_ADAPTER = TypeAdapter(ServerConfig)
-_SCALARS: dict[str, str] = {
-    name: schema["description"]
-    for name, schema in _ADAPTER.json_schema()["properties"].items()
-    if "description" in schema
-}
-_KEYS = [f.name for f in fields(ServerConfig)]
-_MAPPINGS = ("databases", "engine_args")
-_VARIABLES = {PREFIX + name.upper(): name for name in (*_SCALARS, "databases")}
-_CONFIG_VARIABLE = f"{PREFIX}CONFIG"
+_Settings = create_model(
+    "_Settings",
+    __base__=BaseSettings,
+    __cls_kwargs__={"case_sensitive": True},
+    **get_type_hints(ServerConfig, include_extras=True),
+)
+_HELP = {name: field.description for name, field in _Settings.model_fields.items() if field.description}
+_VARIABLES = [name.upper() for name in (*_HELP, "databases", "config")]
 _TABLES = (
     "the tables [databases], [database_options.NAME], [engine_args] and [[runtime]], which may hold "
     "[runtime.args]"
@@ -51,18 +53,39 @@ class Invocation:
     print_config: bool
 
 
-@dataclass(slots=True)
-class _Merged:
-    """Raw values so far; ``origin`` tells for each where it was set, in the user's words."""
+class _Environment(EnvSettingsSource):
+    """The variables of settings; every other ``SLUICE_`` variable is refused."""
 
-    values: dict[str, Any]
-    origin: dict[str, str]
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        super().__init__(_Settings, env_prefix=PREFIX, case_sensitive=False)
+        for variable in sorted(environment):
+            name = variable.removeprefix(PREFIX)
+            if variable.startswith(PREFIX) and name not in _VARIABLES and not is_internal(variable):
+                near = _suggestion(name, _VARIABLES, PREFIX)
+                raise ConfigError(
+                    f"unknown environment variable {variable}{near}: unset it; a setting's variable is named "
+                    f"after its flag in --help (--port: {PREFIX}PORT)",
+                    field=variable,
+                )
+        self.env_vars = {key.lower(): text for key, text in environment.items() if key.startswith(PREFIX)}
 
-    def add(self, name: str, value: Any, origin: str) -> None:
-        if name in _MAPPINGS and isinstance(value, Mapping):
-            value = {**self.values.get(name, {}), **value}
-        self.values[name] = value
-        self.origin[name] = origin
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        """Return what is merged; other texts are read like a flag's, when the settings are validated."""
+        return _databases(value.split(","), f"{PREFIX}DATABASES") if field_name == "databases" else value
+
+
+class _File(TomlConfigSettingsSource):
+    """The file of ``--config``, if there is one."""
+
+    def _read_files(self, files: Any, deep_merge: bool = False) -> dict[str, Any]:
+        # The library passes over a file that isn't there, and over a pipe.
+        try:
+            return self._read_file(files) if files else {}
+        except OSError as error:
+            message = f"--config {files}: {error.strerror}; give a readable file"
+            raise ConfigError(message, field="config") from error
+        except ValueError as error:
+            raise ConfigError(f"--config {files} is not valid TOML: {error}", field="config") from error
 
 
 class _Parser(argparse.ArgumentParser):
@@ -86,24 +109,20 @@ def read_invocation(argv: Sequence[str], environment: Mapping[str, str]) -> Invo
         raise ConfigError(_unknown_flag(unknown[0], parser))
     flags = vars(found)
     print_config = flags.pop("print_config")
-    file = flags.pop("config", None) or environment.get(_CONFIG_VARIABLE)
-    merged = _Merged({}, {})
-    if file:
-        _add_file(merged, Path(file).expanduser())
-    _refuse_unknown_variables(environment)
-    for variable, name in _VARIABLES.items():
-        if variable in environment:
-            value = environment[variable]
-            merged.add(
-                name, _databases(value.split(","), variable) if name == "databases" else value, variable
-            )
+    named = flags.pop("config", None) or environment.get(f"{PREFIX}CONFIG")
+    file = Path(named).expanduser() if named else None
     if databases := flags.pop("database", None):
-        merged.add("databases", _databases(databases, "--database"), "--database")
-    for name, value in flags.items():
-        merged.add(name, value, flag_of(name))
+        flags["databases"] = _databases(databases, "--database")
     if engine:
-        merged.add("engine_args", parse_engine_args(engine), "`--`")
-    return Invocation(_validated(merged), print_config)
+        flags["engine_args"] = parse_engine_args(engine)
+    sources = (InitSettingsSource(_Settings, flags), _Environment(environment), _File(_Settings, file))
+    defaults = InitSettingsSource(_Settings, asdict(ServerConfig()))
+    try:
+        settings = _Settings(_build_sources=((*sources, defaults), {}))
+    except ValidationError as invalid:
+        # Not chained: what was given may be the address of a database, which may hold a password.
+        raise _refusal(invalid.errors()[0], [source() for source in sources], file) from None
+    return Invocation(ServerConfig(**dict(settings)), print_config)
 
 
 def read_config(file: str | None) -> ServerConfig:
@@ -137,7 +156,7 @@ def _parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
     )
     defaults = ServerConfig()
-    for name, explanation in _SCALARS.items():
+    for name, explanation in _HELP.items():
         default = getattr(defaults, name)
         if isinstance(default, bool):
             parser.add_argument(flag_of(name), action="store_true", help=explanation)
@@ -182,58 +201,33 @@ def _databases(pairs: Sequence[str], origin: str) -> dict[str, str]:
     return databases
 
 
-def _add_file(merged: _Merged, file: Path) -> None:
-    try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(
-            f"--config {file}: {error.strerror}; give a readable file", field="config"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"--config {file} is not valid TOML: {error}", field="config") from error
-    _refuse_unknown_keys(values, _KEYS, str(file))
-    tables = values.get("runtime", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise ConfigError(f"{file}: write each runtime as a [[runtime]] table", field="runtime")
-    for table in tables:
-        _refuse_unknown_keys(table, [f.name for f in fields(RuntimeConfig)], f"[[runtime]] in {file}")
-    for name, value in values.items():
-        merged.add(name, value, f"{name} in {file}")
+def _refusal(error: ErrorDetails, given: Sequence[Mapping[str, Any]], file: Path | None) -> ConfigError:
+    """Return the library's ``error`` in the words of the source that gave the value.
 
-
-def _refuse_unknown_variables(environment: Mapping[str, str]) -> None:
-    known = [variable.removeprefix(PREFIX) for variable in (*_VARIABLES, _CONFIG_VARIABLE)]
-    for variable in sorted(environment):
-        name = variable.removeprefix(PREFIX)
-        if variable.startswith(PREFIX) and name not in known and not is_internal(variable):
-            raise ConfigError(
-                f"unknown environment variable {variable}{_suggestion(name, known, PREFIX)}: unset it; a "
-                f"setting's variable is named after its flag in --help (--port: {PREFIX}PORT)",
-                field=variable,
-            )
-
-
-def _refuse_unknown_keys(found: Mapping[str, Any], known: Sequence[str], where: str) -> None:
-    for key, value in found.items():
-        if key in known:
-            continue
-        if isinstance(value, dict):
+    ``given`` is what flags, environment and ``file`` gave.
+    """
+    name, path = str(error["loc"][0]), error["loc"][1:]
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument") and name != "database_options":
+        key = str(error["loc"][-1])
+        where, table = (f"[[runtime]] in {file}", RuntimeConfig) if path else (str(file), ServerConfig)
+        known = [field.name for field in fields(table)]
+        if isinstance(error["input"], dict):
             kind, otherwise = "table", f": a file has settings, then {_TABLES}"
         else:
             kind, otherwise = "key", f"; known are {', '.join(known)}"
-        raise ConfigError(f"{where}: unknown {kind} {key!r}{_suggestion(key, known) or otherwise}", field=key)
+        near = _suggestion(key, known) or otherwise
+        return ConfigError(f"{where}: unknown {kind} {key!r}{near}", field=key)
+    if name == "runtime" and len(path) < 2:
+        return ConfigError(f"{file}: write each runtime as a [[runtime]] table", field="runtime")
+    origins = (flag_of(name), PREFIX + name.upper(), f"{name} in {file}")
+    where = next(origin for origin, values in zip(origins, given, strict=True) if _gave(values, error["loc"]))
+    inside = "".join(f" [{part}]" if isinstance(part, int) else f" {part}" for part in path)
+    shown = "this" if name == "databases" else repr(error["input"])  # an address may hold a password
+    return ConfigError(f"{where}{inside}: {shown} {error['msg'].removeprefix('Input ')}", field=name)
 
 
-def _validated(merged: _Merged) -> ServerConfig:
-    try:
-        return _ADAPTER.validate_python(merged.values)
-    except ValidationError as invalid:
-        error = invalid.errors()[0]
-        name, *path = error["loc"]
-        where = merged.origin.get(str(name), flag_of(str(name)))
-        inside = "".join(f" [{part}]" if isinstance(part, int) else f" {part}" for part in path)
-        message = error["msg"].removeprefix("Input ")
-        # The address of a database may hold a password.
-        given = "this" if name == "databases" else repr(error["input"])
-        cause = None if name == "databases" else invalid
-        raise ConfigError(f"{where}{inside}: {given} {message}", field=str(name)) from cause
+def _gave(values: Any, path: Sequence[int | str]) -> bool:
+    """Tell whether what is at ``path`` came with ``values``; deeper than tables it did if they are there."""
+    if not path or not isinstance(values, Mapping):
+        return True
+    return path[0] in values and _gave(values[path[0]], path[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -105,6 +106,7 @@ def test_wrong_flags(argv: list[str], message: str) -> None:
     [
         ("port = ", "sluice.toml is not valid TOML"),
         ("prot = 1", r"sluice.toml: unknown key 'prot' \(did you mean port\?\)"),
+        ("Port = 1", r"sluice.toml: unknown key 'Port' \(did you mean port\?\)"),
         ("port = 'x'", "port in .*sluice.toml: 'x' should be a valid integer"),
         ("[server]\nport = 1", r"unknown table 'server': a file has settings, then the tables \[databases\]"),
         ("[engine-args]\nx = 1", r"unknown table 'engine-args' \(did you mean engine_args\?\)"),
@@ -123,6 +125,24 @@ def test_wrong_file(toml: Callable[[str], str], text: str, message: str) -> None
     """A wrong key or value of the file is named with the file."""
     with pytest.raises(ConfigError, match=message):
         config_from(["--config", toml(text)])
+
+
+def test_a_mistake_in_a_merged_table_names_its_file(toml: Callable[[str], str]) -> None:
+    """The file is named, although flags and the environment gave databases, too."""
+    file = toml("[databases]\na = 5")
+    with pytest.raises(ConfigError, match=r"databases in .*sluice.toml a: this should be a valid string"):
+        config_from(["--config", file, "--database", "b=2"], {"SLUICE_DATABASES": "c=3"})
+
+
+def test_the_file_may_be_a_pipe() -> None:
+    """As in ``--config <(python make_settings.py)``."""
+    reading, writing = os.pipe()
+    try:
+        os.write(writing, b"port = 1234")
+        os.close(writing)
+        assert config_from(["--config", f"/dev/fd/{reading}"]).port == 1234
+    finally:
+        os.close(reading)
 
 
 def test_wrong_environment() -> None:
@@ -148,9 +168,9 @@ def test_unknown_variables(variable: str, message: str) -> None:
 
 
 def test_variables_of_the_processes_are_no_settings() -> None:
-    """Those between a worker and SGLang, and those of tests, are let through and change nothing."""
+    """Those between a worker and SGLang, those of tests and those of others change nothing."""
     internal = {HOOK: "1", RUN_DIR: "/x", SLOWDOWN: "2", CPU_CURES: "1", "SLUICE_TEST_GATE": "/y"}
-    assert config_from([], internal) == ServerConfig()
+    assert config_from([], {**internal, "sluice_port": "1", "PORT": "1"}) == ServerConfig()
 
 
 def test_internal_variables_are_listed_in_one_place() -> None:
