@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from plugins.text2sql.databases.schema import render
 from plugins.text2sql.options import Job, statement_params
-from plugins.text2sql.profile import Full
 from plugins.text2sql.prompts.layout import Topic
 from plugins.workflow_kind import Resources, TokenCounter
 from sched.errors import ConfigError
@@ -61,13 +60,8 @@ async def check_room(
     needed = prompt_tokens + _ROOM_TOKENS + job.sql.max_new_tokens
     if needed <= context_tokens:
         return
-    remedy = (
-        "choose the compact one (--prompt-profile compact)"
-        if isinstance(job.profile, Full)
-        else "use a model with a longer context or a database with fewer tables"
-    )
     raise ConfigError(
         f"the {job.prompts.name} prompts about database {database!r} need {needed} tokens with the "
-        f"answer, but the model's context has {context_tokens}: {remedy}",
+        f"answer, but the model's context has {context_tokens}: {job.profile.when_too_long}",
         field="prompt_profile",
     )

@@ -172,6 +172,23 @@ async def test_a_profile_that_does_not_fit_the_model_is_refused(registry: Databa
     await Text2Sql(Resources(registry, Compact(), Text2SqlOptions())).check_context("shop", 8192, count)
 
 
+class Verbose(Compact):
+    """A profile of one's own."""
+
+    when_too_long = "choose my terse one"
+
+
+async def test_the_remedy_for_long_prompts_is_the_profiles(registry: DatabaseRegistry) -> None:
+    """Nothing but the profile knows a shorter one."""
+
+    async def count(segments: Any) -> int:
+        return 9_000 if any(segment.kind == SegmentKind.TEMPLATE for segment in segments) else 0
+
+    text2sql = Text2Sql(Resources(registry, Verbose(), Text2SqlOptions()))
+    with pytest.raises(ConfigError, match=r"has 8192: choose my terse one$"):
+        await text2sql.check_context("shop", 8192, count)
+
+
 def test_preparing_begins_the_index_and_knows_its_databases(registry: DatabaseRegistry) -> None:
     """The index is begun with the first use of a database, not by every question."""
     retrieval = FakeRetrieval()
