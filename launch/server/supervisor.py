@@ -126,7 +126,21 @@ class Supervisor:
 
     async def _start_all(self, folder: Path, family: Family) -> None:
         started = [await self._start(spec, folder) for spec in (family.controller, *family.workers)]
-        await asyncio.gather(*(child.until_ready(self._limits.start_seconds) for child in started))
+        all_ready = asyncio.Event()
+
+        async def stays(child: Child) -> None:
+            await child.until_ready(self._limits.start_seconds)
+            if not all(other.ready for other in started):
+                # The controller is never ready if a runtime that was ends before it is accepted.
+                await child.wait()
+                if not all(other.ready for other in started):
+                    raise child.error(f"ended before the server was ready ({child.ending})")
+            all_ready.set()
+
+        async def all_stay() -> None:
+            await asyncio.gather(*map(stays, started))
+
+        await _done_before(all_ready, all_stay())
 
     async def _start(self, spec: ChildSpec, folder: Path, awaited: str = "ready") -> Child:
         child = await Child.start(self._starter, spec, folder, self._progress.stage, awaited)

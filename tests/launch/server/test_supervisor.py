@@ -82,6 +82,15 @@ def test_death_at_start_ends_all(start: Callable[..., Server]) -> None:
     assert server.left_nothing()
 
 
+def test_death_of_one_that_was_ready_ends_the_start(start: Callable[..., Server], tmp_path: Path) -> None:
+    """The controller waits for a runtime that died before it was accepted; the launcher doesn't."""
+    server = start({"controller": {"gate": str(tmp_path / "never")}, "a": {"dies_later": 9}, "b": {}})
+    assert server.end() == 1
+    assert "a ended before the server was ready (exit code 9)\n    words of a" in server.err
+    assert "controller was not ready" not in server.err
+    assert server.left_nothing()
+
+
 def test_start_takes_too_long(start: Callable[..., Server]) -> None:
     """A child that isn't ready in time ends the start; it is named with the flag to change."""
     server = start({"controller": {"delay": 600}, "a": {"delay": 600}}, start_seconds=1)
