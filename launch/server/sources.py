@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from engine.sglang.variables import is_internal
 from launch.server.config import RuntimeConfig, ServerConfig
 from launch.server.sglang_flags import parse_engine_args
-from plugins.text2sql.databases.address import scheme
+from plugins.text2sql.databases.address import scheme, shown
 from sched.errors import ConfigError
 
 PREFIX = "SLUICE_"
@@ -156,11 +156,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _unknown_flag(token: str, parser: argparse.ArgumentParser) -> str:
     if not token.startswith("-"):
-        return f"unexpected argument {token!r}: settings are given as flags, see --help"
+        return f"unexpected argument {shown(token)!r}: settings are given as flags, see --help"
     known = [option for action in parser._actions for option in action.option_strings]
+    name = token.partition("=")[0]
     return (
-        f"unknown flag {token}{_suggestion(token.partition('=')[0], known)}: see --help, "
-        "and give SGLang's own flags after `--`"
+        f"unknown flag {name}{_suggestion(name, known)}: see --help, and give SGLang's own flags after `--`"
     )
 
 
@@ -233,7 +233,9 @@ def _validated(merged: _Merged) -> ServerConfig:
         where = merged.origin.get(str(name), flag_of(str(name)))
         inside = "".join(f" [{part}]" if isinstance(part, int) else f" {part}" for part in path)
         message = error["msg"].removeprefix("Input ")
-        # The address of a database may hold a password.
-        given = "this" if name == "databases" else repr(error["input"])
-        cause = None if name == "databases" else invalid
+        # The address of a database may hold a password; it may stand in the wrong table.
+        given = repr(error["input"])
+        secret = name == "databases" or "://" in given
+        given = "this" if secret else given
+        cause = None if secret else invalid
         raise ConfigError(f"{where}{inside}: {given} {message}", field=str(name)) from cause
