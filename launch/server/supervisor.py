@@ -12,7 +12,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -41,12 +41,14 @@ class Family:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimits:
     """How long the supervisor waits for its children, seconds.  ``end_seconds`` is what a child gets between
-    SIGTERM and SIGKILL beyond its drain, ``hurry_seconds`` the same after a failure."""
+    SIGTERM and SIGKILL beyond its drain, ``hurry_seconds`` the same after a failure.  ``settle_seconds`` is
+    what the controller gets to be ready once a runtime that was ready has died."""
 
     start_seconds: float
     drain_seconds: float
     end_seconds: float = 10.0
     hurry_seconds: float = 3.0
+    settle_seconds: float = 10.0
 
 
 class Supervisor:
@@ -134,7 +136,12 @@ class Supervisor:
                 # The controller is never ready if a runtime that was ends before it is accepted.
                 await child.wait()
                 if not all(other.ready for other in started):
-                    raise child.error(f"ended before the server was ready ({child.ending})")
+                    self._progress.problem(
+                        str(child.error(f"ended before the server was ready ({child.ending})"))
+                    )
+                    # Accepted just before, it is started again like any other.
+                    if not await _happens(all_ready, self._limits.settle_seconds):
+                        raise ChildError(f"{child.label} is missing, so the server can't start")
             all_ready.set()
 
         async def all_stay() -> None:
@@ -259,6 +266,14 @@ async def _done_before(event: asyncio.Event, work: Coroutine[Any, Any, object]) 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return False
+
+
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    """Wait up to ``seconds`` for ``event`` and tell whether it has happened."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 @contextmanager
