@@ -8,11 +8,9 @@ second one kills everything at once.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import tempfile
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,11 +20,11 @@ from launch.server.child import Child, ChildError
 from launch.server.logs import follow, tail
 from launch.server.progress import Progress
 from launch.server.restart_backoff import RestartBackoff, RestartLimits
+from launch.server.run_folder import run_folder
 from launch.server.starter import ChildSpec, Starter
 from sched.clock import Clock, monotonic
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_MAX_FOLDER_LENGTH = 64
 _KILL_SECONDS = 5.0
 
 
@@ -93,7 +91,7 @@ class Supervisor:
             # Whoever has a signal ignored (nohup, a shell's background job) keeps it ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal, number)
-        with _run_folder() as folder:
+        with run_folder() as folder:
             try:
                 return await self._run_in(folder, self._family_in(folder))
             except (ChildError, OSError) as failure:
@@ -274,16 +272,3 @@ async def _happens(event: asyncio.Event, seconds: float) -> bool:
         async with asyncio.timeout(seconds):
             await event.wait()
     return event.is_set()
-
-
-@contextmanager
-def _run_folder() -> Iterator[Path]:
-    """A private folder for sockets, logs and temporary files, removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="sluice-"))
-    if len(str(folder)) > _MAX_FOLDER_LENGTH:  # a socket's path must stay below 108 bytes
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="sluice-", dir="/tmp"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
