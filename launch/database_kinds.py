@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from launch.shipped import database_registry
-from plugins.text2sql.databases.address import scheme, shown
+from plugins.text2sql.databases.address import cleared, scheme, shown
 from plugins.text2sql.databases.database import Database
 from sched.errors import ConfigError
 
@@ -41,6 +41,5 @@ def resolved(name: str, address: str) -> str:
     try:
         return kind.resolve(address)
     except ConfigError as error:
-        raise ConfigError(
-            f"--database {name}={shown(address)}: {error.message}", field="databases"
-        ) from error
+        problem = cleared(error.message, [address])
+        raise ConfigError(f"--database {name}={shown(address)}: {problem}", field="databases") from None

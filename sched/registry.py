@@ -8,7 +8,8 @@ from __future__ import annotations
 import importlib
 import sys
 from dataclasses import fields, is_dataclass
-from typing import Any, Generic, TypeVar, get_type_hints
+from types import NoneType
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
 from urllib.parse import parse_qsl
 
 from sched.errors import ConfigError
@@ -104,6 +105,8 @@ class Registry(Generic[P]):
 def _parameters(policy: type, text: str) -> dict[str, Any]:
     """Return the parameters in ``text`` as the types that the fields of ``policy`` have.
 
+    Of ``X | None`` that is ``X``: ``None`` is what a parameter is that isn't given.
+
     Raises:
         ValueError: an unknown parameter, or a value of another type.
     """
@@ -113,8 +116,9 @@ def _parameters(policy: type, text: str) -> dict[str, Any]:
     for name, value in parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text)):
         if name not in known:
             raise ValueError(f"unknown parameter {name!r}; it takes {', '.join(known) or 'none'}")
+        made_of = next((kind for kind in get_args(types[name]) if kind is not NoneType), types[name])
         try:
-            values[name] = types[name](value)
+            values[name] = made_of(value)
         except ValueError:
-            raise ValueError(f"{name} must be of type {types[name].__name__}, not {value!r}") from None
+            raise ValueError(f"{name} must be of type {made_of.__name__}, not {value!r}") from None
     return values

@@ -10,7 +10,7 @@ import psutil
 
 from engine.sglang import cpu, kv_events
 from engine.sglang.cpu_memory import memory_fraction
-from engine.sglang.variables import HOOK, RUN_DIR, SLOWDOWN
+from engine.sglang.variables import HOOK, LOG, RUN_DIR, SLOWDOWN
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.runtime_interface import StartError
 
@@ -42,6 +42,7 @@ def environment(spec: WorkerSpec, run_dir: Path) -> dict[str, str]:
         HOOK: "1",
         RUN_DIR: str(run_dir),
         SLOWDOWN: str(spec.slowdown),
+        LOG: f"{spec.name} {spec.log_level}",
         "TMPDIR": str(run_dir),
         "TOKENIZERS_PARALLELISM": "false",
         "PYTHONWARNINGS": "ignore::UserWarning",  # SGLang's, about kernels of other devices

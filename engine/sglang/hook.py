@@ -36,6 +36,7 @@ from engine.sglang.mixed_chunks import BATCHING_METHOD, set_batching, with_budge
 from engine.sglang.pass_ring import PASSES_FILE, PassWriter
 from engine.sglang.pass_watch import PassWatch
 from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
+from engine.worker.own_log import log_as
 from sched.order import queue_position
 
 CUSTOM_PARAM = "sluice"
@@ -67,6 +68,8 @@ def register() -> None:
         return
     from sglang.srt.plugins.hook_registry import HookRegistry, HookType
 
+    if log := os.environ.get(variables.LOG):
+        log_as(*log.split())
     slowdown.register()  # before our hook on the same method, so that it is inside
     run_dir = Path(os.environ[variables.RUN_DIR])
     policy = "sglang.srt.managers.schedule_policy.SchedulePolicy"

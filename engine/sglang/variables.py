@@ -10,9 +10,11 @@ SLOWDOWN = "SLUICE_SLOWDOWN"
 """How many times as long forward passes last (``slowdown.py``)."""
 CPU_CURES = "SLUICE_CPU_CURES"
 """``1``: stand-ins for what a CPU install lacks (``cpu.py``)."""
+LOG = "SLUICE_WORKER_LOG"
+"""The worker's name and the level of its log (``engine/worker/own_log.py``), with a space between."""
 _TESTS = "SLUICE_TEST_"
 
 
 def is_internal(name: str) -> bool:
     """Tell whether a variable is one of these or belongs to Sluice's tests."""
-    return name in (HOOK, RUN_DIR, SLOWDOWN, CPU_CURES) or name.startswith(_TESTS)
+    return name in (HOOK, RUN_DIR, SLOWDOWN, CPU_CURES, LOG) or name.startswith(_TESTS)

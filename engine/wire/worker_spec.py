@@ -46,7 +46,8 @@ class WorkerSpec:
     what its prefix cache holds.  ``calibration_folder``: where calibrations are kept (``None``: it is not
     calibrated); ``recalibrate``: it is measured again.  ``prefill_budget``: tokens prefilled beside decoding
     (``None``: as the calibration finds best, 0: as SGLang is started).  ``grid``: what is measured, if not
-    the usual.  ``sm_share``: of a GPU's multiprocessors, where NVIDIA's MPS runs.
+    the usual.  ``sm_share``: of a GPU's multiprocessors, where NVIDIA's MPS runs.  ``log_level``: from which
+    on Sluice's own modules log; SGLang's is one of its arguments.
     """
 
     name: str
@@ -66,6 +67,7 @@ class WorkerSpec:
     recalibrate: bool = False
     grid: Grid | None = None
     sm_share: float | None = None
+    log_level: str = "info"
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""

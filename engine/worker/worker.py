@@ -30,6 +30,7 @@ from engine.wire.messages import Hello, WireMessage
 from engine.wire.status_writer import StatusWriter
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import die_with_parent, end_children
+from engine.worker.own_log import WORKER, log_as
 from engine.worker.runtime_interface import Runtime, RuntimeInfo, StartError
 from engine.worker.self_calibration import calibrated, configure
 from engine.worker.worker_protocol import Ending, WorkerProtocol
@@ -40,7 +41,7 @@ if __name__ == "__mp_main__":
     die_with_parent()
     cpu.install_if_asked()
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger(WORKER)  # as the main module it would have another name
 
 _STDIN = 0
 _MAX_SPEC_BYTES = 1 << 20
@@ -178,6 +179,7 @@ def _run(status: StatusWriter) -> Ending:
         spec = _read_spec()
     except StartError as error:
         return Ending(str(error), failed=True)
+    log_as(spec.name, spec.log_level)
     status("spawned")
     for signum in _SIGNALS:
         signal.signal(signum, _stop_start)
@@ -203,12 +205,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m engine.worker", description=__doc__)
     parser.add_argument("--status-fd", type=int, help="descriptor for progress as JSON lines")
     status = StatusWriter(parser.parse_args().status_fd)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("sglang").setLevel(logging.WARNING)
+    log_as("worker", "info")  # until its instructions say more
     ending = _run(status)
     if ending.failed:
         status("failed", ending.reason)
-    logger.info("ended: %s", ending.reason)
+    logger.log(logging.ERROR if ending.failed else logging.INFO, "ended: %s", ending.reason)
     sys.stderr.flush()
     # Not sys.exit: SGLang's exit handlers look for the processes that were just ended.
     os._exit(1 if ending.failed else 0)

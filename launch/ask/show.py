@@ -19,6 +19,8 @@ _STATUS = {
     "no_sql_ran": "No SQL could be run, so there is no answer.",
 }
 
+_UNREADABLE = "unreadable: the workflow could make nothing of the answer"
+
 
 def show_answer(
     console: Console, url: str, question: str, database: str | None, steps: bool
@@ -32,11 +34,14 @@ def show_answer(
         RuntimeError: the stream ended early.
     """
     console.print(f"\n[bold]Question[/]: {escape(question)}\n", soft_wrap=True)
+    finished: set[int] = set()
     for event in ask(url, question, database, timeout_seconds=_ANSWER_SECONDS):
         if event.name == "step" and steps:
-            line = step_line(event.data)
+            line = step_line(event.data, again=event.data["index"] in finished)
             if line:
                 console.print(line, soft_wrap=True)
+            if event.data["state"] == "finished":
+                finished.add(event.data["index"])
         elif event.name == "error":
             console.print(f"[red]failed:[/] {escape(str(event.data['error']['message']))}")
             return None
@@ -46,8 +51,11 @@ def show_answer(
     raise RuntimeError("the server closed the stream without a result")
 
 
-def step_line(step: Mapping[str, Any]) -> str | None:
-    """Return a line for a step that was sent or has ended, ``None`` for states between."""
+def step_line(step: Mapping[str, Any], again: bool = False) -> str | None:
+    """Return a line for a step that was sent or has ended, ``None`` for states between.
+
+    If its end is shown ``again``, the line says what has turned out since, if anything.
+    """
     if step["state"] not in ("dispatched", "finished", "failed", "cancelled"):
         return None
     branch = "" if step["branch"] is None else f" #{step['branch'] + 1}"
@@ -62,11 +70,14 @@ def step_line(step: Mapping[str, Any]) -> str | None:
         return f"{head} SQL: {outcome} in {total * 1000:.0f} ms"
     if step["state"] != "finished":
         return f"[yellow]{head} {step['state']}: {escape(str(step['error']))}[/]"
+    remark = f"[yellow]{_UNREADABLE}[/]" if step.get("unreadable") else ""
+    if again:
+        return f"{head} {remark}" if remark else None
     tokens = (
         f"{step['prompt_tokens']} tokens in ({step['cached_tokens']} cached), {step['output_tokens']} out"
     )
     ttft = f"first token after {step['ttft_seconds']:.2f} s" if step["ttft_seconds"] is not None else ""
-    return f"{head} done on {step['runtime']} in {total:.2f} s, {ttft}, {tokens}"
+    return f"{head} done on {step['runtime']} in {total:.2f} s, {ttft}, {tokens}{remark and f', {remark}'}"
 
 
 def _show_result(console: Console, answer: Mapping[str, Any]) -> None:
@@ -93,9 +104,11 @@ def _show_result(console: Console, answer: Mapping[str, Any]) -> None:
 def _notes(answer: Mapping[str, Any]) -> list[str]:
     """Return what the user should know before believing the answer."""
     notes = [_STATUS[answer["status"]]] if _STATUS[answer["status"]] else []
+    if answer["status"] == "empty" and (reason := answer.get("reason")):
+        notes = [f"{notes[0].rstrip('.')}: {reason}."]
     if answer["sql_error"]:
         notes.append(f"The database said: {answer['sql_error']}")
     if strange := answer.get("unfamiliar"):
         words = ", ".join(strange)
         notes.append(f"The demo model never met these words, so it may have guessed: {words}.")
-    return [*notes, *answer.get("retrieval", {}).get("notes", [])]
+    return [*notes, *(f"Retrieval: {note}" for note in answer.get("retrieval", {}).get("notes", []))]

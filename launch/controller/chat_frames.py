@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from engine.controller.prompt_frame import PromptFrame, PromptFrames
 from launch.api.openai.template import ChatTemplate
+from plugins.text2sql.reading.thinking_marks import without_thinking
 from sched.errors import ConfigError, InvalidRequestError
 
 _SYSTEM, _USER = "sluicesystemprobe", "sluiceuserprobe"
 _NO_THINKING = {"enable_thinking": False, "thinking": False}
 """How templates of reasoning models are told so: Qwen's, GLM's and SmolLM's; Granite's and DeepSeek's."""
-_OPEN = re.compile(r"<(think|thinking|reasoning)>\s*$")
-_CHANNELS, _FINAL = "<|start|>assistant", "<|channel|>final<|message|>"
-"""How gpt-oss' template ends, and how its answer begins when there is no analysis."""
 
 
 def frames_of(template: ChatTemplate, variables: Mapping[str, Any]) -> PromptFrames:
@@ -30,15 +27,7 @@ def frames_of(template: ChatTemplate, variables: Mapping[str, Any]) -> PromptFra
     """
     thinking = _frame(template, variables)
     direct = _frame(template, {**variables, **_NO_THINKING})
-    return PromptFrames(thinking, replace(direct, closing=_answering(direct.closing)))
-
-
-def _answering(closing: str) -> str:
-    """Return ``closing`` with the thinking that it opens ended."""
-    opened = _OPEN.search(closing)
-    if opened:
-        return f"{closing.rstrip()}\n\n</{opened[1]}>\n\n"
-    return closing + _FINAL if closing.endswith(_CHANNELS) else closing
+    return PromptFrames(thinking, replace(direct, closing=without_thinking(direct.closing)))
 
 
 def _frame(template: ChatTemplate, variables: Mapping[str, Any]) -> PromptFrame:

@@ -18,14 +18,19 @@ from contextlib import contextmanager
 
 import uvicorn
 import uvloop
+from pydantic import ValidationError
 
 from engine.wire.status_writer import StatusWriter
 from launch.checks import listen
+from launch.controller.cleared_logs import log_to_stderr
 from launch.controller.lifeline import follow, read_instructions
 from launch.controller.parts import Parts
 from launch.server.config import ControllerSpec
 from launch.server.model_folders import declared_context
+from plugins.text2sql.databases.address import cleared
 from sched.errors import SluiceError
+
+logger = logging.getLogger(__name__)
 
 _LAST_RESPONSES_SECONDS = 5
 _GC_THRESHOLDS = (50_000, 20, 100)
@@ -98,13 +103,29 @@ def main() -> int:
     status = StatusWriter(parser.parse_args().status_fd)
     try:
         spec = ControllerSpec.from_json(read_instructions())
-        logging.basicConfig(
-            level=spec.config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-        )
-        sys.path.append(spec.policy_path)
-        gc.set_threshold(*_GC_THRESHOLDS)
+    except ValidationError as error:
+        # Without the input, in which passwords may stand.
+        status("failed", "; ".join(f"{each['loc']}: {each['msg']}" for each in error.errors()))
+        return 1
+    return run(spec, status)
+
+
+def run(spec: ControllerSpec, status: StatusWriter) -> int:
+    """Serve as ``spec`` says and return the exit code.
+
+    Neither the log nor the reason of a failure shows a password of a database's address.
+    """
+    addresses = tuple(spec.config.databases.values())
+    log_to_stderr(spec.config.log_level, addresses)
+    sys.path.append(spec.policy_path)
+    gc.set_threshold(*_GC_THRESHOLDS)
+    try:
         uvloop.run(_serve(spec, status))
     except (SluiceError, OSError, TypeError, ValueError) as error:
-        status("failed", str(error))
+        status("failed", cleared(str(error), addresses))
+        return 1
+    except Exception as error:
+        logger.exception("the controller failed")
+        status("failed", cleared(f"{type(error).__name__}: {error}", addresses))
         return 1
     return 0

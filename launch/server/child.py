@@ -78,6 +78,11 @@ class Child:
         """Whether the process hasn't ended."""
         return self._process.exit_code is None
 
+    @property
+    def ready(self) -> bool:
+        """Whether it has been ready, though it may have ended since."""
+        return self._outcome.done() and self._outcome.result().stage != "failed"
+
     def tell(self, message: Mapping[str, Any]) -> None:
         """Write ``message`` as a line to the child's standard input; one that has ended misses nothing."""
         self._process.write(orjson.dumps(message) + b"\n")
@@ -105,7 +110,11 @@ class Child:
             reason = f"failed to start: {reached.message}"
         else:
             return
-        raise ChildError("\n".join([f"{self.label} {reason}", *tail(self.log)]))
+        raise self.error(reason)
+
+    def error(self, reason: str) -> ChildError:
+        """Return the error that the child ``reason``, with the end of its log."""
+        return ChildError("\n".join([f"{self.label} {reason}", *tail(self.log)]))
 
     async def wait(self) -> int:
         """Wait for the process to end and return its exit code (negative: the signal)."""

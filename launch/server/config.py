@@ -161,7 +161,7 @@ class ServerConfig:
     ] = None
     recalibrate: Annotated[bool, _help("measure runtimes again, whatever was kept")] = False
     simulated: Annotated[bool, _help("start labelled stand-ins instead of SGLang runtimes")] = False
-    databases: Mapping[str, str] = field(default_factory=dict)
+    databases: Mapping[str, str] = field(default_factory=dict, repr=False)
     database_options: Mapping[str, DatabaseOptions] = field(default_factory=dict)
     engine_args: Mapping[str, Any] = field(default_factory=dict)
     runtime: tuple[RuntimeConfig, ...] = ()

@@ -82,6 +82,7 @@ class ServerPlan:
             calibration_folder=None if self.config.no_calibration else str(calibration_folder()),
             prefill_budget=self.config.prefill_budget,
             recalibrate=self.config.recalibrate,
+            log_level=self.config.log_level,
         )
 
     def _model_path(self, runtime: RuntimeConfig) -> str:

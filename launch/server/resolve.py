@@ -26,6 +26,7 @@ from launch.shipped import (
     profile_registry,
     workflow_registry,
 )
+from plugins.text2sql.databases.address import scheme, shown
 from sched.errors import ConfigError
 
 
@@ -64,8 +65,14 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
 
 
 def as_toml(config: ServerConfig) -> str:
-    """Return ``config`` as a configuration file; what is ``None`` is left out."""
-    return tomli_w.dumps(_plain(asdict(config)))
+    """Return ``config`` as a configuration file; what is ``None`` is left out.
+
+    What may be a password in the address of a database is left out, too.
+    """
+    databases = {
+        name: shown(address) if scheme(address) else address for name, address in config.databases.items()
+    }
+    return tomli_w.dumps(_plain(asdict(replace(config, databases=databases))))
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from setproctitle import setproctitle
+
 from launch.checks import check_folder, check_port
 from launch.server.config import SHOWN_LEVELS, ServerConfig
 from launch.server.devices import detect
@@ -17,6 +19,7 @@ from launch.server.progress import choose_progress
 from launch.server.resolve import as_toml, resolve
 from launch.server.sources import read_invocation
 from launch.server.supervisor import Supervisor, TimeLimits
+from plugins.text2sql.databases.address import shown
 from sched.errors import ConfigError
 
 _EMBEDDED_WARNING = (
@@ -29,6 +32,7 @@ _SIMULATED_WARNING = "warning: --simulated: no model runs, the runtimes are stan
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the launcher and return its exit code: 2 for a wrong configuration, see also ``Supervisor.run``."""
     try:
+        hide_passwords(sys.orig_argv)
         check_folder(Path.cwd())
         invocation = read_invocation(sys.argv[1:] if argv is None else argv, os.environ)
         machine = detect(os.environ)
@@ -44,6 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return asyncio.run(_supervise(plan))
+
+
+def hide_passwords(command: Sequence[str]) -> None:
+    """Give this process a title without the passwords in its ``command``, which all users could see."""
+    title = [shown(part) if "://" in part else part for part in command]
+    if title != list(command):
+        setproctitle(" ".join(title))
 
 
 async def _supervise(plan: ServerPlan) -> int:

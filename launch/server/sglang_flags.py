@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from plugins.text2sql.databases.address import shown
 from sched.errors import ConfigError
 
 _SERVER_WIDE = "this is a setting of Sluice itself: give it before `--` or as a key"
@@ -43,7 +44,8 @@ def parse_engine_args(tokens: Sequence[str]) -> dict[str, Any]:
                 raise ConfigError(f"--{name.replace('_', '-')} is given twice after `--`", field=name)
             values = gathered[name] = [_converted(value)] if equals else []
         elif values is None:
-            raise ConfigError(f"{token!r} after `--` belongs to no flag: write --flag {token}")
+            said = shown(token)  # it may be the address of a database
+            raise ConfigError(f"{said!r} after `--` belongs to no flag: write --flag {said}")
         else:
             values.append(_converted(token))
     found = {name: _single(given) for name, given in gathered.items()}

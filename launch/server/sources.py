@@ -22,7 +22,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSourc
 from engine.sglang.variables import is_internal
 from launch.server.config import RuntimeConfig, ServerConfig
 from launch.server.sglang_flags import parse_engine_args
-from plugins.text2sql.databases.address import scheme
+from plugins.text2sql.databases.address import scheme, shown
 from sched.errors import ConfigError
 
 PREFIX = "SLUICE_"
@@ -175,11 +175,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _unknown_flag(token: str, parser: argparse.ArgumentParser) -> str:
     if not token.startswith("-"):
-        return f"unexpected argument {token!r}: settings are given as flags, see --help"
+        return f"unexpected argument {shown(token)!r}: settings are given as flags, see --help"
     known = [option for action in parser._actions for option in action.option_strings]
+    name = token.partition("=")[0]
     return (
-        f"unknown flag {token}{_suggestion(token.partition('=')[0], known)}: see --help, "
-        "and give SGLang's own flags after `--`"
+        f"unknown flag {name}{_suggestion(name, known)}: see --help, and give SGLang's own flags after `--`"
     )
 
 
@@ -222,8 +222,10 @@ def _refusal(error: ErrorDetails, given: Sequence[Mapping[str, Any]], file: Path
     origins = (flag_of(name), PREFIX + name.upper(), f"{name} in {file}")
     where = next(origin for origin, values in zip(origins, given, strict=True) if _gave(values, error["loc"]))
     inside = "".join(f" [{part}]" if isinstance(part, int) else f" {part}" for part in path)
-    shown = "this" if name == "databases" else repr(error["input"])  # an address may hold a password
-    return ConfigError(f"{where}{inside}: {shown} {error['msg'].removeprefix('Input ')}", field=name)
+    # The address of a database may hold a password; it may stand in the wrong table.
+    value = repr(error["input"])
+    value = "this" if name == "databases" or "://" in value else value
+    return ConfigError(f"{where}{inside}: {value} {error['msg'].removeprefix('Input ')}", field=name)
 
 
 def _gave(values: Any, path: Sequence[int | str]) -> bool:

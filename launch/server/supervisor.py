@@ -8,11 +8,9 @@ second one kills everything at once.
 from __future__ import annotations
 
 import asyncio
-import shutil
 import signal
-import tempfile
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,11 +20,11 @@ from launch.server.child import Child, ChildError
 from launch.server.logs import follow, tail
 from launch.server.progress import Progress
 from launch.server.restart_backoff import RestartBackoff, RestartLimits
+from launch.server.run_folder import run_folder
 from launch.server.starter import ChildSpec, Starter
 from sched.clock import Clock, monotonic
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_MAX_FOLDER_LENGTH = 64
 _KILL_SECONDS = 5.0
 
 
@@ -41,12 +39,14 @@ class Family:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimeLimits:
     """How long the supervisor waits for its children, seconds.  ``end_seconds`` is what a child gets between
-    SIGTERM and SIGKILL beyond its drain, ``hurry_seconds`` the same after a failure."""
+    SIGTERM and SIGKILL beyond its drain, ``hurry_seconds`` the same after a failure.  ``settle_seconds`` is
+    what the controller gets to be ready once a runtime that was ready has died."""
 
     start_seconds: float
     drain_seconds: float
     end_seconds: float = 10.0
     hurry_seconds: float = 3.0
+    settle_seconds: float = 10.0
 
 
 class Supervisor:
@@ -91,7 +91,7 @@ class Supervisor:
             # Whoever has a signal ignored (nohup, a shell's background job) keeps it ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._on_signal, number)
-        with _run_folder() as folder:
+        with run_folder() as folder:
             try:
                 return await self._run_in(folder, self._family_in(folder))
             except (ChildError, OSError) as failure:
@@ -126,7 +126,26 @@ class Supervisor:
 
     async def _start_all(self, folder: Path, family: Family) -> None:
         started = [await self._start(spec, folder) for spec in (family.controller, *family.workers)]
-        await asyncio.gather(*(child.until_ready(self._limits.start_seconds) for child in started))
+        all_ready = asyncio.Event()
+
+        async def stays(child: Child) -> None:
+            await child.until_ready(self._limits.start_seconds)
+            if not all(other.ready for other in started):
+                # The controller is never ready if a runtime that was ends before it is accepted.
+                await child.wait()
+                if not all(other.ready for other in started):
+                    self._progress.problem(
+                        str(child.error(f"ended before the server was ready ({child.ending})"))
+                    )
+                    # Accepted just before, it is started again like any other.
+                    if not await _happens(all_ready, self._limits.settle_seconds):
+                        raise ChildError(f"{child.label} is missing, so the server can't start")
+            all_ready.set()
+
+        async def all_stay() -> None:
+            await asyncio.gather(*map(stays, started))
+
+        await _done_before(all_ready, all_stay())
 
     async def _start(self, spec: ChildSpec, folder: Path, awaited: str = "ready") -> Child:
         child = await Child.start(self._starter, spec, folder, self._progress.stage, awaited)
@@ -247,14 +266,9 @@ async def _done_before(event: asyncio.Event, work: Coroutine[Any, Any, object]) 
     return False
 
 
-@contextmanager
-def _run_folder() -> Iterator[Path]:
-    """A private folder for sockets, logs and temporary files, removed at the end."""
-    folder = Path(tempfile.mkdtemp(prefix="sluice-"))
-    if len(str(folder)) > _MAX_FOLDER_LENGTH:  # a socket's path must stay below 108 bytes
-        folder.rmdir()
-        folder = Path(tempfile.mkdtemp(prefix="sluice-", dir="/tmp"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+async def _happens(event: asyncio.Event, seconds: float) -> bool:
+    """Wait up to ``seconds`` for ``event`` and tell whether it has happened."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()

@@ -2,7 +2,8 @@
 
 What: one prompt, sampled several times; the results vote (self-consistency, arXiv 2203.11171).
 Why: the cheapest workflow with a choice, and the baseline of every longer one: one stage, one join.
-Inputs: ``candidates`` of the request or the server, ``temperature`` of all but the first.
+Inputs: ``candidates`` of the request or the server; ``temperature`` of all but the first, else the
+server's ``--candidate-temperature``.
 Trade-offs: no retrieval, linking, revision or unit tests.  A value that is spelled differently in the
 database is found by no candidate, and SQL that fails has no vote.
 """
@@ -25,20 +26,24 @@ from sched.workflow import PlanStep, Steps, WorkflowProgram
 
 @dataclass(frozen=True, slots=True)
 class Majority:
-    """The kind.  The first candidate is the model's best guess, the others have ``temperature``."""
+    """The kind.  The first candidate is the model's best guess, the others have ``temperature``.
 
-    temperature: float = 0.7
+    Without one they have that of the server's options.
+    """
+
+    temperature: float | None = None
     name: ClassVar = "majority"
     request: ClassVar = QuestionRequest
     answer: ClassVar = SqlAnswer
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature <= 2:
+        if self.temperature is not None and not 0 < self.temperature <= 2:
             raise ValueError("temperature must be above 0 and at most 2")
 
     def open(self, resources: Resources) -> OpenMajority:
         """Return the workflow over ``resources``."""
-        return OpenMajority(resources, self.temperature)
+        ours, servers = self.temperature, resources.options.candidate_temperature
+        return OpenMajority(resources, servers if ours is None else ours)
 
 
 class OpenMajority:

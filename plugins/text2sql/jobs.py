@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 from plugins.text2sql.databases.schema import render
 from plugins.text2sql.options import Job, statement_params
-from plugins.text2sql.profile import Full
 from plugins.text2sql.prompts.layout import Topic
 from plugins.workflow_kind import Resources, TokenCounter
 from sched.errors import ConfigError
-from sched.workflow import Segment
+from sched.workflow import Segment, SegmentKind
 
 # Tokens left for a question, what was retrieved, a statement and its error message.
 _ROOM_TOKENS = 1024
@@ -58,14 +57,17 @@ async def check_room(
         ConfigError: names the option and the remedy.
     """
     prompt_tokens = max([await count_tokens(prompt) for prompt in longest])
-    needed = prompt_tokens + _ROOM_TOKENS + job.sql.max_new_tokens
+    beside = _ROOM_TOKENS + job.sql.max_new_tokens
+    needed = prompt_tokens + beside
     if needed <= context_tokens:
         return
-    remedy = (
-        "choose the compact one (--prompt-profile compact)"
-        if isinstance(job.profile, Full)
-        else "use a model with a longer context or a database with fewer tables"
-    )
+    remedy = job.profile.when_too_long
+    schema_tokens = await count_tokens([Segment(SegmentKind.SCHEMA, job.topic.schema)])
+    if schema_tokens + beside > context_tokens:  # no profile's prompts would fit
+        remedy = (
+            f"its {len(job.schema.tables)} tables and views alone take {schema_tokens}; show fewer of them "
+            f"(include, exclude in [database_options.{database}]) or use a model with a longer context"
+        )
     raise ConfigError(
         f"the {job.prompts.name} prompts about database {database!r} need {needed} tokens with the "
         f"answer, but the model's context has {context_tokens}: {remedy}",

@@ -30,6 +30,10 @@ class Profile(ABC):
     """Whether an agent is offered to end while tools are left."""
     chats: bool = True
     """Whether the prompts go into the model's chat template, where it has one."""
+    when_too_long: str = (
+        "show fewer tables (include, exclude in [database_options]) or use a model with a longer context"
+    )
+    """What to do if the prompts don't fit the model; it ends the error message."""
 
     @property
     @abstractmethod
@@ -82,6 +86,8 @@ class Compact(Profile):
 
 class Full(Profile):
     """Instructions with worked examples: up to 9,000 tokens."""
+
+    when_too_long = "choose the compact one (--prompt-profile compact)"
 
     @property
     def prompts(self) -> Prompts:

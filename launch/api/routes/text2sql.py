@@ -27,7 +27,27 @@ WORKFLOW_HEADER = "x-workflow-id"
 def router(kind: WorkflowKind) -> APIRouter:
     """Return the routes of a server whose workflow is of ``kind``, with the kind's models."""
     routes = APIRouter(route_class=JsonRoute, prefix="/v1", tags=["Text-to-SQL"])
-    # FastAPI reads the body's model from the annotation.
+
+    async def answer_question(body: WorkflowRequest, request: Request, services: Services) -> Response:
+        """Answer a question about a database with SQL and the rows it gives.
+
+        The status is 200 with `status` `no_sql_ran` and `sql` null when no candidate's SQL could be run, and
+        with `empty` when it ran and gave no rows.  The header `x-workflow-id` names the workflow.  If the
+        client goes away, the workflow is cancelled.
+        """
+        spec = _spec(services, body)
+        headers = {WORKFLOW_HEADER: spec.workflow_id}
+        if body.stream:
+            events = _events(services, body, spec)
+            return await event_stream(request, events, partial(_error_event, spec.workflow_id), headers)
+        record = _start(services, body, spec)
+        try:
+            await until_disconnected(request.receive, services.runner.wait(record))
+            return JsonResponse(_answer(record), headers=headers)
+        except SluiceError as error:
+            return error_response(error, headers)
+
+    # FastAPI reads the body's model from the annotation; only here is it known.
     answer_question.__annotations__["body"] = kind.request
     routes.post(
         "/text2sql",
@@ -41,26 +61,6 @@ def router(kind: WorkflowKind) -> APIRouter:
     )(answer_question)
     routes.get("/databases", response_model=Databases)(databases)
     return routes
-
-
-async def answer_question(body: WorkflowRequest, request: Request, services: Services) -> Response:
-    """Answer a question about a database with SQL and the rows it gives.
-
-    The status is 200 with `status` `no_sql_ran` and `sql` null when no candidate's SQL could be run, and
-    with `empty` when it ran and gave no rows.  The header `x-workflow-id` names the workflow.  If the
-    client goes away, the workflow is cancelled.
-    """
-    spec = _spec(services, body)
-    headers = {WORKFLOW_HEADER: spec.workflow_id}
-    if body.stream:
-        events = _events(services, body, spec)
-        return await event_stream(request, events, partial(_error_event, spec.workflow_id), headers)
-    record = _start(services, body, spec)
-    try:
-        await until_disconnected(request.receive, services.runner.wait(record))
-        return JsonResponse(_answer(record), headers=headers)
-    except SluiceError as error:
-        return error_response(error, headers)
 
 
 async def databases(services: Services) -> Response:

@@ -1,11 +1,19 @@
-"""What the user gives as a database: the path of a file, or an address with the name of its kind."""
+"""What the user gives as a database: the path of a file, or an address with the name of its kind.
+
+An address may hold a password.  What is printed, logged or answered goes through :func:`shown` if it is an
+address, and through :func:`cleared` if it is a message in which one may stand.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from urllib.parse import unquote
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r":.*@|\?.*", re.DOTALL)
+_USER = re.compile(r"://(?P<user>[^:]*):(?P<password>.*)@", re.DOTALL)
+_TELLING = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
 
 
 def scheme(address: str) -> str | None:
@@ -17,3 +25,28 @@ def scheme(address: str) -> str | None:
 def shown(address: str) -> str:
     """Return ``address`` for a message, without what may be a password: before an ``@`` or after a ``?``."""
     return _SECRET.sub("…", address)
+
+
+def cleared(message: str, addresses: Iterable[str]) -> str:
+    """Return ``message`` with each of ``addresses`` as it is :func:`shown`, and without their passwords.
+
+    A driver may repeat either.  Paths stay as they are.
+    """
+    for address in filter(scheme, addresses):
+        message = message.replace(address, shown(address))
+        for password in _passwords(address):
+            message = re.sub(rf"(?<!\w){re.escape(password)}(?!\w)", "…", message)
+    return message
+
+
+def _passwords(address: str) -> Iterator[str]:
+    """Yield the passwords in ``address``, as they are written there and as they are meant."""
+    before, _, query = address.partition("?")
+    # A password may have a question mark, too.
+    found = [match["password"] for part in (address, before) if (match := _USER.search(part))]
+    for pair in query.split("&"):
+        name, _, value = pair.partition("=")
+        if _TELLING.search(name):
+            found.append(value)
+    for password in dict.fromkeys(found):
+        yield from filter(None, dict.fromkeys((password, unquote(password))))

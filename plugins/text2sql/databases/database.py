@@ -154,6 +154,28 @@ class Database(ABC):
             UnavailableError: the database can't be read, or the reading was stopped.
         """
 
+    def sharing(
+        self,
+        table: str,
+        column: str,
+        beginning: str,
+        parts: Sequence[str],
+        lengths: tuple[int, int],
+        at_most: int,
+        stopped: Callable[[], bool],
+    ) -> Sequence[str]:
+        """Return up to ``at_most`` different values that contain one of ``parts``, those with the most first.
+
+        They begin with ``beginning``, perhaps nothing, and have at least and at most ``lengths`` characters.
+        Small and capital letters needn't differ.  In all else like :meth:`equal`.  All rows may have to be
+        read.  A kind that has no means for this returns nothing: misspelled names in large columns are not
+        found then.
+
+        Raises:
+            UnavailableError: the database can't be read, or the reading was stopped.
+        """
+        return ()
+
     @abstractmethod
     def identity(self) -> str:
         """Return what differs once the data may have changed, cheaply.

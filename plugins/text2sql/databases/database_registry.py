@@ -9,8 +9,9 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from plugins.text2sql.databases.address import cleared
 from plugins.text2sql.databases.database import Database, Limits
 from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
 from plugins.text2sql.databases.schema import DatabaseSchema
@@ -50,8 +51,12 @@ class DatabaseState:
 
 @dataclass(slots=True)
 class _Known:
-    """``database`` is ``None`` if it can't be opened; ``reason`` says why it or its schema can't be had."""
+    """``database`` is ``None`` if it can't be opened; ``reason`` says why it or its schema can't be had.
 
+    No message shows a password in ``address``, whatever the database says.
+    """
+
+    address: str
     database: Database | None
     presentation: Presentation
     reason: str | None = None
@@ -64,7 +69,11 @@ class _Known:
         result = job.run()
         if result.ok or result.error_kind in _RAN:
             self.seconds.append(result.seconds)
-        return result
+        return result if result.error is None else replace(result, error=self.cleared(result.error))
+
+    def cleared(self, message: str) -> str:
+        """Return ``message`` without the passwords in ``address``."""
+        return cleared(message, [self.address])
 
 
 class DatabaseRegistry:
@@ -114,11 +123,13 @@ class DatabaseRegistry:
         if name in self._databases:
             raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
         try:
-            self._databases[name] = _Known(kind(address, self._limits, self._threads), presentation)
+            opened = kind(address, self._limits, self._threads)
+            self._databases[name] = _Known(address, opened, presentation)
         except ConfigError as error:
+            reason = cleared(error.message, [address])
             if required:
-                raise ConfigError(f"database {name!r}: {error.message}", field="database") from error
-            self._databases[name] = _Known(None, presentation, error.message)
+                raise ConfigError(f"database {name!r}: {reason}", field="database") from None
+            self._databases[name] = _Known(address, None, presentation, reason)
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the databases that can be asked, in the order of registration."""
@@ -157,8 +168,8 @@ class DatabaseRegistry:
                     known.schema = self._shown(name, database.introspect(), known.presentation)
                     known.reason = None
                 except UnavailableError as error:
-                    known.reason = error.message
-                    raise UnavailableError(f"database {name!r}: {error.message}", field="database") from error
+                    known.reason = known.cleared(error.message)
+                    raise UnavailableError(f"database {name!r}: {known.reason}", field="database") from None
             return known.schema
 
     def database(self, name: str) -> Database:

@@ -19,8 +19,9 @@ from plugins.text2sql.profile import Profile
 from plugins.text2sql.prompts.layout import Prompts
 from sched.workflow import GenerateParams
 
-_REVISIONS = 3
-"""The demo model finds soon what it finds at all."""
+_MOST_REVISIONS = 3
+"""The demo model finds soon what it finds at all.  This limit is its own: it holds whatever is asked for, and
+doesn't follow the default of ``--max-revisions``."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class DemoProfile(Profile):
         return replace(self, known=known_words(vocabulary))
 
     def revisions(self, wanted: int) -> int:
-        """Return the rounds of revision, three at most."""
-        return min(wanted, _REVISIONS)
+        """Return ``wanted``, or ``_MOST_REVISIONS`` if that is less."""
+        return min(wanted, _MOST_REVISIONS)
 
     def answer(self, form: Form[Any], max_tokens: int) -> GenerateParams:
         """Return the sampling of an answer within the grammar of ``form``."""

@@ -1,7 +1,7 @@
 """A model's thinking, apart from its answer.
 
 Each model family marks its thinking in its own way: with a pair of tags, or in channels of which one is the
-answer.  Every text is read in one pass.
+answer (``thinking_marks.py``).  Every text is read in one pass.
 """
 
 from __future__ import annotations
@@ -10,66 +10,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from plugins.text2sql.reading.thinking_marks import ALL_MARKS, CHANNELED, MARKS, THINK, Marks
 
-@dataclass(frozen=True, slots=True)
-class TagPair:
-    """Regular expressions of the tags around thinking, without groups.
-
-    ``shared_end``: the closing tag also ends other parts of a text.  Without an opening one it says nothing.
-    """
-
-    opening: str
-    closing: str
-    shared_end: bool = False
-
-
-def _xml(names: str) -> TagPair:
-    return TagPair(rf"<(?:{names})>", rf"</(?:{names})>")
-
-
-_THINK = _xml("think")
-_KIMI = TagPair("◁think▷", "◁/think▷")
-_KIMI_K3 = TagPair(r"<\|open\|>think<\|sep\|>", r"<\|close\|>think<\|sep\|>")
-_MISTRAL = TagPair(r"\[THINK\]", r"\[/THINK\]")
-_MINIMAX_M3 = _xml("mm:think")
-_HUNYUAN = _xml(r"think(?::\w{1,40})?")
-_K2_HORIZON = _xml(r"ifm\|think(?:_fast|_faster)?")
-_APERTUS = TagPair(r"<\|inner_prefix\|>", r"<\|inner_suffix\|>")
-_COHERE = TagPair(r"<\|START_THINKING\|>", r"<\|END_THINKING\|>")
-_GEMMA = TagPair(r"<\|channel>", r"<channel\|>")
-_INKLING = TagPair(r"<\|content_thinking\|>", r"<\|end_message\|>", shared_end=True)
-
-_ANY = (
-    _HUNYUAN,
-    _xml("thinking"),
-    _xml("reasoning"),
-    _xml("thought"),
-    _xml("reflection"),
-    _xml("scratchpad"),
-    _xml("analysis"),
-    _KIMI,
-    _KIMI_K3,
-    _MISTRAL,
-    _MINIMAX_M3,
-    _K2_HORIZON,
-    _APERTUS,
-    _COHERE,
-    _GEMMA,
-    _INKLING,
-)
-_CHANNELED = frozenset({"gpt-oss", "muse"})
-_OTHER_TAGS = {
-    "apertus2509": _APERTUS,
-    "cohere_command4": _COHERE,
-    "gemma4": _GEMMA,
-    "hunyuan": _HUNYUAN,
-    "inkling": _INKLING,
-    "k2_horizon": _K2_HORIZON,
-    "kimi": _KIMI,
-    "kimi_k3": _KIMI_K3,
-    "minimax-m3": _MINIMAX_M3,
-    "mistral": _MISTRAL,
-}
 _USES_THINK = frozenset(
     (
         *("deepseek-r1", "deepseek-v3", "deepseek-v4", "deepseek-v41", "dots", "gigachat35", "glm45"),
@@ -86,7 +28,7 @@ _USES_THINK = frozenset(
         "step3p5",
     )
 )
-REASONING_PARSERS = _CHANNELED | _USES_THINK | set(_OTHER_TAGS)
+REASONING_PARSERS = CHANNELED | _USES_THINK | set(MARKS)
 """SGLang's names of the ways in which models mark their thinking."""
 
 # In channels, a header such as `<|start|>assistant<|channel|>final<|message|>` precedes each text.
@@ -115,9 +57,9 @@ def split_thinking(text: str, reasoning_parser: str | None = None) -> tuple[str,
     if reasoning_parser is not None and reasoning_parser not in REASONING_PARSERS:
         raise ValueError(f"unknown reasoning parser: {reasoning_parser!r}")
     thoughts: list[str] = []
-    if reasoning_parser is None or reasoning_parser in _CHANNELED:
+    if reasoning_parser is None or reasoning_parser in CHANNELED:
         text = _without_channels(text, thoughts)
-    if reasoning_parser not in _CHANNELED:
+    if reasoning_parser not in CHANNELED:
         text = _without_tags(text, thoughts, reasoning_parser)
     return "\n".join(thought.strip() for thought in thoughts if thought.strip()), text.strip()
 
@@ -148,14 +90,11 @@ def _answers(header: str) -> bool:
 
 
 @lru_cache
-def _tags(reasoning_parser: str | None) -> tuple[tuple[TagPair, ...], re.Pattern[str]]:
+def _tags(reasoning_parser: str | None) -> tuple[tuple[Marks, ...], re.Pattern[str]]:
     """Return the pairs that count, and a pattern whose groups ``open0``, ``close0`` … are their tags."""
-    if reasoning_parser is None:
-        pairs: tuple[TagPair, ...] = _ANY
-    else:
-        pairs = (_OTHER_TAGS.get(reasoning_parser, _THINK),)
+    pairs = ALL_MARKS if reasoning_parser is None else (MARKS.get(reasoning_parser, THINK),)
     groups = (
-        f"(?P<open{index}>{pair.opening})|(?P<close{index}>{pair.closing})"
+        f"(?P<open{index}>{pair.opening_pattern()})|(?P<close{index}>{pair.closing_pattern()})"
         for index, pair in enumerate(pairs)
     )
     return pairs, re.compile("|".join(groups), re.IGNORECASE)

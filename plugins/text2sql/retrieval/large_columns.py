@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import pairwise
 
 from plugins.text2sql.databases.database import Database
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.value_scan import TextColumn
-from plugins.text2sql.retrieval.likeness import SHORTEST_WORD, alike, folded
-from plugins.text2sql.retrieval.matches import PART_OF_NAMES, exact, may_resemble, names, phrases, queries
+from plugins.text2sql.retrieval.likeness import SHORTEST_WORD, alike, folded, lengths
+from plugins.text2sql.retrieval.matches import (
+    PART_OF_NAMES,
+    PER_WORD,
+    exact,
+    may_resemble,
+    names,
+    nearest,
+    phrases,
+    queries,
+)
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.spans import MOST_NAME_WORDS, spans
 from sched.errors import UnavailableError
 
 MOST_VALUES = 200
 """So many values of a column are read at most in one look-up."""
+_SAME_LETTERS = 3
+_MOST_PAIRS = 16
+"""Pairs of letters by which candidates for a misspelled name are drawn; each makes reading rows slower."""
 
 
 @dataclass(slots=True)
@@ -40,13 +54,13 @@ class LargeColumns:
         """Find the values that ``question`` or ``keywords`` name.
 
         For words of the keywords that neither these columns nor the ``index`` of the others have, find
-        values that begin with them.
+        values that begin with them, and for the rest of the words values that they resemble.
         """
         if not self.columns:
             return
         texts, labels = [], []
         wanted = list(_wanted(keywords, question, common))
-        for column, value in self._read(wanted, begins=False):
+        for column, value in self._read(partial(self._equal, wanted), "are named"):
             texts.append(value)
             labels.append(self._condition(column, value))
         named = TextIndex(texts, labels)
@@ -54,12 +68,18 @@ class LargeColumns:
         words = [word for word in queries(named, keywords, common) if may_resemble(word, common)]
         words = [word for word in words if not named.exact(word) and not index.exact(word)]
         if words:
-            self._find_beginnings(words)
+            began = self._find_beginnings(words)
+            for word in words:
+                if word not in began:
+                    self._find_resembling(word)
 
-    def _find_beginnings(self, words: Sequence[str]) -> None:
-        """Take a value of a column that begins with one of ``words``; of several, what they begin with."""
+    def _find_beginnings(self, words: Sequence[str]) -> set[str]:
+        """Take a value of a column that begins with one of ``words``; of several, what they begin with.
+
+        Return the words with which values begin.
+        """
         starting: dict[tuple[TextColumn, str], list[str]] = {}
-        for column, value in self._read(words, begins=True):
+        for column, value in self._read(partial(self._beginning, words), "begin like keywords"):
             text = folded(value)
             for word in words:
                 said = folded(word)
@@ -69,22 +89,53 @@ class LargeColumns:
             several = f"{column.sql(self.dialect)} LIKE {self.dialect.literal(values[0][: len(word)] + '%')}"
             label = self._condition(column, values[0]) if len(values) == 1 else several
             self.found.setdefault(label, PART_OF_NAMES)
+        return {word for _, word in starting}
 
-    def _read(self, texts: Sequence[str], *, begins: bool) -> Iterator[tuple[TextColumn, str]]:
-        """Yield what the columns have of ``texts``; those that can't be asked are noted."""
+    def _find_resembling(self, word: str) -> None:
+        """Take the values most like ``word``, of those that share most pairs of letters with it.
+
+        Most slips come later than in the first letters, so values that begin the same are read first, which
+        is much faster.
+        """
+        said = folded(word)
+        for beginning in (said[:_SAME_LETTERS], ""):
+            read = list(self._read(partial(self._sharing, said, beginning)))
+            texts, labels = [value for _, value in read], [self._condition(*pair) for pair in read]
+            if found := nearest(TextIndex(texts, labels).find(word, PER_WORD)):
+                for label, likeness in found.items():
+                    self.found.setdefault(label, likeness)
+                return
+
+    def _equal(self, texts: Sequence[str], column: TextColumn) -> Sequence[str]:
+        return self.source.equal(column.table, column.name, texts, MOST_VALUES + 1, self.stopped)
+
+    def _beginning(self, texts: Sequence[str], column: TextColumn) -> Sequence[str]:
+        return self.source.beginning(column.table, column.name, texts, MOST_VALUES + 1, self.stopped)
+
+    def _sharing(self, said: str, beginning: str, column: TextColumn) -> Sequence[str]:
+        pairs = list(dict.fromkeys(map("".join, pairwise(said))))[:_MOST_PAIRS]
+        return self.source.sharing(
+            column.table, column.name, beginning, pairs, lengths(said), MOST_VALUES, self.stopped
+        )
+
+    def _read(
+        self, ask: Callable[[TextColumn], Sequence[str]], what: str = ""
+    ) -> Iterator[tuple[TextColumn, str]]:
+        """Yield what ``ask`` returns of the columns; those that can't be asked are noted.
+
+        So are those of which more values ``what`` than are taken.
+        """
         unread = []
         for column in self.columns:
             if self.stopped():
                 unread.append(column.sql(self.dialect))
                 continue
-            ask = self.source.beginning if begins else self.source.equal
             try:
-                values = ask(column.table, column.name, texts, MOST_VALUES + 1, self.stopped)
+                values = ask(column)
             except UnavailableError:
                 unread.append(column.sql(self.dialect))
                 continue
             if len(values) > MOST_VALUES:
-                what = "begin like keywords" if begins else "are named"
                 self.notes.append(f"more than {MOST_VALUES} values of {column.sql(self.dialect)} {what}")
             for value in values[:MOST_VALUES]:
                 if isinstance(value, str) and len(value) <= self.longest:

@@ -47,6 +47,16 @@ def alike(said: str, stored: str) -> bool:
     return _same_word("".join(words), "".join(others), in_name=False)
 
 
+def lengths(said: str) -> tuple[int, int]:
+    """Return the least and the most characters of texts that may be :func:`alike` to ``said``."""
+    errors = _errors(len(said)) + 1  # an accent or an apostrophe may count as one more
+    return max(len(said) - errors, 1), len(said) + errors
+
+
+def _errors(letters: int) -> int:
+    return max(_TWO_ERRORS, letters // _LETTERS_PER_ERROR)
+
+
 def _same_word(said: str, stored: str, *, in_name: bool) -> bool:
     forms = (said, *singulars(said))
     return said in singulars(stored) or any(_near(form, stored, in_name=in_name) for form in forms)
@@ -66,4 +76,4 @@ def _near(said: str, stored: str, *, in_name: bool) -> bool:
         return in_name and Indel.distance(said, stored) == 1
     if letters == _ONE_ERROR_LETTERS:
         return errors == 1 and (in_name or Indel.distance(said, stored) == 1)
-    return errors <= max(_TWO_ERRORS, letters // _LETTERS_PER_ERROR)
+    return errors <= _errors(letters)

@@ -55,11 +55,16 @@ def similar(
                 notes.append(
                     f"more than {PER_WORD} are equally like {word!r}; the first {PER_WORD} were taken"
                 )
-            _add(best, {label: like for label, like in found[:PER_WORD] if like >= found[0][1] - _BEHIND})
+            _add(best, nearest(found))
     if len(best) > limit:
         notes.append(f"{len(best)} were found; the best {limit} were taken")
     # Sorting is stable: equals stay in the order of the keywords.
     return Matches(tuple(sorted(best, key=lambda label: -best[label])[:limit]), tuple(notes))
+
+
+def nearest(found: Sequence[tuple[str, float]]) -> dict[str, float]:
+    """Return what is taken of what a word was ``found`` to resemble, the most alike first."""
+    return {label: like for label, like in found[:PER_WORD] if like >= found[0][1] - _BEHIND}
 
 
 def phrases(keywords: Sequence[str]) -> list[str]:

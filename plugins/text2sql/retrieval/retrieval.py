@@ -232,7 +232,7 @@ def _cuts(scanned: ScannedValues, dialect: Dialect, limits: ScanLimits) -> Itera
     """Yield what was left out of an index of values."""
     if scanned.large:
         names = _listed([column.sql(dialect) for column in scanned.large])
-        yield f"too many values to index, found by their exact words or beginnings only: {names}"
+        yield f"too many values to index, sought in the database instead: {names}"
     if scanned.in_part:
         yield f"values of the first {limits.column_rows} rows only: {_listed(scanned.in_part)}"
 

@@ -6,6 +6,8 @@ import pytest
 
 from launch.api.openai.template import ChatTemplate
 from launch.controller.chat_frames import frames_of
+from plugins.text2sql.reading.thinking import split_thinking
+from plugins.text2sql.reading.thinking_marks import ALL_MARKS, Marks, without_thinking
 from sched.errors import ConfigError
 from sched.workflow import Segment, SegmentKind
 
@@ -52,6 +54,48 @@ def test_prompts_are_what_the_template_writes(source: str, thinking: str, direct
     assert "".join(segment.text for segment in frames.thinking.around([SYSTEM, USER])) == thinking
     assert "".join(segment.text for segment in frames.direct.around([SYSTEM, USER])) == direct
     assert frames.model_thinks == (thinking != direct)
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended"),
+    [
+        ("<think:opensource>\n", "<think:opensource>\n\n</think:opensource>\n\n"),
+        ("<thinking>", "<thinking>\n\n</thinking>\n\n"),
+        ("<reasoning>", "<reasoning>\n\n</reasoning>\n\n"),
+        ("<thought>", "<thought>\n\n</thought>\n\n"),
+        ("<reflection>", "<reflection>\n\n</reflection>\n\n"),
+        ("<scratchpad>", "<scratchpad>\n\n</scratchpad>\n\n"),
+        ("<analysis>", "<analysis>\n\n</analysis>\n\n"),
+        ("<mm:think>", "<mm:think>\n\n</mm:think>\n\n"),
+        ("<ifm|think>", "<ifm|think>\n\n</ifm|think>\n\n"),
+        ("<ifm|think_fast>", "<ifm|think_fast>\n\n</ifm|think_fast>\n\n"),
+        ("<ifm|think_faster>", "<ifm|think_faster>\n\n</ifm|think_faster>\n\n"),
+        ("◁think▷", "◁think▷◁/think▷"),
+        ("<|open|>think<|sep|>", "<|open|>think<|sep|><|close|>think<|sep|><|open|>response<|sep|>"),
+        ("[THINK]", "[THINK][/THINK]"),
+        ("<|inner_prefix|>", "<|inner_prefix|><|inner_suffix|>"),
+        ("<|START_THINKING|>", "<|START_THINKING|><|END_THINKING|>"),
+        ("<|channel>thought\n", "<|channel>thought\n<channel|>"),
+        ("<|content_thinking|>", "<|content_thinking|><|end_message|><|message_model|><|content_text|>"),
+        ("<|eot|><|start|>assistant", "<|eot|><|start|>assistant to=user<|message|>"),
+        ("Use <think> and </think>.\n", "Use <think> and </think>.\n"),
+    ],
+)
+def test_thinking_that_a_template_begins_is_ended_in_its_own_marks(begun: str, ended: str) -> None:
+    """So is every way that answers are read by; a mark that is only mentioned begins none."""
+    source = CHATML.replace("<|im_start|>assistant\n{% endif %}", begun + "{% endif %}")
+    frames = frames_of(ChatTemplate(source), {})
+    assert frames.thinking.closing.endswith(begun)
+    head = frames.thinking.closing.removesuffix(begun)
+    assert frames.direct.closing == head + ended
+
+
+@pytest.mark.parametrize("marks", ALL_MARKS)
+def test_what_ends_thinking_in_a_prompt_ends_it_for_the_reader(marks: Marks) -> None:
+    """One table serves both."""
+    ended = without_thinking(f"a{marks.opening}")
+    thinking, answer = split_thinking(ended.removesuffix(marks.answering) + "b")
+    assert (thinking, answer.split()) == ("", ["a", "b"])
 
 
 def test_variables_are_the_users_but_for_direct_answers() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -35,6 +36,30 @@ def toml(tmp_path: Path) -> Callable[[str], str]:
         return str(file)
 
     return write
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["--databse=d=pg://u:secret@h/db"],
+        ["--databse", "d=pg://u:secret@h/db"],
+        ["d=pg://u:secret@h/db"],
+        ["--", "d=pg://u:secret@h/db"],
+    ],
+)
+def test_a_misplaced_address_shows_no_password(argv: list[str]) -> None:
+    """A slip on the command line is not repeated in full."""
+    with pytest.raises(ConfigError) as caught:
+        config_from(argv)
+    assert "secret" not in caught.value.message
+
+
+def test_an_address_in_the_wrong_table_shows_no_password(toml: Callable[[str], str]) -> None:
+    """Nor in the error behind the error."""
+    file = toml("[database_options]\nd = 'pg://u:secret@h/db'")
+    with pytest.raises(ConfigError) as caught:
+        config_from(["--config", file])
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
 
 
 # --- sources ------------------------------------------------------------------------------------

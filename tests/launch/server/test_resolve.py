@@ -238,6 +238,13 @@ def test_wrong_options_of_databases_are_refused(tmp_path: Path, options: str, me
         resolve(read_invocation(["--config", str(file)], {}).config, BARE)
 
 
+def test_the_printed_configuration_shows_no_password() -> None:
+    """Paths are printed as they are."""
+    given = {"d": "pg://u:secret@h/db?key=secret", "path": "/data/a:b@c?d.sqlite"}
+    printed = tomllib.loads(as_toml(ServerConfig(databases=given)))["databases"]
+    assert printed == {"d": "pg…h/db…", "path": "/data/a:b@c?d.sqlite"}
+
+
 @pytest.mark.parametrize("text", ["databases = '{}'", "[databases]\nd = ['{}']"])
 def test_a_wrong_databases_table_shows_no_password(tmp_path: Path, text: str) -> None:
     """A value of the wrong type isn't repeated."""

@@ -20,12 +20,30 @@ import psutil
 import pytest
 
 from launch.checks import free_port
+from launch.server import server_cli
 from launch.server.server_cli import main
 from tests.launch.server.stand_in import alive
 from tests.waiting import GUARD_SECONDS
 
 ROOT = Path(__file__).parents[3]
 COMMAND = [sys.executable, "-m", "launch.server"]
+
+
+@pytest.mark.parametrize(
+    ("command", "title"),
+    [
+        (["python", "--database", "d=pg://u:secret@h/db"], ["python --database d=pg…h/db"]),
+        (["python", "--port", "30000"], []),
+    ],
+)
+def test_the_process_list_shows_no_password(
+    command: list[str], title: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command without one keeps its title."""
+    titles: list[str] = []
+    monkeypatch.setattr(server_cli, "setproctitle", titles.append)
+    server_cli.hide_passwords(command)
+    assert titles == title
 
 
 def run(

@@ -19,6 +19,7 @@ from rich.console import Console
 from launch.server.child import ChildStage
 from launch.server.progress import LiveProgress, Progress
 from tests.launch.server.stand_in import Server
+from tests.waiting import GUARD_SECONDS
 
 
 @pytest.fixture
@@ -79,6 +80,34 @@ def test_death_at_start_ends_all(start: Callable[..., Server]) -> None:
     server = start({"controller": {}, "a": {"dies": 3}, "b": {"delay": 600}})
     assert server.end() == 1
     assert "a ended while starting (exit code 3)\n    words of a" in server.err
+    assert server.left_nothing()
+
+
+def test_death_of_one_that_was_ready_ends_the_start(start: Callable[..., Server], tmp_path: Path) -> None:
+    """The controller waits for a runtime that died before it was accepted; the launcher doesn't."""
+    children = {"controller": {"gate": str(tmp_path / "never")}, "a": {"dies_later": 9}, "b": {}}
+    server = start(children, settle_seconds=0.1)
+    assert server.end() == 1
+    assert "a is missing, so the server can't start" in server.err
+    assert "a ended before the server was ready (exit code 9)\n    words of a" in server.err
+    assert "controller was not ready" not in server.err
+    assert server.left_nothing()
+
+
+def test_death_of_one_that_the_controller_has_is_no_failure(
+    start: Callable[..., Server], tmp_path: Path
+) -> None:
+    """It is said at once, and the runtime is started again when the controller is ready."""
+    gate = tmp_path / "gate"
+    server = start(
+        {"controller": {"gate": str(gate)}, "a": {"dies_later": 9}, "b": {}}, settle_seconds=GUARD_SECONDS
+    )
+    server.until(lambda: "a ended before the server was ready (exit code 9)\n    words of a" in server.err)
+    gate.touch()
+    server.until_ready()
+    server.until(lambda: len(server.pids("a")) > 1)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end() == 0, server.err
     assert server.left_nothing()
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from launch.shipped import workflow_registry
 from plugins.majority.majority import Majority, OpenMajority
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
@@ -80,9 +81,26 @@ async def test_the_plan_and_the_room_are_those_of_one_stage(registry: DatabaseRe
         await workflow.check_context("shop", 1024, count)
 
 
+@pytest.mark.parametrize(
+    ("name", "servers", "sampled"),
+    [("majority", 0.7, 0.7), ("majority", 0.2, 0.2), ("majority?temperature=0.3", 0.2, 0.3)],
+)
+async def test_the_servers_temperature_holds_unless_the_kind_has_one(
+    registry: DatabaseRegistry, name: str, servers: float, sampled: float
+) -> None:
+    """The default is the server's alone."""
+    kind = workflow_registry().load(name)
+    resources = Resources(registry, Compact(), Text2SqlOptions(candidate_temperature=servers))
+    steps = ScriptedSteps(by_stage(generate_candidate=[RIGHT, OTHER]), registry)
+    await kind.open(resources).program(a_request(candidates=2), "shop")(steps)
+    assert {call.params.sampling["temperature"] for call in steps.journal.calls} == {0.0, sampled}
+
+
 def test_its_temperature_is_a_parameter() -> None:
     """As a policy's parameters are: above 0, or no candidate would differ."""
     kind: WorkflowKind = Majority(temperature=0.3)
     assert kind.name == "majority"
+    with pytest.raises(ConfigError, match="temperature must be of type float, not 'hot'"):
+        workflow_registry().load("majority?temperature=hot")
     with pytest.raises(ValueError, match="temperature"):
         Majority(temperature=0.0)

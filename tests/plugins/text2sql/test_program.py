@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from plugins.text2sql import stages
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.options import Text2SqlOptions
-from plugins.text2sql.profile import Compact, Full
+from plugins.text2sql.profile import Compact, Full, Profile
 from plugins.text2sql.program import Text2Sql
 from plugins.workflow_kind import Resources
 from sched.errors import ConfigError, NotFoundError
@@ -170,6 +173,49 @@ async def test_a_profile_that_does_not_fit_the_model_is_refused(registry: Databa
     assert "--prompt-profile compact" in str(caught.value)
     await full.check_context("shop", 32_768, count)
     await Text2Sql(Resources(registry, Compact(), Text2SqlOptions())).check_context("shop", 8192, count)
+
+
+class Verbose(Compact):
+    """A profile of one's own."""
+
+    when_too_long = "choose my terse one"
+
+
+async def test_the_remedy_for_long_prompts_is_the_profiles(registry: DatabaseRegistry) -> None:
+    """Nothing but the profile knows a shorter one."""
+
+    async def count(segments: Any) -> int:
+        return 9_000 if any(segment.kind == SegmentKind.TEMPLATE for segment in segments) else 0
+
+    text2sql = Text2Sql(Resources(registry, Verbose(), Text2SqlOptions()))
+    with pytest.raises(ConfigError, match=r"has 8192: choose my terse one$"):
+        await text2sql.check_context("shop", 8192, count)
+
+
+class ManyTables:
+    """A database of 1,001 small tables."""
+
+    def schema(self, database: str) -> DatabaseSchema:
+        column = Column("id", "INTEGER", nullable=True, primary_key=True, kind=Kind.NUMBER, samples=())
+        return DatabaseSchema(tuple(Table(f"entries_{i}", (column,), (), 1) for i in range(1001)), SQLITE)
+
+
+@pytest.mark.parametrize("profile", [Full(), Compact()])
+async def test_a_schema_that_fits_no_prompt_is_named_as_the_reason(profile: Profile) -> None:
+    """Another profile wouldn't help with 1,001 tables: fewer of them must be shown."""
+
+    async def count(segments: Any) -> int:
+        return sum(len(segment.text) for segment in segments) // 4
+
+    text2sql = Text2Sql(Resources(ManyTables(), profile, Text2SqlOptions()))
+    with pytest.raises(ConfigError) as caught:
+        await text2sql.check_context("many", 16_384, count)
+    assert re.search(
+        r"its 1001 tables and views alone take \d+; show fewer of them "
+        r"\(include, exclude in \[database_options.many\]\)",
+        caught.value.message,
+    )
+    assert "compact one" not in caught.value.message
 
 
 def test_preparing_begins_the_index_and_knows_its_databases(registry: DatabaseRegistry) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -102,6 +104,26 @@ class SqliteDatabase(Database):
         found = self._texts(wanted.where(sa.or_(*within)), stopped)
         anyhow = [value.istartswith(text, autoescape=True) for text in texts]
         return found or self._texts(wanted.where(sa.or_(*anyhow)), stopped)
+
+    def sharing(
+        self,
+        table: str,
+        column: str,
+        beginning: str,
+        parts: Sequence[str],
+        lengths: tuple[int, int],
+        at_most: int,
+        stopped: Callable[[], bool],
+    ) -> Sequence[str]:
+        """Return values with the most of ``parts``; all rows are read."""
+        value: sa.ColumnClause[Any] = sa.column(column)
+        # LIKE takes small and capital letters of ASCII for the same.
+        has = [sa.case((value.contains(part, autoescape=True), 1), else_=0) for part in parts]
+        shared = functools.reduce(operator.add, has)
+        wanted = sa.select(value).select_from(sa.table(table, value)).distinct()
+        begins = value.startswith(beginning, autoescape=True)
+        wanted = wanted.where(sa.func.length(value).between(*lengths), begins, shared > 0)
+        return self._texts(wanted.order_by(shared.desc(), value).limit(at_most), stopped)
 
     def identity(self) -> str:
         """Return the sizes and times of the file and of its log of late writes."""

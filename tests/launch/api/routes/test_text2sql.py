@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
+from fastapi.routing import APIRoute
 
+from launch.api.routes.text2sql import router
 from launch.served_databases import ServedDatabase
+from plugins.majority.majority import Majority
+from plugins.text2sql.question import QuestionRequest
+from plugins.workflow_kind import WorkflowRequest
 from sched.errors import Failure
 from tests.launch.api.api_stack import Api, api_stack, events, served
 from tests.waiting import GUARD_SECONDS, reached
@@ -35,6 +40,18 @@ async def test_a_question_is_answered_with_sql_rows_and_the_way_there() -> None:
         assert (sql["kind"], sql["statement"], sql["row_count"]) == ("sql", "SELECT 1 + 1", 1)
         assert api.text2sql.asked == [("How many customers?", "shop", 3)]
         assert "error" not in answer
+
+
+def test_every_router_has_the_models_of_its_own_kind() -> None:
+    """Another server in the same process changes nothing about it."""
+
+    class Other(Majority):
+        request: ClassVar[Any] = WorkflowRequest
+
+    first = router(Majority()).routes[0]
+    router(Other())
+    assert isinstance(first, APIRoute)
+    assert first.endpoint.__annotations__["body"] is QuestionRequest
 
 
 async def test_a_stream_shows_the_workflow_its_steps_and_the_answer() -> None:

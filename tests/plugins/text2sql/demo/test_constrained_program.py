@@ -40,6 +40,12 @@ class NoRetrieval:
         return Found()
 
 
+@pytest.mark.parametrize(("wanted", "rounds"), [(0, 0), (2, 2), (3, 3), (50, 3)])
+def test_the_demo_model_has_a_limit_of_its_own_on_revisions(wanted: int, rounds: int) -> None:
+    """Whatever is asked for, and whatever the server's default."""
+    assert DemoProfile().revisions(wanted) == rounds
+
+
 class RandomModel:
     """Writes any byte that the grammar of a call allows."""
 
