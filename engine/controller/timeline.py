@@ -144,8 +144,9 @@ class WorkflowRecord:
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the workflow with its result and timeline."""
+        """Return the workflow with its plan, result and timeline."""
         return self.summary() | {
+            "plan": {step.stage: step.visits for step in self.spec.plan},
             "result": self.result,
             "timeline": [asdict(entry) for entry in self.entries],
         }

@@ -136,8 +136,13 @@ class WorkflowSummary(AnswerModel):
 
 
 class WorkflowDetail(WorkflowSummary):
-    """A workflow with its result and timeline."""
+    """A workflow with its result and timeline.
 
+    ``plan`` has the expected visits of each stage on the critical path, where parallel calls count once; it
+    is empty where they are learned.
+    """
+
+    plan: dict[str, float]
     result: dict[str, Any] | None
     timeline: list[Step]
 

@@ -5,11 +5,23 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from launch.bench import compare, decide, learning, mixing, overhead, passes, questions, run, validate
+from launch.bench import (
+    compare,
+    decide,
+    learning,
+    mixing,
+    overhead,
+    passes,
+    questions,
+    run,
+    spending,
+    validate,
+)
 from launch.checks import checked
 
 _BENCHES = {
     "run": run,
+    "spending": spending,
     "compare": compare,
     "validate": validate,
     "overhead": overhead,

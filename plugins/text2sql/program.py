@@ -73,7 +73,7 @@ class Text2Sql:
         Raises:
             NotFoundError: no such database.
         """
-        asked = self.prepare(database).asked(request.question)
+        asked = self.prepare(database).asked(request.question, request.evidence)
         count = request.candidates or self._options.candidates
         tables = TableNames(tuple(table.name for table in asked.schema.tables))
 
@@ -81,7 +81,7 @@ class Text2Sql:
             information = Information()
             if self._retrieval is not None:
                 information = await retrieve(steps, asked, database, self._retrieval)
-            found = asked.prompts.evidence(information.values, information.columns)
+            found = asked.prompts.retrieved(information.values, information.columns)
             # A grammar of the question's own takes tens of milliseconds, in which other workflows go on.
             job = await asyncio.to_thread(asked.about, found, information.values)
             linked = await job.ask(steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables)

@@ -36,6 +36,7 @@ class DemoProfile(Profile):
     common_words = COMMON
     # It can't judge when enough is known.
     judges_when_done = False
+    reads_hints = False
     chats = False
 
     def of_model(self, vocabulary: Iterable[str]) -> DemoProfile:
