@@ -38,11 +38,12 @@ class Services:
         Raises:
             InvalidRequestError: no token comes out.
         """
+        limit = self.controller.workers.context_length
         if self.frames is None:
-            return await self.encoder.encode(segments)
+            return await self.encoder.encode(segments, most_tokens=limit)
         frame = self.frames.thinking if thinking else self.frames.direct
         # The template itself begins with what the tokenizer would put in front.
-        return await self.encoder.encode(frame.around(segments), prefixed=False)
+        return await self.encoder.encode(frame.around(segments), prefixed=False, most_tokens=limit)
 
 
 class LiveSteps:

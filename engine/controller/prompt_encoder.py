@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
@@ -13,14 +13,21 @@ from pathlib import Path
 
 from tokenizers import Tokenizer
 
+from engine.controller.long_texts import LongTexts, token_ids
 from engine.wire.token_ids import TOKEN_BYTES, pack_ids, unpack_ids
 from engine.wire.tokenizer_identity import TOKENIZER_FILE
 from sched.cache.prefix import BLOCK_TOKENS, block_chain
 from sched.errors import ConfigError, InvalidRequestError
 from sched.workflow import Segment, SegmentKind
 
+LONG_CHARACTERS = 32 * 1024
+"""A thread needs about ten milliseconds for so many; longer texts go to another process."""
 _CACHED_SEGMENTS = 512
 _CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
+
+
+class PromptTooLongError(InvalidRequestError):
+    """A prompt is so long that it was not even tokenised."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,10 @@ def prompt_from_ids(token_ids: Sequence[int]) -> EncodedPrompt:
 
 
 class PromptEncoder:
-    """Turns segments into prompts with the model's tokenizer, in a thread; shared ones are encoded once.
+    """Turns segments into prompts with the model's tokenizer, off the loop; shared ones are encoded once.
 
-    The tokenizer's own prefix (a BOS token, where the model has one) goes in front of the first segment.
-    ``tokenizer`` is for reading.
+    Short texts are encoded in a thread, long ones in other processes.  The tokenizer's own prefix (a BOS
+    token, where the model has one) goes in front of the first segment.  ``tokenizer`` is for reading.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -81,6 +88,7 @@ class PromptEncoder:
         self._prefix = pack_ids(tokenizer.encode("").ids)
         self._cache: OrderedDict[str, bytes] = OrderedDict()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
+        self._long_texts = LongTexts(tokenizer)
 
     @classmethod
     def load(cls, model_path: str) -> PromptEncoder:
@@ -100,18 +108,35 @@ class PromptEncoder:
                 field="model_path",
             ) from error
 
-    async def encode(self, segments: Sequence[Segment], prefixed: bool = True) -> EncodedPrompt:
-        """Return the prompt of ``segments``, which have the tokenizer's prefix unless ``prefixed`` adds it.
+    async def encode(
+        self, segments: Sequence[Segment], prefixed: bool = True, *, most_tokens: int | None = None
+    ) -> EncodedPrompt:
+        """Return the prompt of ``segments``, with the tokenizer's prefix in front if ``prefixed``.
+
+        One that is far longer than ``most_tokens`` is refused before all of it is encoded.
 
         Raises:
             InvalidRequestError: no token comes out.
+            PromptTooLongError: far too many do.
+            UnavailableError: a long text could not be encoded in time.
         """
+        texts = {segment.text for segment in segments if segment.text not in self._cache}
+        long_ones: Mapping[str, bytes] = {}
+        if sum(map(len, texts)) > LONG_CHARACTERS:
+            encoded = await self._long_texts.encode(tuple(texts), most_tokens)
+            if encoded is None:
+                raise PromptTooLongError(
+                    f"the prompt has {sum(map(len, texts))} characters, far more than the context of "
+                    f"{most_tokens} tokens can hold: shorten it",
+                    field="text",
+                )
+            long_ones = dict(zip(texts, encoded, strict=True))
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._encode, segments, prefixed)
+        return await loop.run_in_executor(self._pool, self._encode, segments, prefixed, long_ones)
 
-    async def encode_text(self, text: str) -> EncodedPrompt:
-        """Return the prompt of bare ``text``, as SGLang would tokenise it."""
-        return await self.encode([Segment(SegmentKind.CONTEXT, text)])
+    async def encode_text(self, text: str, *, most_tokens: int | None = None) -> EncodedPrompt:
+        """Return the prompt of bare ``text``, as SGLang would tokenise it; raises as :meth:`encode`."""
+        return await self.encode([Segment(SegmentKind.CONTEXT, text)], most_tokens=most_tokens)
 
     def texts(self, token_ids: bytes, lengths: Sequence[int]) -> tuple[str, ...]:
         """Return the texts of the parts of a prompt, which have ``lengths`` tokens."""
@@ -120,15 +145,18 @@ class PromptEncoder:
         return tuple(self.tokenizer.decode(part, skip_special_tokens=False) for part in parts)
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread and the processes."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._long_texts.close()
 
-    def _encode(self, segments: Sequence[Segment], prefixed: bool) -> EncodedPrompt:
+    def _encode(
+        self, segments: Sequence[Segment], prefixed: bool, long_ones: Mapping[str, bytes]
+    ) -> EncodedPrompt:
         parts = [self._prefix] if prefixed else []
         boundaries = []
         length = sum(map(len, parts))
         for segment in segments:
-            part = self._segment(segment)
+            part = self._segment(segment, long_ones)
             parts.append(part)
             length += len(part)
             boundaries.append(length // TOKEN_BYTES)
@@ -138,13 +166,13 @@ class PromptEncoder:
         kinds = tuple(segment.kind for segment in segments)
         return EncodedPrompt(token_ids, tuple(boundaries), kinds, block_chain(token_ids))
 
-    def _segment(self, segment: Segment) -> bytes:
+    def _segment(self, segment: Segment, long_ones: Mapping[str, bytes]) -> bytes:
         known = self._cache.get(segment.text)
         if known is not None:
             self._cache.move_to_end(segment.text)
             return known
-        encoding = self.tokenizer.encode(segment.text, add_special_tokens=False)
-        packed = pack_ids(encoding.ids)
+        encoded = long_ones.get(segment.text)
+        packed = pack_ids(token_ids(self.tokenizer, segment.text)) if encoded is None else encoded
         if segment.kind in _CACHED_KINDS:
             self._cache[segment.text] = packed
             if len(self._cache) > _CACHED_SEGMENTS:

@@ -104,8 +104,11 @@ def _last_event(error: SluiceError) -> bytes:
 
 
 async def _prompts(services: ApiServices, batch: Batch) -> list[EncodedPrompt]:
+    limit = services.controller.workers.context_length
     return [
-        await services.encoder.encode_text(prompt) if isinstance(prompt, str) else prompt_from_ids(prompt)
+        await services.encoder.encode_text(prompt, most_tokens=limit)
+        if isinstance(prompt, str)
+        else prompt_from_ids(prompt)
         for prompt in batch.prompts
     ]
 

@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 
-from engine.controller.prompt_encoder import EncodedPrompt, prompt_from_ids
+from engine.controller.prompt_encoder import EncodedPrompt, PromptTooLongError, prompt_from_ids
 from launch.api.identity import workflow_tag
 from launch.api.openai.answer_forms import CHAT, COMPLETION
 from launch.api.openai.answering import reply
-from launch.api.openai.choices import Asked
+from launch.api.openai.choices import Asked, ContextLengthError
 from launch.api.openai.error_form import OpenAiRoute, error_docs
 from launch.api.openai.request_models import ChatBody, CompletionBody
 from launch.api.openai.response_models import ChatAnswer, CompletionAnswer, ModelCard, ModelList
@@ -38,12 +38,15 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
     model = services.model
     model.check_name(body.model)
     messages = [message.model_dump(exclude_none=True) for message in body.messages]
+    limit = services.controller.workers.context_length
     segments = model.template().segments(messages, body.chat_template_kwargs, body.continue_final_message)
     asked = Asked(
         body=body,
         rid=body.rid or CHAT.id_prefix + uuid4().hex,
         tag=workflow_tag(request.headers, body.workflow, body.program_id),
-        prompts=[await _named("messages", services.encoder.encode(segments, prefixed=False))],
+        prompts=[
+            await _named("messages", services.encoder.encode(segments, prefixed=False, most_tokens=limit))
+        ],
         prompt_field="messages",
         top_logprobs=body.top_logprobs_num,
         defaults=dict(model.sampling_defaults),
@@ -83,13 +86,16 @@ async def model(model: str, services: Services) -> Response:
 async def _prompt(services: ApiServices, prompt: str | list[int]) -> EncodedPrompt:
     if isinstance(prompt, list):
         return prompt_from_ids(prompt)
-    return await _named("prompt", services.encoder.encode_text(prompt))
+    limit = services.controller.workers.context_length
+    return await _named("prompt", services.encoder.encode_text(prompt, most_tokens=limit))
 
 
 async def _named(field: str, encoding: Awaitable[EncodedPrompt]) -> EncodedPrompt:
     """Return the prompt; what is wrong with it is told of ``field``."""
     try:
         return await encoding
+    except PromptTooLongError as error:
+        raise ContextLengthError(error.message, field=field) from error
     except InvalidRequestError as error:
         raise InvalidRequestError(error.message, field=field) from error
 
