@@ -126,7 +126,8 @@ def _ask(client: httpx.Client, question: str, database: str, seconds: float) -> 
 
 def _line(question: str, workflow: Mapping[str, Any]) -> str:
     calls = _calls(workflow)
-    status = workflow["result"]["status"] if workflow["result"] else workflow["state"]
+    failure = workflow["error"]
+    status = f"failed ({failure['message']})" if failure else workflow["result"]["status"]
     tokens = sum(call["output_tokens"] or 0 for call in calls)
     return (
         f"{workflow['database']}: {question}  {status}, {len(calls)} calls, {tokens} tokens out, "

@@ -17,6 +17,9 @@ _SHOWN_ROWS = 3
 _SHOWN_CHARACTERS = 160
 _MOST_STATEMENT = 2_000
 """Characters of a statement that a revision's prompt shows."""
+_LOOP_TIMES, _LOOP_CHARACTERS, _LONGEST_LOOP = 8, 64, 200
+"""A statement goes in a circle that ends in the same so many times, in so many characters or more; the same
+is so many characters at most.  The parentheses in which a statement may end are fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,24 @@ COMPACT = Prompts(
 
 
 def _begun(statement: str) -> str:
-    """Return ``statement``, cut where it goes on and on, which would fill the model's context."""
-    return statement if len(statement) <= _MOST_STATEMENT else f"{statement[:_MOST_STATEMENT]}…"
+    """Return ``statement``, cut where it goes on and on, which would fill the model's context.
+
+    What is repeated to the end is shown twice: a model that sees more of it goes on with it.
+    """
+    end = min(_circle(statement), _MOST_STATEMENT)
+    return statement if len(statement) <= end else f"{statement[:end]}…"
+
+
+def _circle(statement: str) -> int:
+    """Return where the second round of what ``statement`` repeats to its end is over, else its length."""
+    size = len(statement)
+    for period in range(1, _LONGEST_LOOP + 1):
+        begin = size - period
+        while begin > 0 and statement[begin - 1] == statement[begin - 1 + period]:
+            begin -= 1
+        if size - begin >= max(_LOOP_TIMES * period, _LOOP_CHARACTERS):
+            return begin + 2 * period
+    return size
 
 
 def _shown(result: SqlResult) -> str:

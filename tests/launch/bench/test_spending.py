@@ -71,6 +71,6 @@ async def test_questions_are_asked_and_counted(tmp_path: Path, capsys: pytest.Ca
         assert len(told["workflows"]) == 2
         api.worker.failure = Failure("invalid_request", "the prompt is too long")
         assert await asyncio.to_thread(main, asking) == 0
-        assert "failed, 1 calls" in capsys.readouterr().out
+        assert "failed (the prompt is too long), 1 calls" in capsys.readouterr().out
         assert await asyncio.to_thread(main, [*asking[:-1], "none"]) == 1
         assert "there is no database 'none'" in capsys.readouterr().err

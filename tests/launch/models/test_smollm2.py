@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.sglang import cpu
-from launch.models.converted import convert
-from launch.models.packaged import SMOLLM2, make
-from launch.pip_runner import PipError
 
 pytestmark = pytest.mark.slow
 
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 QUESTION = [{"role": "user", "content": "What is the capital of France?"}]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    made = tmp_path_factory.mktemp("models") / "smollm2"
-    try:
-        make(SMOLLM2, made, convert, print)
-    except PipError as error:
-        if "from versions: none" not in str(error):  # so pip says when it finds no registry
-            raise
-        pytest.skip(f"pip reaches no package registry: {error}")
-    yield made
-    (made / "model.safetensors").unlink()  # half a gigabyte
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +24,8 @@ def transformers() -> Any:
 
 
 @pytest.fixture(scope="module")
-def words(folder: Path, transformers: Any) -> Any:
-    return transformers.AutoTokenizer.from_pretrained(folder)
+def words(smollm2: Path, transformers: Any) -> Any:
+    return transformers.AutoTokenizer.from_pretrained(smollm2)
 
 
 def prompt(words: Any) -> str:
@@ -68,9 +51,9 @@ def test_the_prompt_is_the_model_s(words: Any) -> None:
     )
 
 
-def test_it_answers_and_ends(folder: Path, words: Any, transformers: Any) -> None:
+def test_it_answers_and_ends(smollm2: Path, words: Any, transformers: Any) -> None:
     """With the most likely token each time: a wrong order of any weight would make noise of it."""
-    model = transformers.AutoModelForCausalLM.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(smollm2)
     asked = words(prompt(words), return_tensors="pt")
     written = model.generate(**asked, do_sample=False, max_new_tokens=60)[0, asked["input_ids"].shape[1] :]
     assert "Paris" in words.decode(written)

@@ -98,12 +98,33 @@ async def test_a_statement_is_not_tried_twice(registry: DatabaseRegistry) -> Non
 
 def test_a_statement_that_goes_on_and_on_is_shown_in_part() -> None:
     """It would fill the model's context in every later round."""
-    endless = "SELECT " + "1, " * 5_000
+    endless = "SELECT " + ", ".join(map(str, range(5_000)))
     text = "".join(
         segment.text for segment in COMPACT.revision(Topic("", "q"), endless, "cut off", [(endless, "")])
     )
     assert len(text) < 5_500
     assert endless[:2_000] in text
+
+
+@pytest.mark.parametrize(
+    ("statement", "shown"),
+    [
+        ("1. " * 170 + "1", "1. 1. …"),
+        ("SELECT a" + ", b" * 60 + ",", "SELECT a, b, b…"),
+        (
+            "SELECT 'x\n" + "and the table is empty.\n" * 8,
+            "SELECT 'x" + "\nand the table is empty." * 2 + "…",
+        ),
+        # Whatever ends like this may be meant.
+        (kept := "SELECT " + "abs(" * 30 + "1" + ")" * 30, kept),
+        (kept := "SELECT a FROM t WHERE b IN (" + "1, " * 40 + "2)", kept),
+        (kept := "SELECT 'x\n" + "and the table is empty.\n" * 7, kept),
+    ],
+)
+def test_what_is_repeated_to_the_end_is_shown_twice(statement: str, shown: str) -> None:
+    """A model that sees all of it goes on with it."""
+    (*_, context) = COMPACT.revision(Topic("", "q"), statement, "cut off")
+    assert f"Statement:\n{shown}\nProblem:" in context.text
 
 
 async def test_no_round_begins_that_can_not_finish(
