@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from launch.bench import compare, decide, learning, mixing, overhead, passes, questions, run, validate
+from launch.bench.accuracy import accuracy_cli
 from launch.checks import checked
 
 _BENCHES = {
@@ -14,6 +15,7 @@ _BENCHES = {
     "validate": validate,
     "overhead": overhead,
     "questions": questions,
+    "accuracy": accuracy_cli,
     "decide": decide,
     "learning": learning,
     "mixing": mixing,
