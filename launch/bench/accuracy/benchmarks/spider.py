@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 
 from sqlglot import Dialect, TokenError
@@ -56,7 +55,8 @@ def in_one_line(sql: str) -> str:
         tokens = Dialect.get_or_raise("sqlite").tokenize(sql)
     except TokenError:  # it doesn't run in any form
         return " ".join(sql.split())
-    parts = [sql[token.start : token.end + 1] for token in tokens]
-    apart = [later.start > earlier.end + 1 for earlier, later in pairwise(tokens)]
-    joined = "".join(f"{part}{' ' if gap else ''}" for part, gap in zip(parts, [*apart, False], strict=True))
+    joined, end = "", -1
+    for token in tokens:
+        gap = " " if joined and token.start > end + 1 else ""
+        joined, end = f"{joined}{gap}{sql[token.start : token.end + 1]}", token.end
     return " ".join(joined.splitlines())
