@@ -17,6 +17,8 @@ import orjson
 from rich.console import Console
 
 from launch.arguments import count, listed, positive
+from launch.bench.accuracy.accuracy_cells import AccuracyCell, Load, candidate_numbers, cells
+from launch.bench.accuracy.accuracy_measurement import Measurement
 from launch.bench.accuracy.accuracy_plot import draw_accuracy
 from launch.bench.accuracy.accuracy_report import remarks, tables
 from launch.bench.accuracy.answer_file import AnswerFile
@@ -28,8 +30,6 @@ from launch.bench.accuracy.benchmarks.demo_sets import FREE_QUESTIONS, read_demo
 from launch.bench.accuracy.benchmarks.spider import read_spider
 from launch.bench.accuracy.benchmarks.spider2 import read_spider2
 from launch.bench.accuracy.cell_figures import CellFigures
-from launch.bench.accuracy.cells import Cell, Load, candidate_numbers, cells
-from launch.bench.accuracy.measuring import Measurement
 from launch.bench.accuracy.scoring.rves import REPEATS
 from launch.bench.cost.probe_load import BenchError
 from sched.errors import ConfigError
@@ -120,7 +120,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _measure(
-    measurement: Measurement, arguments: argparse.Namespace, planned: Sequence[Cell], url: str
+    measurement: Measurement, arguments: argparse.Namespace, planned: Sequence[AccuracyCell], url: str
 ) -> None:
     """Ask and judge what is missing in the cells of one server, which is started if it has no ``url``."""
     missing = [cell for cell in planned if measurement.missing(cell)]

@@ -11,8 +11,8 @@ from typing import Any
 
 import httpx
 
+from launch.bench.accuracy.accuracy_cells import AccuracyCell
 from launch.bench.accuracy.benchmarks.benchmark_question import BenchmarkQuestion
-from launch.bench.accuracy.cells import Cell
 from launch.bench.accuracy.given_answer import GivenAnswer, told_by
 
 _SHOWN_CHARACTERS = 300
@@ -30,7 +30,7 @@ class Asking:
 
 async def ask_all(
     url: str,
-    cell: Cell,
+    cell: AccuracyCell,
     questions: Sequence[BenchmarkQuestion],
     asking: Asking,
     answered: Callable[[GivenAnswer], None],
@@ -56,7 +56,7 @@ class _Asker:
     def __init__(
         self,
         client: httpx.AsyncClient,
-        cell: Cell,
+        cell: AccuracyCell,
         asking: Asking,
         answered: Callable[[GivenAnswer], None],
     ) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from scipy.stats import binomtest
 
+from launch.bench.accuracy.accuracy_cells import AccuracyCell
 from launch.bench.accuracy.benchmarks.benchmark_question import BenchmarkQuestion
-from launch.bench.accuracy.cells import Cell
 from launch.bench.accuracy.given_answer import GivenAnswer
 from launch.bench.accuracy.scoring.judge import Score
 from launch.bench.accuracy.scoring.rves import r_ves
@@ -40,7 +40,7 @@ class CellFigures:
     first question to the last answer.  A question without answer counts as wrong, and its time as infinite.
     """
 
-    cell: Cell
+    cell: AccuracyCell
     questions: int
     execution_accuracy: Interval
     by_difficulty: Mapping[str, Interval]
@@ -78,7 +78,7 @@ class CellFigures:
         }
 
 
-def figures_of(cell: Cell, judged: Sequence[JudgedAnswer], slo_seconds: float) -> CellFigures:
+def figures_of(cell: AccuracyCell, judged: Sequence[JudgedAnswer], slo_seconds: float) -> CellFigures:
     """Return the figures of a cell with at least one answer."""
     answers = [one.answer for one in judged]
     seconds = [math.inf if answer.failed else answer.seconds for answer in answers]

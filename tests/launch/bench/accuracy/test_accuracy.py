@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from launch.bench.accuracy.cells import candidate_numbers
+from launch.bench.accuracy.accuracy_cells import candidate_numbers
 from launch.bench.bench_cli import main
 from launch.bench.stand import HOST
 from tests.launch.bench.accuracy.benchmark_folders import (

@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from launch.bench.accuracy.accuracy_cells import AccuracyCell
 from launch.bench.accuracy.answer_file import AnswerFile
 from launch.bench.accuracy.asking import Asking, ask_all
 from launch.bench.accuracy.bench_servers import forget_prompts
 from launch.bench.accuracy.benchmarks.benchmark import Benchmark
 from launch.bench.accuracy.benchmarks.benchmark_question import BenchmarkQuestion
 from launch.bench.accuracy.cell_figures import CellFigures, JudgedAnswer, figures_of
-from launch.bench.accuracy.cells import Cell
 from launch.bench.accuracy.given_answer import GivenAnswer
 from launch.bench.cost.probe_load import BenchError
 
@@ -32,13 +32,13 @@ class Measurement:
     retry: bool
     console: Console
 
-    def missing(self, cell: Cell) -> list[BenchmarkQuestion]:
+    def missing(self, cell: AccuracyCell) -> list[BenchmarkQuestion]:
         """Return the questions that are still to be asked in ``cell``."""
         known = self.answers.answers(cell.key).values()
         done = {answer.question for answer in known if not (self.retry and answer.failed)}
         return [question for question in self.questions if question.id not in done]
 
-    async def ask(self, url: str, cells: Iterable[Cell]) -> None:
+    async def ask(self, url: str, cells: Iterable[AccuracyCell]) -> None:
         """Ask what is missing in ``cells``, one cell after the other, each with empty caches.
 
         Raises:
@@ -59,7 +59,7 @@ class Measurement:
 
                 await ask_all(url, cell, questions, self.asking, answered)
 
-    def judge(self, cells: Iterable[Cell]) -> None:
+    def judge(self, cells: Iterable[AccuracyCell]) -> None:
         """Judge the answers in ``cells`` that were not judged yet.
 
         Raises:
@@ -77,7 +77,7 @@ class Measurement:
                 score = self.benchmark.judge.judge(asked[answer.question], answer.sql)
                 self.answers.judged(answer, score)
 
-    def figures(self, cell: Cell) -> CellFigures:
+    def figures(self, cell: AccuracyCell) -> CellFigures:
         """Return the figures of a cell whose answers are all judged."""
         asked = {question.id: question for question in self.questions}
         judged = []
@@ -87,7 +87,7 @@ class Measurement:
             judged.append(JudgedAnswer(asked[answer.question], answer, score))
         return figures_of(cell, judged, self.asking.slo_seconds)
 
-    def write_predictions(self, path: Path, cells: Sequence[Cell]) -> Iterator[Path]:
+    def write_predictions(self, path: Path, cells: Sequence[AccuracyCell]) -> Iterator[Path]:
         """Write the benchmark's file of answers for each of ``cells``; yield the paths.
 
         Of several cells each gets a file of its own, with the cell's name in the file's.
@@ -103,7 +103,7 @@ class Measurement:
             self.benchmark.write_predictions(file, self.benchmark.questions, sql)
             yield file
 
-    def _answered(self, cell: Cell) -> list[GivenAnswer]:
+    def _answered(self, cell: AccuracyCell) -> list[GivenAnswer]:
         known = self.answers.answers(cell.key)
         return [known[question.id] for question in self.questions if question.id in known]
 

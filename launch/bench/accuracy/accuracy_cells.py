@@ -27,7 +27,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class AccuracyCell:
     """``server`` is the name of what answers; without ``candidates`` its own number holds."""
 
     server: str
@@ -45,9 +45,9 @@ class Cell:
         return self.server if self.candidates is None else f"{self.server} × {self.candidates}"
 
 
-def cells(servers: Sequence[str], candidates: Sequence[int], loads: Sequence[Load]) -> list[Cell]:
+def cells(servers: Sequence[str], candidates: Sequence[int], loads: Sequence[Load]) -> list[AccuracyCell]:
     """Return all cells; those of a server follow one another."""
-    return [Cell(*parts) for parts in product(servers, candidates or (None,), loads)]
+    return [AccuracyCell(*parts) for parts in product(servers, candidates or (None,), loads)]
 
 
 def candidate_numbers(text: str) -> tuple[int, ...]:
