@@ -102,7 +102,7 @@ def _right(folder: BenchmarkFolder, told: Mapping[str, Any], name: str) -> Right
     results = [read_columns(folder.text(file)) for file in sorted(found) if pattern.fullmatch(file.name)]
     if not results:
         return None
-    places = _condition_columns(told.get("condition_cols") or [], len(results))
+    places = _condition_columns(told.get("condition_cols"), len(results))
     for columns, counting in zip(results, places, strict=True):
         if any(not -len(columns) <= place < len(columns) for place in counting):
             raise folder.error(f"spider2lite_eval.jsonl: condition_cols of {name} are not in its results")
@@ -110,8 +110,10 @@ def _right(folder: BenchmarkFolder, told: Mapping[str, Any], name: str) -> Right
     return RightResults(right, bool(told.get("ignore_order")))
 
 
-def _condition_columns(told: Sequence[Any], results: int) -> list[list[int]]:
-    """Return the places for each of the results: one list for all of them, or a list for each."""
+def _condition_columns(told: Any, results: int) -> list[list[int]]:
+    """Return the places for each of the results: a place or a list for all of them, or a list for each."""
+    if not isinstance(told, list):
+        told = [] if told is None else [told]
     if all(isinstance(place, int) for place in told):
         return [list(told)] * results
     lists = [list(places or []) for places in told]

@@ -96,6 +96,7 @@ def spider2_folder(folder: Path) -> Path:
         (gold / "exec_result" / f"{name}.csv").write_text(text, "utf-8")
     rules = {f"local{place:03}": {"condition_cols": [], "ignore_order": True} for place in range(6)}
     rules["local002"] = {"condition_cols": [[0], [1]], "ignore_order": True}
+    rules["local005"] = {"condition_cols": 0, "ignore_order": True}
     rules["local003"] = {"condition_cols": [], "ignore_order": False}
     _lines(gold / "spider2lite_eval.jsonl", [{"instance_id": name, **rule} for name, rule in rules.items()])
     return folder
@@ -108,7 +109,7 @@ RIGHT_RESULTS = {
     "local002_b": "name,price\n,4.5\n,4\n,3\n,3\n",
     "local003": "title\nUlysses\nEmma\nMomo\n",
     "local004": "book\n1\n3\n",
-    "local005": "days\n42\n",
+    "local005": "days,books\n42,9\n",
 }
 
 
