@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from launch.bench.accuracy import bench_servers
 from launch.bench.accuracy.accuracy_cells import candidate_numbers
 from launch.bench.bench_cli import main
 from launch.bench.stand import HOST
@@ -210,6 +213,37 @@ async def test_servers_are_compared_in_one_table(tmp_path: Path) -> None:
         ("good", 4, 1.0),
         ("bad", 4, 0.0),
     ]
+
+
+async def test_a_server_is_started_for_each_kind_of_workflow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, with the benchmark's databases and the settings given."""
+    started: list[tuple[str, Any]] = []
+    urls: dict[str, str] = {}
+
+    @contextmanager
+    def server(arguments: Sequence[str], progress: object) -> Iterator[str]:
+        _, file, _, kind = arguments
+        started.append((f"{kind} begins", tomllib.loads(Path(file).read_text())))
+        yield urls[kind]
+        started.append((f"{kind} ends", None))
+
+    monkeypatch.setattr(bench_servers, "local_server", server)
+    folder, base = spider_folder(tmp_path / "spider"), tmp_path / "base.toml"
+    base.write_text("max_rows = 7\n")
+    none: dict[str, str | None] = dict.fromkeys(RIGHT, "SELECT 0")
+    async with scripted_server(RIGHT) as (good, *_), scripted_server(none) as (bad, *_):
+        urls |= {"text2sql": good, "majority": bad}
+        flags = ["--workflow", "text2sql,majority", "--config", str(base), "--json", str(tmp_path / "f.json")]
+        assert await bench("--spider", str(folder), *flags) == 0
+    assert [event for event, _ in started] == [
+        f"{kind} {what}" for kind in ("text2sql", "majority") for what in ("begins", "ends")
+    ]
+    settings = started[0][1]
+    assert (settings["max_rows"], sorted(settings["databases"])) == (7, ["bakery", "library"])
+    shares = {cell["server"]: cell["execution_accuracy"][0] for cell in cells_in(tmp_path / "f.json")}
+    assert shares == {"text2sql": 1.0, "majority": 0.0}
 
 
 async def test_the_demos_sets_are_a_benchmark(tmp_path: Path) -> None:
