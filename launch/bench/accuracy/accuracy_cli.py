@@ -113,9 +113,9 @@ def run(arguments: argparse.Namespace) -> int:
     except BenchError as error:
         print(f"the measurement failed: {error}", file=sys.stderr)
         return 1
-    _show(found)
     with _writing():
         _write(arguments, benchmark, measurement, found)
+    _show(found)
     return 0
 
 

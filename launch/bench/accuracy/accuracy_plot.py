@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from launch.bench.accuracy.cell_figures import CellFigures
 
+_APART = 0.02
 _RIGHT_IN_TIME = "right answers within the deadline, per second"
 
 
@@ -47,11 +48,12 @@ def _lines(
 ) -> None:
     """Draw a line for each of ``line_of``, over the places of ``place_of`` in their order, with intervals."""
     places = {place: number for number, place in enumerate(dict.fromkeys(map(place_of, found)))}
-    for line in dict.fromkeys(map(line_of, found)):
+    for number, line in enumerate(dict.fromkeys(map(line_of, found))):
         cells = [one for one in found if line_of(one) == line]
         rates = [one.right_in_time_per_second for one in cells]
         spread = [[r.value - r.low for r in rates], [r.high - r.value for r in rates]]
-        at = [places[place_of(one)] for one in cells]
+        # Side by side, or their intervals would hide each other.
+        at = [places[place_of(one)] + _APART * number for one in cells]
         axes.errorbar(at, [rate.value for rate in rates], yerr=spread, marker="o", capsize=3, label=line)
     axes.set_xticks(list(places.values()), list(places))
 
@@ -72,5 +74,12 @@ def _quality(axes: Axes, found: Sequence[CellFigures]) -> None:
             label=system,
         )
         for one, value in zip(cells, values, strict=True):
-            axes.annotate(one.cell.load.name, (one.p95, value), fontsize="x-small")
+            axes.annotate(
+                one.cell.load.name,
+                (one.p95, value),
+                xytext=(2, 3),
+                textcoords="offset points",
+                rotation=60,
+                fontsize="x-small",
+            )
     axes.set(xlabel="P95 workflow latency, s", ylabel="execution accuracy (EX), %")
