@@ -17,6 +17,7 @@ from launch.bench import (
     spending,
     validate,
 )
+from launch.bench.accuracy import accuracy_cli
 from launch.checks import checked
 
 _BENCHES = {
@@ -26,6 +27,7 @@ _BENCHES = {
     "validate": validate,
     "overhead": overhead,
     "questions": questions,
+    "accuracy": accuracy_cli,
     "decide": decide,
     "learning": learning,
     "mixing": mixing,

@@ -25,17 +25,17 @@ from rich.table import Table
 from tokenizers import Tokenizer
 
 from launch.ask.local import local_server
+from launch.bench.accuracy.benchmarks.demo_sets import FREE_QUESTIONS
+from launch.bench.accuracy.scoring.demo_judge import DemoJudge
 from launch.demo_assets import demo_model
 from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.demo.training import exam
 from plugins.text2sql.demo.training.exam import ExamQuestion, Repair
-from plugins.text2sql.demo.training.judging import Verdict, judged
 from plugins.text2sql.demo.training.language.world import World, demo_world
 from plugins.text2sql.options import Text2SqlOptions
 
 HELP = "the demo model's accuracy and speed"
 
-_FREE = Path(__file__).parents[2] / "tests" / "plugins" / "text2sql" / "demo" / "free_questions.jsonl"
 _TIMEOUT_SECONDS = 300.0
 _ALONE = 20
 _Item = TypeVar("_Item")
@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--server", metavar="URL", help="a running one that serves the demo model (default: start one)")
     add("--count", type=int, default=150, help="questions in each generated set (default: 150)")
-    add("--free", type=Path, default=_FREE, metavar="FILE", help="questions phrased freely")
+    add("--free", type=Path, default=FREE_QUESTIONS, metavar="FILE", help="questions phrased freely")
     add("--sets", default="combinations,values,free,repairs,alone", help="which to run (default: all)")
     add("--clients", type=int, default=4, help="questions at a time (default: 4)")
     add("--json", type=Path, metavar="FILE", help="write every question and its outcome to FILE, too")
@@ -156,5 +156,5 @@ def _repairer(world: World) -> Callable[[httpx.Client, Repair], QuestionOutcome]
 
 
 def _outcome(world: World, question: str, gold: str, sql: str | None, seconds: float) -> QuestionOutcome:
-    verdict: Verdict = judged(world.path, gold, sql)
+    verdict = DemoJudge(world.path).verdict(gold, sql)
     return QuestionOutcome(question, gold, sql, verdict.right, verdict.nearly, seconds)

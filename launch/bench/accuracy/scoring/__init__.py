@@ -1,0 +1,1 @@
+"""Whether SQL answers a question, by the rules of each benchmark."""
