@@ -18,7 +18,7 @@ _ORDER = "(order|order|order|order number|order no.|order id|the order|purchase|
 
 def kind(speaker: Speaker, phrase: Phrase) -> None:
     """Name products by their category, or by a part of their name: a brand, a kind of thing, both."""
-    rng, lexicon = speaker.rng, speaker.world.lexicon
+    rng, lexicon = speaker.rng, speaker.lexicon
     chance = rng.random()
     if chance < 0.6:
         category, heads = rng.choice(list(lexicon["goods"].items()))
@@ -35,18 +35,12 @@ def kind(speaker: Speaker, phrase: Phrase) -> None:
         else:
             wording = "(of the brand {v}|from {v}|by {v}|of brand {v}|made by {v}|of {v}|by the brand {v})"
             phrase.post.append(expand(wording, rng, {"v": brand}))
-        _means(phrase, "products.name", said)
+        phrase.means("products.name", said)
 
 
 def _named(phrase: Phrase, heads: tuple[str, str], column: str, sql: str) -> None:
     phrase.heads = heads
-    _means(phrase, column, Said(heads[0], sql, heads[0]))
-
-
-def _means(phrase: Phrase, column: str, said: Said) -> None:
-    phrase.where.append(column + said.sql)
-    phrase.conditions.append(column)
-    phrase.values.append(said)
+    phrase.means(column, Said(heads[0], sql, heads[0]))
 
 
 def numbered(speaker: Speaker, phrase: Phrase) -> None:
@@ -54,13 +48,12 @@ def numbered(speaker: Speaker, phrase: Phrase) -> None:
     number = str(speaker.rng.randint(1, _MOST_ORDERS))
     sign = "#" if speaker.rng.random() < 0.1 else ""
     phrase.whole = f"{expand(_ORDER, speaker.rng)} {sign}{number}"
-    phrase.where.append(f"orders.id = {number}")
-    phrase.conditions.append("orders.id")
+    phrase.means("orders.id", Said(number, f" = {number}"))
 
 
 def when(speaker: Speaker, phrase: Phrase) -> Said:
     """Bind rows, such as orders, to a span of time, and return how it is said."""
-    column = speaker.world.lexicon["periods"][phrase.subject]
+    column = speaker.lexicon["periods"][phrase.subject]
     said = said_date(column, speaker.rng)
-    _means(phrase, column, said)
+    phrase.means(column, said)
     return said

@@ -87,18 +87,17 @@ class Dimension:
 
 def _cities(speaker: Speaker) -> Phrase:
     """Return the cities of one country."""
-    country, adjective = speaker.rng.choice(list(speaker.world.lexicon["adjectives"].items()))
+    country, adjective = speaker.rng.choice(list(speaker.lexicon["adjectives"].items()))
     said = Said(adjective, f" = '{country}'", adjective)
-    phrase = Phrase("customers", "customers", pre=[adjective], values=[said])
-    phrase.where.append(f"customers.country{said.sql}")
-    phrase.conditions.append("customers.country")
+    phrase = Phrase("customers", "customers", pre=[adjective])
+    phrase.means("customers.country", said)
     return phrase
 
 
 def draw_measure(speaker: Speaker, base: str = "") -> Measure:
     """Return a measure (of ``base``); a table's count, its most common one, twice as often as another."""
     base = base or speaker.rng.choices(list(_BASES), list(_BASES.values()))[0]
-    measures = [Measure(**m) for m in speaker.world.lexicon["measures"] if m["base"] == base]
+    measures = [Measure(**m) for m in speaker.lexicon["measures"] if m["base"] == base]
     return speaker.rng.choices(measures, [2.0] + [1.0] * (len(measures) - 1))[0]
 
 
@@ -106,12 +105,12 @@ def draw_dimension(speaker: Speaker, measure: Measure) -> Dimension | None:
     """Return something by which ``measure`` can be grouped, if there is anything."""
     base = measure.base
     reach = {base, *speaker.world.above(base)}
-    if base in speaker.world.lexicon["periods"] and speaker.rng.random() < 0.1:
+    if base in speaker.lexicon["periods"] and speaker.rng.random() < 0.1:
         name, letters = speaker.rng.choice((("month", 7), ("year", 4)))
-        return Dimension(f"substr({speaker.world.lexicon['periods'][base]}, 1, {letters})", name)
+        return Dimension(f"substr({speaker.lexicon['periods'][base]}, 1, {letters})", name)
     options = [
         (column, words)
-        for column, words in speaker.world.lexicon["dimensions"].items()
+        for column, words in speaker.lexicon["dimensions"].items()
         if column.partition(".")[0] in reach and _OWNERS.get(column) != base and column not in measure.sql
     ]
     if not options:

@@ -12,7 +12,7 @@ _NAMES = ("customers.last_name", "products.name", "suppliers.name")
 
 def extremes(speaker: Speaker) -> Draft | None:
     """Which row has the highest or lowest value?"""
-    rng, lexicon = speaker.rng, speaker.world.lexicon
+    rng, lexicon = speaker.rng, speaker.lexicon
     column = rng.choice(list(lexicon["superlatives"]))
     high = rng.choice((True, True, False))
     subject = column.partition(".")[0]
@@ -39,7 +39,7 @@ def extremes(speaker: Speaker) -> Draft | None:
 
 def sorting(speaker: Speaker) -> Draft | None:
     """Rows in an order."""
-    rng, lexicon = speaker.rng, speaker.world.lexicon
+    rng, lexicon = speaker.rng, speaker.lexicon
     column = rng.choice([*lexicon["superlatives"], *_NAMES])
     subject = column.partition(".")[0]
     phrase = speaker.phrase(subject, 2)
@@ -65,7 +65,7 @@ def sorting(speaker: Speaker) -> Draft | None:
 
 def first_of(speaker: Speaker, column: str) -> tuple[str, str]:
     """Return which rows are to come first, as ", cheapest first", and its SQL; nothing if no word fits."""
-    rng, superlatives = speaker.rng, speaker.world.lexicon["superlatives"]
+    rng, superlatives = speaker.rng, speaker.lexicon["superlatives"]
     if column not in superlatives:
         return "", ""
     high = rng.random() < 0.6

@@ -44,6 +44,12 @@ class Phrase:
         """Return the phrase with ``noun`` as its head; ``one``: in the singular."""
         return self.whole or " ".join([*self.pre, self.heads[one] or noun, *self.post])
 
+    def means(self, column: str, said: Said) -> None:
+        """Add that ``column`` is as ``said``, not how this is worded."""
+        self.where.append(column + said.sql)
+        self.conditions.append(column)
+        self.values.append(said)
+
     def take(self, other: Phrase) -> None:
         """Add what ``other`` means, not its words."""
         self.where += other.where

@@ -12,7 +12,7 @@ _FIRST = "min(orders.ordered_on)"
 
 def related(speaker: Speaker) -> Draft | None:
     """What another table tells of a row or rows."""
-    rng, wordings = speaker.rng, speaker.world.lexicon["related"]
+    rng, wordings = speaker.rng, speaker.lexicon["related"]
     key = rng.choice(list(wordings))
     subject, _, column = key.partition(">")
     phrase = speaker.named_or(subject, 0.75, 2)

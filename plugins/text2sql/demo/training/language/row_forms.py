@@ -98,7 +98,7 @@ def tied(speaker: Speaker) -> Draft | None:
 
 def attributes(speaker: Speaker) -> Draft | None:
     """What is written about a row or rows?"""
-    rng, lexicon, subject = speaker.rng, speaker.world.lexicon, _subject(speaker, _SUBJECTS)
+    rng, lexicon, subject = speaker.rng, speaker.lexicon, _subject(speaker, _SUBJECTS)
     names = [column for column in lexicon["attributes"] if column.startswith(f"{subject}.")]
     weights = _COLUMNS_LEARNED if speaker.mode == "train" else _COLUMNS_ASKED
     chosen = rng.sample(names, min(len(names), rng.choices((1, 2, 3), weights)[0]))
@@ -137,7 +137,7 @@ def _fits(subject: str, chosen: Sequence[str]) -> bool:
 def distinct(speaker: Speaker) -> Draft | None:
     """Which different values are there, or how many?"""
     rng = speaker.rng
-    dimensions = speaker.world.lexicon["dimensions"].items()
+    dimensions = speaker.lexicon["dimensions"].items()
     column, words = rng.choice([item for item in dimensions if not item[0].endswith(("name", ".id"))])
     base = column.partition(".")[0]
     phrase = speaker.phrase(base, 1) if base != "categories" else Phrase(base, base)

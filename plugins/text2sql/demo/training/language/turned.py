@@ -43,10 +43,9 @@ def negate(speaker: Speaker, phrase: Phrase, column: str) -> None:
         _neither(speaker, phrase, column)
         return
     said = said_text(speaker.world, column, speaker.rng, speaker.mode)
-    phrase.post.append(expand(speaker.world.lexicon["negated"][column], speaker.rng, {"v": said.text}))
-    phrase.where.append(column + said.sql.replace("=", "<>", 1))
-    phrase.conditions += [column, "not"]
-    phrase.values.append(said)
+    phrase.post.append(expand(speaker.lexicon["negated"][column], speaker.rng, {"v": said.text}))
+    phrase.means(column, replace(said, sql=said.sql.replace("=", "<>", 1)))
+    phrase.conditions.append("not")
 
 
 def _neither(speaker: Speaker, phrase: Phrase, column: str) -> None:
@@ -59,7 +58,7 @@ def _neither(speaker: Speaker, phrase: Phrase, column: str) -> None:
         words = expand("that (are|were) neither {one} nor {two}", rng, slots)
     else:
         pair = expand(_PAIR, rng, slots)
-        words = expand(speaker.world.lexicon["negated"][column], rng, {"v": pair})
+        words = expand(speaker.lexicon["negated"][column], rng, {"v": pair})
     phrase.post.append(words)
     _one_of(phrase, column, values, "NOT IN")
 
@@ -79,7 +78,7 @@ def _one_of(phrase: Phrase, column: str, values: Sequence[Said], operator: str) 
 
 def either(speaker: Speaker, phrase: Phrase, column: str, behind: bool) -> None:
     """Say that ``column`` has one of two values; ``behind``: not before the noun."""
-    rng, lexicon = speaker.rng, speaker.world.lexicon
+    rng, lexicon = speaker.rng, speaker.lexicon
     forms = lexicon["filters"][column]
     values = _several(speaker, column, 3 if rng.random() < 0.12 and not column.endswith("city") else 2)
     if not values:
@@ -99,12 +98,13 @@ def either(speaker: Speaker, phrase: Phrase, column: str, behind: bool) -> None:
 
 def counted(speaker: Speaker, phrase: Phrase, words: str, sql: str) -> None:
     """Say of how many rows of another table there are for the subject: ``words`` such as more than 3."""
-    lexicon = speaker.world.lexicon
-    key = speaker.rng.choice([key for key in lexicon["numerous"] if key.startswith(f"{phrase.subject}<")])
-    other = key.partition("<")[2]
+    tie = speaker.tie("numerous", phrase.subject)
+    if tie is None:
+        return
+    key, other = tie
     key_column = f"{_singular(phrase.subject)}_id"
     slots = {"x": f"{words} {speaker.noun(other)}"}
-    phrase.post.append(expand(lexicon["numerous"][key], speaker.rng, slots))
+    phrase.post.append(expand(speaker.lexicon["numerous"][key], speaker.rng, slots))
     having = f"SELECT {key_column} FROM {other} GROUP BY {key_column} HAVING count(*) {sql}"  # noqa: S608
     phrase.where.append(f"{phrase.subject}.id IN ({having})")
     phrase.conditions.append(f"count {key}")
@@ -116,15 +116,13 @@ def _singular(table: str) -> str:
 
 def missing(speaker: Speaker, phrase: Phrase) -> None:
     """Say that no row of another table refers to the subject."""
-    lexicon = speaker.world.lexicon["missing"]
-    keys = [key for key in lexicon if key.startswith(f"{phrase.subject}<")]
-    if not keys:
+    tie = speaker.tie("missing", phrase.subject)
+    if tie is None:
         return
-    key = speaker.rng.choice(keys)
-    other = key.partition("<")[2]
-    words, within = expand(lexicon[key], speaker.rng), ""
+    key, other = tie
+    words, within = expand(speaker.lexicon["missing"][key], speaker.rng), ""
     if other in _MADE_BY and phrase.subject != "orders" and speaker.rng.random() < 0.3:
-        column = speaker.world.lexicon["periods"][other]
+        column = speaker.lexicon["periods"][other]
         said = said_date(column, speaker.rng)
         words = f"{words} {said.text}"
         within = f" WHERE {column.partition('.')[2]}{said.sql}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sqlite3
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, literal
 from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
 from plugins.text2sql.demo.grammar.joins import Source, sources
 from plugins.text2sql.demo.shop import build_shop
+from plugins.text2sql.demo.training.language.expand import phrasings
 from plugins.text2sql.retrieval.matches import similar
 from plugins.text2sql.retrieval.retrieval import MAX_VALUES
 from plugins.text2sql.retrieval.text_index import TextIndex
@@ -99,10 +99,6 @@ class World:
         return self.joins[root, frozenset(needed)]
 
 
-def _phrasings(name: str) -> Mapping[str, Any]:
-    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text("utf-8"))
-
-
 @contextmanager
 def demo_world() -> Iterator[World]:
     """Build the demo database aside and yield what is known of it."""
@@ -117,8 +113,8 @@ def demo_world() -> Iterator[World]:
         yield World(
             schema=schema,
             path=path,
-            lexicon=_phrasings("lexicon"),
-            patterns=_phrasings("patterns"),
+            lexicon=phrasings("lexicon"),
+            patterns=phrasings("patterns"),
             values=values,
             unseen={column: _kept_back(column, values) for column in _OPEN},
             joins={(s.tables[0], frozenset(s.tables)): s for s in sources(schema.tables)},
