@@ -8,15 +8,6 @@ from dataclasses import dataclass, field
 from plugins.text2sql.demo.training.language.literals import Said
 from plugins.text2sql.demo.training.language.phrase import Phrase
 
-SHOWN = {
-    "customers": ("customers.first_name", "customers.last_name"),
-    "products": ("products.name",),
-    "orders": ("orders.id",),
-    "suppliers": ("suppliers.name",),
-    "categories": ("categories.name",),
-    "reviews": ("reviews.title",),
-    "shipments": ("shipments.id",),
-}
 _DATED = ("max(orders.ordered_on)", "min(orders.ordered_on)")
 BRACKETS = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
 """What stands in brackets, with them, and what is in brackets within: a pattern."""
@@ -35,7 +26,6 @@ class Draft:
     what: str = ""
     conditions: list[str] = field(default_factory=list)
     values: list[Said] = field(default_factory=list)
-    one_row: bool = False
 
     @property
     def columns(self) -> list[str]:
@@ -53,7 +43,8 @@ class Draft:
         dated = first.endswith(("_on", "_since")) or self.select.startswith(_DATED)
         kind = "a date" if dated else kind
         count = ("one column", "two columns", "three columns")[min(len(columns), 3) - 1]
-        return "one row" if self.one_row else "several rows", count, kind
+        one_row = "(" in columns[0] if not self.tail else self.tail.endswith(" LIMIT 1")
+        return "one row" if one_row else "several rows", count, kind
 
     def about(self, phrase: Phrase) -> Draft:
         """Add the conditions of ``phrase``."""
@@ -61,11 +52,6 @@ class Draft:
         self.conditions += phrase.conditions
         self.values += phrase.values
         return self
-
-
-def shown(table: str) -> str:
-    """Return the columns that stand for a row of ``table``."""
-    return ", ".join(SHOWN[table])
 
 
 def plural(words: str) -> str:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from plugins.text2sql.demo.training.language.phrases import Speaker
 
 _MOST_ORDERS = 4500
-_ORDER = "(order|order|order|order number|order no.|order id|the order|purchase|order with id|order nr)"
 
 
 def kind(speaker: Speaker, phrase: Phrase) -> None:
@@ -33,8 +32,7 @@ def kind(speaker: Speaker, phrase: Phrase) -> None:
         if rng.random() < 0.5:
             phrase.pre.append(brand)
         else:
-            wording = "(of the brand {v}|from {v}|by {v}|of brand {v}|made by {v}|of {v}|by the brand {v})"
-            phrase.post.append(expand(wording, rng, {"v": brand}))
+            phrase.post.append(expand(lexicon["of_brand"], rng, {"v": brand}))
         phrase.means("products.name", said)
 
 
@@ -47,7 +45,7 @@ def numbered(speaker: Speaker, phrase: Phrase) -> None:
     """Name one order by its number."""
     number = str(speaker.rng.randint(1, _MOST_ORDERS))
     sign = "#" if speaker.rng.random() < 0.1 else ""
-    phrase.whole = f"{expand(_ORDER, speaker.rng)} {sign}{number}"
+    phrase.whole = f"{expand(speaker.lexicon['order_number'], speaker.rng)} {sign}{number}"
     phrase.means("orders.id", Said(number, f" = {number}"))
 
 

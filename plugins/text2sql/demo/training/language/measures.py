@@ -10,15 +10,6 @@ from plugins.text2sql.demo.training.language.literals import Said
 from plugins.text2sql.demo.training.language.phrase import Phrase
 from plugins.text2sql.demo.training.language.phrases import Speaker
 
-_BASES = {
-    "customers": 14,
-    "orders": 34,
-    "products": 26,
-    "suppliers": 3,
-    "reviews": 10,
-    "shipments": 5,
-    "order_items": 20,
-}
 _SHOWN = {"customers.id": "customers.first_name, customers.last_name"}
 # Names that aren't unique are grouped by the row they belong to.
 _KEYS = {"products.name": "products.id", "suppliers.name": "suppliers.id"}
@@ -96,7 +87,7 @@ def _cities(speaker: Speaker) -> Phrase:
 
 def draw_measure(speaker: Speaker, base: str = "") -> Measure:
     """Return a measure (of ``base``); a table's count, its most common one, twice as often as another."""
-    base = base or speaker.rng.choices(list(_BASES), list(_BASES.values()))[0]
+    base = base or speaker.subject("measured")
     measures = [Measure(**m) for m in speaker.lexicon["measures"] if m["base"] == base]
     return speaker.rng.choices(measures, [2.0] + [1.0] * (len(measures) - 1))[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plugins.text2sql.demo.training.language.draft import Draft, shown, which
+from plugins.text2sql.demo.training.language.draft import Draft, which
 from plugins.text2sql.demo.training.language.expand import added, expand
 from plugins.text2sql.demo.training.language.literals import said_count
 from plugins.text2sql.demo.training.language.phrases import Speaker
@@ -27,14 +27,14 @@ def extremes(speaker: Speaker) -> Draft | None:
     slots["s"] = expand(lexicon["superlatives"][column]["high" if high else "low"], rng)
     slots["r"] = rng.choice(("highest", "largest", "biggest") if high else ("lowest", "smallest"))
     wordings = ["extreme"] if single else ["extremes", *(["extremes_top"] if high else [])]
-    text, select = speaker.say(slots, *wordings), shown(subject)
+    text, select = speaker.say(slots, *wordings), speaker.shown(subject)
     if rng.random() < 0.25:
         select = f"{select}, {column}"
         slots |= {"its": "its" if single else "their", "name": _called(subject, single)}
         text = added(text, expand(speaker.world.patterns["adding"], rng, slots))
     tail = f" ORDER BY {column}{' DESC' if high else ''} LIMIT {1 if single else count}"
     what = f"{column}{'high' if high else 'low'}"
-    return Draft(text, phrase.root, select, tail=tail, what=what, one_row=single).about(phrase)
+    return Draft(text, phrase.root, select, tail=tail, what=what).about(phrase)
 
 
 def sorting(speaker: Speaker) -> Draft | None:
@@ -50,7 +50,7 @@ def sorting(speaker: Speaker) -> Draft | None:
     slots = {"np": phrase.text(noun), "w": which(phrase, noun)}
     slots["a"] = expand(lexicon["attributes"][column], rng)
     direction = expand(speaker.world.patterns["descending" if down else "ascending"], rng)
-    text, select = added(speaker.say(slots, "sorting"), direction), shown(subject)
+    text, select = added(speaker.say(slots, "sorting"), direction), speaker.shown(subject)
     tail = f" ORDER BY {column}{' DESC' if down else ''}"
     if column in lexicon["superlatives"] and rng.random() < 0.5:
         first, tail = first_of(speaker, column)

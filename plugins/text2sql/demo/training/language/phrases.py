@@ -31,6 +31,15 @@ class Speaker:
         self.mode = mode
         self.lexicon = world.lexicon
 
+    def subject(self, kind: str) -> str:
+        """Return a table to ask about, drawn by the lexicon's weights of ``kind``."""
+        weights = self.lexicon["weights"][kind]
+        return self.rng.choices(list(weights), list(weights.values()))[0]
+
+    def shown(self, table: str) -> str:
+        """Return the columns that stand for a row of ``table``."""
+        return ", ".join(self.lexicon["shown"][table])
+
     def noun(self, table: str, number: str = "many") -> str:
         """Return a noun for ``table``, in the singular (``one``) or plural (``many``)."""
         return expand(self.lexicon["subjects"][table][number], self.rng)

@@ -14,8 +14,6 @@ _DAYS = (2, 3, 4, 5, 6, 7, 10)
 _TIMES = {">1": "more than once", ">2": "more than twice", ">=2": "at least twice", "=1": "only once"}
 # What is counted most often is liked most.
 _LIKED = ("orders.payment_method", "shipments.carrier", "orders.status", "reviews.rating")
-_POPULAR = "(most popular|most used|most common|most frequent|most often used|preferred|favourite)"
-_UNPOPULAR = "(least popular|least used|least common|rarest|least frequent)"
 
 
 def ranking(speaker: Speaker) -> Draft | None:
@@ -41,9 +39,8 @@ def ranking(speaker: Speaker) -> Draft | None:
     slots = {"n": word, "c": " ".join(tail.post), "np": phrase.text(noun) if phrase else noun}
     verb = expand(measure.least if low else measure.most, rng)
     if rows:
-        most = "(fewest|least|lowest number of)" if low else "(most|most|highest number of|largest number of)"
         slots |= {"c": "", "b": rows.text(speaker.noun(measure.base))}
-        verb = expand(f"(has|has|has|got|received) [the] {most} {{b}}", rng, slots)
+        verb = expand(speaker.world.patterns["has_fewest" if low else "has_most"], rng, slots)
     slots["v"] = _agreed(verb, several)
     text, with_number = _ranked(speaker, measure, slots, low, by.column)
     unsaid = phrase and phrase.where and slots["np"] not in text
@@ -52,7 +49,7 @@ def ranking(speaker: Speaker) -> Draft | None:
     order = f"{by.grouped} ORDER BY {measure.sql}{'' if low else ' DESC'} LIMIT {count}"
     select = f"{by.shown}, {measure.sql}" if with_number else by.shown
     what = f"{measure.sql} {by.column}{low}"
-    draft = Draft(text, measure.base, select, tail=order, what=what, one_row=not many)
+    draft = Draft(text, measure.base, select, tail=order, what=what)
     for said in (phrase, tail):
         if said:
             draft.about(said)
@@ -83,7 +80,7 @@ def _ranked(
     slots["top"] = "bottom" if low else "top"
     praise = measure.worst if low else measure.best
     if measure.counts and column in _LIKED:
-        praise = _UNPOPULAR if low else _POPULAR
+        praise = speaker.world.patterns["unpopular" if low else "popular"]
     told = expand(speaker.world.patterns["told"], rng, slots) if rng.random() < 0.16 else ""
     if praise and rng.random() < 0.4:
         slots["best"] = expand(praise, rng)

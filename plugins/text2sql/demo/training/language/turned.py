@@ -14,22 +14,14 @@ from plugins.text2sql.demo.training.language.time_spans import said_date
 if TYPE_CHECKING:
     from plugins.text2sql.demo.training.language.phrases import Speaker
 
-_PAIR = "({one} or {two}|either {one} or {two}|{one} or {two}|{one} and {two})"
-_TRIPLE = "({one}, {two} (or|and) {three}|{one} or {two} or {three})"
-# What customers and goods are to numbers about orders, their items and others.
-_WHOSE = {
-    "customers": ("(from|by|of|to|for|with|among)", ("orders", "order_items", "shipments", "reviews")),
-    "categories": ("(of|for|with|on|from)", ("order_items", "reviews")),
-    "orders": ("(in|from|of|for|with)", ("order_items", "shipments")),
-}
 _MADE_BY = ("orders", "reviews")
 
 
 def whose(speaker: Speaker, phrase: Phrase, column: str) -> tuple[str, str]:
     """Return at times what leads to the owner of ``column``, and its noun: *from customers* in Rome."""
     owner = column.partition(".")[0]
-    lead, subjects = _WHOSE.get(owner, ("", ()))
-    if phrase.subject not in subjects or speaker.rng.random() >= 0.4:
+    lead = speaker.lexicon["whose"].get(phrase.subject, {}).get(owner)
+    if lead is None or speaker.rng.random() >= 0.4:
         return "", ""
     noun = speaker.noun("products" if owner == "categories" else owner)
     if owner == "categories" and speaker.rng.random() < 0.4:
@@ -49,7 +41,7 @@ def negate(speaker: Speaker, phrase: Phrase, column: str) -> None:
 
 
 def _neither(speaker: Speaker, phrase: Phrase, column: str) -> None:
-    rng = speaker.rng
+    rng, lexicon = speaker.rng, speaker.lexicon
     values = _several(speaker, column, 2)
     if not values:
         return
@@ -57,8 +49,8 @@ def _neither(speaker: Speaker, phrase: Phrase, column: str) -> None:
     if column == "orders.status" and rng.random() < 0.5:
         words = expand("that (are|were) neither {one} nor {two}", rng, slots)
     else:
-        pair = expand(_PAIR, rng, slots)
-        words = expand(speaker.lexicon["negated"][column], rng, {"v": pair})
+        pair = expand(lexicon["pair"], rng, slots)
+        words = expand(lexicon["negated"][column], rng, {"v": pair})
     phrase.post.append(words)
     _one_of(phrase, column, values, "NOT IN")
 
@@ -85,13 +77,13 @@ def either(speaker: Speaker, phrase: Phrase, column: str, behind: bool) -> None:
         return
     if len(values) == 3:
         slots = dict(zip(("one", "two", "three"), (value.text for value in values), strict=True))
-        phrase.post.append(expand(forms["post"], rng, {"v": expand(_TRIPLE, rng, slots)}))
+        phrase.post.append(expand(forms["post"], rng, {"v": expand(lexicon["triple"], rng, slots)}))
     elif "pre" in forms and not behind and rng.random() < 0.45:
         adjectives = lexicon["adjectives"]
         values = [replace(v, keyword=adjectives.get(v.text, v.text)) for v in values]
         phrase.pre.append(rng.choice((" or ", " and ")).join(said.keyword for said in values))
     else:
-        pair = expand(_PAIR, rng, {"one": values[0].text, "two": values[1].text})
+        pair = expand(lexicon["pair"], rng, {"one": values[0].text, "two": values[1].text})
         phrase.post.append(expand(forms["post"], rng, {"v": pair}))
     _one_of(phrase, column, values, "IN")
 

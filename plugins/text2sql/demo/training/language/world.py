@@ -26,27 +26,6 @@ from plugins.text2sql.retrieval.text_index import TextIndex
 HELD_OUT = 0.15
 """Of the values of an open column, this share is kept from training to be asked about afterwards."""
 
-# Columns whose values a user may not find in the demo's examples; all others have a few, all of them trained.
-_OPEN = (
-    "customers.city",
-    "suppliers.city",
-    "customers.first_name",
-    "customers.last_name",
-    "products.name",
-    "suppliers.name",
-    "reviews.title",
-)
-_CLOSED = (
-    "customers.country",
-    "suppliers.country",
-    "customers.segment",
-    "orders.status",
-    "orders.payment_method",
-    "categories.name",
-    "categories.department",
-    "shipments.carrier",
-)
-
 
 class _Remembering(TextIndex):
     """An index that keeps what it has found: a generator asks for the same words again and again."""
@@ -109,14 +88,15 @@ def demo_world() -> Iterator[World]:
         schema = registry.schema("shop")
         scanned = scan_values(registry.database("shop"), schema, ScanLimits(), lambda: False)
         labels = [f"{c} = {literal(v)}" for c, v in zip(scanned.columns, scanned.values, strict=True)]
-        values = {column: _distinct(path, column) for column in (*_OPEN, *_CLOSED)}
+        lexicon = phrasings("lexicon")
+        values = {column: _distinct(path, column) for column in (*lexicon["open"], *lexicon["closed"])}
         yield World(
             schema=schema,
             path=path,
-            lexicon=phrasings("lexicon"),
+            lexicon=lexicon,
             patterns=phrasings("patterns"),
             values=values,
-            unseen={column: _kept_back(column, values) for column in _OPEN},
+            unseen={column: _kept_back(column, values) for column in lexicon["open"]},
             joins={(s.tables[0], frozenset(s.tables)): s for s in sources(schema.tables)},
             parents={t.name: [key.target for key in t.foreign_keys] for t in schema.tables},
             _index=_Remembering(scanned.values, labels),

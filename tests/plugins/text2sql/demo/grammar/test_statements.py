@@ -25,10 +25,10 @@ from plugins.text2sql.demo.grammar.statements import (
     sql_grammar,
     sql_tree,
 )
-from plugins.text2sql.demo.grammar.tree import Node, max_length, sample, to_ebnf
+from plugins.text2sql.demo.grammar.tree import Node, max_length, to_ebnf
 from sched.errors import NotFoundError
 from tests.plugins.text2sql.databases.running_statements import AMPLE
-from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, walk
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, sample, walk
 
 MOST_TOKENS = 4095
 

@@ -11,10 +11,10 @@ from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.demo.grammar.statements import MAX_LENGTH, sql_grammar, sql_tree
 from plugins.text2sql.demo.grammar.texts import Name, texts_about
-from plugins.text2sql.demo.grammar.tree import Node, max_length, sample, to_ebnf
+from plugins.text2sql.demo.grammar.tree import Node, max_length, to_ebnf
 from plugins.text2sql.demo.grammar.values import values_about
 from tests.plugins.text2sql.databases.running_statements import AMPLE
-from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, walk
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, sample, walk
 
 QUESTION = "How many orders did bruno O'Brian from Köln place?"
 FOUND = ("customers.first_name = 'Bruno'", "suppliers.name = 'O''Hara Goods'")

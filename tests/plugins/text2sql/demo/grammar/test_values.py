@@ -9,9 +9,9 @@ import pytest
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.demo.grammar.statements import MAX_LENGTH, sql_tree
-from plugins.text2sql.demo.grammar.tree import max_length, sample, to_ebnf
+from plugins.text2sql.demo.grammar.tree import max_length, to_ebnf
 from plugins.text2sql.demo.grammar.values import values_about
-from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, sample
 
 
 @pytest.fixture(scope="module")
