@@ -27,20 +27,6 @@ HELD_OUT = 0.15
 """Of the values of an open column, this share is kept from training to be asked about afterwards."""
 
 
-class _Remembering(TextIndex):
-    """An index that keeps what it has found: a generator asks for the same words again and again."""
-
-    def __init__(self, texts: Sequence[str], labels: Sequence[str]) -> None:
-        super().__init__(texts, labels)
-        self._known: dict[str, list[tuple[str, float]]] = {}
-
-    def find(self, word: str, limit: int) -> list[tuple[str, float]]:
-        """Return what :meth:`TextIndex.find` does; ``limit`` is always the same."""
-        if word not in self._known:
-            self._known[word] = super().find(word, limit)
-        return self._known[word]
-
-
 @dataclass(frozen=True, slots=True)
 class World:
     """The shop as a generator of questions sees it, and how people speak of it (``lexicon``, ``patterns``).
@@ -99,7 +85,7 @@ def demo_world() -> Iterator[World]:
             unseen={column: _kept_back(column, values) for column in lexicon["open"]},
             joins={(s.tables[0], frozenset(s.tables)): s for s in sources(schema.tables)},
             parents={t.name: [key.target for key in t.foreign_keys] for t in schema.tables},
-            _index=_Remembering(scanned.values, labels),
+            _index=TextIndex(scanned.values, labels),
         )
 
 
