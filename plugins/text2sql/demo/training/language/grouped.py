@@ -34,7 +34,7 @@ def number(speaker: Speaker) -> Draft | None:
     elif measure.sql.startswith("avg") and "price)" in measure.sql:
         wordings.append("number_price")
     text = speaker.say(slots, *wordings)
-    return Draft(text, measure.base, select, what=select).about(phrase)
+    return Draft(text, measure.base, select, what=select).take(phrase)
 
 
 def _said_of(speaker: Speaker, measure: Measure, slots: dict[str, str]) -> Phrase | None:
@@ -61,7 +61,7 @@ def spending(speaker: Speaker) -> Draft | None:
     slots = {"np": phrase.text(speaker.noun("customers")), "c": " ".join(tail.post)}
     text = speaker.say(slots, "spending")
     draft = Draft(text, "orders", "sum(orders.total)", what="customers sum(orders.total)")
-    return draft.about(phrase).about(tail)
+    return draft.take(phrase).take(tail)
 
 
 def grouping(speaker: Speaker) -> Draft | None:
@@ -106,7 +106,7 @@ def grouping(speaker: Speaker) -> Draft | None:
         text = added(text, expand(patterns["highest_first" if down else "lowest_first"], rng))
         order = f" ORDER BY {measure.sql}{' DESC' if down else ''}"
     what = f"{measure.sql} {by.column}{order[:3]}"
-    return Draft(text, measure.base, select, tail=by.grouped + order, what=what).about(tail)
+    return Draft(text, measure.base, select, tail=by.grouped + order, what=what).take(tail)
 
 
 def _rows(speaker: Speaker, measure: Measure, slots: dict[str, str]) -> Phrase | None:
@@ -140,4 +140,4 @@ def sold(speaker: Speaker) -> Draft | None:
     text = speaker.say(slots, "sold_units" if units else "sold_money")
     measure = "sum(order_items.quantity)" if units else "sum(order_items.quantity * order_items.unit_price)"
     draft = Draft(text, "order_items", measure, what=f"products {measure}")
-    return draft.about(phrase).about(tail)
+    return draft.take(phrase).take(tail)

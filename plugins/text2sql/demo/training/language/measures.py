@@ -66,13 +66,13 @@ class Dimension:
             return any(letters >= int(match[2]) for letters in within)
         return self.column in phrase.conditions
 
-    def phrase(self, speaker: Speaker, chance: float) -> Phrase | None:
-        """Return conditions on the groups themselves, where they are rows, with a ``chance``."""
+    def phrase(self, speaker: Speaker, chance: float) -> Phrase:
+        """Return conditions on the groups themselves, where they are rows, with a ``chance``, or none."""
         if self.column == "customers.city" and speaker.rng.random() < 0.3:
             return _cities(speaker)
         owner = _OWNERS.get(self.column)
         if owner is None or speaker.rng.random() >= chance:
-            return None
+            return Phrase(self.column, self.column)
         return speaker.phrase(owner, 1, links=False)
 
 

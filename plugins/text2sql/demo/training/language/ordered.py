@@ -34,7 +34,7 @@ def extremes(speaker: Speaker) -> Draft | None:
         text = added(text, expand(speaker.world.patterns["adding"], rng, slots))
     tail = f" ORDER BY {column}{' DESC' if high else ''} LIMIT {1 if single else count}"
     what = f"{column}{'high' if high else 'low'}"
-    return Draft(text, phrase.root, select, tail=tail, what=what).about(phrase)
+    return Draft(text, phrase.root, select, tail=tail, what=what).take(phrase)
 
 
 def sorting(speaker: Speaker) -> Draft | None:
@@ -60,7 +60,7 @@ def sorting(speaker: Speaker) -> Draft | None:
         select = f"{select}, {column}"
         slots |= {"its": "their", "name": _called(subject, single=False)}
         text = added(text, expand(speaker.world.patterns["adding"], rng, slots))
-    return Draft(text, phrase.root, select, tail=tail, what=f"{column}{down}").about(phrase)
+    return Draft(text, phrase.root, select, tail=tail, what=f"{column}{down}").take(phrase)
 
 
 def first_of(speaker: Speaker, column: str) -> tuple[str, str]:

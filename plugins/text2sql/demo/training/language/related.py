@@ -24,7 +24,7 @@ def related(speaker: Speaker) -> Draft | None:
     once = "" if phrase.is_name else "DISTINCT "
     # A shipment refers to its order, not the other way round.
     root = "shipments" if table == "shipments" else subject
-    return Draft(text, root, once + select, what=key).about(phrase)
+    return Draft(text, root, once + select, what=key).take(phrase)
 
 
 def when(speaker: Speaker) -> Draft | None:
@@ -37,4 +37,4 @@ def when(speaker: Speaker) -> Draft | None:
     slots = {"np": phrase.text(speaker.noun("customers"))}
     text = speaker.say(slots, "last_order" if last else "first_order")
     select = _LAST if last else _FIRST
-    return Draft(text, "orders", select, what=f"customers {select}").about(phrase)
+    return Draft(text, "orders", select, what=f"customers {select}").take(phrase)

@@ -38,7 +38,7 @@ def counting(speaker: Speaker) -> Draft | None:
     text = speaker.say({"np": phrase.text(noun), "w": which(phrase, noun)}, "counting")
     if _REVENUE.search(text):
         return None
-    return Draft(text, phrase.root, phrase.count, what=subject).about(phrase)
+    return Draft(text, phrase.root, phrase.count, what=subject).take(phrase)
 
 
 def listing(speaker: Speaker) -> Draft | None:
@@ -58,7 +58,7 @@ def listing(speaker: Speaker) -> Draft | None:
     if subject in ("products", "categories"):
         wordings.append("listing_things")
     text = speaker.say(slots, *wordings)
-    return Draft(text, phrase.root, phrase.distinct + speaker.shown(subject), what=subject).about(phrase)
+    return Draft(text, phrase.root, phrase.distinct + speaker.shown(subject), what=subject).take(phrase)
 
 
 def tied(speaker: Speaker) -> Draft | None:
@@ -72,14 +72,14 @@ def tied(speaker: Speaker) -> Draft | None:
     if rng.random() < 0.55:
         slots["d"] = slots["d"] if phrase.distinct else ""
         text = speaker.say(slots, "tied_count")
-        return Draft(text, phrase.root, phrase.count, what=subject).about(phrase)
+        return Draft(text, phrase.root, phrase.count, what=subject).take(phrase)
     wordings = ["tied"]
     if subject == "customers":
         wordings.append("tied_who")
     if subject == "products" and words.startswith(("did", "has", "have")):
         wordings.append("tied_what")
     text = speaker.say(slots, *wordings)
-    return Draft(text, phrase.root, phrase.distinct + speaker.shown(subject), what=subject).about(phrase)
+    return Draft(text, phrase.root, phrase.distinct + speaker.shown(subject), what=subject).take(phrase)
 
 
 def attributes(speaker: Speaker) -> Draft | None:
@@ -112,7 +112,7 @@ def attributes(speaker: Speaker) -> Draft | None:
     first, tail = "", ""
     if len(chosen) == 1 and not phrase.is_name and rng.random() < 0.15:
         first, tail = first_of(speaker, chosen[0])
-    return Draft(added(text, first), phrase.root, once + select, tail=tail, what=what).about(phrase)
+    return Draft(added(text, first), phrase.root, once + select, tail=tail, what=what).take(phrase)
 
 
 def _fits(shown: Sequence[str], chosen: Sequence[str]) -> bool:
@@ -135,4 +135,4 @@ def distinct(speaker: Speaker) -> Draft | None:
     if phrase.where and slots["np"] not in text:
         return None
     select = f"count(DISTINCT {column})" if counted else f"DISTINCT {column}"
-    return Draft(text, phrase.root, select, what=column).about(phrase)
+    return Draft(text, phrase.root, select, what=column).take(phrase)
