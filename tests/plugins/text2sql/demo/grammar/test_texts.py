@@ -250,15 +250,41 @@ def test_a_common_word_at_the_beginning_is_no_name(shop: DatabaseSchema) -> None
 
 
 def test_choices_are_used_as_well(shop: DatabaseSchema) -> None:
-    """A named choice is no longer forgotten; in a column of one table nothing else is asked."""
+    """A named choice is no longer forgotten; where one column alone holds it, that is asked nothing else."""
     found = ["orders.payment_method = 'card'", "customers.country = 'Spain'", "suppliers.country = 'Spain'"]
     grammar = compiled(to_ebnf(tree_about(shop, "How many orders by card from Spain?", *found)))
     start = "SELECT count(*) FROM orders JOIN customers ON orders.customer_id = customers.id WHERE "
     both = "orders.payment_method = 'card' AND customers.country = 'Spain'"
     assert accepts(grammar, f"{start}{both}")
-    assert accepts(grammar, f"{start}{both} AND customers.country <> 'Italy'")
+    assert accepts(grammar, f"{start}{both} AND customers.segment <> 'premium'")
+    assert not accepts(grammar, f"{start}{both} AND customers.country <> 'Italy'")
     assert not accepts(grammar, f"{start}{both} AND orders.payment_method = 'invoice'")
     assert not accepts(grammar, f"{start}customers.country = 'Spain'")
+
+
+def test_a_name_in_two_tables_leaves_the_other_column_open(shop: DatabaseSchema) -> None:
+    """Where suppliers and customers are joined, either may be the Polish ones; suppliers alone are Polish."""
+    found = ["customers.country = 'Poland'", "suppliers.country = 'Poland'"]
+    grammar = compiled(to_ebnf(tree_about(shop, "what did Dutch customers order from Poland", *found)))
+    joins = (
+        "order_items JOIN orders ON order_items.order_id = orders.id"
+        " JOIN products ON order_items.product_id = products.id"
+        " JOIN customers ON orders.customer_id = customers.id"
+        " JOIN suppliers ON products.supplier_id = suppliers.id"
+    )
+    dutch = "customers.country = 'Netherlands' AND suppliers.country = 'Poland'"
+    assert accepts(grammar, f"SELECT products.name FROM {joins} WHERE {dutch}")
+    alone = "SELECT name FROM suppliers WHERE country = 'Poland'"
+    assert accepts(grammar, alone)
+    assert not accepts(grammar, f"{alone} AND country <> 'Poland'")
+
+
+def test_a_year_is_no_name(shop: DatabaseSchema) -> None:
+    """Digits of the question aren't taken for a text; a name with digits may be one."""
+    grammar = compiled(to_ebnf(tree_about(shop, "What did Anna review in 2023, Area 51?")))
+    start = "SELECT id FROM customers WHERE last_name ="
+    assert not accepts(grammar, f"{start} '2023'")
+    assert accepts(grammar, f"{start} 'Area 51'")
 
 
 def test_names_that_no_source_has_together_are_not_needed(shop: DatabaseSchema) -> None:

@@ -107,14 +107,39 @@ def test_a_scale_is_known(shop: DatabaseSchema) -> None:
     assert not allows(shop, question, "title FROM reviews WHERE id >= 4")
 
 
-@pytest.mark.parametrize(
-    "comparison",
-    ["LIKE '2021-07%'", "= '2021-02-28'", "<= '2021-07-01'", "BETWEEN '2021-07-01' AND '2022-06-30'"],
-)
-def test_any_date_may_be_meant(shop: DatabaseSchema, comparison: str) -> None:
+@pytest.mark.parametrize("comparison", ["= '2021-02-28'", "<= '2021-07-01'", "LIKE '2021%'"])
+def test_any_day_and_year_may_be_meant(shop: DatabaseSchema, comparison: str) -> None:
     """A question binds no date, though it states one."""
     assert allows(shop, "Orders since May 2023", f"id FROM orders WHERE ordered_on {comparison}")
     assert allows(shop, "Orders since May 2023", "id FROM orders")
+
+
+@pytest.mark.parametrize(
+    ("question", "month"),
+    [
+        ("Orders in March 2024", True),
+        ("orders from mar to june", True),
+        ("orders of this month", True),
+        ("orders 2024-03", True),
+        ("orders between 3 May 2024 and July 2024", True),
+        ("Orders in 2024", False),
+        ("Orders of this year", False),
+        ("Orders up to 22 May 2022", False),
+        ("Orders since May 5, 2023", False),
+        ("Orders before the 5th of June 2023", False),
+        ("Orders on 2024-03-05", False),
+    ],
+)
+def test_a_whole_month_is_one_that_the_question_names(
+    shop: DatabaseSchema, question: str, month: bool
+) -> None:
+    """A year has no month added, and a day isn't taken for its month; of missing rows, either."""
+    for condition in (
+        "ordered_on LIKE '2024-03%'",
+        "id NOT IN (SELECT order_id FROM shipments WHERE shipped_on LIKE '2024-03%')",
+    ):
+        assert allows(shop, question, f"id FROM orders WHERE {condition}") is month, condition
+    assert allows(shop, question, "id FROM orders WHERE ordered_on LIKE '2024%'")
 
 
 def test_what_is_bound_ends_within_the_limit(shop: DatabaseSchema) -> None:
