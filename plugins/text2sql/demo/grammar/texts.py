@@ -143,7 +143,7 @@ def _said(question: str, named: Sequence[Name]) -> list[str]:
 
 
 def _may_be_value(words: Sequence[str]) -> bool:
-    return words[0] not in _NO_STARTS and words[-1] not in _NO_ENDS and not all(map(str.isdigit, words))
+    return words[0] not in _NO_STARTS and not words[0].isdigit() and words[-1] not in _NO_ENDS
 
 
 def _taken_words(named: Sequence[Name]) -> set[str]:

@@ -33,7 +33,7 @@ class Speaker:
 
     def subject(self, kind: str) -> str:
         """Return a table to ask about, drawn by the lexicon's weights of ``kind``."""
-        weights = self.lexicon["weights"][kind]
+        weights: dict[str, int] = self.lexicon["weights"][kind]
         return self.rng.choices(list(weights), list(weights.values()))[0]
 
     def shown(self, table: str) -> str:

@@ -8,7 +8,9 @@ from functools import lru_cache
 
 import xgrammar
 
-from plugins.text2sql.demo.grammar.tree import Alt, Letter, Literal, Node, Repeat, Rule, Seq
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.demo.grammar.statements import sql_tree
+from plugins.text2sql.demo.grammar.tree import Alt, Letter, Literal, Node, Repeat, Rule, Seq, to_ebnf
 
 BYTES: Sequence[bytes] = tuple(bytes([byte]) for byte in range(256))
 _CACHED_BYTES = 100_000_000
@@ -76,3 +78,8 @@ def sample(node: Node, rng: random.Random) -> str:
             return rng.choice(_DRAWN)
         case Rule(_, body):
             return sample(body, rng)
+
+
+def sql_grammar(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
+    """Return :func:`sql_tree` as EBNF with the root rule ``root``; raises as it does."""
+    return to_ebnf(sql_tree(schema, tables))

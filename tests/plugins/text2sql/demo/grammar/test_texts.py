@@ -9,12 +9,12 @@ import xgrammar
 
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.demo.grammar.statements import MAX_LENGTH, sql_grammar, sql_tree
+from plugins.text2sql.demo.grammar.statements import MAX_LENGTH, sql_tree
 from plugins.text2sql.demo.grammar.texts import Name, texts_about
 from plugins.text2sql.demo.grammar.tree import Node, max_length, to_ebnf
 from plugins.text2sql.demo.grammar.values import values_about
 from tests.plugins.text2sql.databases.running_statements import AMPLE
-from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, sample, walk
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, sample, sql_grammar, walk
 
 QUESTION = "How many orders did bruno O'Brian from Köln place?"
 FOUND = ("customers.first_name = 'Bruno'", "suppliers.name = 'O''Hara Goods'")
@@ -280,10 +280,11 @@ def test_a_name_in_two_tables_leaves_the_other_column_open(shop: DatabaseSchema)
 
 
 def test_a_year_is_no_name(shop: DatabaseSchema) -> None:
-    """Digits of the question aren't taken for a text; a name with digits may be one."""
+    """A text of the question doesn't begin with a number; one that ends with it may be a name."""
     grammar = compiled(to_ebnf(tree_about(shop, "What did Anna review in 2023, Area 51?")))
     start = "SELECT id FROM customers WHERE last_name ="
     assert not accepts(grammar, f"{start} '2023'")
+    assert not accepts(grammar, f"{start} '2023 Area'")
     assert accepts(grammar, f"{start} 'Area 51'")
 
 
