@@ -35,7 +35,6 @@ def allows(schema: DatabaseSchema, question: str, statement: str) -> bool:
         ("products between 65 and 282 euros", "price <= 282", "price BETWEEN 282 AND 65"),
         ("stock from 282 down to 65", "stock BETWEEN 65 AND 282", "stock > 6"),
         ("stock of seven to a dozen", "stock BETWEEN 7 AND 12", "stock BETWEEN 1 AND 12"),
-        ("more than sevne in stock", "stock > 7", "stock > 17"),  # a slip of the hand
         ("what is sold out?", "stock = 0", "stock = 12"),
         ("what costs more than average?", "price > (SELECT avg(price) FROM products)", "price > 410"),
         ("products that cost over 2 thousand", "price > 2000", "price > x"),  # any number may be meant
@@ -74,7 +73,6 @@ def test_a_number_may_be_compared_either_way(shop: DatabaseSchema, sign: str) ->
         ("top products", " LIMIT 1", " LIMIT 3"),
         ("top 12 products", " LIMIT 12", " LIMIT 2"),
         ("the three cheapest products", " LIMIT 3", " LIMIT 5"),
-        ("the there cheapest products", " LIMIT 3", " LIMIT 1"),
         ("the cheapest product, are there any?", " LIMIT 1", " LIMIT 3"),
         ("Ten products with the largest stock", " LIMIT 10", " LIMIT 1"),
         ("the cheapest products over 10 euros", " LIMIT 1", " LIMIT 5"),
@@ -82,7 +80,6 @@ def test_a_number_may_be_compared_either_way(shop: DatabaseSchema, sign: str) ->
         ("up to 5 of the most expensive products", " LIMIT 5", " LIMIT 2"),
         ("7 products over 10 euros, cheapest first", " LIMIT 7", " LIMIT 10"),
         ("five 5-star products, newest first", " LIMIT 5", " LIMIT 4"),
-        ("newest product with a 5-star review", " LIMIT 1", " LIMIT 5"),
         (
             "products with 30 orders",
             " GROUP BY name HAVING count(*) > 30",
