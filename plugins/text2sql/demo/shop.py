@@ -10,6 +10,7 @@ import argparse
 import random
 import sqlite3
 import tempfile
+import tomllib
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, timedelta
@@ -22,94 +23,9 @@ Tables = dict[str, list[Row]]
 
 FIRST_DAY = date(2022, 1, 1)
 LAST_DAY = date(2024, 12, 31)
-_COUNTS = {"suppliers": 60, "products": 360, "customers": 1500, "orders": 4500}
-
-_SCHEMA = """
-CREATE TABLE categories (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL, department TEXT NOT NULL);
-CREATE TABLE suppliers (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL, city TEXT NOT NULL, country TEXT NOT NULL,
-  partner_since TEXT NOT NULL);
-CREATE TABLE products (
-  id INTEGER PRIMARY KEY, name TEXT NOT NULL,
-  category_id INTEGER NOT NULL REFERENCES categories (id),
-  supplier_id INTEGER NOT NULL REFERENCES suppliers (id),
-  price REAL NOT NULL, cost REAL NOT NULL, stock INTEGER NOT NULL, launched_on TEXT NOT NULL);
-CREATE TABLE customers (
-  id INTEGER PRIMARY KEY, first_name TEXT NOT NULL, last_name TEXT NOT NULL,
-  email TEXT NOT NULL UNIQUE, city TEXT NOT NULL, country TEXT NOT NULL, segment TEXT NOT NULL,
-  signed_up_on TEXT NOT NULL);
-CREATE TABLE orders (
-  id INTEGER PRIMARY KEY, customer_id INTEGER NOT NULL REFERENCES customers (id),
-  ordered_on TEXT NOT NULL, status TEXT NOT NULL, payment_method TEXT NOT NULL,
-  shipping_fee REAL NOT NULL, total REAL NOT NULL);
-CREATE TABLE order_items (
-  id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL REFERENCES orders (id),
-  product_id INTEGER NOT NULL REFERENCES products (id),
-  quantity INTEGER NOT NULL, unit_price REAL NOT NULL);
-CREATE TABLE shipments (
-  id INTEGER PRIMARY KEY, order_id INTEGER NOT NULL REFERENCES orders (id),
-  carrier TEXT NOT NULL, shipped_on TEXT NOT NULL, delivered_on TEXT);
-CREATE TABLE reviews (
-  id INTEGER PRIMARY KEY, product_id INTEGER NOT NULL REFERENCES products (id),
-  customer_id INTEGER NOT NULL REFERENCES customers (id),
-  rating INTEGER NOT NULL, title TEXT NOT NULL, reviewed_on TEXT NOT NULL);
-CREATE INDEX products_category ON products (category_id);
-CREATE INDEX products_supplier ON products (supplier_id);
-CREATE INDEX orders_customer ON orders (customer_id);
-CREATE INDEX items_order ON order_items (order_id);
-CREATE INDEX items_product ON order_items (product_id);
-CREATE INDEX shipments_order ON shipments (order_id);
-"""
-
-# name, department, lowest and highest price in euros, nouns of its products
-_CATEGORIES: tuple[tuple[str, str, int, int, str], ...] = (
-    ("Laptops", "Electronics", 450, 2400, "Notebook,Ultrabook,Workstation"),
-    ("Phones", "Electronics", 150, 1200, "Phone,Smartphone,Foldable"),
-    ("Audio", "Electronics", 20, 400, "Headphones,Speaker,Earbuds,Soundbar"),
-    ("Cameras", "Electronics", 200, 1900, "Camera,Lens,Camcorder"),
-    ("Cookware", "Home", 15, 220, "Pan,Pot,Wok,Casserole"),
-    ("Furniture", "Home", 60, 900, "Chair,Desk,Shelf,Table"),
-    ("Lighting", "Home", 12, 180, "Lamp,Lantern,Spotlight"),
-    ("Running", "Sports", 20, 190, "Shoes,Jacket,Shorts"),
-    ("Cycling", "Sports", 15, 1500, "Bicycle,Helmet,Pump"),
-    ("Camping", "Sports", 18, 420, "Tent,Backpack,Stove"),
-    ("Books", "Leisure", 6, 60, "Novel,Atlas,Cookbook"),
-    ("Toys", "Leisure", 8, 120, "Puzzle,Train,Kite"),
-    ("Garden", "Outdoor", 10, 350, "Mower,Shears,Planter"),
-)
-_CITIES = {
-    "Germany": "Berlin Hamburg Munich Cologne Leipzig",
-    "France": "Paris Lyon Marseille Lille",
-    "Italy": "Rome Milan Turin",
-    "Spain": "Madrid Barcelona Valencia",
-    "Netherlands": "Amsterdam Utrecht",
-    "Poland": "Warsaw Krakow",
-    "Sweden": "Stockholm Malmo",
-    "Austria": "Vienna Graz",
-    "Portugal": "Lisbon Porto",
-}
-_PLACES = tuple((city, land) for land, cities in _CITIES.items() for city in cities.split())
-_FIRST_NAMES = (
-    "Anna Ben Clara David Elena Felix Greta Hugo Ines Jonas Katja Luca Maria Nils Olga Pablo "
-    "Quentin Rosa Simon Tara Ulla Victor Wanda Xavier Yara Zoe Amelie Bruno Carmen Dario Emma Finn"
-)
-_LAST_NAMES = (
-    "Almeida Bauer Costa Dubois Eriksson Fischer Garcia Hansen Ivanov Jansen Keller Lopez Moreau "
-    "Nowak Olsen Petit Quist Rossi Schmidt Torres Ullmann Vidal Weber Young Zimmer Becker Conti"
-)
-_BRANDS = "Alto Borea Cirrus Delta Ember Fjord Granit Helio Iris Juno Kestrel Lumen"
-_GRADES = "Basic Classic Plus Pro Max Eco Travel Studio"
-_SEGMENTS = ("consumer", "business", "premium")
-_PAYMENTS = ("card", "paypal", "invoice", "transfer")
-_CARRIERS = ("DHL", "UPS", "GLS", "PostNord")
-_TITLES = {
-    1: ("Broke after a week", "Very disappointed", "Do not buy"),
-    2: ("Not what I expected", "Too expensive", "Mediocre quality"),
-    3: ("It is okay", "Average", "Does the job"),
-    4: ("Good value", "Happy with it", "Would buy again"),
-    5: ("Excellent", "Exceeded my expectations", "Simply perfect"),
-}
+_SCHEMA = Path(__file__).with_suffix(".sql")
+_FILLING = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+_PLACES = [(city, country) for country, cities in _FILLING["cities"].items() for city in cities]
 
 
 def _between(rng: random.Random, first: date, last: date) -> date:
@@ -118,35 +34,32 @@ def _between(rng: random.Random, first: date, last: date) -> date:
 
 def _catalogue(rng: random.Random) -> Tables:
     """Return categories, suppliers and products."""
-    last_names = _LAST_NAMES.split()
     suppliers: list[Row] = []
-    for key in range(1, _COUNTS["suppliers"] + 1):
+    for key in range(1, _FILLING["rows"]["suppliers"] + 1):
         city, country = rng.choice(_PLACES)
-        name = f"{rng.choice(last_names)} {rng.choice(('Trading', 'GmbH', 'Goods', 'Supply'))}"
+        name = f"{rng.choice(_FILLING['last_names'])} {rng.choice(_FILLING['companies'])}"
         since = _between(rng, date(2012, 1, 1), date(2021, 12, 31))
         suppliers.append((key, name, city, country, since.isoformat()))
-    kinds = list(product(range(len(_CATEGORIES)), _BRANDS.split(), _GRADES.split()))
+    kinds = list(product(enumerate(_FILLING["categories"], 1), _FILLING["brands"], _FILLING["grades"]))
     products: list[Row] = []
-    for key, (category, brand, grade) in enumerate(rng.sample(kinds, _COUNTS["products"]), 1):
-        _, _, low, high, nouns = _CATEGORIES[category]
-        name = f"{brand} {grade} {rng.choice(nouns.split(','))}"
-        cents = round(low + (high - low) * rng.betavariate(1.4, 3.0)) * 100 - 1
+    for key, ((category, of), brand, grade) in enumerate(rng.sample(kinds, _FILLING["rows"]["products"]), 1):
+        name = f"{brand} {grade} {rng.choice(of['nouns'])}"
+        cents = round(of["lowest"] + (of["highest"] - of["lowest"]) * rng.betavariate(1.4, 3.0)) * 100 - 1
         cost = round(cents * rng.uniform(0.45, 0.8)) / 100
         launched = _between(rng, date(2018, 1, 1), date(2021, 12, 31)).isoformat()
         supplier, stock = rng.randint(1, len(suppliers)), rng.randint(0, 400)
-        products.append((key, name, category + 1, supplier, cents / 100, cost, stock, launched))
-    categories = [(key, *entry[:2]) for key, entry in enumerate(_CATEGORIES, 1)]
+        products.append((key, name, category, supplier, cents / 100, cost, stock, launched))
+    categories = [(key, of["name"], of["department"]) for key, of in enumerate(_FILLING["categories"], 1)]
     return {"categories": categories, "suppliers": suppliers, "products": products}
 
 
 def _customers(rng: random.Random) -> list[Row]:
-    first_names, last_names = _FIRST_NAMES.split(), _LAST_NAMES.split()
     rows: list[Row] = []
-    for key in range(1, _COUNTS["customers"] + 1):
-        first, last = rng.choice(first_names), rng.choice(last_names)
+    for key in range(1, _FILLING["rows"]["customers"] + 1):
+        first, last = rng.choice(_FILLING["first_names"]), rng.choice(_FILLING["last_names"])
         email = f"{first}.{last}{key}@example.com".lower()
         city, country = rng.choices(_PLACES, weights=range(len(_PLACES), 0, -1))[0]
-        segment = rng.choices(_SEGMENTS, weights=(70, 20, 10))[0]
+        segment = rng.choices(_FILLING["segments"], weights=(70, 20, 10))[0]
         signed_up = _between(rng, date(2021, 6, 1), date(2024, 10, 31)).isoformat()
         rows.append((key, first, last, email, city, country, segment, signed_up))
     return rows
@@ -169,7 +82,7 @@ def _sales(rng: random.Random, customers: Sequence[Row], products: Sequence[Row]
     items = tables["order_items"]
     popularity = list(accumulate(1 / rank**0.7 for rank in range(1, len(products) + 1)))
     ordered_days = []
-    for _ in range(_COUNTS["orders"]):
+    for _ in range(_FILLING["rows"]["orders"]):
         customer = rng.choice(customers)
         first = max(FIRST_DAY, date.fromisoformat(customer[-1]))
         ordered_days.append((_between(rng, first, LAST_DAY), customer[0]))
@@ -182,7 +95,7 @@ def _sales(rng: random.Random, customers: Sequence[Row], products: Sequence[Row]
             cents += quantity * round(price * 100)
             items.append((len(items) + 1, order, bought, quantity, price))
         fee = 0 if cents >= 10_000 else 490
-        status, payment = _status(rng, ordered), rng.choice(_PAYMENTS)
+        status, payment = _status(rng, ordered), rng.choice(_FILLING["payments"])
         total = (cents + fee) / 100
         day = ordered.isoformat()
         tables["orders"].append((order, customer_id, day, status, payment, fee / 100, total))
@@ -198,7 +111,7 @@ def _ship(rng: random.Random, tables: Tables, order: int, ordered: date, status:
     shipped = ordered + timedelta(days=rng.randint(1, 4))
     arrives = (shipped + timedelta(days=rng.randint(1, 9))).isoformat()
     delivered = None if status == "shipped" else arrives
-    row = (len(tables["shipments"]) + 1, order, rng.choice(_CARRIERS), shipped.isoformat())
+    row = (len(tables["shipments"]) + 1, order, rng.choice(_FILLING["carriers"]), shipped.isoformat())
     tables["shipments"].append((*row, delivered))
 
 
@@ -210,7 +123,7 @@ def _review(
             rating = rng.choices((1, 2, 3, 4, 5), weights=(5, 8, 17, 35, 35))[0]
             written = _between(rng, delivered, min(LAST_DAY, delivered + timedelta(days=30)))
             row = (len(tables["reviews"]) + 1, bought, customer, rating)
-            tables["reviews"].append((*row, rng.choice(_TITLES[rating]), written.isoformat()))
+            tables["reviews"].append((*row, rng.choice(_FILLING["titles"][rating - 1]), written.isoformat()))
 
 
 def build_shop(path: Path, seed: int = 7) -> None:
@@ -229,7 +142,7 @@ def build_shop(path: Path, seed: int = 7) -> None:
     with tempfile.TemporaryDirectory(prefix=".shop-", dir=path.parent) as folder:
         unfinished = Path(folder) / path.name
         with closing(sqlite3.connect(unfinished)) as connection:
-            connection.executescript(_SCHEMA)
+            connection.executescript(_SCHEMA.read_text("utf-8"))
             for table, rows in tables.items():
                 marks = ", ".join("?" * len(rows[0]))
                 connection.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608

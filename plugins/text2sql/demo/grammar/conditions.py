@@ -25,27 +25,41 @@ class Conditions:
     """What can be asked of a table's rows, columns unqualified.
 
     ``needed`` has the conditions on each name that must be used; ``None`` where the table doesn't hold it.
+    ``others`` are those of ``test`` that ask nothing of the columns that hold such a name.
     """
 
     test: Node | None
+    others: Node | None
     needed: tuple[Node | None, ...]
 
 
 def conditions(prefix: str, table: Table, schema: DatabaseSchema, values: Values) -> Conditions:
     """Return the conditions on ``table``; the names of their rules begin with ``prefix``."""
-    free = [_test(table, c, values) for c in table.columns if (table.name, c.name) not in values.texts.taken]
-    tests = [test for test in free if test is not None]
-    tests += _referring(table, schema, values)
-    needed = tuple(_named(table, name) for name in values.texts.named)
-    return Conditions(Rule(f"{prefix}_test", alt(*tests)) if tests else None, needed)
+    held = {place for name in values.texts.named for place in name.places}
+    free = [column for column in table.columns if (table.name, column.name) not in values.texts.taken]
+    unheld = [column for column in free if (table.name, column.name) not in held]
+    test = _any_of(f"{prefix}_test", table, free, schema, values)
+    others = test if free == unheld else _any_of(f"{prefix}_others", table, unheld, schema, values)
+    return Conditions(test, others, tuple(_named(table, name) for name in values.texts.named))
+
+
+def _any_of(
+    name: str, table: Table, columns: Sequence[Column], schema: DatabaseSchema, values: Values
+) -> Node | None:
+    found = (_test(table, column, values) for column in columns)
+    tests = [*(test for test in found if test is not None), *_referring(table, schema, values)]
+    return Rule(name, alt(*tests)) if tests else None
 
 
 def where(name: str, sides: Sequence[tuple[str, Conditions]], at_most: int) -> list[Node] | None:
     """Return what follows a source (its tables' ``sides``): ``at_most`` conditions, those needed among them.
 
-    The list is empty for none; ``None`` says that the source lacks something that is needed.
+    The list is empty for none; ``None`` says that the source lacks something that is needed.  Where one table
+    alone holds a name, nothing else is asked of the column.
     """
-    tests = [seq(side, of.test) for side, of in sides if of.test is not None]
+    holders = [[of for _, of in sides if of.needed[place]] for place in range(len(sides[0][1].needed))]
+    free = [(side, of.others if [of] in holders else of.test) for side, of in sides]
+    tests = [seq(side, test) for side, test in free if test is not None]
     test = Rule(f"{name}_test", alt(*tests)) if tests and at_most else None
     needed = []
     for place in range(len(sides[0][1].needed)):
@@ -96,7 +110,7 @@ def _test(table: Table, column: Column, values: Values) -> Node | None:
     if column.kind == Kind.NUMBER:
         options += values.numbers.tests(table, column)
     elif column.kind == Kind.DATE:
-        options += date_tests(column)
+        options += date_tests(column, values.months)
     elif column.kind == Kind.TEXT:
         if (of := texts.of(table, column)) is not None:
             third = optional(seq(", ", alt(*map(literal, column.choices)))) if column.choices else ""
@@ -119,6 +133,6 @@ def _referring(table: Table, schema: DatabaseSchema, values: Values) -> Iterator
             yield seq(f"{target} NOT IN {rows})")
             for date in dates:
                 start = f"{target} NOT IN {rows} WHERE {identifier(date.name)}"
-                yield seq(start, alt(*date_tests(date)), ")")
+                yield seq(start, alt(*date_tests(date, values.months)), ")")
             counted = f"{target} IN {rows} GROUP BY {column} HAVING count(*)"
             yield seq(counted, values.numbers.comparison, ")")

@@ -13,8 +13,7 @@ from plugins.text2sql.databases.schema import Column, Table
 from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
 from plugins.text2sql.demo.grammar.texts import MAX_VALUE_CHARACTERS
 from plugins.text2sql.demo.grammar.tree import Node, Repeat, Rule, alt, optional, seq
-from plugins.text2sql.demo.question.number_words import NUMBER_WORDS, plain, spelt
-from plugins.text2sql.demo.question.slips import corrected, slips
+from plugins.text2sql.demo.question.number_words import NUMBER_WORDS, plain
 
 COMPARISON = Rule("comparison", alt(" = ", " < ", " <= ", " > ", " >= "))
 DIGIT = Rule("digit", alt(*"0123456789"))
@@ -28,7 +27,6 @@ _LONGEST_SCALE = 10
 _MOST_ROWS = 1000
 # What goes unsaid: no or any stock, once or repeatedly; where no number is said also several, or well rated.
 _ALWAYS, _USUAL = ("0", "1"), ("2", "3", "4", "5")
-_SPELT = slips((*NUMBER_WORDS, "hundred", "thousand"))
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:[.,]\d+)?|[^\W\d_]+")
 # What larger numbers are made of: their meaning isn't worked out.
 _LARGER = re.compile(
@@ -42,8 +40,6 @@ _UNITS = frozenset(
     ("euro", "euros", "eur", "star", "stars", "unit", "units", "piece", "pieces", "or", "and", "to")
 )
 _MOST = re.compile(r"\b(?:most|least|top|bottom|best|worst|\w{3,}est)\b")
-# Where it is no three with two letters swapped.
-_THERE = re.compile(r"\b(?:is|are|r|was|were|many|any|do) there\b|\bthere (?:is|are|r|was|were)\b")
 _DATE = re.compile(r"\b(?:19|20)\d\d-(?:0\d|1[0-2])(?:-\d\d)?\b")
 
 
@@ -74,13 +70,13 @@ def numbers_about(question: str) -> Numbers:
     A year may be a number too, unless it is that of a whole date.  Where words like thousand make larger
     numbers, any may be meant.
     """
-    text = corrected(_THERE.sub(" ", _DATE.sub(" ", question.casefold())), _SPELT)
+    text = _DATE.sub(" ", question.casefold())
     if _LARGER.search(text):
         return Numbers()
     found = [NUMBER_WORDS.get(word) if word.isalpha() else plain(word) for word in _NUMBER.findall(text)]
     said = [number for number in found if number and len(number) <= _MOST_CHARACTERS]
     ranges = [sorted(pair, key=float) for pair in pairwise(said)]
-    counts = [n for n in said if _counts(n) and not _all_stars(text, n, said.count(n))]
+    counts = [number for number in said if _counts(number)]
     compared: list[Node | str] = [
         f" {sign} {number}" for number in _ALWAYS if number not in said for sign in "=>"
     ]
@@ -91,11 +87,6 @@ def numbers_about(question: str) -> Numbers:
         limit=Rule("limit", seq(" LIMIT ", _any(*(_counted(text) or ("1", *counts))))),
         stated=True,
     )
-
-
-def _all_stars(text: str, number: str, times: int) -> bool:
-    """Return whether each of the ``times`` that ``text`` says ``number`` it is a number of stars."""
-    return len(re.findall(rf"(?<![\w.,])(?:{spelt(number)})(?: or \w+)?[ -]stars?\b", text)) == times
 
 
 def _counted(text: str) -> list[str]:

@@ -13,17 +13,7 @@ from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Tabl
 from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier
 from plugins.text2sql.demo.grammar.conditions import Conditions, conditions, where
 from plugins.text2sql.demo.grammar.joins import sources
-from plugins.text2sql.demo.grammar.tree import (
-    Literal,
-    Node,
-    Rule,
-    alt,
-    listed,
-    max_length,
-    optional,
-    seq,
-    to_ebnf,
-)
+from plugins.text2sql.demo.grammar.tree import Literal, Node, Rule, alt, listed, max_length, optional, seq
 from plugins.text2sql.demo.grammar.values import Values
 
 MAX_LENGTH = 1300
@@ -91,11 +81,6 @@ def sql_tree(
         return sql_tree(schema, tables, values.free)
     shortest = seq("count(*) FROM ", min((identifier(table.name) for table in chosen), key=len))
     return seq("SELECT ", alt(*(selects or [shortest])))
-
-
-def sql_grammar(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
-    """Return :func:`sql_tree` as EBNF with the root rule ``root``; raises as it does."""
-    return to_ebnf(sql_tree(schema, tables))
 
 
 def _words(prefix: str, table: Table, schema: DatabaseSchema, values: Values) -> _Words:

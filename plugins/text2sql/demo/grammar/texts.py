@@ -14,7 +14,7 @@ from itertools import permutations
 from plugins.text2sql.databases.schema import Column, DatabaseSchema, Kind, Table
 from plugins.text2sql.databases.sqlite.sqlite_dialect import identifier, literal
 from plugins.text2sql.demo.grammar.tree import Letter, Node, Repeat, Rule, alt, is_plain, max_length, seq
-from plugins.text2sql.demo.question.common import COMMON, plainly
+from plugins.text2sql.demo.question.common import COMMON
 from plugins.text2sql.demo.question.exclusions import LINK, excluded
 from plugins.text2sql.spans import longest, spans
 
@@ -91,7 +91,7 @@ def texts_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> 
     stored = {
         (table.name, column.name): (
             column,
-            _short([*_found(table, column, found), *_plain(column, question)]),
+            _found(table, column, found),
         )
         for table in schema.tables
         for column in table.columns
@@ -143,7 +143,7 @@ def _said(question: str, named: Sequence[Name]) -> list[str]:
 
 
 def _may_be_value(words: Sequence[str]) -> bool:
-    return words[0] not in _NO_STARTS and words[-1] not in _NO_ENDS
+    return words[0] not in _NO_STARTS and not words[0].isdigit() and words[-1] not in _NO_ENDS
 
 
 def _taken_words(named: Sequence[Name]) -> set[str]:
@@ -168,8 +168,7 @@ def _named(question: str, stored: _Stored, common: Set[str]) -> list[Name]:
         if column.choices:
             if f"{span} {table}" in question:  # shipped orders
                 return True
-            as_written = span.casefold() if question.startswith(span) else span
-            return as_written not in common or plainly(question.casefold(), as_written)
+            return (span.casefold() if question.startswith(span) else span) not in common
         return small or " " in span or not span.islower()
 
     def places(span: str) -> dict[Place, bool]:
@@ -225,12 +224,6 @@ def _words_of(schema: DatabaseSchema) -> Set[str]:
 def _found(table: Table, column: Column, conditions: Sequence[str]) -> list[str]:
     start = f"{identifier(table.name)}.{identifier(column.name)} = "
     return _short([line.removeprefix(start) for line in conditions if line.startswith(start)])
-
-
-def _plain(column: Column, question: str) -> list[str]:
-    """Return the choices that retrieval doesn't look for, though ``question`` means them."""
-    said = (str(choice) for choice in column.choices if plainly(question.casefold(), str(choice).casefold()))
-    return [literal(choice) for choice in said]
 
 
 def _short(texts: Sequence[str]) -> list[str]:

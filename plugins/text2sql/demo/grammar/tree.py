@@ -1,13 +1,12 @@
 """A bounded grammar as a small acyclic tree.
 
-The tree gives its text for xgrammar, its longest string and random strings; the three can't
-disagree, since they are read off the same nodes.
+The tree gives its text for xgrammar and its longest string, which can't disagree, since they are read
+off the same nodes.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import re
 from dataclasses import dataclass, field
 
@@ -65,7 +64,6 @@ Node = Literal | Seq | Alt | Repeat | Letter | Rule
 _LETTERS = re.compile("[ -&(-~\u00a1-\u024f]*")
 _LETTER_EBNF = r"[ -&(-~\u00a1-\u024f]"
 _LETTER_BYTES = 2
-_DRAWN = "abcdefghijklmnopqrstuvwxyz ABCÄé-%"
 
 
 def is_plain(text: str) -> bool:
@@ -118,23 +116,6 @@ def max_length(node: Node) -> int:
             return _LETTER_BYTES
         case Rule():
             return node.length
-
-
-def sample(node: Node, rng: random.Random) -> str:
-    """Return a random string of the grammar."""
-    match node:
-        case Literal(text):
-            return text
-        case Seq(items):
-            return "".join(sample(item, rng) for item in items)
-        case Alt(items):
-            return sample(rng.choice(items), rng)
-        case Repeat(item, low, high):
-            return "".join(sample(item, rng) for _ in range(rng.randint(low, high)))
-        case Letter():
-            return rng.choice(_DRAWN)
-        case Rule(_, body):
-            return sample(body, rng)
 
 
 def to_ebnf(node: Node) -> str:

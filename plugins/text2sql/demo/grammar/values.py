@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.demo.grammar.dates import names_month
 from plugins.text2sql.demo.grammar.numbers import Numbers, numbers_about
 from plugins.text2sql.demo.grammar.texts import Texts, texts_about
 from plugins.text2sql.spans import spans
@@ -13,15 +14,16 @@ from plugins.text2sql.spans import spans
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """The texts and numbers that may stand in SQL; any by default."""
+    """The texts and numbers that may stand in SQL, and whether whole ``months`` may; any by default."""
 
     texts: Texts = field(default_factory=Texts)
     numbers: Numbers = field(default_factory=Numbers)
+    months: bool = True
 
     @property
     def free(self) -> Values:
         """The values of which none must be used."""
-        return Values(replace(self.texts, named=()), self.numbers)
+        return replace(self, texts=replace(self.texts, named=()))
 
 
 def values_about(schema: DatabaseSchema, question: str, found: Sequence[str]) -> Values:
@@ -31,4 +33,4 @@ def values_about(schema: DatabaseSchema, question: str, found: Sequence[str]) ->
     """
     if not spans(question, 1):
         return Values()
-    return Values(texts_about(schema, question, found), numbers_about(question))
+    return Values(texts_about(schema, question, found), numbers_about(question), names_month(question))

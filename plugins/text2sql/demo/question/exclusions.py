@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from plugins.text2sql.demo.question.slips import corrected, slips
-
 EXCLUDING = (
     r"without|outside|except(?:ing)?(?: for)?|excluding|(?:other|rather) than|instead of|(?:apart|aside) from"
     r"|besides|minus|non|(?:all|any\w*|every\w*) but"
@@ -37,7 +35,6 @@ _BEHIND = re.compile(
     r"|(?:shipped|delivered|sent|handled|paid|placed|made|written)(?= (?:by|with|via)\b)))*[ -]\0(\d+)\0"
 )
 _ALSO = re.compile(rf"{LINK}\0(\d+)\0")
-_SPELT = slips(("without", "except", "outside", "excluding", "other"))
 
 
 def excluded(question: str, names: Sequence[str]) -> list[bool | None]:
@@ -50,7 +47,6 @@ def excluded(question: str, names: Sequence[str]) -> list[bool | None]:
     for number in sorted(range(len(names)), key=lambda place: -len(names[place])):
         name = re.escape(names[number].casefold())
         text = re.sub(rf"(?<!\w){name}(?!\w)", f"\0{number}\0", text, count=1)
-    text = corrected(text, _SPELT)
     unsure: list[bool | None] = [None] * len(names)
     found: list[bool | None] = [False] * len(names)
     for negation in _NEGATION.finditer(text):

@@ -10,11 +10,6 @@ NUMBER_WORDS |= {"once": "1", "twice": "2", "couple": "2", "pair": "2", "dozen":
 """Words for numbers, with their digits."""
 
 
-def spelt(number: str) -> str:
-    """Return a pattern for ``number``, as SQL writes it, and the words for it."""
-    return "|".join([re.escape(number), *(word for word, digits in NUMBER_WORDS.items() if digits == number)])
-
-
 def plain(number: str) -> str:
     """Return ``number`` as SQL writes it: 1,500.50 as 1500.5 and 9,99 as 9.99.
 

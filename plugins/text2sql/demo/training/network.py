@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -29,17 +28,21 @@ class Size:
     feed_forward: int = 704
 
 
+def _linear(**shapes: tuple[int, int]) -> nn.ModuleDict:
+    return nn.ModuleDict({name: nn.Linear(*shape, bias=False) for name, shape in shapes.items()})
+
+
 class _Layer(nn.Module):
+    """A layer whose parts have transformers' names."""
+
     def __init__(self, size: Size) -> None:
         super().__init__()
         self.heads = size.heads
-        self.q_proj, self.k_proj, self.v_proj, self.o_proj = (
-            nn.Linear(size.width, size.width, bias=False) for _ in range(4)
+        wide, deep = size.width, size.feed_forward
+        self.self_attn = _linear(
+            q_proj=(wide, wide), k_proj=(wide, wide), v_proj=(wide, wide), o_proj=(wide, wide)
         )
-        self.gate_proj, self.up_proj = (
-            nn.Linear(size.width, size.feed_forward, bias=False) for _ in range(2)
-        )
-        self.down_proj = nn.Linear(size.feed_forward, size.width, bias=False)
+        self.mlp = _linear(gate_proj=(wide, deep), up_proj=(wide, deep), down_proj=(deep, wide))
         self.input_layernorm = nn.RMSNorm(size.width, eps=_EPSILON)
         self.post_attention_layernorm = nn.RMSNorm(size.width, eps=_EPSILON)
 
@@ -52,18 +55,18 @@ class _Layer(nn.Module):
         def split(projected: Tensor) -> Tensor:
             return projected.view(batch, length, self.heads, -1).transpose(1, 2)
 
-        q = _rotated(split(self.q_proj(normed)), cosine, sine)
-        k = _rotated(split(self.k_proj(normed)), cosine, sine)
+        q = _rotated(split(self.self_attn["q_proj"](normed)), cosine, sine)
+        k = _rotated(split(self.self_attn["k_proj"](normed)), cosine, sine)
         # Written out: on a CPU the fused attention's backward pass takes several times as long.
         scores = q @ k.transpose(-1, -2) * (width // self.heads) ** -0.5 + mask
-        mixed = scores.softmax(-1).to(q.dtype) @ split(self.v_proj(normed))
+        mixed = scores.softmax(-1).to(q.dtype) @ split(self.self_attn["v_proj"](normed))
         mixed = mixed.transpose(1, 2).reshape(batch, length, width)
         if chosen is not None:  # of the last layer nothing else is looked at
             x, mixed = x[chosen], mixed[chosen]
-        x = x + self.o_proj(mixed)
+        x = x + self.self_attn["o_proj"](mixed)
         normed = self.post_attention_layernorm(x)
-        gated = functional.silu(self.gate_proj(normed)) * self.up_proj(normed)
-        hidden: Tensor = x + self.down_proj(gated)
+        gated = functional.silu(self.mlp["gate_proj"](normed)) * self.mlp["up_proj"](normed)
+        hidden: Tensor = x + self.mlp["down_proj"](gated)
         return hidden
 
 
@@ -94,22 +97,9 @@ class Network(nn.Module):
         x = last(x, angles.cos(), angles.sin(), mask, chosen)
         return functional.linear(self.norm(x), self.embed_tokens.weight)
 
-    def state(self) -> Mapping[str, Tensor]:
-        """Return the weights under transformers' names."""
-        mlp = ("gate_proj", "up_proj", "down_proj")
-        named = {}
-        for name, tensor in self.state_dict().items():
-            parts = name.split(".")
-            if parts[-2] in mlp:
-                parts.insert(-2, "mlp")
-            elif parts[-2].endswith("_proj"):
-                parts.insert(-2, "self_attn")
-            named[f"model.{'.'.join(parts)}"] = tensor
-        return named
-
     def save(self, folder: Path, end: int, pad: int) -> None:
         """Write weights (float16) and configuration to ``folder`` as transformers and SGLang read them."""
-        weights = {name: tensor.half().cpu().contiguous() for name, tensor in self.state().items()}
+        weights = {f"model.{name}": tensor.half().cpu() for name, tensor in self.state_dict().items()}
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
         size = asdict(self.size)
         config = {

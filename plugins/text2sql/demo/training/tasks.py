@@ -71,14 +71,8 @@ def held_out_tasks(world: World, rng: random.Random, count: int) -> list[Task]:
     while len(made) < count:
         question = draw(world, rng, "seen")
         if question.held_out:
-            topic = topic_of(world, question)
-            made.append(
-                Task(
-                    stages.GENERATE_CANDIDATE,
-                    DEMO.candidate(DEMO.styles[0], topic, question.tables),
-                    question.sql,
-                )
-            )
+            prompt = DEMO.candidate(DEMO.styles[0], topic_of(world, question), question.tables)
+            made.append(Task(stages.GENERATE_CANDIDATE, prompt, question.sql))
     return made
 
 
@@ -121,8 +115,7 @@ def _task(
         return _decision(question, rng)
     topic = topic_of(world, question, rng)
     if stage == stages.SCHEMA_LINKING:
-        answer = json.dumps(question.tables, separators=(",", ":"))
-        return Task(stage, DEMO.linking(topic), answer)
+        return Task(stage, DEMO.linking(topic), json.dumps(question.tables, separators=(",", ":")))
     if stage == stages.REVISE:
         return _revision(connection, topic, question, rng)
     style = rng.choice(DEMO.styles)
@@ -146,12 +139,13 @@ def _other_tables(world: World, question: Question, rng: random.Random) -> list[
 def _revision(
     connection: sqlite3.Connection, topic: Topic, question: Question, rng: random.Random
 ) -> Task | None:
-    wrong = broken(question.sql, rng)
+    wrong, complaint = broken(question.sql, rng), _EMPTY
     try:
-        empty = connection.execute(wrong).fetchone() is None
+        if connection.execute(wrong).fetchone():
+            return None
     except sqlite3.Error as error:
-        return Task(stages.REVISE, DEMO.revision(topic, wrong, str(error)), question.sql)
-    return Task(stages.REVISE, DEMO.revision(topic, wrong, _EMPTY), question.sql) if empty else None
+        complaint = str(error)
+    return Task(stages.REVISE, DEMO.revision(topic, wrong, complaint), question.sql)
 
 
 def _evaluation(rng: random.Random) -> Task:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,32 +19,7 @@ _MERGES = 480
 _LEAST = 25
 """How often a word must occur to be a token."""
 
-# Names of columns and tables, SQL phrases, dates and words stay whole.  A capitalised word is without the
-# space before it, so that a value looks the same in a question and in SQL.
-_PIECES = "|".join(
-    (
-        r" JOIN [a-z_]+ ON [a-z_.]+ = [a-z_.]+",
-        r" FROM [a-z_]+",
-        r" (?:GROUP BY|ORDER BY|HAVING|WHERE|AND|BETWEEN|LIMIT|DESC|LIKE|IS NOT NULL|IS NULL)(?![A-Za-z])",
-        r"(?: NOT)? IN \((?!SELECT)",
-        r"(?: NOT)? IN \(SELECT [a-z_]+(?= FROM)",
-        r"SELECT(?: DISTINCT)?(?![A-Za-z])",
-        r" ?[a-z]+_?[a-z]*\.[a-z_]+",
-        r" ?count\((?:\*\)|DISTINCT)?",
-        r" ?(?:sum|avg|min|max|julianday|substr)\(",
-        r" [<>=*-]{1,2} ",
-        r"(?<![0-9])20\d\d(?![0-9])",
-        r"(?<=20\d\d)-\d\d(?!\d)|(?<=20\d\d-\d\d)-\d\d(?!\d)",
-        r"\d",
-        r"'s(?![a-z])",
-        r"\[\"|\",\"|\", \"|\"\]",
-        r" ?[a-z_]+",
-        r"[A-Z][A-Za-z]*",
-        r", ",
-        r" ",
-        r"[^ ]",
-    )
-)
+_READING = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
 
 
 def train_tokenizer(tasks: Sequence[Task]) -> Tokenizer:
@@ -52,7 +28,7 @@ def train_tokenizer(tasks: Sequence[Task]) -> Tokenizer:
     Raises:
         ValueError: the words leave no room in a vocabulary of ``VOCABULARY``.
     """
-    split = pre_tokenizers.Split(Regex(_PIECES), "isolated")
+    split = pre_tokenizers.Split(Regex("|".join(_READING["pieces"])), "isolated")
     bytes_ = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     before = pre_tokenizers.Sequence([split, bytes_])
     words: Counter[str] = Counter()
@@ -101,10 +77,6 @@ def encode(tokenizer: Tokenizer, task: Task) -> tuple[list[int], int]:
 def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
     """Write ``tokenizer`` to ``folder`` as transformers and SGLang read it."""
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
-    template = (
-        "{% for message in messages %}<|{{ message['role'] }}|>\n{{ message['content'] }}<|end|>\n"
-        "{% endfor %}{% if add_generation_prompt %}<|assistant|>\n{% endif %}"
-    )
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "model_max_length": context,
@@ -112,7 +84,7 @@ def save_tokenizer(tokenizer: Tokenizer, folder: Path, context: int) -> None:
         "pad_token": PAD,
         "additional_special_tokens": [SYSTEM, USER, ASSISTANT],
         "clean_up_tokenization_spaces": False,
-        "chat_template": template,
+        "chat_template": _READING["chat_template"],
     }
     (folder / "tokenizer_config.json").write_text(
         f"{json.dumps(config, indent=2, sort_keys=True)}\n", "utf-8"

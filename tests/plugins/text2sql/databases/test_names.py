@@ -14,9 +14,9 @@ from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.sqlite.double_quotes import with_backquotes
 from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.demo.grammar.statements import sql_tree
-from plugins.text2sql.demo.grammar.tree import sample
 from tests.plugins.text2sql.databases.awkward import MIXED, TRADE, UNICODE, made
 from tests.plugins.text2sql.databases.running_statements import AMPLE
+from tests.plugins.text2sql.demo.grammar.grammar_machine import sample
 
 RIGHT = [
     'SELECT "CompanyName" FROM "Customers"',

@@ -51,11 +51,13 @@ def test_a_failed_build_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     """The database is replaced in one step: a build that fails leaves the old one and no rubbish."""
     path = tmp_path / "shop.sqlite"
     path.write_text("old")
-    monkeypatch.setattr("plugins.text2sql.demo.shop._SCHEMA", "CREATE TABLE categories (id);")
+    schema = tmp_path / "schema.sql"
+    schema.write_text("CREATE TABLE categories (id);")
+    monkeypatch.setattr("plugins.text2sql.demo.shop._SCHEMA", schema)
     with pytest.raises(sqlite3.Error):
         build_shop(path)
     assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
+    assert set(tmp_path.iterdir()) == {path, schema}
 
 
 CONTRADICTIONS = {

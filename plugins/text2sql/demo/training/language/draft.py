@@ -3,69 +3,41 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from plugins.text2sql.demo.training.language.literals import Said
-from plugins.text2sql.demo.training.language.phrase import Phrase
+from plugins.text2sql.demo.training.language.phrase import Meaning, Phrase
 
-SHOWN = {
-    "customers": ("customers.first_name", "customers.last_name"),
-    "products": ("products.name",),
-    "orders": ("orders.id",),
-    "suppliers": ("suppliers.name",),
-    "categories": ("categories.name",),
-    "reviews": ("reviews.title",),
-    "shipments": ("shipments.id",),
-}
 _DATED = ("max(orders.ordered_on)", "min(orders.ordered_on)")
-BRACKETS = r"\([^()]*(?:\([^()]*\)[^()]*)*\)"
-"""What stands in brackets, with them, and what is in brackets within: a pattern."""
+# What stands in brackets, with them, and what is in brackets within.
+_BRACKETS = re.compile(r"\([^()]*(?:\([^()]*\)[^()]*)*\)")
 _NUMBERS = ("price", "cost", "stock", "total", "fee", "id", "rating", "quantity")
 
 
 @dataclass(slots=True)
-class Draft:
+class Draft(Meaning):
     """A question before it is finished: its words, and the parts of its SQL with qualified columns."""
 
     text: str
     root: str
     select: str
-    where: list[str] = field(default_factory=list)
     tail: str = ""
     what: str = ""
-    conditions: list[str] = field(default_factory=list)
-    values: list[Said] = field(default_factory=list)
-    one_row: bool = False
 
     @property
     def columns(self) -> list[str]:
         """What is shown; of functions only the name."""
-        items = re.sub(BRACKETS, "()", self.select.removeprefix("DISTINCT "))
-        return items.split(", ")
+        return _BRACKETS.sub("()", self.select.removeprefix("DISTINCT ")).split(", ")
 
     @property
     def shape(self) -> tuple[str, str, str]:
         """How many rows and columns the result has, and what its first column holds."""
-        columns = self.columns
-        first = columns[0].rpartition(".")[2]
-        kind = "a number" if "(" in first or first.endswith(_NUMBERS) else "a text"
-        kind = "a text" if first == "substr()" else kind
+        first = self.columns[0].rpartition(".")[2]
         dated = first.endswith(("_on", "_since")) or self.select.startswith(_DATED)
-        kind = "a date" if dated else kind
-        count = ("one column", "two columns", "three columns")[min(len(columns), 3) - 1]
-        return "one row" if self.one_row else "several rows", count, kind
-
-    def about(self, phrase: Phrase) -> Draft:
-        """Add the conditions of ``phrase``."""
-        self.where += phrase.where
-        self.conditions += phrase.conditions
-        self.values += phrase.values
-        return self
-
-
-def shown(table: str) -> str:
-    """Return the columns that stand for a row of ``table``."""
-    return ", ".join(SHOWN[table])
+        number = first.endswith(_NUMBERS) or ("(" in first and first != "substr()")
+        count = ("one column", "two columns", "three columns")[min(len(self.columns), 3) - 1]
+        one_row = self.tail.endswith(" LIMIT 1") or ("(" in first and not self.tail)
+        kind = "a date" if dated else "a number" if number else "a text"
+        return "one row" if one_row else "several rows", count, kind
 
 
 def plural(words: str) -> str:

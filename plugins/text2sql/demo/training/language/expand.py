@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import random
 import re
+import tomllib
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 _PIECE = re.compile(r"[()\[\]|]|[^()\[\]|]+")
 _SPACES = re.compile(r" {2,}")
 
 _Part = str | tuple[bool, tuple[tuple["_Part", ...], ...]]
 # A text, or whether it may be left out and its alternatives.
+
+
+def phrasings(name: str) -> Mapping[str, Any]:
+    """Return the wordings in the file ``name``.toml beside this module."""
+    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text("utf-8"))
 
 
 def expand(pattern: str, rng: random.Random, slots: Mapping[str, str] | None = None) -> str:

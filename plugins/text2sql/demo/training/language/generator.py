@@ -23,28 +23,23 @@ _LONG, _COLUMNS_THERE = 5, 3
 """Over joins of so many tables the grammar has room for so many columns."""
 _TABLE = re.compile(r"\b([a-z_]+)\.[a-z_]+")
 _HELD_OUT_SHARE = 0.06
-_FORMS: tuple[tuple[int, Callable[[Speaker], Draft | None]], ...] = (
-    (18, row_forms.counting),
-    (17, row_forms.listing),
-    (11, row_forms.attributes),
-    (10, row_forms.tied),
-    (2, grouped.spending),
-    (4, grouped.sold),
-    (5, related.related),
-    (1, related.when),
-    (11, grouped.number),
-    (18, grouped.grouping),
-    (16, ranked.ranking),
-    (8, ranked.having),
-    (9, ordered.extremes),
-    (6, ordered.sorting),
-    (5, row_forms.distinct),
-)
-# What is hard to learn comes more often in training than it is asked.
-_LEARNED: dict[Callable[[Speaker], Draft | None], int] = {
-    row_forms.attributes: 15,
-    related.related: 6,
-    grouped.number: 14,
+# How often a form is asked, and learned: what is hard to learn comes more often in training.
+_FORMS: dict[Callable[[Speaker], Draft | None], tuple[int, int]] = {
+    row_forms.counting: (18, 18),
+    row_forms.listing: (17, 17),
+    row_forms.attributes: (11, 15),
+    row_forms.tied: (10, 10),
+    grouped.spending: (2, 2),
+    grouped.sold: (4, 4),
+    related.related: (5, 6),
+    related.when: (1, 1),
+    grouped.number: (11, 14),
+    grouped.grouping: (18, 18),
+    ranked.ranking: (16, 16),
+    ranked.having: (8, 8),
+    ordered.extremes: (9, 9),
+    ordered.sorting: (6, 6),
+    row_forms.distinct: (5, 5),
 }
 
 
@@ -90,12 +85,9 @@ class Question:
 def draw(world: World, rng: random.Random, mode: str = "train") -> Question:
     """Return a question.  ``mode`` says where values come from, as in :func:`said_text`."""
     speaker = Speaker(world, rng, mode)
-    makers = [maker for _, maker in _FORMS]
-    weights = [weight for weight, _ in _FORMS]
-    if mode == "train":
-        weights = [_LEARNED.get(maker, weight) for weight, maker in _FORMS]
+    weights = [learned if mode == "train" else asked for asked, learned in _FORMS.values()]
     while True:
-        maker = rng.choices(makers, weights)[0]
+        maker = rng.choices(list(_FORMS), weights)[0]
         draft = maker(speaker)
         if draft is not None and (question := _finished(world, draft, maker.__name__, rng)):
             return question

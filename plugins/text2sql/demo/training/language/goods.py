@@ -13,12 +13,11 @@ if TYPE_CHECKING:
     from plugins.text2sql.demo.training.language.phrases import Speaker
 
 _MOST_ORDERS = 4500
-_ORDER = "(order|order|order|order number|order no.|order id|the order|purchase|order with id|order nr)"
 
 
 def kind(speaker: Speaker, phrase: Phrase) -> None:
     """Name products by their category, or by a part of their name: a brand, a kind of thing, both."""
-    rng, lexicon = speaker.rng, speaker.world.lexicon
+    rng, lexicon = speaker.rng, speaker.lexicon
     chance = rng.random()
     if chance < 0.6:
         category, heads = rng.choice(list(lexicon["goods"].items()))
@@ -33,34 +32,26 @@ def kind(speaker: Speaker, phrase: Phrase) -> None:
         if rng.random() < 0.5:
             phrase.pre.append(brand)
         else:
-            wording = "(of the brand {v}|from {v}|by {v}|of brand {v}|made by {v}|of {v}|by the brand {v})"
-            phrase.post.append(expand(wording, rng, {"v": brand}))
-        _means(phrase, "products.name", said)
+            phrase.post.append(expand(lexicon["of_brand"], rng, {"v": brand}))
+        phrase.means("products.name", said)
 
 
 def _named(phrase: Phrase, heads: tuple[str, str], column: str, sql: str) -> None:
     phrase.heads = heads
-    _means(phrase, column, Said(heads[0], sql, heads[0]))
-
-
-def _means(phrase: Phrase, column: str, said: Said) -> None:
-    phrase.where.append(column + said.sql)
-    phrase.conditions.append(column)
-    phrase.values.append(said)
+    phrase.means(column, Said(heads[0], sql, heads[0]))
 
 
 def numbered(speaker: Speaker, phrase: Phrase) -> None:
     """Name one order by its number."""
     number = str(speaker.rng.randint(1, _MOST_ORDERS))
     sign = "#" if speaker.rng.random() < 0.1 else ""
-    phrase.whole = f"{expand(_ORDER, speaker.rng)} {sign}{number}"
-    phrase.where.append(f"orders.id = {number}")
-    phrase.conditions.append("orders.id")
+    phrase.whole = f"{expand(speaker.lexicon['order_number'], speaker.rng)} {sign}{number}"
+    phrase.means("orders.id", Said(number, f" = {number}"))
 
 
 def when(speaker: Speaker, phrase: Phrase) -> Said:
     """Bind rows, such as orders, to a span of time, and return how it is said."""
-    column = speaker.world.lexicon["periods"][phrase.subject]
+    column = speaker.lexicon["periods"][phrase.subject]
     said = said_date(column, speaker.rng)
-    _means(phrase, column, said)
+    phrase.means(column, said)
     return said

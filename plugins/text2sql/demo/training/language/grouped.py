@@ -8,28 +8,7 @@ from plugins.text2sql.demo.training.language.measures import Measure, draw_dimen
 from plugins.text2sql.demo.training.language.phrase import Phrase
 from plugins.text2sql.demo.training.language.phrases import Speaker
 
-_LEADS = ("of", "of", "for", "of all", "across", "over all", "among")
-# What a period makes of "per month": monthly, month by month.
-_EVERY = {"month": ("monthly", "month"), "year": ("yearly", "year")}
 _USED = ("orders.payment_method", "shipments.carrier")
-_PER = (
-    *(
-        "per",
-        "per",
-        "per",
-        "by",
-        "by",
-        "by",
-        "by",
-        "for each",
-        "for every",
-        "for each",
-        "in each",
-        "grouped by",
-        "of each",
-    ),
-    *("in every", "across each", "split by", "- by"),
-)
 
 
 def number(speaker: Speaker) -> Draft | None:
@@ -55,7 +34,7 @@ def number(speaker: Speaker) -> Draft | None:
     elif measure.sql.startswith("avg") and "price)" in measure.sql:
         wordings.append("number_price")
     text = speaker.say(slots, *wordings)
-    return Draft(text, measure.base, select, what=select, one_row=True).about(phrase)
+    return Draft(text, measure.base, select, what=select).take(phrase)
 
 
 def _said_of(speaker: Speaker, measure: Measure, slots: dict[str, str]) -> Phrase | None:
@@ -68,7 +47,7 @@ def _said_of(speaker: Speaker, measure: Measure, slots: dict[str, str]) -> Phras
         phrase = speaker.phrase(base, 2)
         if phrase.root != base or phrase.is_name:
             return None
-        slots["c"] = f"{rng.choice(_LEADS)} {phrase.text(speaker.noun(base))}"
+        slots["c"] = f"{rng.choice(speaker.world.patterns['leads'])} {phrase.text(speaker.noun(base))}"
     slots["w"] = slots["c"].removeprefix("of ").removeprefix("for ").removeprefix("all ") or "products"
     return phrase
 
@@ -81,17 +60,22 @@ def spending(speaker: Speaker) -> Draft | None:
         return None
     slots = {"np": phrase.text(speaker.noun("customers")), "c": " ".join(tail.post)}
     text = speaker.say(slots, "spending")
-    draft = Draft(text, "orders", "sum(orders.total)", what="customers sum(orders.total)", one_row=True)
-    return draft.about(phrase).about(tail)
+    draft = Draft(text, "orders", "sum(orders.total)", what="customers sum(orders.total)")
+    return draft.take(phrase).take(tail)
 
 
 def grouping(speaker: Speaker) -> Draft | None:
     """A number for each group."""
-    rng, measure = speaker.rng, draw_measure(speaker)
+    rng, patterns, measure = speaker.rng, speaker.world.patterns, draw_measure(speaker)
     by = draw_dimension(speaker, measure)
     if by is None:
         return None
-    slots = {"m": expand(measure.name, rng), "d": by.name, "ds": plural(by.name), "per": rng.choice(_PER)}
+    slots = {
+        "m": expand(measure.name, rng),
+        "d": by.name,
+        "ds": plural(by.name),
+        "per": rng.choice(patterns["per"]),
+    }
     tail = _rows(speaker, measure, slots)
     if tail is None or by.settled(tail) or not measure.fits(by.column, *tail.conditions):
         return None
@@ -107,21 +91,22 @@ def grouping(speaker: Speaker) -> Draft | None:
             return None
         slots["m"] = f"{slots['m']} and {expand(other.name, rng)}"
         select += f", {other.sql}"
-    if by.name in _EVERY and rng.random() < 0.5:
-        slots |= dict(zip(("ly", "dd"), _EVERY[by.name], strict=True))
+    period = patterns["periods"].get(by.name)
+    if period and rng.random() < 0.5:
+        slots |= {"ly": period, "dd": by.name}
         wordings = ["grouping_time"]
     text, order = speaker.say(slots, *wordings), ""
     if tail.where and (slots["c"] or slots["b"]) not in text:
         return None
-    if by.name in _EVERY and rng.random() < 0.2:
-        text = added(text, expand(speaker.world.patterns["in_time"], rng))
+    if period and rng.random() < 0.2:
+        text = added(text, expand(patterns["in_time"], rng))
         order = f" ORDER BY {by.column}"
     elif rng.random() < 0.22:
         down = rng.random() < 0.75
-        text = added(text, expand(speaker.world.patterns["highest_first" if down else "lowest_first"], rng))
+        text = added(text, expand(patterns["highest_first" if down else "lowest_first"], rng))
         order = f" ORDER BY {measure.sql}{' DESC' if down else ''}"
     what = f"{measure.sql} {by.column}{order[:3]}"
-    return Draft(text, measure.base, select, tail=by.grouped + order, what=what).about(tail)
+    return Draft(text, measure.base, select, tail=by.grouped + order, what=what).take(tail)
 
 
 def _rows(speaker: Speaker, measure: Measure, slots: dict[str, str]) -> Phrase | None:
@@ -154,5 +139,5 @@ def sold(speaker: Speaker) -> Draft | None:
     slots = {"np": phrase.text(speaker.noun("products")), "c": " ".join(tail.post)}
     text = speaker.say(slots, "sold_units" if units else "sold_money")
     measure = "sum(order_items.quantity)" if units else "sum(order_items.quantity * order_items.unit_price)"
-    draft = Draft(text, "order_items", measure, what=f"products {measure}", one_row=True)
-    return draft.about(phrase).about(tail)
+    draft = Draft(text, "order_items", measure, what=f"products {measure}")
+    return draft.take(phrase).take(tail)

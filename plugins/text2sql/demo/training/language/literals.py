@@ -7,93 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql.databases.sqlite.sqlite_dialect import literal
-from plugins.text2sql.demo.training.language.expand import expand
+from plugins.text2sql.demo.training.language.expand import expand, phrasings
 from plugins.text2sql.demo.training.language.world import World
 
 GLUE = "\N{NO-BREAK SPACE}"
 """Stands for the spaces within a value, so that nothing done to a question's words tears it apart."""
 
-_SYLLABLES = (
-    "ba",
-    "be",
-    "bo",
-    "da",
-    "do",
-    "du",
-    "fa",
-    "fi",
-    "ga",
-    "go",
-    "ka",
-    "ki",
-    "ko",
-    "la",
-    "le",
-    "lo",
-    "lu",
-    "ma",
-    "mi",
-    "mo",
-    "na",
-    "ne",
-    "no",
-    "pa",
-    "pe",
-    "po",
-    "ra",
-    "ri",
-    "ro",
-    "sa",
-    "se",
-    "so",
-    "ta",
-    "ti",
-    "to",
-    "va",
-    "ve",
-    "vo",
-    "za",
-    "zo",
-    "el",
-    "an",
-    "or",
-    "in",
-    "ur",
-    "es",
-)
+_LITERALS = phrasings("literals")
 # Some copying is to be learned; most of it is the grammar's, which has only what is found or said.
 _MADE_UP, _FOUND = 0.15, 0.8
-_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
-_RANGES = {
-    "products.price": (5, 2000),
-    "products.cost": (5, 1500),
-    "products.stock": (5, 400),
-    "orders.total": (10, 4000),
-    "orders.shipping_fee": (1, 9),
-    "reviews.rating": (1, 5),
-}
-_COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 30, 50, 100, 150, 200)
-_LIMITS = (
-    (">", "(more than|over|above)"),
-    (">", "(more than|over)"),
-    (">=", "(at least|no less than)"),
-    ("<", "(less than|fewer than|under)"),
-    ("=", "(exactly|exactly|just)"),
-)
-_FEW = {
-    ">": ("more than one", "more than two", "more than three"),
-    ">=": ("one or more", "at least two", "three or more"),
-}
-_OF_UNITS = ("products.stock", "reviews.rating")
-_MONEY = ("products.price", "products.cost", "orders.total", "orders.shipping_fee")
-_COMPARISONS = {
-    ">": "(over|above|more than|more than|greater than|higher than|exceeding|larger than|of more than"
-    "|of over|>|upwards of|north of|beyond|that exceeds)",
-    ">=": "(at least|of at least|no less than|not less than|a minimum of|>=|minimum)",
-    "<": "(under|below|less than|less than|lower than|smaller than|of less than|fewer than|of under|<)",
-    "<=": "(at most|of at most|up to|no more than|not more than|a maximum of|<=|max)",
-    "=": "(of|exactly|of exactly|equal to|)",
-}
+_WORDS = _LITERALS["words"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +53,8 @@ def said_text(world: World, column: str, rng: random.Random, mode: str) -> Said:
 
 
 def _made_up(like: str, rng: random.Random) -> str:
-    words = ["".join(rng.choices(_SYLLABLES, k=rng.randint(2, 3))).capitalize() for _ in like.split()]
-    return " ".join(words)
+    syllables = _LITERALS["syllables"]
+    return " ".join("".join(rng.choices(syllables, k=rng.randint(2, 3))).capitalize() for _ in like.split())
 
 
 def _misspelt(value: str, rng: random.Random) -> str:
@@ -144,8 +67,8 @@ def _misspelt(value: str, rng: random.Random) -> str:
 
 def said_number(column: str, rng: random.Random) -> Said:
     """Return a comparison of a number column."""
-    low, high = _RANGES[column]
-    money = column in _MONEY
+    low, high = _LITERALS["ranges"][column]
+    money = column in _LITERALS["money"]
     sign = rng.choice(("<", "<=", "=") if low + 4 >= high else ("<",)) if rng.random() < 0.45 else ">"
     sign = rng.choice((">", ">=", sign, sign)) if column == "reviews.rating" or rng.random() < 0.2 else sign
     if high > 10 and rng.random() < 0.1:
@@ -156,18 +79,16 @@ def said_number(column: str, rng: random.Random) -> Said:
     if sign == "=":
         number = rng.randint(low, high)
     shown = f"{number:,}" if number >= 1000 and rng.random() < 0.15 else str(number)
-    trailing = expand(
-        {">=": "or (more|more|higher|above|better)", "<=": "or (less|less|lower|below)"}.get(sign, ""), rng
-    )
-    if trailing and rng.random() < 0.4:
-        return Said(f"{shown}{_unit(money, rng)} {trailing}", f" {sign} {number}")
+    behind = expand(_LITERALS["behind"].get(sign, ""), rng)
+    if behind and rng.random() < 0.4:
+        return Said(f"{shown}{_unit(money, rng)} {behind}", f" {sign} {number}")
     if money and rng.random() < 0.12:
         shown = f"€{shown}"
         money = False
-    compared = expand(_COMPARISONS[sign], rng)
-    if column in _OF_UNITS:  # with of 5 units
-        compared = compared.removeprefix("of").strip()
-    return Said(f"{compared} {shown}{_unit(money, rng)}".strip(), f" {sign} {number}")
+    before = expand(_LITERALS["before"][sign], rng)
+    if column in _LITERALS["of_units"]:
+        before = before.removeprefix("of").strip()
+    return Said(f"{before} {shown}{_unit(money, rng)}".strip(), f" {sign} {number}")
 
 
 def _number(low: int, high: int, rng: random.Random) -> int:
@@ -181,22 +102,23 @@ def _number(low: int, high: int, rng: random.Random) -> int:
 
 
 def _unit(money: bool, rng: random.Random) -> str:
-    return rng.choice(("", "", "", " euros", " euros", " euro", " €", " eur")) if money else ""
+    return rng.choice(_LITERALS["units"]) if money else ""
 
 
 def said_count(rng: random.Random) -> tuple[str, int]:
     """Return a small number in words or figures, for limits."""
-    number = rng.choice((2, 3, 3, 4, 5, 5, 5, 6, 7, 8, 9, 10, 10, 12, 15, 20))
+    number = rng.choice(_LITERALS["asked"])
     word = _WORDS[number - 1] if number <= 10 and rng.random() < 0.45 else str(number)
     return word, number
 
 
 def said_limit(rng: random.Random, numbers: Sequence[int] = ()) -> tuple[str, str]:
     """Return a comparison in words and in SQL, with one of ``numbers`` or, if there are none, a count."""
-    limit = rng.choice(numbers or _COUNTS)
-    sign, said = rng.choice(_LIMITS if not numbers else _LIMITS[:-1])
-    if not numbers and sign in _FEW and limit <= 3 and rng.random() < 0.5:
-        return _FEW[sign][limit - 1], f"{sign} {limit}"
+    few, limits = _LITERALS["few"], _LITERALS["limits"]
+    limit = rng.choice(numbers or _LITERALS["counts"])
+    sign, said = rng.choice(limits if not numbers else limits[:-1])
+    if not numbers and sign in few and limit <= 3 and rng.random() < 0.5:
+        return few[sign][limit - 1], f"{sign} {limit}"
     shown = f"{limit:,}" if limit >= 1000 and rng.random() < 0.3 else str(limit)
     if limit <= len(_WORDS) and rng.random() < 0.3:
         shown = _WORDS[limit - 1]

@@ -10,15 +10,6 @@ from plugins.text2sql.demo.training.language.literals import Said
 from plugins.text2sql.demo.training.language.phrase import Phrase
 from plugins.text2sql.demo.training.language.phrases import Speaker
 
-_BASES = {
-    "customers": 14,
-    "orders": 34,
-    "products": 26,
-    "suppliers": 3,
-    "reviews": 10,
-    "shipments": 5,
-    "order_items": 20,
-}
 _SHOWN = {"customers.id": "customers.first_name, customers.last_name"}
 # Names that aren't unique are grouped by the row they belong to.
 _KEYS = {"products.name": "products.id", "suppliers.name": "suppliers.id"}
@@ -75,30 +66,29 @@ class Dimension:
             return any(letters >= int(match[2]) for letters in within)
         return self.column in phrase.conditions
 
-    def phrase(self, speaker: Speaker, chance: float) -> Phrase | None:
-        """Return conditions on the groups themselves, where they are rows, with a ``chance``."""
+    def phrase(self, speaker: Speaker, chance: float) -> Phrase:
+        """Return conditions on the groups themselves, where they are rows, with a ``chance``, or none."""
         if self.column == "customers.city" and speaker.rng.random() < 0.3:
             return _cities(speaker)
         owner = _OWNERS.get(self.column)
         if owner is None or speaker.rng.random() >= chance:
-            return None
+            return Phrase(self.column, self.column)
         return speaker.phrase(owner, 1, links=False)
 
 
 def _cities(speaker: Speaker) -> Phrase:
     """Return the cities of one country."""
-    country, adjective = speaker.rng.choice(list(speaker.world.lexicon["adjectives"].items()))
+    country, adjective = speaker.rng.choice(list(speaker.lexicon["adjectives"].items()))
     said = Said(adjective, f" = '{country}'", adjective)
-    phrase = Phrase("customers", "customers", pre=[adjective], values=[said])
-    phrase.where.append(f"customers.country{said.sql}")
-    phrase.conditions.append("customers.country")
+    phrase = Phrase("customers", "customers", pre=[adjective])
+    phrase.means("customers.country", said)
     return phrase
 
 
 def draw_measure(speaker: Speaker, base: str = "") -> Measure:
     """Return a measure (of ``base``); a table's count, its most common one, twice as often as another."""
-    base = base or speaker.rng.choices(list(_BASES), list(_BASES.values()))[0]
-    measures = [Measure(**m) for m in speaker.world.lexicon["measures"] if m["base"] == base]
+    base = base or speaker.subject("measured")
+    measures = [Measure(**m) for m in speaker.lexicon["measures"] if m["base"] == base]
     return speaker.rng.choices(measures, [2.0] + [1.0] * (len(measures) - 1))[0]
 
 
@@ -106,12 +96,12 @@ def draw_dimension(speaker: Speaker, measure: Measure) -> Dimension | None:
     """Return something by which ``measure`` can be grouped, if there is anything."""
     base = measure.base
     reach = {base, *speaker.world.above(base)}
-    if base in speaker.world.lexicon["periods"] and speaker.rng.random() < 0.1:
+    if base in speaker.lexicon["periods"] and speaker.rng.random() < 0.1:
         name, letters = speaker.rng.choice((("month", 7), ("year", 4)))
-        return Dimension(f"substr({speaker.world.lexicon['periods'][base]}, 1, {letters})", name)
+        return Dimension(f"substr({speaker.lexicon['periods'][base]}, 1, {letters})", name)
     options = [
         (column, words)
-        for column, words in speaker.world.lexicon["dimensions"].items()
+        for column, words in speaker.lexicon["dimensions"].items()
         if column.partition(".")[0] in reach and _OWNERS.get(column) != base and column not in measure.sql
     ]
     if not options:

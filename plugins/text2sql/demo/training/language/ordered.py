@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plugins.text2sql.demo.training.language.draft import Draft, shown, which
+from plugins.text2sql.demo.training.language.draft import Draft, which
 from plugins.text2sql.demo.training.language.expand import added, expand
 from plugins.text2sql.demo.training.language.literals import said_count
 from plugins.text2sql.demo.training.language.phrases import Speaker
@@ -12,7 +12,7 @@ _NAMES = ("customers.last_name", "products.name", "suppliers.name")
 
 def extremes(speaker: Speaker) -> Draft | None:
     """Which row has the highest or lowest value?"""
-    rng, lexicon = speaker.rng, speaker.world.lexicon
+    rng, lexicon = speaker.rng, speaker.lexicon
     column = rng.choice(list(lexicon["superlatives"]))
     high = rng.choice((True, True, False))
     subject = column.partition(".")[0]
@@ -27,19 +27,19 @@ def extremes(speaker: Speaker) -> Draft | None:
     slots["s"] = expand(lexicon["superlatives"][column]["high" if high else "low"], rng)
     slots["r"] = rng.choice(("highest", "largest", "biggest") if high else ("lowest", "smallest"))
     wordings = ["extreme"] if single else ["extremes", *(["extremes_top"] if high else [])]
-    text, select = speaker.say(slots, *wordings), shown(subject)
+    text, select = speaker.say(slots, *wordings), speaker.shown(subject)
     if rng.random() < 0.25:
         select = f"{select}, {column}"
         slots |= {"its": "its" if single else "their", "name": _called(subject, single)}
         text = added(text, expand(speaker.world.patterns["adding"], rng, slots))
     tail = f" ORDER BY {column}{' DESC' if high else ''} LIMIT {1 if single else count}"
     what = f"{column}{'high' if high else 'low'}"
-    return Draft(text, phrase.root, select, tail=tail, what=what, one_row=single).about(phrase)
+    return Draft(text, phrase.root, select, tail=tail, what=what).take(phrase)
 
 
 def sorting(speaker: Speaker) -> Draft | None:
     """Rows in an order."""
-    rng, lexicon = speaker.rng, speaker.world.lexicon
+    rng, lexicon = speaker.rng, speaker.lexicon
     column = rng.choice([*lexicon["superlatives"], *_NAMES])
     subject = column.partition(".")[0]
     phrase = speaker.phrase(subject, 2)
@@ -50,7 +50,7 @@ def sorting(speaker: Speaker) -> Draft | None:
     slots = {"np": phrase.text(noun), "w": which(phrase, noun)}
     slots["a"] = expand(lexicon["attributes"][column], rng)
     direction = expand(speaker.world.patterns["descending" if down else "ascending"], rng)
-    text, select = added(speaker.say(slots, "sorting"), direction), shown(subject)
+    text, select = added(speaker.say(slots, "sorting"), direction), speaker.shown(subject)
     tail = f" ORDER BY {column}{' DESC' if down else ''}"
     if column in lexicon["superlatives"] and rng.random() < 0.5:
         first, tail = first_of(speaker, column)
@@ -60,12 +60,12 @@ def sorting(speaker: Speaker) -> Draft | None:
         select = f"{select}, {column}"
         slots |= {"its": "their", "name": _called(subject, single=False)}
         text = added(text, expand(speaker.world.patterns["adding"], rng, slots))
-    return Draft(text, phrase.root, select, tail=tail, what=f"{column}{down}").about(phrase)
+    return Draft(text, phrase.root, select, tail=tail, what=f"{column}{down}").take(phrase)
 
 
 def first_of(speaker: Speaker, column: str) -> tuple[str, str]:
     """Return which rows are to come first, as ", cheapest first", and its SQL; nothing if no word fits."""
-    rng, superlatives = speaker.rng, speaker.world.lexicon["superlatives"]
+    rng, superlatives = speaker.rng, speaker.lexicon["superlatives"]
     if column not in superlatives:
         return "", ""
     high = rng.random() < 0.6

@@ -1,18 +1,41 @@
-"""A noun phrase: a table's noun with conditions before and after it, and the SQL that they mean."""
+"""What words mean in SQL, and a noun phrase: a table's noun with conditions before and after it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
 from plugins.text2sql.demo.training.language.literals import Said
 
 
+@dataclass(slots=True, kw_only=True)
+class Meaning:
+    """What is said of rows: the SQL in ``where``; ``conditions`` name it, ``values`` are what it says."""
+
+    where: list[str] = field(default_factory=list)
+    conditions: list[str] = field(default_factory=list)
+    values: list[Said] = field(default_factory=list)
+
+    def means(self, column: str, said: Said) -> None:
+        """Add that ``column`` is as ``said``."""
+        self.where.append(column + said.sql)
+        self.conditions.append(column)
+        self.values.append(said)
+
+    def take(self, other: Meaning) -> Self:
+        """Add what ``other`` means, not its words."""
+        self.where += other.where
+        self.conditions += other.conditions
+        self.values += other.values
+        return self
+
+
 @dataclass(slots=True)
-class Phrase:
-    """What is said of ``subject`` and means ``where``; statements about it start at ``root``.
+class Phrase(Meaning):
+    """What is said of ``subject``; statements about it start at ``root``.
 
     ``pre`` and ``post`` stand around the noun, ``heads`` (many, one) instead of it, ``whole``, a name,
-    instead of all; ``conditions`` name what was said.
+    instead of all.
     """
 
     subject: str
@@ -21,9 +44,6 @@ class Phrase:
     post: list[str] = field(default_factory=list)
     whole: str = ""
     heads: tuple[str, str] = ("", "")
-    where: list[str] = field(default_factory=list)
-    conditions: list[str] = field(default_factory=list)
-    values: list[Said] = field(default_factory=list)
 
     @property
     def is_name(self) -> bool:
@@ -43,9 +63,3 @@ class Phrase:
     def text(self, noun: str, one: bool = False) -> str:
         """Return the phrase with ``noun`` as its head; ``one``: in the singular."""
         return self.whole or " ".join([*self.pre, self.heads[one] or noun, *self.post])
-
-    def take(self, other: Phrase) -> None:
-        """Add what ``other`` means, not its words."""
-        self.where += other.where
-        self.conditions += other.conditions
-        self.values += other.values

@@ -20,26 +20,6 @@ _VERB_OF = re.compile(
 )
 _STARS = ("one", "two", "three", "four", "five")
 _COUNTRIES = ("customers.country", "suppliers.country")
-_NAMED = {"customers": 0.6, "products": 0.6, "suppliers": 0.6, "orders": 0.3}
-"""Tables whose rows have names (of orders, numbers), and how often what is tied to them is tied to one."""
-# Conditions on a table that are said of another one without naming the first.
-_DIRECT = {
-    "products": ("categories",),
-    "orders": ("customers",),
-    "reviews": ("categories",),
-    "shipments": ("orders",),
-    "order_items": ("categories", "orders", "customers"),
-}
-_DIRECT_COLUMNS = {"customers": ("country", "city", "segment"), "orders": ("ordered_on", "status", "total")}
-# These would be said of the subject: when a shipment was ordered, what the items sold cost.
-_SAID_OF_IT = {("shipments", "orders.ordered_on"), ("order_items", "orders.total")}
-# The table that holds both ends of a link that isn't a foreign key.
-_BETWEEN = {
-    ("customers", "products"): "order_items",
-    ("products", "customers"): "order_items",
-    ("products", "orders"): "order_items",
-    ("orders", "products"): "order_items",
-}
 
 
 class Speaker:
@@ -49,17 +29,20 @@ class Speaker:
         self.world = world
         self.rng = rng
         self.mode = mode
-        self._lexicon = world.lexicon
-        self._columns: dict[str, list[str]] = {}
-        for column in self._lexicon["filters"]:
-            self._columns.setdefault(column.partition(".")[0], []).append(column)
-        self._fixed: dict[str, list[dict[str, str]]] = {}
-        for fixed in self._lexicon["fixed"]:
-            self._fixed.setdefault(fixed["column"].partition(".")[0], []).append(fixed)
+        self.lexicon = world.lexicon
+
+    def subject(self, kind: str) -> str:
+        """Return a table to ask about, drawn by the lexicon's weights of ``kind``."""
+        weights: dict[str, int] = self.lexicon["weights"][kind]
+        return self.rng.choices(list(weights), list(weights.values()))[0]
+
+    def shown(self, table: str) -> str:
+        """Return the columns that stand for a row of ``table``."""
+        return ", ".join(self.lexicon["shown"][table])
 
     def noun(self, table: str, number: str = "many") -> str:
         """Return a noun for ``table``, in the singular (``one``) or plural (``many``)."""
-        return expand(self._lexicon["subjects"][table][number], self.rng)
+        return expand(self.lexicon["subjects"][table][number], self.rng)
 
     def say(self, slots: Mapping[str, str], *wordings: str) -> str:
         """Return a question in one of the ``wordings`` of ``patterns.toml``."""
@@ -74,7 +57,7 @@ class Speaker:
         count = min(most, self.rng.choices((0, 1, 2, 3), (22, 50, 23, 5))[0])
         if links and count and self.rng.random() < 0.34:
             self._link(phrase, count)
-        elif count and subject in _NAMED and self.rng.random() < 0.1:
+        elif count and subject in self.lexicon["named"] and self.rng.random() < 0.1:
             self._name(phrase)
         elif count and subject == "products" and self.rng.random() < 0.25:
             goods.kind(self, phrase)
@@ -92,44 +75,38 @@ class Speaker:
         return phrase
 
     def _condition(self, phrase: Phrase, behind: bool = False) -> None:
-        table = phrase.subject
-        direct = _DIRECT.get(table, ())
-        if direct and (table == "order_items" or self.rng.random() < 0.3):
-            table = self.rng.choice(direct)
-        options = [c for c in self._columns.get(table, ()) if self._allowed(phrase, table, c)]
-        if self.rng.random() < 0.16 and table == phrase.subject and table in self._fixed:
-            fixed = self.rng.choice(self._fixed[table])
-            if fixed["column"] not in phrase.conditions:
-                self._fixed_condition(phrase, fixed, behind)
+        table, rng, lexicon = phrase.subject, self.rng, self.lexicon
+        options = [column for column in lexicon["filters"] if column.startswith(f"{table}.")]
+        direct = lexicon["direct"].get(table)
+        if direct and (table == "order_items" or rng.random() < 0.3):
+            table = rng.choice(list(direct))
+            options = direct[table]
+        fixed = [fixed for fixed in lexicon["fixed"] if fixed["column"].startswith(f"{table}.")]
+        if rng.random() < 0.16 and table == phrase.subject and fixed:
+            chosen = rng.choice(fixed)
+            if chosen["column"] not in phrase.conditions:
+                self._fixed_condition(phrase, chosen, behind)
                 return
         options = [column for column in options if column not in phrase.conditions]
         if options:
-            self._say(phrase, self.rng.choice(options), behind)
-
-    def _allowed(self, phrase: Phrase, table: str, column: str) -> bool:
-        if table == phrase.subject or table not in _DIRECT_COLUMNS:
-            return True
-        if (phrase.subject, column) in _SAID_OF_IT:
-            return False
-        return column.rpartition(".")[2] in _DIRECT_COLUMNS[table]
+            self._say(phrase, rng.choice(options), behind)
 
     def _fixed_condition(self, phrase: Phrase, fixed: dict[str, str], behind: bool) -> None:
         if fixed["pre"] and not behind and self.rng.random() < 0.4:
             phrase.pre.append(expand(fixed["pre"], self.rng))
         else:
             phrase.post.append(expand(fixed["post"], self.rng))
-        phrase.where.append(fixed["column"] + fixed["sql"])
-        phrase.conditions.append(fixed["column"])
+        phrase.means(fixed["column"], Said("", fixed["sql"]))
 
     def _say(self, phrase: Phrase, column: str, behind: bool) -> None:
-        rng, forms = self.rng, self._lexicon["filters"][column]
-        if column in self._lexicon["negated"] and rng.random() < 0.14:
+        rng, forms = self.rng, self.lexicon["filters"][column]
+        if column in self.lexicon["negated"] and rng.random() < 0.14:
             made = rng.random() < 0.45
             turned.negate(self, phrase, column) if made else turned.either(self, phrase, column, behind)
             return
         slot, said = self._value(column)
         word = f"the {said.text}" if said.text == "Netherlands" and rng.random() < 0.6 else said.text
-        adjective = self._lexicon["adjectives"].get(said.text, "")
+        adjective = self.lexicon["adjectives"].get(said.text, "")
         slots = {slot: word, "v": word, "adjective": adjective, "stars": ""}
         if column == "reviews.rating" and (match := re.fullmatch(r" = (\d)", said.sql)):
             stars = _STARS[int(match[1]) - 1]
@@ -153,9 +130,7 @@ class Speaker:
             phrase.post.insert(0 if nearest else len(phrase.post), words)
         if pre and column in _COUNTRIES:
             said = Said(pre, said.sql, pre, unseen=said.unseen)
-        phrase.where.append(column + said.sql)
-        phrase.conditions.append(column)
-        phrase.values.append(said)
+        phrase.means(column, said)
 
     def _value(self, column: str) -> tuple[str, Said]:
         if column in self.world.values:
@@ -178,39 +153,31 @@ class Speaker:
         lead = rng.choice(("", "", f"{self.noun(subject, 'one')} ", f"the {self.noun(subject, 'one')} "))
         phrase.whole = lead + name
         for column, value in zip(columns, said, strict=True):
-            phrase.where.append(column + value.sql)
-            phrase.conditions.append(column)
-            phrase.values.append(value)
+            phrase.means(column, value)
 
     def inverted(self, subject: str) -> tuple[Phrase, str] | None:
         """Return a phrase about ``subject`` by what it is tied to, and the words for that after its noun."""
-        keys = [key for key in self._lexicon["inverted"] if re.split("[<>]", key)[0] == subject]
-        if not keys:
+        tie = self.tie("inverted", subject)
+        if tie is None:
             return None
-        key = self.rng.choice(keys)
-        other = re.split("[<>]", key)[1]
-        inner = Phrase(other, other)
-        if other in _NAMED and self.rng.random() < _NAMED[other]:
-            self._name(inner)
-        else:
-            inner = self.phrase(other, 2, links=False)
+        key, other = tie
+        inner = self.named_or(other, self.lexicon["named"].get(other, 0), 2)
         if not inner.where:
             return None
-        phrase = Phrase(subject, _BETWEEN.get((subject, other), inner.root if "<" in key else subject))
-        phrase.take(inner)
-        phrase.conditions.append(key)
-        words = expand(self._lexicon["inverted"][key], self.rng, {"np": inner.text(self.noun(other))})
+        phrase = Phrase(subject, subject)
+        self._tied(phrase, key, inner)
+        words = expand(self.lexicon["inverted"][key], self.rng, {"np": inner.text(self.noun(other))})
         return phrase, words
 
     def named_or(self, subject: str, chance: float, most: int) -> Phrase:
         """Return a phrase about one row of ``subject``, with a ``chance``, or else one with conditions."""
-        if self.rng.random() >= chance:
+        if not chance or self.rng.random() >= chance:
             return self.phrase(subject, most, links=False)
         phrase = Phrase(subject, subject)
         self._name(phrase)
         return phrase
 
-    def _tie(self, phrase: Phrase, inner: Phrase, key: str, count: int) -> bool:
+    def _say_tie(self, phrase: Phrase, inner: Phrase, key: str, count: int) -> bool:
         """Say that ``phrase`` is tied to what ``inner`` is made to be; return whether that could be said."""
         rng, other = self.rng, inner.subject
         drawn = self.phrase(other, max(1, count - 1), links=False)
@@ -226,24 +193,33 @@ class Speaker:
             noun = drawn.text(self.noun(other, "one"), one=True)
             article = "an" if noun[0].lower() in "aeio" else "a"
             noun = f"{rng.choice((article, article, 'at least one', 'any'))} {noun}"
-        phrase.post.append(expand(self._lexicon["links"][key], rng, {"np": noun}))
+        phrase.post.append(expand(self.lexicon["links"][key], rng, {"np": noun}))
         inner.take(drawn)
         return True
 
     def _link(self, phrase: Phrase, count: int) -> None:
-        subject, rng = phrase.subject, self.rng
-        keys = [key for key in self._lexicon["links"] if re.split("[<>]", key)[0] == subject]
-        if not keys:
+        rng, tie = self.rng, self.tie("links", phrase.subject)
+        if tie is None:
             return
-        key = rng.choice(keys)
-        other = re.split("[<>]", key)[1]
+        key, other = tie
         inner = Phrase(other, other)
-        if key in self._lexicon["acts"] and rng.random() < 0.25:
+        if key in self.lexicon["acts"] and rng.random() < 0.25:
             said = goods.when(self, inner)
-            phrase.post.append(expand(self._lexicon["acts"][key], rng, {"d": said.text}))
-        elif not self._tie(phrase, inner, key, count):
+            phrase.post.append(expand(self.lexicon["acts"][key], rng, {"d": said.text}))
+        elif not self._say_tie(phrase, inner, key, count):
             return
+        self._tied(phrase, key, inner)
+
+    def tie(self, kind: str, subject: str) -> tuple[str, str] | None:
+        """Return a key of the lexicon's ``kind`` that ties ``subject`` to another table, and this one."""
+        ties = [(key, re.split("[<>]", key)) for key in self.lexicon[kind]]
+        found = [(key, other) for key, (one, other) in ties if one == subject]
+        return self.rng.choice(found) if found else None
+
+    def _tied(self, phrase: Phrase, key: str, inner: Phrase) -> None:
         phrase.take(inner)
         phrase.conditions.append(key)
-        if "<" in key:
-            phrase.root = _BETWEEN.get((subject, other), inner.root)
+        if key in self.lexicon["through_items"]:
+            phrase.root = "order_items"
+        elif "<" in key:
+            phrase.root = inner.root

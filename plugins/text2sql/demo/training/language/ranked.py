@@ -14,8 +14,6 @@ _DAYS = (2, 3, 4, 5, 6, 7, 10)
 _TIMES = {">1": "more than once", ">2": "more than twice", ">=2": "at least twice", "=1": "only once"}
 # What is counted most often is liked most.
 _LIKED = ("orders.payment_method", "shipments.carrier", "orders.status", "reviews.rating")
-_POPULAR = "(most popular|most used|most common|most frequent|most often used|preferred|favourite)"
-_UNPOPULAR = "(least popular|least used|least common|rarest|least frequent)"
 
 
 def ranking(speaker: Speaker) -> Draft | None:
@@ -26,45 +24,40 @@ def ranking(speaker: Speaker) -> Draft | None:
     if by is None or not (measure.least if low else measure.most):
         return None
     phrase = by.phrase(speaker, 0.45)
-    if phrase and phrase.whole:
+    if phrase.whole:
         return None
-    tail = speaker.tail(measure.base, int(rng.random() < (0.25 if phrase and phrase.where else 0.45)))
-    rows = _counted(speaker, measure) if rng.random() < 0.3 else None
-    if rows:
-        tail = rows
+    tail = speaker.tail(measure.base, int(rng.random() < (0.25 if phrase.where else 0.45)))
+    rows = _counted(speaker, measure)
+    tail = rows if rows.where else tail
     if by.settled(tail) or not measure.fits(by.column, *tail.conditions):
         return None
     many = rng.random() < 0.4
     word, count = said_count(rng) if many else ("", 1)
     several = many or rng.random() < 0.2
     noun = plural(by.name) if several else by.name
-    slots = {"n": word, "c": " ".join(tail.post), "np": phrase.text(noun) if phrase else noun}
+    slots = {"n": word, "c": " ".join(tail.post), "np": phrase.text(noun)}
     verb = expand(measure.least if low else measure.most, rng)
-    if rows:
-        most = "(fewest|least|lowest number of)" if low else "(most|most|highest number of|largest number of)"
+    if rows.where:
         slots |= {"c": "", "b": rows.text(speaker.noun(measure.base))}
-        verb = expand(f"(has|has|has|got|received) [the] {most} {{b}}", rng, slots)
+        verb = expand(speaker.world.patterns["has_fewest" if low else "has_most"], rng, slots)
     slots["v"] = _agreed(verb, several)
     text, with_number = _ranked(speaker, measure, slots, low, by.column)
-    unsaid = phrase and phrase.where and slots["np"] not in text
-    if unsaid or word not in text or (rows and slots["b"] not in text):
+    unsaid = phrase.where and slots["np"] not in text
+    if unsaid or word not in text or (rows.where and slots["b"] not in text):
         return None
     order = f"{by.grouped} ORDER BY {measure.sql}{'' if low else ' DESC'} LIMIT {count}"
     select = f"{by.shown}, {measure.sql}" if with_number else by.shown
     what = f"{measure.sql} {by.column}{low}"
-    draft = Draft(text, measure.base, select, tail=order, what=what, one_row=not many)
-    for said in (phrase, tail):
-        if said:
-            draft.about(said)
-    return draft
+    return Draft(text, measure.base, select, tail=order, what=what).take(phrase).take(tail)
 
 
-def _counted(speaker: Speaker, measure: Measure) -> Phrase | None:
-    """Return a phrase of what ``measure`` counts, if it counts and there is anything to say of it."""
-    if not measure.counts:
-        return None
+def _counted(speaker: Speaker, measure: Measure) -> Phrase:
+    """Return at times a phrase of what ``measure`` counts, if it counts; else one without conditions."""
+    none = Phrase(measure.base, measure.base)
+    if speaker.rng.random() >= 0.3 or not measure.counts:
+        return none
     rows = speaker.phrase(measure.base, 2, links=False)
-    return rows if rows.where and not rows.is_name else None
+    return none if rows.is_name else rows
 
 
 def _agreed(verb: str, many: bool) -> str:
@@ -83,7 +76,7 @@ def _ranked(
     slots["top"] = "bottom" if low else "top"
     praise = measure.worst if low else measure.best
     if measure.counts and column in _LIKED:
-        praise = _UNPOPULAR if low else _POPULAR
+        praise = speaker.world.patterns["unpopular" if low else "popular"]
     told = expand(speaker.world.patterns["told"], rng, slots) if rng.random() < 0.16 else ""
     if praise and rng.random() < 0.4:
         slots["best"] = expand(praise, rng)
@@ -105,19 +98,19 @@ def having(speaker: Speaker) -> Draft | None:
     if by is None or not measure.fits(by.column):
         return None
     phrase = by.phrase(speaker, 0.3)
-    if phrase and phrase.whole:
+    if phrase.whole:
         return None
     words, compared = said_limit(rng, () if measure.counts else _limits(measure))
     noun = plural(by.name)
-    slots = {"np": phrase.text(noun) if phrase else noun, "x": words, "m": expand(measure.name, rng)}
-    rows, wordings = None, ["having"]
+    slots = {"np": phrase.text(noun), "x": words, "m": expand(measure.name, rng)}
+    rows, wordings = Phrase(measure.base, measure.base), ["having"]
     if measure.counts:
-        rows = _counted(speaker, measure) if rng.random() < 0.3 else None
-        if rows and by.settled(rows):
+        rows = _counted(speaker, measure)
+        if by.settled(rows):
             return None
-        slots["b"] = rows.text(speaker.noun(measure.base)) if rows else speaker.noun(measure.base)
+        slots["b"] = rows.text(speaker.noun(measure.base))
         wordings = ["having_count"]
-        if by.column == "customers.id" and measure.base == "orders" and not rows:
+        if by.column == "customers.id" and measure.base == "orders" and not rows.where:
             wordings.append("having_orders")
             slots["t"] = _TIMES.get(compared.replace(" ", ""), f"{words} times")
     elif measure.sql == "sum(order_items.quantity)":
@@ -127,14 +120,11 @@ def having(speaker: Speaker) -> Draft | None:
         told = speaker.world.patterns["told_many" if measure.counts else "told"]
         text = added(text, expand(told, rng, slots))
         select = f"{by.shown}, {measure.sql}"
-    if any(said and said.where and slots[slot] not in text for slot, said in (("np", phrase), ("b", rows))):
+    if any(said.where and slots[slot] not in text for slot, said in (("np", phrase), ("b", rows))):
         return None
     tail = f"{by.grouped} HAVING {measure.sql} {compared}"
-    draft = Draft(text, measure.base, select, tail=tail, what=f"{measure.sql} {by.column}{compared[:2]}")
-    for said in (phrase, rows):
-        if said:
-            draft.about(said)
-    return draft
+    what = f"{measure.sql} {by.column}{compared[:2]}"
+    return Draft(text, measure.base, select, tail=tail, what=what).take(phrase).take(rows)
 
 
 def _limits(measure: Measure) -> tuple[int, ...]:

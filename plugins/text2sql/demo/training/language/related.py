@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plugins.text2sql.demo.training.language.draft import SHOWN, Draft
+from plugins.text2sql.demo.training.language.draft import Draft
 from plugins.text2sql.demo.training.language.expand import expand
 from plugins.text2sql.demo.training.language.phrases import Speaker
 
@@ -12,7 +12,7 @@ _FIRST = "min(orders.ordered_on)"
 
 def related(speaker: Speaker) -> Draft | None:
     """What another table tells of a row or rows."""
-    rng, wordings = speaker.rng, speaker.world.lexicon["related"]
+    rng, wordings = speaker.rng, speaker.lexicon["related"]
     key = rng.choice(list(wordings))
     subject, _, column = key.partition(">")
     phrase = speaker.named_or(subject, 0.75, 2)
@@ -20,11 +20,11 @@ def related(speaker: Speaker) -> Draft | None:
         return None
     text = expand(wordings[key], rng, {"np": phrase.text(speaker.noun(subject))})
     table = column.partition(".")[0]
-    select = column if "." in column else ", ".join(SHOWN[column])
+    select = column if "." in column else speaker.shown(column)
     once = "" if phrase.is_name else "DISTINCT "
     # A shipment refers to its order, not the other way round.
     root = "shipments" if table == "shipments" else subject
-    return Draft(text, root, once + select, what=key).about(phrase)
+    return Draft(text, root, once + select, what=key).take(phrase)
 
 
 def when(speaker: Speaker) -> Draft | None:
@@ -37,4 +37,4 @@ def when(speaker: Speaker) -> Draft | None:
     slots = {"np": phrase.text(speaker.noun("customers"))}
     text = speaker.say(slots, "last_order" if last else "first_order")
     select = _LAST if last else _FIRST
-    return Draft(text, "orders", select, what=f"customers {select}", one_row=True).about(phrase)
+    return Draft(text, "orders", select, what=f"customers {select}").take(phrase)

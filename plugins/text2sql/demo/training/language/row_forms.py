@@ -6,23 +6,13 @@ import re
 from collections.abc import Sequence
 
 from plugins.text2sql.demo.training.language import turned
-from plugins.text2sql.demo.training.language.draft import SHOWN, Draft, plural, shown, which
+from plugins.text2sql.demo.training.language.draft import Draft, plural, which
 from plugins.text2sql.demo.training.language.expand import added, expand
 from plugins.text2sql.demo.training.language.literals import said_limit
 from plugins.text2sql.demo.training.language.ordered import first_of
 from plugins.text2sql.demo.training.language.phrase import Phrase
 from plugins.text2sql.demo.training.language.phrases import Speaker
 
-_SUBJECTS = {
-    "customers": 26,
-    "products": 28,
-    "orders": 20,
-    "suppliers": 10,
-    "categories": 3,
-    "reviews": 7,
-    "shipments": 6,
-}
-_TIED = {"orders": 5, "products": 5, "reviews": 3, "customers": 4, "suppliers": 2}
 _MOST_CONDITIONS = 3
 """As many as the grammar has room for."""
 # How often one, two and three columns are asked for; of three, one is easily forgotten.
@@ -33,13 +23,9 @@ _RELATIVE = re.compile(r"^(who|that) ")
 _REVENUE = re.compile(r"\b(total|amount of) sales\b")
 
 
-def _subject(speaker: Speaker, weights: dict[str, int]) -> str:
-    return speaker.rng.choices(list(weights), list(weights.values()))[0]
-
-
 def counting(speaker: Speaker) -> Draft | None:
     """How many rows?"""
-    subject = _subject(speaker, _SUBJECTS)
+    subject = speaker.subject("rows")
     phrase = speaker.phrase(subject, 3)
     if phrase.is_name:
         return None
@@ -52,12 +38,12 @@ def counting(speaker: Speaker) -> Draft | None:
     text = speaker.say({"np": phrase.text(noun), "w": which(phrase, noun)}, "counting")
     if _REVENUE.search(text):
         return None
-    return Draft(text, phrase.root, phrase.count, what=subject, one_row=True).about(phrase)
+    return Draft(text, phrase.root, phrase.count, what=subject).take(phrase)
 
 
 def listing(speaker: Speaker) -> Draft | None:
     """Which rows?"""
-    subject = _subject(speaker, _SUBJECTS)
+    subject = speaker.subject("rows")
     phrase = speaker.phrase(subject, 3)
     if phrase.is_name:
         return None
@@ -72,12 +58,12 @@ def listing(speaker: Speaker) -> Draft | None:
     if subject in ("products", "categories"):
         wordings.append("listing_things")
     text = speaker.say(slots, *wordings)
-    return Draft(text, phrase.root, phrase.distinct + shown(subject), what=subject).about(phrase)
+    return Draft(text, phrase.root, phrase.distinct + speaker.shown(subject), what=subject).take(phrase)
 
 
 def tied(speaker: Speaker) -> Draft | None:
     """How many, or which, rows are tied to others: how many orders did Anna place?"""
-    rng, subject = speaker.rng, _subject(speaker, _TIED)
+    rng, subject = speaker.rng, speaker.subject("tied")
     found = speaker.inverted(subject)
     if found is None:
         return None
@@ -86,19 +72,19 @@ def tied(speaker: Speaker) -> Draft | None:
     if rng.random() < 0.55:
         slots["d"] = slots["d"] if phrase.distinct else ""
         text = speaker.say(slots, "tied_count")
-        return Draft(text, phrase.root, phrase.count, what=subject, one_row=True).about(phrase)
+        return Draft(text, phrase.root, phrase.count, what=subject).take(phrase)
     wordings = ["tied"]
     if subject == "customers":
         wordings.append("tied_who")
     if subject == "products" and words.startswith(("did", "has", "have")):
         wordings.append("tied_what")
     text = speaker.say(slots, *wordings)
-    return Draft(text, phrase.root, phrase.distinct + shown(subject), what=subject).about(phrase)
+    return Draft(text, phrase.root, phrase.distinct + speaker.shown(subject), what=subject).take(phrase)
 
 
 def attributes(speaker: Speaker) -> Draft | None:
     """What is written about a row or rows?"""
-    rng, lexicon, subject = speaker.rng, speaker.world.lexicon, _subject(speaker, _SUBJECTS)
+    rng, lexicon, subject = speaker.rng, speaker.lexicon, speaker.subject("rows")
     names = [column for column in lexicon["attributes"] if column.startswith(f"{subject}.")]
     weights = _COLUMNS_LEARNED if speaker.mode == "train" else _COLUMNS_ASKED
     chosen = rng.sample(names, min(len(names), rng.choices((1, 2, 3), weights)[0]))
@@ -114,8 +100,8 @@ def attributes(speaker: Speaker) -> Draft | None:
     asks = lexicon["asks"].get(chosen[0]) if len(chosen) == 1 else None
     if asks and rng.random() < 0.4:
         text = expand(asks, rng, slots)
-    elif rng.random() < 0.35 and _fits(subject, chosen) and not phrase.whole:
-        select = f"{shown(subject)}, {select}"
+    elif rng.random() < 0.35 and _fits(lexicon["shown"][subject], chosen) and not phrase.whole:
+        select = f"{speaker.shown(subject)}, {select}"
         text = speaker.say(slots, "attributes_too")
     else:
         text = speaker.say(slots, "attributes")
@@ -126,18 +112,18 @@ def attributes(speaker: Speaker) -> Draft | None:
     first, tail = "", ""
     if len(chosen) == 1 and not phrase.is_name and rng.random() < 0.15:
         first, tail = first_of(speaker, chosen[0])
-    return Draft(added(text, first), phrase.root, once + select, tail=tail, what=what).about(phrase)
+    return Draft(added(text, first), phrase.root, once + select, tail=tail, what=what).take(phrase)
 
 
-def _fits(subject: str, chosen: Sequence[str]) -> bool:
-    """Return whether ``chosen`` columns can stand beside those that show a row: there is room for four."""
-    return not set(SHOWN[subject]) & set(chosen) and len(SHOWN[subject]) + len(chosen) <= 4
+def _fits(shown: Sequence[str], chosen: Sequence[str]) -> bool:
+    """Return whether ``chosen`` columns can stand beside those that are ``shown``: there is room for four."""
+    return not set(shown) & set(chosen) and len(shown) + len(chosen) <= 4
 
 
 def distinct(speaker: Speaker) -> Draft | None:
     """Which different values are there, or how many?"""
     rng = speaker.rng
-    dimensions = speaker.world.lexicon["dimensions"].items()
+    dimensions = speaker.lexicon["dimensions"].items()
     column, words = rng.choice([item for item in dimensions if not item[0].endswith(("name", ".id"))])
     base = column.partition(".")[0]
     phrase = speaker.phrase(base, 1) if base != "categories" else Phrase(base, base)
@@ -149,4 +135,4 @@ def distinct(speaker: Speaker) -> Draft | None:
     if phrase.where and slots["np"] not in text:
         return None
     select = f"count(DISTINCT {column})" if counted else f"DISTINCT {column}"
-    return Draft(text, phrase.root, select, what=column, one_row=counted).about(phrase)
+    return Draft(text, phrase.root, select, what=column).take(phrase)

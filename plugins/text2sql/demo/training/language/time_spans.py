@@ -62,9 +62,7 @@ def _after(year: int, month: int, rng: random.Random) -> tuple[str, str]:
         return f"{word} {said}{' on' if word == 'from' else ''}", f" {sign} '{iso}'"
     if rng.random() < 0.5:
         if rng.random() < 0.5:
-            return expand(f"(since|from {year} on|starting [in]) {year}", rng).replace(
-                f"from {year} on {year}", f"from {year} on"
-            ), f" >= '{year}-01-01'"
+            return expand(f"(since {year}|from {year} on|starting [in] {year})", rng), f" >= '{year}-01-01'"
         return expand(f"(after|later than) {year}", rng), f" > '{year}-12-31'"
     if rng.random() < 0.5:
         return f"since {_month(month, rng)} {year}", f" >= '{year}-{month:02}-01'"

@@ -14,22 +14,14 @@ from plugins.text2sql.demo.training.language.time_spans import said_date
 if TYPE_CHECKING:
     from plugins.text2sql.demo.training.language.phrases import Speaker
 
-_PAIR = "({one} or {two}|either {one} or {two}|{one} or {two}|{one} and {two})"
-_TRIPLE = "({one}, {two} (or|and) {three}|{one} or {two} or {three})"
-# What customers and goods are to numbers about orders, their items and others.
-_WHOSE = {
-    "customers": ("(from|by|of|to|for|with|among)", ("orders", "order_items", "shipments", "reviews")),
-    "categories": ("(of|for|with|on|from)", ("order_items", "reviews")),
-    "orders": ("(in|from|of|for|with)", ("order_items", "shipments")),
-}
 _MADE_BY = ("orders", "reviews")
 
 
 def whose(speaker: Speaker, phrase: Phrase, column: str) -> tuple[str, str]:
     """Return at times what leads to the owner of ``column``, and its noun: *from customers* in Rome."""
     owner = column.partition(".")[0]
-    lead, subjects = _WHOSE.get(owner, ("", ()))
-    if phrase.subject not in subjects or speaker.rng.random() >= 0.4:
+    lead = speaker.lexicon["whose"].get(phrase.subject, {}).get(owner)
+    if lead is None or speaker.rng.random() >= 0.4:
         return "", ""
     noun = speaker.noun("products" if owner == "categories" else owner)
     if owner == "categories" and speaker.rng.random() < 0.4:
@@ -43,14 +35,13 @@ def negate(speaker: Speaker, phrase: Phrase, column: str) -> None:
         _neither(speaker, phrase, column)
         return
     said = said_text(speaker.world, column, speaker.rng, speaker.mode)
-    phrase.post.append(expand(speaker.world.lexicon["negated"][column], speaker.rng, {"v": said.text}))
-    phrase.where.append(column + said.sql.replace("=", "<>", 1))
-    phrase.conditions += [column, "not"]
-    phrase.values.append(said)
+    phrase.post.append(expand(speaker.lexicon["negated"][column], speaker.rng, {"v": said.text}))
+    phrase.means(column, replace(said, sql=said.sql.replace("=", "<>", 1)))
+    phrase.conditions.append("not")
 
 
 def _neither(speaker: Speaker, phrase: Phrase, column: str) -> None:
-    rng = speaker.rng
+    rng, lexicon = speaker.rng, speaker.lexicon
     values = _several(speaker, column, 2)
     if not values:
         return
@@ -58,8 +49,8 @@ def _neither(speaker: Speaker, phrase: Phrase, column: str) -> None:
     if column == "orders.status" and rng.random() < 0.5:
         words = expand("that (are|were) neither {one} nor {two}", rng, slots)
     else:
-        pair = expand(_PAIR, rng, slots)
-        words = expand(speaker.world.lexicon["negated"][column], rng, {"v": pair})
+        pair = expand(lexicon["pair"], rng, slots)
+        words = expand(lexicon["negated"][column], rng, {"v": pair})
     phrase.post.append(words)
     _one_of(phrase, column, values, "NOT IN")
 
@@ -79,32 +70,33 @@ def _one_of(phrase: Phrase, column: str, values: Sequence[Said], operator: str) 
 
 def either(speaker: Speaker, phrase: Phrase, column: str, behind: bool) -> None:
     """Say that ``column`` has one of two values; ``behind``: not before the noun."""
-    rng, lexicon = speaker.rng, speaker.world.lexicon
+    rng, lexicon = speaker.rng, speaker.lexicon
     forms = lexicon["filters"][column]
     values = _several(speaker, column, 3 if rng.random() < 0.12 and not column.endswith("city") else 2)
     if not values:
         return
     if len(values) == 3:
         slots = dict(zip(("one", "two", "three"), (value.text for value in values), strict=True))
-        phrase.post.append(expand(forms["post"], rng, {"v": expand(_TRIPLE, rng, slots)}))
+        phrase.post.append(expand(forms["post"], rng, {"v": expand(lexicon["triple"], rng, slots)}))
     elif "pre" in forms and not behind and rng.random() < 0.45:
         adjectives = lexicon["adjectives"]
         values = [replace(v, keyword=adjectives.get(v.text, v.text)) for v in values]
         phrase.pre.append(rng.choice((" or ", " and ")).join(said.keyword for said in values))
     else:
-        pair = expand(_PAIR, rng, {"one": values[0].text, "two": values[1].text})
+        pair = expand(lexicon["pair"], rng, {"one": values[0].text, "two": values[1].text})
         phrase.post.append(expand(forms["post"], rng, {"v": pair}))
     _one_of(phrase, column, values, "IN")
 
 
 def counted(speaker: Speaker, phrase: Phrase, words: str, sql: str) -> None:
     """Say of how many rows of another table there are for the subject: ``words`` such as more than 3."""
-    lexicon = speaker.world.lexicon
-    key = speaker.rng.choice([key for key in lexicon["numerous"] if key.startswith(f"{phrase.subject}<")])
-    other = key.partition("<")[2]
+    tie = speaker.tie("numerous", phrase.subject)
+    if tie is None:
+        return
+    key, other = tie
     key_column = f"{_singular(phrase.subject)}_id"
     slots = {"x": f"{words} {speaker.noun(other)}"}
-    phrase.post.append(expand(lexicon["numerous"][key], speaker.rng, slots))
+    phrase.post.append(expand(speaker.lexicon["numerous"][key], speaker.rng, slots))
     having = f"SELECT {key_column} FROM {other} GROUP BY {key_column} HAVING count(*) {sql}"  # noqa: S608
     phrase.where.append(f"{phrase.subject}.id IN ({having})")
     phrase.conditions.append(f"count {key}")
@@ -116,15 +108,13 @@ def _singular(table: str) -> str:
 
 def missing(speaker: Speaker, phrase: Phrase) -> None:
     """Say that no row of another table refers to the subject."""
-    lexicon = speaker.world.lexicon["missing"]
-    keys = [key for key in lexicon if key.startswith(f"{phrase.subject}<")]
-    if not keys:
+    tie = speaker.tie("missing", phrase.subject)
+    if tie is None:
         return
-    key = speaker.rng.choice(keys)
-    other = key.partition("<")[2]
-    words, within = expand(lexicon[key], speaker.rng), ""
+    key, other = tie
+    words, within = expand(speaker.lexicon["missing"][key], speaker.rng), ""
     if other in _MADE_BY and phrase.subject != "orders" and speaker.rng.random() < 0.3:
-        column = speaker.world.lexicon["periods"][other]
+        column = speaker.lexicon["periods"][other]
         said = said_date(column, speaker.rng)
         words = f"{words} {said.text}"
         within = f" WHERE {column.partition('.')[2]}{said.sql}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sqlite3
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,47 +18,13 @@ from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, literal
 from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
 from plugins.text2sql.demo.grammar.joins import Source, sources
 from plugins.text2sql.demo.shop import build_shop
+from plugins.text2sql.demo.training.language.expand import phrasings
 from plugins.text2sql.retrieval.matches import similar
 from plugins.text2sql.retrieval.retrieval import MAX_VALUES
 from plugins.text2sql.retrieval.text_index import TextIndex
 
 HELD_OUT = 0.15
 """Of the values of an open column, this share is kept from training to be asked about afterwards."""
-
-# Columns whose values a user may not find in the demo's examples; all others have a few, all of them trained.
-_OPEN = (
-    "customers.city",
-    "suppliers.city",
-    "customers.first_name",
-    "customers.last_name",
-    "products.name",
-    "suppliers.name",
-    "reviews.title",
-)
-_CLOSED = (
-    "customers.country",
-    "suppliers.country",
-    "customers.segment",
-    "orders.status",
-    "orders.payment_method",
-    "categories.name",
-    "categories.department",
-    "shipments.carrier",
-)
-
-
-class _Remembering(TextIndex):
-    """An index that keeps what it has found: a generator asks for the same words again and again."""
-
-    def __init__(self, texts: Sequence[str], labels: Sequence[str]) -> None:
-        super().__init__(texts, labels)
-        self._known: dict[str, list[tuple[str, float]]] = {}
-
-    def find(self, word: str, limit: int) -> list[tuple[str, float]]:
-        """Return what :meth:`TextIndex.find` does; ``limit`` is always the same."""
-        if word not in self._known:
-            self._known[word] = super().find(word, limit)
-        return self._known[word]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +64,6 @@ class World:
         return self.joins[root, frozenset(needed)]
 
 
-def _phrasings(name: str) -> Mapping[str, Any]:
-    return tomllib.loads(Path(__file__).with_name(f"{name}.toml").read_text("utf-8"))
-
-
 @contextmanager
 def demo_world() -> Iterator[World]:
     """Build the demo database aside and yield what is known of it."""
@@ -113,17 +74,18 @@ def demo_world() -> Iterator[World]:
         schema = registry.schema("shop")
         scanned = scan_values(registry.database("shop"), schema, ScanLimits(), lambda: False)
         labels = [f"{c} = {literal(v)}" for c, v in zip(scanned.columns, scanned.values, strict=True)]
-        values = {column: _distinct(path, column) for column in (*_OPEN, *_CLOSED)}
+        lexicon = phrasings("lexicon")
+        values = {column: _distinct(path, column) for column in (*lexicon["open"], *lexicon["closed"])}
         yield World(
             schema=schema,
             path=path,
-            lexicon=_phrasings("lexicon"),
-            patterns=_phrasings("patterns"),
+            lexicon=lexicon,
+            patterns=phrasings("patterns"),
             values=values,
-            unseen={column: _kept_back(column, values) for column in _OPEN},
+            unseen={column: _kept_back(column, values) for column in lexicon["open"]},
             joins={(s.tables[0], frozenset(s.tables)): s for s in sources(schema.tables)},
             parents={t.name: [key.target for key in t.foreign_keys] for t in schema.tables},
-            _index=_Remembering(scanned.values, labels),
+            _index=TextIndex(scanned.values, labels),
         )
 
 

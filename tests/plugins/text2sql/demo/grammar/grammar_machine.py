@@ -1,4 +1,4 @@
-"""xgrammar as the tests use it: grammars compiled, texts accepted, texts written at random."""
+"""Grammars as the tests use them: compiled by xgrammar, texts accepted, texts written at random."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from functools import lru_cache
 
 import xgrammar
 
+from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.demo.grammar.statements import sql_tree
+from plugins.text2sql.demo.grammar.tree import Alt, Letter, Literal, Node, Repeat, Rule, Seq, to_ebnf
+
 BYTES: Sequence[bytes] = tuple(bytes([byte]) for byte in range(256))
 _CACHED_BYTES = 100_000_000
+_DRAWN = "abcdefghijklmnopqrstuvwxyz ABCÄé-%"
 
 
 def compiler(tokens: Sequence[bytes] = BYTES) -> xgrammar.GrammarCompiler:
@@ -56,3 +61,25 @@ def walk(grammar: xgrammar.CompiledGrammar, rng: random.Random) -> str:
 def _stop(grammar: xgrammar.CompiledGrammar) -> int:
     (stop,) = grammar.tokenizer_info.stop_token_ids
     return int(stop)
+
+
+def sample(node: Node, rng: random.Random) -> str:
+    """Return a random string of the grammar."""
+    match node:
+        case Literal(text):
+            return text
+        case Seq(items):
+            return "".join(sample(item, rng) for item in items)
+        case Alt(items):
+            return sample(rng.choice(items), rng)
+        case Repeat(item, low, high):
+            return "".join(sample(item, rng) for _ in range(rng.randint(low, high)))
+        case Letter():
+            return rng.choice(_DRAWN)
+        case Rule(_, body):
+            return sample(body, rng)
+
+
+def sql_grammar(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
+    """Return :func:`sql_tree` as EBNF with the root rule ``root``; raises as it does."""
+    return to_ebnf(sql_tree(schema, tables))

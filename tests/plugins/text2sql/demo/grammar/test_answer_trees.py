@@ -8,8 +8,8 @@ import pytest
 
 from plugins.text2sql.answers import UnitTests
 from plugins.text2sql.demo.grammar.answer_trees import answer_tree
-from plugins.text2sql.demo.grammar.tree import max_length, sample, to_ebnf
-from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled
+from plugins.text2sql.demo.grammar.tree import max_length, to_ebnf
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, sample
 from tests.plugins.text2sql.test_answers import FORMS, generation
 
 

@@ -20,15 +20,11 @@ from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.demo.grammar.answer_trees import answer_tree
 from plugins.text2sql.demo.grammar.joins import MOST_TABLES
-from plugins.text2sql.demo.grammar.statements import (
-    MAX_LENGTH,
-    sql_grammar,
-    sql_tree,
-)
-from plugins.text2sql.demo.grammar.tree import Node, max_length, sample, to_ebnf
+from plugins.text2sql.demo.grammar.statements import MAX_LENGTH, sql_tree
+from plugins.text2sql.demo.grammar.tree import Node, max_length, to_ebnf
 from sched.errors import NotFoundError
 from tests.plugins.text2sql.databases.running_statements import AMPLE
-from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, walk
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, sample, sql_grammar, walk
 
 MOST_TOKENS = 4095
 

@@ -6,17 +6,8 @@ import random
 
 import pytest
 
-from plugins.text2sql.demo.grammar.tree import (
-    Repeat,
-    Rule,
-    alt,
-    listed,
-    max_length,
-    optional,
-    sample,
-    seq,
-    to_ebnf,
-)
+from plugins.text2sql.demo.grammar.tree import Repeat, Rule, alt, listed, max_length, optional, seq, to_ebnf
+from tests.plugins.text2sql.demo.grammar.grammar_machine import sample
 
 
 def test_a_tree_gives_text_length_and_samples() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plugins.text2sql.demo.question.number_words import plain, spelt
+from plugins.text2sql.demo.question.number_words import plain
 
 
 @pytest.mark.parametrize(
@@ -13,9 +13,3 @@ from plugins.text2sql.demo.question.number_words import plain, spelt
 def test_numbers_are_written_as_in_sql(number: str, sql: str) -> None:
     """A comma stands before thousands or decimals."""
     assert plain(number) == sql
-
-
-def test_a_number_may_be_a_word() -> None:
-    """As SQL writes it, it is digits."""
-    assert spelt("2") == "2|two|twice|couple|pair"
-    assert spelt("9.5") == r"9\.5"

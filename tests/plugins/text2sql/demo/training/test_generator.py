@@ -17,7 +17,7 @@ from plugins.text2sql.databases.safety import check_select
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.demo.grammar.answer_trees import answer_tree
 from plugins.text2sql.demo.grammar.joins import MOST_TABLES
-from plugins.text2sql.demo.grammar.statements import sql_grammar, sql_tree
+from plugins.text2sql.demo.grammar.statements import sql_tree
 from plugins.text2sql.demo.grammar.tree import to_ebnf
 from plugins.text2sql.demo.grammar.values import values_about
 from plugins.text2sql.demo.terse import DEMO, TESTS
@@ -30,7 +30,7 @@ from plugins.text2sql.demo.training.language.phrase import Phrase
 from plugins.text2sql.demo.training.language.world import World
 from plugins.text2sql.demo.training.tasks import Task, tasks
 from sched.workflow import Generation, SqlResult
-from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled
+from tests.plugins.text2sql.demo.grammar.grammar_machine import accepts, compiled, sql_grammar
 
 
 @pytest.fixture(scope="module")
