@@ -8,8 +8,10 @@ import math
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
+from functools import partial
 
 from plugins.text2sql.databases.database import Database, Limits
 from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
@@ -42,20 +44,27 @@ class StatementTimes:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """Whether a database can be asked; if not, ``reason`` says why."""
+    """Whether a database can be asked; if not, ``reason`` says why.  ``warnings`` are the kind's."""
 
     name: str
     reason: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
 class _Known:
-    """``database`` is ``None`` if it can't be opened; ``reason`` says why it or its schema can't be had."""
+    """``database`` is ``None`` if it can't be opened; ``reason`` says why it or its schema can't be had.
 
-    database: Database | None
+    ``open`` opens it; it is ``None`` once the database has been refused.  ``read_as`` is the identity of the
+    schema that was read.
+    """
+
+    open: Callable[[], Database] | None
     presentation: Presentation
+    database: Database | None = None
     reason: str | None = None
     schema: DatabaseSchema | None = None
+    read_as: str | None = None
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STATEMENTS))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -74,7 +83,8 @@ class DatabaseRegistry:
     with the least slack goes first.  A result holds at most
     ``max_rows`` rows of together about ``max_bytes`` bytes; the rest is cut off and the result
     marked ``truncated``.  No value, intermediate ones included, may exceed ``max_value_bytes``, so
-    that a statement can't fill the memory.  ``clock`` measures slack and how long statements run.
+    that a statement can't fill the memory.  ``max_seconds`` is told to databases that stop statements by
+    themselves.  ``clock`` measures slack and how long statements run.
     """
 
     def __init__(
@@ -83,16 +93,18 @@ class DatabaseRegistry:
         max_rows: int = 1_000,
         max_bytes: int = 1_000_000,
         max_value_bytes: int = 262_144,
+        max_seconds: float = 60.0,
         max_concurrency: int = 4,
         clock: Clock = monotonic,
     ) -> None:
-        self._limits = Limits(max_rows, max_bytes, max_value_bytes)
+        self._limits = Limits(max_rows, max_bytes, max_value_bytes, max_seconds)
         self._threads = max_concurrency
         self._clock = clock
         self._databases: dict[str, _Known] = {}
         self._jobs: dict[Future[SqlResult], Statement] = {}
         self._queue = StatementQueue(max_concurrency)
         self._closed = False
+        self._refreshed = False
 
     def register(
         self,
@@ -113,12 +125,14 @@ class DatabaseRegistry:
         """
         if name in self._databases:
             raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
+        known = _Known(partial(kind, address, self._limits, self._threads), presentation)
         try:
-            self._databases[name] = _Known(kind(address, self._limits, self._threads), presentation)
+            known.database = kind(address, self._limits, self._threads)
         except ConfigError as error:
             if required:
                 raise ConfigError(f"database {name!r}: {error.message}", field="database") from error
-            self._databases[name] = _Known(None, presentation, error.message)
+            known.reason = error.message
+        self._databases[name] = known
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the databases that can be asked, in the order of registration."""
@@ -126,7 +140,17 @@ class DatabaseRegistry:
 
     def states(self) -> tuple[DatabaseState, ...]:
         """Return the state of every database, in the order of registration."""
-        return tuple(DatabaseState(name, known.reason) for name, known in self._databases.items())
+        return tuple(map(self.state, self._databases))
+
+    def state(self, name: str) -> DatabaseState:
+        """Return the state of database ``name``.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+        """
+        known = self._find(name)
+        database = known.database
+        return DatabaseState(name, known.reason, database.warnings() if database else ())
 
     def refuse(self, name: str, reason: str) -> None:
         """Close database ``name``: it can't be asked for this ``reason``.
@@ -138,28 +162,52 @@ class DatabaseRegistry:
         logger.warning("database %r is refused: %s", name, reason)
         if known.database is not None:
             known.database.close()
-        known.database, known.reason = None, reason
+        known.open, known.database, known.reason = None, None, reason
 
     def schema(self, name: str) -> DatabaseSchema:
         """Return what is shown of the schema; read at the first call, then remembered.
 
-        The reading takes seconds for a large database.
+        The reading takes seconds for a large database.  Where :meth:`refresh` tries again, this doesn't.
 
         Raises:
             ConfigError: nothing of it is shown.
             NotFoundError: ``name`` is not registered.
-            UnavailableError: the database can't be read, or has no tables; the next call tries again.
+            UnavailableError: the database can't be read, or has no tables.
         """
         known, database = self._opened(name)
-        with known.lock:
-            if known.schema is None:
-                try:
-                    known.schema = self._shown(name, database.introspect(), known.presentation)
-                    known.reason = None
-                except UnavailableError as error:
-                    known.reason = error.message
-                    raise UnavailableError(f"database {name!r}: {error.message}", field="database") from error
-            return known.schema
+        if known.schema is None and known.reason and self._refreshed:
+            raise UnavailableError(f"database {name!r}: {known.reason}", field="database")
+        if known.schema is None:
+            with known.lock:
+                if known.schema is None:
+                    self._read(name, known, database)
+        assert known.schema is not None
+        return known.schema
+
+    def refresh(self, name: str) -> bool:
+        """Open the database if it can't be used, and read its schema again if it has changed.
+
+        May take seconds, so a thread calls it now and then.  Whether it can be asked is its state then.
+        Returns whether the schema is another one now.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+        """
+        known = self._find(name)
+        self._refreshed = True
+        before, was = known.schema, known.reason
+        try:
+            with known.lock:
+                if known.database is None and known.open is not None:
+                    known.database = known.open()
+                if known.database is not None:
+                    self._read(name, known, known.database)
+        except UnavailableError as error:
+            if was is None:
+                logger.warning("%s; questions to it are refused", error.message)
+        except ConfigError as error:
+            known.reason = error.message
+        return known.schema is not before
 
     def database(self, name: str) -> Database:
         """Return database ``name``, to read its values.
@@ -233,6 +281,20 @@ class DatabaseRegistry:
         for known in self._databases.values():
             if known.database is not None:
                 known.database.close()
+
+    def _read(self, name: str, known: _Known, database: Database) -> None:
+        """Read the schema unless it is the one that is known."""
+        try:
+            read_as = database.schema_identity()
+            if known.schema is None or known.read_as != read_as:
+                shown = self._shown(name, database.introspect(), known.presentation)
+                if shown != known.schema:
+                    known.schema = shown
+                known.read_as = read_as
+        except UnavailableError as error:
+            known.reason = error.message
+            raise UnavailableError(f"database {name!r}: {error.message}", field="database") from error
+        known.reason = None
 
     def _find(self, name: str) -> _Known:
         if name not in self._databases:

@@ -35,7 +35,7 @@ class TextColumn:
 
     def sql(self, dialect: Dialect) -> str:
         """Return it as SQL names it."""
-        return f"{dialect.identifier(self.table)}.{dialect.identifier(self.name)}"
+        return f"{dialect.table(self.table)}.{dialect.identifier(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class ScannedValues:
     """Values with the column of each, as SQL names it.
 
     Of the ``large`` columns, which have more values than the limits allow, there are none.  Of the columns
-    ``in_part``, as SQL names them, only the first rows were read.
+    ``in_part``, as SQL names them, only some rows were read.
     """
 
     values: tuple[str, ...]
@@ -96,13 +96,13 @@ def scan_values(
                 raise ScanStoppedError from error
             raise
         # Numbers and dates are compared, not looked up.
-        found = [text for text in read if isinstance(text, str) and any(map(str.isalpha, text))]
-        if len(read) > room and found:
+        found = [text for text in read.values if isinstance(text, str) and any(map(str.isalpha, text))]
+        if (read.more or len(read.values) > room) and found:
             # The first of so many would be arbitrary ones.
             large.append(column)
             continue
         label = column.sql(schema.dialect)
-        if table.row_count > limits.column_rows:
+        if read.in_part or table.row_count > limits.column_rows:
             in_part.append(label)
         values += found
         columns += [label] * len(found)

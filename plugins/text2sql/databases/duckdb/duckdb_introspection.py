@@ -1,0 +1,210 @@
+"""Reading the schema of a DuckDB database: its catalogue, and the first rows of each table."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from plugins.text2sql.databases.descriptions import MAX_TABLE_CHARACTERS
+from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
+from plugins.text2sql.databases.relational.column_facts import (
+    MAX_FREQUENT,
+    NO_FACTS,
+    Facts,
+    ListedColumn,
+    one_line,
+)
+from plugins.text2sql.databases.relational.interrupting import expired, watched
+from plugins.text2sql.databases.schema import (
+    MAX_SAMPLE_CHARACTERS,
+    SAMPLE_ROWS,
+    DatabaseSchema,
+    ForeignKey,
+    Kind,
+    Table,
+)
+
+logger = logging.getLogger(__name__)
+
+VIEW_SECONDS = 1.0
+"""A view whose first rows take longer is shown without samples."""
+_VIEW_ROWS = 1_000
+_MAX_TYPE_CHARACTERS = 100
+_NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|U?INTEGER|DECIMAL.*|DOUBLE|FLOAT|BIGNUM")
+_DATE = re.compile(r"DATE|TIMESTAMP.*")
+_LABEL = re.compile(r"'((?:[^']|'')*)'")
+_COLUMNS = """
+SELECT c.schema_name, c.table_name, c.column_name, c.data_type, c.is_nullable, c.comment,
+       t.comment, t.estimated_size, v.view_name IS NOT NULL, v.comment
+FROM duckdb_columns() AS c
+LEFT JOIN duckdb_tables() AS t ON t.table_oid = c.table_oid AND t.database_oid = c.database_oid
+LEFT JOIN duckdb_views() AS v ON v.view_oid = c.table_oid AND v.database_oid = c.database_oid
+WHERE c.database_name = current_database() AND NOT c.internal
+ORDER BY c.schema_name, c.table_name, c.column_index
+"""
+_KEYS = """
+SELECT schema_name, table_name, constraint_type, constraint_column_names, referenced_table,
+       referenced_column_names
+FROM duckdb_constraints()
+WHERE database_name = current_database() AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A table as the catalogue has it."""
+
+    schema: str
+    name: str
+    columns: tuple[ListedColumn, ...]
+    keys: tuple[ForeignKey, ...]
+    rows: int
+    view: bool
+    comment: str
+
+    @property
+    def known_as(self) -> str:
+        return DUCKDB.known_as(self.schema, self.name)
+
+    @property
+    def sql(self) -> str:
+        return f"{DUCKDB.identifier(self.schema)}.{DUCKDB.identifier(self.name)}"
+
+
+def introspect(cursor: duckdb.DuckDBPyConnection) -> DatabaseSchema:
+    """Read the schema: three queries, and one more for each table or view.
+
+    A table's lowest and highest values come from DuckDB's statistics, the rest from its first rows.  What
+    can't be read by itself is left out, and the log names it.
+
+    Raises:
+        duckdb.Error: the database can't be read.
+    """
+    tables = []
+    for listed in _listed(cursor):
+        try:
+            facts = _facts(cursor, listed)
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            logger.warning("%r is left out of its database's schema: %s", listed.known_as, error)
+            continue
+        tables.append(
+            Table(
+                listed.known_as,
+                tuple(column.with_facts(fact) for column, fact in zip(listed.columns, facts, strict=True)),
+                listed.keys,
+                listed.rows,
+                listed.view,
+                one_line(listed.comment, MAX_TABLE_CHARACTERS),
+            )
+        )
+    return DatabaseSchema(tuple(sorted(tables, key=lambda table: table.name)), DUCKDB)
+
+
+def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[_Listed]:
+    primary: dict[tuple[str, str], Sequence[str]] = {}
+    foreign: dict[tuple[str, str], list[ForeignKey]] = defaultdict(list)
+    for schema, table, kind, columns, target, target_columns in cursor.execute(_KEYS).fetchall():
+        if kind == "PRIMARY KEY":
+            primary[schema, table] = columns
+        else:
+            # DuckDB has foreign keys within a schema only.
+            key = ForeignKey(tuple(columns), DUCKDB.known_as(schema, target), tuple(target_columns))
+            foreign[schema, table].append(key)
+    rows: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for schema, table, *row in cursor.execute(_COLUMNS).fetchall():
+        rows[schema, table].append(row)
+    for (schema, table), columns in rows.items():
+        if "." in schema:
+            logger.warning("tables of schema %r are left out: its name has a dot", schema)
+            continue
+        *_, comment, size, view, view_comment = columns[0]
+        yield _Listed(
+            schema,
+            table,
+            tuple(_column(row, primary.get((schema, table), ())) for row in columns),
+            tuple(sorted(foreign[schema, table], key=lambda key: (key.columns, key.target))),
+            0 if view else size,
+            view,
+            (view_comment if view else comment) or "",
+        )
+
+
+def _column(row: Sequence[Any], primary: Sequence[str]) -> ListedColumn:
+    name, type_, nullable, comment, *_ = row
+    labels = tuple(text.replace("''", "'") for text in _LABEL.findall(type_)) if type_[:5] == "ENUM(" else ()
+    shown = "ENUM" if labels else type_
+    if len(shown) > _MAX_TYPE_CHARACTERS:
+        shown = shown[: _MAX_TYPE_CHARACTERS - 1] + "…"
+    kind = Kind.OTHER
+    if _NUMBER.fullmatch(type_):
+        kind = Kind.NUMBER
+    elif _DATE.fullmatch(type_):
+        kind = Kind.DATE
+    elif labels or type_ == "VARCHAR":
+        kind = Kind.TEXT
+    return ListedColumn(name, shown, nullable, name in primary, kind, comment or "", labels)
+
+
+def _facts(cursor: duckdb.DuckDBPyConnection, table: _Listed) -> list[Facts]:
+    """Return what the first rows, and for tables DuckDB's statistics, tell of the columns."""
+    sampled = [column for column in table.columns if column.kind is not Kind.OTHER and not column.labels]
+    if not sampled:
+        return [NO_FACTS] * len(table.columns)
+    wanted = [part for column in sampled for part in _aggregates(column)]
+    names = ", ".join(DUCKDB.identifier(column.name) for column in sampled)
+    limit = _VIEW_ROWS if table.view else SAMPLE_ROWS
+    sample = f"WITH s AS MATERIALIZED (SELECT {names} FROM {table.sql} LIMIT {limit})"
+    try:
+        with watched(expired(VIEW_SECONDS) if table.view else lambda: False, cursor.interrupt):
+            row = cursor.execute(f"{sample} SELECT {', '.join(wanted)} FROM s").fetchall()[0]
+            ends = () if table.view else _ends(cursor, table, sampled)
+    except duckdb.InterruptException:
+        return [NO_FACTS] * len(table.columns)
+    found = dict(_read(sampled, row))
+    for column, (low, high) in zip(sampled, ends, strict=False):
+        if column.kind is not Kind.TEXT:
+            found[column.name] = Facts(low, found[column.name].middle, high)
+    return [found.get(column.name, NO_FACTS) for column in table.columns]
+
+
+def _aggregates(column: ListedColumn) -> tuple[str, ...]:
+    word = DUCKDB.identifier(column.name)
+    if column.kind is not Kind.TEXT:
+        return f"min({word})", f"quantile_disc({word}, 0.5)", f"max({word})"
+    return (
+        f"(SELECT list(v ORDER BY n DESC, v) FROM (SELECT {word} AS v, count(*) AS n FROM s "
+        f"WHERE length({word}) <= {MAX_SAMPLE_CHARACTERS} GROUP BY ALL ORDER BY n DESC, v "
+        f"LIMIT {MAX_FREQUENT}))",
+    )
+
+
+def _ends(
+    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+) -> list[tuple[Any, Any]]:
+    """Return the lowest and highest value of each column, which DuckDB keeps for numbers and dates."""
+    wanted = [
+        f"min({word}), max({word})" if column.kind is not Kind.TEXT else "NULL, NULL"
+        for column in columns
+        for word in (DUCKDB.identifier(column.name),)
+    ]
+    row = cursor.execute(f"SELECT {', '.join(wanted)} FROM {table.sql}").fetchall()[0]
+    return list(zip(row[::2], row[1::2], strict=True))
+
+
+def _read(columns: Sequence[ListedColumn], row: Sequence[Any]) -> Mapping[str, Facts]:
+    values = iter(row)
+    facts = {}
+    for column in columns:
+        if column.kind is Kind.TEXT:
+            texts = next(values) or ()
+            facts[column.name] = Facts(frequent=texts, complete=len(texts) < MAX_FREQUENT)
+        else:
+            low, middle, high = next(values), next(values), next(values)
+            facts[column.name] = Facts(low, middle, high)
+    return facts
