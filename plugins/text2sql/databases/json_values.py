@@ -51,7 +51,9 @@ def _float(value: float) -> float | str:
 
 
 def _decimal(value: Decimal) -> int | float | str:
-    if not value.is_finite():
+    if value.is_nan():
+        return "nan"
+    if value.is_infinite():
         return str(float(value))
     return _integer(int(value)) if value.as_tuple().exponent == 0 else _float(float(value))
 
