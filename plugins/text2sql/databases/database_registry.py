@@ -5,21 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import threading
 import time
-from collections import deque
-from collections.abc import Callable
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
 from functools import partial
 
 from plugins.text2sql.databases.database import Database, Limits
+from plugins.text2sql.databases.known_database import DatabaseState, KnownDatabase, StatementTimes
 from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.statement import Statement
 from plugins.text2sql.databases.statement_queue import StatementQueue
 from sched.clock import Clock, monotonic
-from sched.errors import ConfigError, NotFoundError, UnavailableError
+from sched.errors import ConfigError, NotFoundError
 from sched.workflow import SqlResult
 
 logger = logging.getLogger(__name__)
@@ -27,53 +24,6 @@ logger = logging.getLogger(__name__)
 _GRACE_SECONDS = 0.2
 _AGAIN_SECONDS = 0.02
 _CLOSE_SECONDS = 1.0
-_REMEMBERED_STATEMENTS = 256
-_TAIL = 0.9
-_NAMED_STRANGERS = 10
-_RAN = ("invalid", "timeout")
-
-
-@dataclass(frozen=True, slots=True)
-class StatementTimes:
-    """How long the latest ``count`` statements on a database ran, in seconds; the wait is not in it."""
-
-    count: int
-    mean_seconds: float
-    p90_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseState:
-    """Whether a database can be asked; if not, ``reason`` says why.  ``warnings`` are the kind's."""
-
-    name: str
-    reason: str | None = None
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(slots=True)
-class _Known:
-    """``database`` is ``None`` if it can't be opened; ``reason`` says why it or its schema can't be had.
-
-    ``open`` opens it; it is ``None`` once the database has been refused.  ``read_as`` is the identity of the
-    schema that was read.
-    """
-
-    open: Callable[[], Database] | None
-    presentation: Presentation
-    database: Database | None = None
-    reason: str | None = None
-    schema: DatabaseSchema | None = None
-    read_as: str | None = None
-    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STATEMENTS))
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def timed(self, job: Statement) -> SqlResult:
-        """Run ``job`` and remember how long it took, unless it was refused or given up."""
-        result = job.run()
-        if result.ok or result.error_kind in _RAN:
-            self.seconds.append(result.seconds)
-        return result
 
 
 class DatabaseRegistry:
@@ -100,11 +50,10 @@ class DatabaseRegistry:
         self._limits = Limits(max_rows, max_bytes, max_value_bytes, max_seconds)
         self._threads = max_concurrency
         self._clock = clock
-        self._databases: dict[str, _Known] = {}
+        self._databases: dict[str, KnownDatabase] = {}
         self._jobs: dict[Future[SqlResult], Statement] = {}
         self._queue = StatementQueue(max_concurrency)
         self._closed = False
-        self._refreshed = False
 
     def register(
         self,
@@ -125,13 +74,12 @@ class DatabaseRegistry:
         """
         if name in self._databases:
             raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
-        known = _Known(partial(kind, address, self._limits, self._threads), presentation)
+        known = KnownDatabase(name, partial(kind, address, self._limits, self._threads), presentation)
         try:
-            known.database = kind(address, self._limits, self._threads)
+            known.open()
         except ConfigError as error:
             if required:
                 raise ConfigError(f"database {name!r}: {error.message}", field="database") from error
-            known.reason = error.message
         self._databases[name] = known
 
     def names(self) -> tuple[str, ...]:
@@ -148,9 +96,7 @@ class DatabaseRegistry:
         Raises:
             NotFoundError: ``name`` is not registered.
         """
-        known = self._find(name)
-        database = known.database
-        return DatabaseState(name, known.reason, database.warnings() if database else ())
+        return self._find(name).state
 
     def refuse(self, name: str, reason: str) -> None:
         """Close database ``name``: it can't be asked for this ``reason``.
@@ -160,9 +106,7 @@ class DatabaseRegistry:
         """
         known = self._find(name)
         logger.warning("database %r is refused: %s", name, reason)
-        if known.database is not None:
-            known.database.close()
-        known.open, known.database, known.reason = None, None, reason
+        known.refuse(reason)
 
     def schema(self, name: str) -> DatabaseSchema:
         """Return what is shown of the schema; read at the first call, then remembered.
@@ -174,15 +118,7 @@ class DatabaseRegistry:
             NotFoundError: ``name`` is not registered.
             UnavailableError: the database can't be read, or has no tables.
         """
-        known, database = self._opened(name)
-        if known.schema is None and known.reason and self._refreshed:
-            raise UnavailableError(f"database {name!r}: {known.reason}", field="database")
-        if known.schema is None:
-            with known.lock:
-                if known.schema is None:
-                    self._read(name, known, database)
-        assert known.schema is not None
-        return known.schema
+        return self._find(name).shown_schema()
 
     def refresh(self, name: str) -> bool:
         """Open the database if it can't be used, and read its schema again if it has changed.
@@ -193,21 +129,7 @@ class DatabaseRegistry:
         Raises:
             NotFoundError: ``name`` is not registered.
         """
-        known = self._find(name)
-        self._refreshed = True
-        before, was = known.schema, known.reason
-        try:
-            with known.lock:
-                if known.database is None and known.open is not None:
-                    known.database = known.open()
-                if known.database is not None:
-                    self._read(name, known, known.database)
-        except UnavailableError as error:
-            if was is None:
-                logger.warning("%s; questions to it are refused", error.message)
-        except ConfigError as error:
-            known.reason = error.message
-        return known.schema is not before
+        return self._find(name).refresh()
 
     def database(self, name: str) -> Database:
         """Return database ``name``, to read its values.
@@ -216,7 +138,7 @@ class DatabaseRegistry:
             NotFoundError: ``name`` is not registered.
             UnavailableError: it can't be opened.
         """
-        return self._opened(name)[1]
+        return self._find(name).database
 
     def times(self, name: str) -> StatementTimes:
         """Return how long statements on database ``name`` take; those stopped at their limit count too.
@@ -224,11 +146,7 @@ class DatabaseRegistry:
         Raises:
             NotFoundError: ``name`` is not registered.
         """
-        seconds = sorted(self._find(name).seconds)
-        if not seconds:
-            return StatementTimes(0, 0.0, 0.0)
-        tail = seconds[math.ceil(_TAIL * len(seconds)) - 1]
-        return StatementTimes(len(seconds), math.fsum(seconds) / len(seconds), tail)
+        return self._find(name).times()
 
     async def execute(
         self, database: str, statement: str, timeout_seconds: float, *, slack_seconds: float = math.inf
@@ -245,8 +163,8 @@ class DatabaseRegistry:
             NotFoundError: ``database`` is not registered.
             UnavailableError: it can't be opened.
         """
-        found, opened = self._opened(database)
-        job = Statement(opened, statement, self._clock, lambda: found.schema, found.presentation)
+        found = self._find(database)
+        job = Statement(found.database, statement, self._clock, lambda: found.schema, found.presentation)
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
 
@@ -279,47 +197,13 @@ class DatabaseRegistry:
             wait(list(self._jobs), timeout=_AGAIN_SECONDS)
         self._queue.shutdown()
         for known in self._databases.values():
-            if known.database is not None:
-                known.database.close()
+            known.close()
 
-    def _read(self, name: str, known: _Known, database: Database) -> None:
-        """Read the schema unless it is the one that is known."""
-        try:
-            read_as = database.schema_identity()
-            if known.schema is None or known.read_as != read_as:
-                shown = self._shown(name, database.introspect(), known.presentation)
-                if shown != known.schema:
-                    known.schema = shown
-                known.read_as = read_as
-        except UnavailableError as error:
-            known.reason = error.message
-            raise UnavailableError(f"database {name!r}: {error.message}", field="database") from error
-        known.reason = None
-
-    def _find(self, name: str) -> _Known:
+    def _find(self, name: str) -> KnownDatabase:
         if name not in self._databases:
             known = ", ".join(self._databases) or "none"
             raise NotFoundError(f"unknown database {name!r}; known: {known}", field="database")
         return self._databases[name]
-
-    def _opened(self, name: str) -> tuple[_Known, Database]:
-        known = self._find(name)
-        if known.database is None:
-            raise UnavailableError(f"database {name!r}: {known.reason}", field="database")
-        return known, known.database
-
-    @staticmethod
-    def _shown(name: str, schema: DatabaseSchema, presentation: Presentation) -> DatabaseSchema:
-        if not schema.tables:
-            raise UnavailableError("it has no tables")
-        try:
-            shown = presentation.of(schema)
-        except ConfigError as error:
-            raise ConfigError(f"database {name!r}: {error.message}", field=error.field) from error
-        if strangers := presentation.descriptions.strangers(schema.tables):
-            some = ", ".join(strangers[:_NAMED_STRANGERS])
-            logger.warning("database %r has no %s, which are described", name, some)
-        return shown
 
     def _keep_stopping(self, future: Future[SqlResult], job: Statement, error_kind: str, reason: str) -> None:
         """Interrupt until it ends: an interrupt just before the database starts would be lost."""

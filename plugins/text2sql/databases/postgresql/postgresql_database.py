@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -32,23 +32,29 @@ from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.postgresql.postgresql_errors import explained, line_of
 from plugins.text2sql.databases.postgresql.postgresql_functions import first_of, volatile_functions
 from plugins.text2sql.databases.postgresql.postgresql_statistics import (
+    Sampled,
     Statistics,
     all_statistics,
-    column_statistics,
     sampled,
 )
-from plugins.text2sql.databases.relational.column_facts import NO_FACTS, Facts, one_line
+from plugins.text2sql.databases.postgresql.postgresql_values import (
+    TableStatistics,
+    beginning_values,
+    distinct_values,
+    equal_values,
+)
+from plugins.text2sql.databases.relational.column_facts import NO_FACTS, one_line
 from plugins.text2sql.databases.relational.database_url import database_url
 from plugins.text2sql.databases.relational.interrupting import expired, watched
 from plugins.text2sql.databases.schema import DatabaseSchema, Table
 from sched.errors import UnavailableError
 
+logger = logging.getLogger(__name__)
+
 _BATCH = 100
-_SAMPLED_ROWS = 200_000
-"""Of a larger table without statistics that list all its values, the values of so many rows are read."""
-_VIEW_MILLISECONDS = 1_000
+_SAMPLE_MILLISECONDS = 1_000
 _LOOK_SECONDS = 20.0
-_SAMPLING_SECONDS = 15.0
+_SAMPLING_SECONDS = 60.0
 """Tables that have not been sampled after so long are shown without samples."""
 _CHANGES = """
 SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', relid, last_analyze, last_autoanalyze,
@@ -73,6 +79,7 @@ class PostgresqlDatabase(Database):
         self._volatile: frozenset[str] | None = None
         self._warnings: tuple[str, ...] = ()
         self._rows: Mapping[str, int] = {}
+        self._statistics = TableStatistics()
 
     @staticmethod
     def resolve(address: str) -> str:
@@ -87,11 +94,11 @@ class PostgresqlDatabase(Database):
             tables = listed_tables(connection)
             self._warnings = role_warnings(connection, tables)
             statistics = all_statistics(connection)
-        until = time.monotonic() + _SAMPLING_SECONDS
+        tables = [table for table in tables if table.columns]
+        samples = self._samples([table for table in tables if (table.schema, table.name) not in statistics])
         shown = [
-            self._table(table, statistics.get((table.schema, table.name), {}), until)
+            _shown(table, statistics.get((table.schema, table.name), {}), samples.get(table.known_as))
             for table in tables
-            if table.columns
         ]
         # What can't be sampled by itself is read from its beginning.
         plain = {table.known_as for table in tables if table.kind in "rpm"}
@@ -102,58 +109,24 @@ class PostgresqlDatabase(Database):
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
     ) -> ColumnValues:
         """Return different values: the most common ones of the statistics, and those of sampled rows."""
-        schema, name = _parts(table)
         with self._reading(stopped) as connection:
+            known = self._statistics.of(connection, table, column)
             rows = self._rows.get(table, 0)
-            known = column_statistics(connection, schema, name, column)
-            fitting: list[str] = []
-            if known is not None:
-                fitting = [
-                    text
-                    for text in (*known.common, *known.spread)
-                    if span.shortest <= len(text) <= span.longest
-                ]
-                if known.complete:
-                    return ColumnValues(fitting[:at_most])
-                if known.estimate(rows) > at_most:
-                    return ColumnValues(fitting[:at_most], more=True)
-            in_part = rows > min(span.rows, _SAMPLED_ROWS)
-            share = f"TABLESAMPLE SYSTEM ({100 * _SAMPLED_ROWS / rows:.6f}) REPEATABLE (0)" if in_part else ""
-            word = POSTGRESQL.identifier(column)
-            values = connection.execute(
-                f"SELECT DISTINCT v FROM (SELECT {word}::text AS v FROM {POSTGRESQL.table(table)} {share} "
-                f"LIMIT {span.rows}) AS s WHERE length(v) BETWEEN {span.shortest} AND {span.longest} "
-                f"LIMIT {at_most}"
-            )
-            texts = dict.fromkeys((*fitting, *(value for (value,) in values)))
-            return ColumnValues(sorted(texts)[:at_most], in_part=in_part)
+            return distinct_values(connection, known, (table, column), span, at_most, rows)
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
     ) -> Sequence[str]:
         """Return values that are one of ``texts``; an index is used."""
-        condition = f"{POSTGRESQL.identifier(column)}::text = ANY(%s)"
-        return self._matching(table, column, condition, texts, f"ORDER BY v LIMIT {at_most}", stopped)
+        with self._reading(stopped) as connection:
+            return equal_values(connection, table, column, texts, at_most)
 
     def beginning(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
     ) -> Sequence[str]:
-        """Return values that begin with one of ``texts`` in any case, the shortest first.
-
-        First in the cases that are usual in names, for which an index on patterns serves; where there are
-        none, all rows are read.
-        """
-        order = f"ORDER BY length(v), v LIMIT {at_most}"
-        word = f"{POSTGRESQL.identifier(column)}::text"
-        usual = dict.fromkeys(case for text in texts for case in (text, text.capitalize(), text.title()))
-        found = self._matching(
-            table, column, f"{word} LIKE ANY(%s)", list(map(_pattern, usual)), order, stopped
-        )
-        if found:
-            return found
-        return self._matching(
-            table, column, f"{word} ILIKE ANY(%s)", list(map(_pattern, texts)), order, stopped
-        )
+        """Return values that begin with one of ``texts`` in any case, the shortest first."""
+        with self._reading(stopped) as connection:
+            return beginning_values(connection, table, column, texts, at_most)
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the role may do that reading doesn't need."""
@@ -199,58 +172,27 @@ class PostgresqlDatabase(Database):
         if name is not None:
             raise StatementError("rejected", f"the function {name} may change something and is not allowed")
 
-    def _table(self, table: ListedTable, known: Mapping[str, Statistics], until: float) -> Table:
-        rows = max(0, round(table.rows))
-        facts: dict[str, Facts] = {}
-        if known:
-            facts = {
-                column.name: known[column.name].facts(column.kind)
-                for column in table.columns
-                if column.name in known
-            }
-        elif time.monotonic() < until:
-            sampled_rows, facts = self._sampled(table)
-            rows = rows or sampled_rows
-        view = table.kind == "v"
-        return Table(
-            table.known_as,
-            tuple(column.with_facts(facts.get(column.name, NO_FACTS)) for column in table.columns),
-            table.keys,
-            0 if view else rows,
-            view,
-            one_line(table.comment, MAX_TABLE_CHARACTERS),
-        )
+    def _samples(self, tables: Sequence[ListedTable]) -> dict[str, Sampled]:
+        """Return samples of ``tables``; one that takes more than a second, or can't be read, has none.
 
-    def _sampled(self, table: ListedTable) -> tuple[int, dict[str, Facts]]:
-        """Sample a table for at most a second; one that can't be read by itself has no samples."""
-        try:
-            with (
-                transaction(self._engine) as (connection, interrupter),
-                watched(expired(_LOOK_SECONDS), interrupter),
-            ):
-                connection.execute(f"SET LOCAL statement_timeout = {_VIEW_MILLISECONDS}")
-                return sampled(connection, table)
-        except psycopg.Error as error:
-            failure = explained(error, self._url)
-            if failure.kind == "unavailable" and getattr(error, "sqlstate", None) is None:
-                raise UnavailableError(str(failure)) from error
-            return 0, {}
-
-    def _matching(
-        self,
-        table: str,
-        column: str,
-        condition: str,
-        texts: Sequence[str],
-        order: str,
-        stopped: Callable[[], bool],
-    ) -> Sequence[str]:
-        statement = (
-            f"SELECT v FROM (SELECT DISTINCT {POSTGRESQL.identifier(column)}::text AS v "
-            f"FROM {POSTGRESQL.table(table)} WHERE {condition}) AS s {order}"
-        )
-        with self._reading(stopped) as connection:
-            return [value for (value,) in connection.execute(statement, (list(texts),))]
+        Raises:
+            UnavailableError: the server can't be reached.
+        """
+        found: dict[str, Sampled] = {}
+        late = expired(_SAMPLING_SECONDS)
+        waiting = list(reversed(tables))
+        while waiting and not late():
+            with self._reading(late) as connection:
+                connection.execute(f"SET LOCAL statement_timeout = {_SAMPLE_MILLISECONDS}")
+                try:
+                    while waiting and not late():
+                        table = waiting.pop()
+                        found[table.known_as] = sampled(connection, table)
+                except psycopg.Error as error:  # the next one needs a transaction that hasn't failed
+                    if connection.closed:
+                        raise
+                    logger.info("%s has no samples: %s", table.known_as, line_of(error, self._url))
+        return found
 
     @contextmanager
     def _reading(self, stopped: Callable[[], bool]) -> Iterator[psycopg.Connection[Any]]:
@@ -262,18 +204,27 @@ class PostgresqlDatabase(Database):
             raise UnavailableError(line_of(error, self._url)) from error
 
 
+def _shown(table: ListedTable, known: Mapping[str, Statistics], sample: Sampled | None) -> Table:
+    """Return a table of the schema, from its statistics or else its sample."""
+    rows, facts = sample or Sampled(0, {})
+    if known:
+        facts = {
+            column.name: known[column.name].facts(column.kind)
+            for column in table.columns
+            if column.name in known
+        }
+    view = table.kind == "v"
+    return Table(
+        table.known_as,
+        tuple(column.with_facts(facts.get(column.name, NO_FACTS)) for column in table.columns),
+        table.keys,
+        0 if view else max(0, round(table.rows)) or rows,
+        view,
+        one_line(table.comment, MAX_TABLE_CHARACTERS),
+    )
+
+
 def _rows(cursor: psycopg.ServerCursor[Any]) -> Iterator[Sequence[Any]]:
     """Yield the rows as they come from the server."""
     while rows := cursor.fetchmany(_BATCH):
         yield from rows
-
-
-def _parts(table: str) -> tuple[str, str]:
-    """Return the schema and the name of a table of the schema."""
-    schema, dot, name = table.partition(".")
-    return (schema, name) if dot else (POSTGRESQL.default_schema, table)
-
-
-def _pattern(text: str) -> str:
-    """Return a pattern of LIKE for what begins with ``text``."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

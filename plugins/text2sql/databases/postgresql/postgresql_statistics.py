@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 
@@ -27,7 +27,7 @@ WHERE {condition}
 ORDER BY s.schemaname, s.tablename, s.attname, s.inherited DESC
 """
 _OF_ALL = _STATISTICS.format(condition="s.schemaname NOT IN ('pg_catalog', 'information_schema')")
-_OF_ONE = _STATISTICS.format(condition="(s.schemaname, s.tablename, s.attname) = (%s, %s, %s)")
+_OF_ONE = _STATISTICS.format(condition="(s.schemaname, s.tablename) = (%s, %s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +62,13 @@ class Statistics:
         return Facts(values[0], values[len(values) // 2], values[-1]) if values else NO_FACTS
 
 
+class Sampled(NamedTuple):
+    """About how many rows a table has, and what the first of them tell of its columns."""
+
+    rows: int
+    facts: Mapping[str, Facts]
+
+
 def all_statistics(
     connection: psycopg.Connection[Any],
 ) -> Mapping[tuple[str, str], Mapping[str, Statistics]]:
@@ -76,20 +83,20 @@ def all_statistics(
     return found
 
 
-def column_statistics(
-    connection: psycopg.Connection[Any], schema: str, table: str, column: str
-) -> Statistics | None:
-    """Return the statistics of a column, if it has any.
+def table_statistics(
+    connection: psycopg.Connection[Any], schema: str, table: str
+) -> Mapping[str, Statistics]:
+    """Return the statistics of the columns of a table.
 
     Raises:
         psycopg.Error: they can't be read.
     """
-    row = connection.execute(_OF_ONE, (schema, table, column)).fetchone()
-    return Statistics(row[3], row[4] or (), row[5] or ()) if row else None
+    rows = connection.execute(_OF_ONE, (schema, table))
+    return {row[2]: Statistics(row[3], row[4] or (), row[5] or ()) for row in rows}
 
 
-def sampled(connection: psycopg.Connection[Any], table: ListedTable) -> tuple[int, dict[str, Facts]]:
-    """Return about how many rows ``table`` has, and what the first of them tell.
+def sampled(connection: psycopg.Connection[Any], table: ListedTable) -> Sampled:
+    """Return what the first rows of ``table`` tell.
 
     Raises:
         psycopg.Error: it can't be read.
@@ -115,7 +122,7 @@ def sampled(connection: psycopg.Connection[Any], table: ListedTable) -> tuple[in
     rows, width = row[0], row[1] or 0.0
     if rows == limit:
         rows = max(rows, round(table.bytes / (width + _ROW_HEADER_BYTES)))
-    return rows, facts
+    return Sampled(rows, facts)
 
 
 def _aggregates(column: ListedColumn) -> tuple[str, ...]:
