@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class DuckdbDatabase(Database):
         self._limits = limits
         self._lock = threading.Lock()
         self._used = 0
+        self._rows: Mapping[str, int] = {}
         self._opened_as: str | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
         try:
@@ -77,7 +78,9 @@ class DuckdbDatabase(Database):
     def introspect(self) -> DatabaseSchema:
         """Read the schema; of each table the first rows."""
         with self._reading() as cursor:
-            return introspect(cursor)
+            schema = introspect(cursor)
+        self._rows = {table.name: table.row_count for table in schema.tables if not table.view}
+        return schema
 
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
@@ -95,7 +98,8 @@ class DuckdbDatabase(Database):
         first = values(min(_LOOKED_AT, span.rows))
         if len(first) == at_most:
             return ColumnValues(first, more=True)
-        return ColumnValues(sorted(values(span.rows)))
+        small = self._rows.get(table, span.rows) <= _LOOKED_AT
+        return ColumnValues(sorted(first if small else values(span.rows)))
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]

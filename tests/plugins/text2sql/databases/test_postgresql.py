@@ -217,6 +217,14 @@ def test_a_large_column_is_known_by_its_statistics(postgresql_server: Postgresql
         assert database.equal("t", "name", ["name 7", "name x"], 5, lambda: False) == ["name 7"]
 
 
+def test_a_column_that_takes_too_long_leaves_the_others(postgresql_server: PostgresqlServer) -> None:
+    """The index says that it has only a part of it."""
+    slow = "CREATE VIEW slow AS SELECT 'a' || pg_sleep(1000)::text AS word"
+    with scratch(postgresql_server, slow, max_seconds=0.1) as registry:
+        found = registry.database(NAME).distinct("slow", "word", ValueSpan(1, 64, 9), 5, lambda: False)
+    assert (found.values, found.in_part) == ((), True)
+
+
 def test_a_reading_that_is_stopped_gives_up(postgresql_server: PostgresqlServer) -> None:
     """With an error, so that the index isn't taken for complete."""
     slow = "CREATE VIEW slow AS SELECT 'a' || pg_sleep(1000)::text AS word"
