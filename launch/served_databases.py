@@ -21,12 +21,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ServedDatabase:
-    """A database of the server; ``reason`` says why one that is ``unavailable`` can't be asked."""
+    """A database of the server; ``reason`` says why one that is ``unavailable`` can't be asked.
+
+    ``warnings`` say what its owner should change, such as a role that may write.
+    """
 
     name: str
     kind: str
     state: Literal["ready", "unavailable"] = "ready"
     reason: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def served(databases: DatabaseRegistry, addresses: Mapping[str, str]) -> list[ServedDatabase]:
@@ -37,6 +41,7 @@ def served(databases: DatabaseRegistry, addresses: Mapping[str, str]) -> list[Se
             kind=kind_name(addresses[state.name]),
             state="unavailable" if state.reason else "ready",
             reason=state.reason,
+            warnings=state.warnings,
         )
         for state in databases.states()
     ]
@@ -57,6 +62,8 @@ def open_all(
             databases.schema(name)
         except UnavailableError as error:
             logger.warning("%s; questions to it are refused", error.message)
+        for warning in databases.state(name).warnings:
+            logger.warning("database %r: %s", name, warning)
 
 
 async def refuse_without_room(

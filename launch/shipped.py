@@ -50,6 +50,8 @@ _WORKFLOWS = {
     "majority": "plugins.majority.majority:Majority",
 }
 _DATABASES = {
+    "duckdb": "plugins.text2sql.databases.duckdb.duckdb_database:DuckdbDatabase",
+    "postgresql": "plugins.text2sql.databases.postgresql.postgresql_database:PostgresqlDatabase",
     "sqlite": "plugins.text2sql.databases.sqlite.sqlite_database:SqliteDatabase",
 }
 

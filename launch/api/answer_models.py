@@ -154,12 +154,16 @@ class WorkflowList(AnswerModel):
 
 
 class DatabaseAnswer(AnswerModel):
-    """A database; one that is ``unavailable`` can't be asked, for the ``reason`` given."""
+    """A database; one that is ``unavailable`` can't be asked, for the ``reason`` given.
+
+    ``warnings`` say what its owner should change, such as a role that may write.
+    """
 
     name: str
     kind: str
     state: Literal["ready", "unavailable"]
     reason: str | None
+    warnings: list[str]
 
 
 class Databases(AnswerModel):

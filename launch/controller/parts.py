@@ -33,6 +33,7 @@ from launch.served_databases import open_all, refuse_without_room, served
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.schema_watch import SchemaWatch
 from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources, ServedWorkflow
 from sched.dispatcher import Dispatcher
@@ -52,6 +53,7 @@ class Parts:
     driver: CoreDriver
     runner: WorkflowRunner
     databases: DatabaseRegistry
+    watch: SchemaWatch
     encoder: PromptEncoder
     services: Services
     workflow: ServedWorkflow
@@ -74,7 +76,7 @@ class Parts:
         observer = TimelineObservers(meters, *recorder, *([tuner.observer] if tuner.enabled else []))
         driver = _driver(spec, profiles, observer)
         controller = Controller(driver)
-        databases = DatabaseRegistry(max_rows=config.max_rows)
+        databases = DatabaseRegistry(max_rows=config.max_rows, max_seconds=config.sql_timeout_seconds)
         open_all(databases, config.databases, config.database_options)
         model = ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer)
         profile = prompt_profile(spec, encoder.tokenizer)
@@ -104,7 +106,10 @@ class Parts:
                 model=model,
             )
         )
-        return cls(driver, runner, databases, encoder, services, workflow, retriever, tuner, profiles, app)
+        watch = SchemaWatch(databases)
+        return cls(
+            driver, runner, databases, watch, encoder, services, workflow, retriever, tuner, profiles, app
+        )
 
     async def check_prompts(self, context_tokens: int | None) -> None:
         """Refuse databases for whose prompts the model has no room, as far as its context is known.
@@ -121,8 +126,9 @@ class Parts:
         await refuse_without_room(self.databases, self.workflow, context_tokens, count)
 
     def start(self) -> None:
-        """Begin to talk to workers, to tune and to keep profiles."""
+        """Begin to talk to workers, to watch the databases, to tune and to keep profiles."""
         self.driver.start()
+        self.watch.start()
         self.tuner.start(self.driver)
         self.profiles.start(self.driver.dispatcher.profile)
 
@@ -132,6 +138,7 @@ class Parts:
         await self.profiles.close(self.driver.dispatcher.profile)
         await self.driver.close()
         self.retriever.close()
+        self.watch.close()
         self.databases.close()
         self.encoder.close()
 

@@ -26,7 +26,7 @@ from launch.shipped import (
     profile_registry,
     workflow_registry,
 )
-from plugins.text2sql.databases.address import scheme, shown
+from plugins.text2sql.databases.address import masked
 from sched.errors import ConfigError
 
 
@@ -67,11 +67,9 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
 def as_toml(config: ServerConfig) -> str:
     """Return ``config`` as a configuration file; what is ``None`` is left out.
 
-    What may be a password in the address of a database is left out, too.
+    A password in the address of a database is ``***``.
     """
-    databases = {
-        name: shown(address) if scheme(address) else address for name, address in config.databases.items()
-    }
+    databases = {name: masked(address) for name, address in config.databases.items()}
     return tomli_w.dumps(_plain(asdict(replace(config, databases=databases))))
 
 

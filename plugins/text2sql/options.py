@@ -66,8 +66,8 @@ class Job:
 
     @property
     def prompts(self) -> Prompts:
-        """The prompts of the profile."""
-        return self.profile.prompts
+        """The prompts of the profile, for the database's dialect."""
+        return self.profile.prompts_in(self.schema.dialect)
 
     def asked(self, question: str, hint: str = "") -> Job:
         """Return the job of ``question``, with the ``hint`` if the model reads hints; both are stripped."""

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from plugins.text2sql.answers import Form
+from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.prompts.layout import COMPACT, Prompts
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
+from plugins.text2sql.prompts.layout import Prompts, compact_prompts
 from plugins.text2sql.prompts.with_examples import full_prompts
 from plugins.text2sql.spans import COMMON_WORDS
 from sched.workflow import GenerateParams
@@ -40,7 +42,11 @@ class Profile(ABC):
     @property
     @abstractmethod
     def prompts(self) -> Prompts:
-        """The prompts of all stages."""
+        """The prompts of all stages, for SQLite's SQL."""
+
+    def prompts_in(self, dialect: Dialect) -> Prompts:
+        """Return the prompts that ask for SQL in ``dialect``; the same for all unless it is overridden."""
+        return self.prompts
 
     def of_model(self, vocabulary: Iterable[str]) -> Profile:
         """Return the profile for a model whose tokens are ``vocabulary``."""
@@ -82,8 +88,12 @@ class Compact(Profile):
 
     @property
     def prompts(self) -> Prompts:
-        """The prompts of all stages."""
-        return COMPACT
+        """The prompts of all stages, for SQLite's SQL."""
+        return compact_prompts(SQLITE)
+
+    def prompts_in(self, dialect: Dialect) -> Prompts:
+        """Return the prompts that ask for SQL in ``dialect``."""
+        return compact_prompts(dialect)
 
 
 class Full(Profile):
@@ -93,5 +103,9 @@ class Full(Profile):
 
     @property
     def prompts(self) -> Prompts:
-        """The prompts of all stages."""
-        return full_prompts()
+        """The prompts of all stages, for SQLite's SQL."""
+        return full_prompts(SQLITE)
+
+    def prompts_in(self, dialect: Dialect) -> Prompts:
+        """Return the prompts that ask for SQL in ``dialect``."""
+        return full_prompts(dialect)

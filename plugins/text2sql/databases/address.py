@@ -1,7 +1,8 @@
 """What the user gives as a database: the path of a file, or an address with the name of its kind.
 
 An address may hold a password.  What is printed, logged or answered goes through :func:`shown` if it is an
-address, and through :func:`cleared` if it is a message in which one may stand.
+address, and through :func:`cleared` if it is a message in which one may stand; what is to be used as a
+setting again, through :func:`masked`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,11 @@ from urllib.parse import unquote
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r":.*@|\?.*", re.DOTALL)
 _USER = re.compile(r"://(?P<user>[^:]*):(?P<password>.*)@", re.DOTALL)
-_TELLING = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
+_PASSWORD = re.compile(r"(://[^/:@]*:)(.*)(?=@)", re.DOTALL)
+_VARIABLE = re.compile(r"\$\{\w+\}")
+_TELLING_NAME = r"\w*(?:pass|pwd|secret|token|key)\w*"
+_TELLING = re.compile(_TELLING_NAME, re.IGNORECASE)
+_PARAMETER = re.compile(rf"([?&]{_TELLING_NAME}=)([^&]*)", re.IGNORECASE)
 
 
 def scheme(address: str) -> str | None:
@@ -25,6 +30,15 @@ def scheme(address: str) -> str | None:
 def shown(address: str) -> str:
     """Return ``address`` for a message, without what may be a password: before an ``@`` or after a ``?``."""
     return _SECRET.sub("…", address)
+
+
+def masked(address: str) -> str:
+    """Return ``address`` with ``***`` for a password in it; the name of a variable stays: ``${NAME}``."""
+
+    def hidden(match: re.Match[str]) -> str:
+        return match[0] if _VARIABLE.fullmatch(match[2]) or not match[2] else f"{match[1]}***"
+
+    return _PARAMETER.sub(hidden, _PASSWORD.sub(hidden, address)) if scheme(address) else address
 
 
 def cleared(message: str, addresses: Iterable[str]) -> str:

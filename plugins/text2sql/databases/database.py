@@ -5,7 +5,6 @@ A kind derives from :class:`Database`; ``launch/shipped.py`` gives it a name.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from plugins.text2sql.databases.dialect import Dialect
+from plugins.text2sql.databases.json_values import plain
 from plugins.text2sql.databases.schema import DatabaseSchema
 
 Interruptible = Callable[[Callable[[], object]], AbstractContextManager[None]]
@@ -22,11 +22,16 @@ thread and perhaps more than once, to end it."""
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a statement may return: rows, bytes of all rows, bytes of any one value."""
+    """What a statement may return, and how long it may run.
+
+    Rows, bytes of all rows, bytes of any one value.  ``seconds`` is what the database is told, should
+    nobody be left to interrupt the statement.
+    """
 
     rows: int
     bytes: int
     value_bytes: int
+    seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +44,17 @@ class Rows:
 
     @classmethod
     def within(cls, limits: Limits, columns: Iterable[str], rows: Iterable[Sequence[Any]]) -> Rows:
-        """Read ``rows`` as far as ``limits`` allow, with values that JSON can hold."""
+        """Read ``rows`` as far as ``limits`` allow, with values that JSON can hold.
+
+        Raises:
+            StatementError: a value is too big.
+        """
         kept: list[tuple[Any, ...]] = []
         size = 0
         for row in rows:
-            values = tuple(map(_plain, row))
+            if any(isinstance(value, str | bytes) and len(value) > limits.value_bytes for value in row):
+                raise StatementError("invalid", f"a value is too big: more than {limits.value_bytes} bytes")
+            values = tuple(map(plain, row))
             size += sum(len(value) if isinstance(value, str) else 8 for value in values)
             if len(kept) == limits.rows or size > limits.bytes:
                 return cls(tuple(columns), tuple(kept), True)
@@ -53,11 +64,24 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class ValueSpan:
-    """Which values of a column are read: of ``shortest`` to ``longest`` characters, in the first ``rows``."""
+    """Which values of a column are read: of ``shortest`` to ``longest`` characters, in at most ``rows``."""
 
     shortest: int
     longest: int
     rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnValues:
+    """Different values of a column.
+
+    ``more``: there are more than were asked for, and these are examples.  ``in_part``: only some rows were
+    read.
+    """
+
+    values: Sequence[Any]
+    more: bool = False
+    in_part: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +95,9 @@ class UnknownName:
 class StatementError(Exception):
     """A statement gave no rows.
 
-    ``kind`` is ``"invalid"`` (the statement is wrong), ``"rejected"`` (it may not run) or ``"unavailable"``
-    (the database can't answer now); the message is shown to the model, which is asked to mend it.  To that
-    of an ``unknown`` name the names near it are added.
+    ``kind`` is ``"invalid"`` (the statement is wrong), ``"rejected"`` (it may not run), ``"timeout"`` (the
+    database stopped it) or ``"unavailable"`` (the database can't answer now); the message is shown to the
+    model, which is asked to mend it.  To that of an ``unknown`` name the names near it are added.
     """
 
     def __init__(self, kind: str, message: str, unknown: UnknownName | None = None) -> None:
@@ -120,10 +144,11 @@ class Database(ABC):
     @abstractmethod
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
-    ) -> Sequence[Any]:
+    ) -> ColumnValues:
         """Return up to ``at_most`` different values in ``span`` of a column.  May take seconds.
 
-        Gives up, with an error, soon after ``stopped`` says so.
+        A database with statistics needn't read the column to know that there are more.  Gives up, with an
+        error, soon after ``stopped`` says so.
 
         Raises:
             UnavailableError: the database can't be read, or the reading was stopped.
@@ -176,6 +201,18 @@ class Database(ABC):
         """
         return ()
 
+    def warnings(self) -> tuple[str, ...]:
+        """Return what the user should know about the database, found when the schema was read."""
+        return ()
+
+    @abstractmethod
+    def schema_identity(self) -> str:
+        """Return what differs once the schema has changed, cheaply.
+
+        Raises:
+            UnavailableError: it can't be told.
+        """
+
     @abstractmethod
     def identity(self) -> str:
         """Return what differs once the data may have changed, cheaply.
@@ -198,10 +235,3 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the connections."""
-
-
-def _plain(value: Any) -> Any:
-    """Return ``value`` as JSON can hold it: bytes in hexadecimal, infinities as text."""
-    if isinstance(value, bytes):
-        return value.hex()
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

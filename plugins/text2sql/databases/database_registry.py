@@ -5,20 +5,18 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import threading
 import time
-from collections import deque
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field, replace
+from functools import partial
 
-from plugins.text2sql.databases.address import cleared
 from plugins.text2sql.databases.database import Database, Limits
+from plugins.text2sql.databases.known_database import DatabaseState, KnownDatabase, StatementTimes
 from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.statement import Statement
 from plugins.text2sql.databases.statement_queue import StatementQueue
 from sched.clock import Clock, monotonic
-from sched.errors import ConfigError, NotFoundError, UnavailableError
+from sched.errors import ConfigError, NotFoundError
 from sched.workflow import SqlResult
 
 logger = logging.getLogger(__name__)
@@ -26,54 +24,6 @@ logger = logging.getLogger(__name__)
 _GRACE_SECONDS = 0.2
 _AGAIN_SECONDS = 0.02
 _CLOSE_SECONDS = 1.0
-_REMEMBERED_STATEMENTS = 256
-_TAIL = 0.9
-_NAMED_STRANGERS = 10
-_RAN = ("invalid", "timeout")
-
-
-@dataclass(frozen=True, slots=True)
-class StatementTimes:
-    """How long the latest ``count`` statements on a database ran, in seconds; the wait is not in it."""
-
-    count: int
-    mean_seconds: float
-    p90_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseState:
-    """Whether a database can be asked; if not, ``reason`` says why."""
-
-    name: str
-    reason: str | None = None
-
-
-@dataclass(slots=True)
-class _Known:
-    """``database`` is ``None`` if it can't be opened; ``reason`` says why it or its schema can't be had.
-
-    No message shows a password in ``address``, whatever the database says.
-    """
-
-    address: str
-    database: Database | None
-    presentation: Presentation
-    reason: str | None = None
-    schema: DatabaseSchema | None = None
-    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=_REMEMBERED_STATEMENTS))
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def timed(self, job: Statement) -> SqlResult:
-        """Run ``job`` and remember how long it took, unless it was refused or given up."""
-        result = job.run()
-        if result.ok or result.error_kind in _RAN:
-            self.seconds.append(result.seconds)
-        return result if result.error is None else replace(result, error=self.cleared(result.error))
-
-    def cleared(self, message: str) -> str:
-        """Return ``message`` without the passwords in ``address``."""
-        return cleared(message, [self.address])
 
 
 class DatabaseRegistry:
@@ -83,7 +33,8 @@ class DatabaseRegistry:
     with the least slack goes first.  A result holds at most
     ``max_rows`` rows of together about ``max_bytes`` bytes; the rest is cut off and the result
     marked ``truncated``.  No value, intermediate ones included, may exceed ``max_value_bytes``, so
-    that a statement can't fill the memory.  ``clock`` measures slack and how long statements run.
+    that a statement can't fill the memory.  ``max_seconds`` is told to databases that stop statements by
+    themselves.  ``clock`` measures slack and how long statements run.
     """
 
     def __init__(
@@ -92,13 +43,14 @@ class DatabaseRegistry:
         max_rows: int = 1_000,
         max_bytes: int = 1_000_000,
         max_value_bytes: int = 262_144,
+        max_seconds: float = 60.0,
         max_concurrency: int = 4,
         clock: Clock = monotonic,
     ) -> None:
-        self._limits = Limits(max_rows, max_bytes, max_value_bytes)
+        self._limits = Limits(max_rows, max_bytes, max_value_bytes, max_seconds)
         self._threads = max_concurrency
         self._clock = clock
-        self._databases: dict[str, _Known] = {}
+        self._databases: dict[str, KnownDatabase] = {}
         self._jobs: dict[Future[SqlResult], Statement] = {}
         self._queue = StatementQueue(max_concurrency)
         self._closed = False
@@ -122,14 +74,14 @@ class DatabaseRegistry:
         """
         if name in self._databases:
             raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
+        opened = partial(kind, address, self._limits, self._threads)
+        known = KnownDatabase(name, address, opened, presentation)
         try:
-            opened = kind(address, self._limits, self._threads)
-            self._databases[name] = _Known(address, opened, presentation)
+            known.open()
         except ConfigError as error:
-            reason = cleared(error.message, [address])
             if required:
-                raise ConfigError(f"database {name!r}: {reason}", field="database") from None
-            self._databases[name] = _Known(address, None, presentation, reason)
+                raise ConfigError(f"database {name!r}: {error.message}", field="database") from None
+        self._databases[name] = known
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the databases that can be asked, in the order of registration."""
@@ -137,7 +89,15 @@ class DatabaseRegistry:
 
     def states(self) -> tuple[DatabaseState, ...]:
         """Return the state of every database, in the order of registration."""
-        return tuple(DatabaseState(name, known.reason) for name, known in self._databases.items())
+        return tuple(map(self.state, self._databases))
+
+    def state(self, name: str) -> DatabaseState:
+        """Return the state of database ``name``.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+        """
+        return self._find(name).state
 
     def refuse(self, name: str, reason: str) -> None:
         """Close database ``name``: it can't be asked for this ``reason``.
@@ -147,30 +107,30 @@ class DatabaseRegistry:
         """
         known = self._find(name)
         logger.warning("database %r is refused: %s", name, reason)
-        if known.database is not None:
-            known.database.close()
-        known.database, known.reason = None, reason
+        known.refuse(reason)
 
     def schema(self, name: str) -> DatabaseSchema:
         """Return what is shown of the schema; read at the first call, then remembered.
 
-        The reading takes seconds for a large database.
+        The reading takes seconds for a large database.  Where :meth:`refresh` tries again, this doesn't.
 
         Raises:
             ConfigError: nothing of it is shown.
             NotFoundError: ``name`` is not registered.
-            UnavailableError: the database can't be read, or has no tables; the next call tries again.
+            UnavailableError: the database can't be read, or has no tables.
         """
-        known, database = self._opened(name)
-        with known.lock:
-            if known.schema is None:
-                try:
-                    known.schema = self._shown(name, database.introspect(), known.presentation)
-                    known.reason = None
-                except UnavailableError as error:
-                    known.reason = known.cleared(error.message)
-                    raise UnavailableError(f"database {name!r}: {known.reason}", field="database") from None
-            return known.schema
+        return self._find(name).shown_schema()
+
+    def refresh(self, name: str) -> bool:
+        """Open the database if it can't be used, and read its schema again if it has changed.
+
+        May take seconds, so a thread calls it now and then.  Whether it can be asked is its state then.
+        Returns whether the schema is another one now.
+
+        Raises:
+            NotFoundError: ``name`` is not registered.
+        """
+        return self._find(name).refresh()
 
     def database(self, name: str) -> Database:
         """Return database ``name``, to read its values.
@@ -179,7 +139,7 @@ class DatabaseRegistry:
             NotFoundError: ``name`` is not registered.
             UnavailableError: it can't be opened.
         """
-        return self._opened(name)[1]
+        return self._find(name).database
 
     def times(self, name: str) -> StatementTimes:
         """Return how long statements on database ``name`` take; those stopped at their limit count too.
@@ -187,11 +147,7 @@ class DatabaseRegistry:
         Raises:
             NotFoundError: ``name`` is not registered.
         """
-        seconds = sorted(self._find(name).seconds)
-        if not seconds:
-            return StatementTimes(0, 0.0, 0.0)
-        tail = seconds[math.ceil(_TAIL * len(seconds)) - 1]
-        return StatementTimes(len(seconds), math.fsum(seconds) / len(seconds), tail)
+        return self._find(name).times()
 
     async def execute(
         self, database: str, statement: str, timeout_seconds: float, *, slack_seconds: float = math.inf
@@ -208,8 +164,8 @@ class DatabaseRegistry:
             NotFoundError: ``database`` is not registered.
             UnavailableError: it can't be opened.
         """
-        found, opened = self._opened(database)
-        job = Statement(opened, statement, self._clock, lambda: found.schema, found.presentation)
+        found = self._find(database)
+        job = Statement(found.database, statement, self._clock, lambda: found.schema, found.presentation)
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
 
@@ -242,33 +198,13 @@ class DatabaseRegistry:
             wait(list(self._jobs), timeout=_AGAIN_SECONDS)
         self._queue.shutdown()
         for known in self._databases.values():
-            if known.database is not None:
-                known.database.close()
+            known.close()
 
-    def _find(self, name: str) -> _Known:
+    def _find(self, name: str) -> KnownDatabase:
         if name not in self._databases:
             known = ", ".join(self._databases) or "none"
             raise NotFoundError(f"unknown database {name!r}; known: {known}", field="database")
         return self._databases[name]
-
-    def _opened(self, name: str) -> tuple[_Known, Database]:
-        known = self._find(name)
-        if known.database is None:
-            raise UnavailableError(f"database {name!r}: {known.reason}", field="database")
-        return known, known.database
-
-    @staticmethod
-    def _shown(name: str, schema: DatabaseSchema, presentation: Presentation) -> DatabaseSchema:
-        if not schema.tables:
-            raise UnavailableError("it has no tables")
-        try:
-            shown = presentation.of(schema)
-        except ConfigError as error:
-            raise ConfigError(f"database {name!r}: {error.message}", field=error.field) from error
-        if strangers := presentation.descriptions.strangers(schema.tables):
-            some = ", ".join(strangers[:_NAMED_STRANGERS])
-            logger.warning("database %r has no %s, which are described", name, some)
-        return shown
 
     def _keep_stopping(self, future: Future[SqlResult], job: Statement, error_kind: str, reason: str) -> None:
         """Interrupt until it ends: an interrupt just before the database starts would be lost."""

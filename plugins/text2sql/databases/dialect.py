@@ -17,19 +17,53 @@ Value = str | int | float
 class Dialect:
     """A dialect of SQL, by sqlglot's name for it; ``""`` is what most databases understand.
 
+    ``title`` is what prompts call it, and ``dates`` what they say about dates in it.
     ``reserved`` are words that sqlglot takes bare but the database doesn't, in small letters.
     ``forbidden`` are functions that a SELECT may not call since they reach beyond the data, in small letters.
-    Where a text needs other quotes or escapes than standard SQL's, derive a class and override
-    :meth:`literal`.
+    Where a whole family of functions may not be called, derive a class and override :meth:`forbids`; where a
+    text needs other quotes or escapes than standard SQL's, :meth:`literal`.
+    A database with schemas has a ``default_schema``: its tables are known by their names, those of another
+    one as ``schema.table``.  What the database keeps for itself no statement may name: tables of its
+    ``own_schemas``, and without a schema those that begin with one of ``own_tables``, all in small letters.
     """
 
     name: str = ""
+    title: str = "SQL"
+    dates: str = "Write dates like '2025-01-31'."
     reserved: frozenset[str] = frozenset()
     forbidden: frozenset[str] = frozenset()
+    default_schema: str = ""
+    own_schemas: frozenset[str] = frozenset()
+    own_tables: tuple[str, ...] = ()
 
     def identifier(self, name: str) -> str:
         """Return ``name`` as SQL, quoted unless it is in small letters and the parsers take it bare."""
         return _identifier(self, name)
+
+    def table(self, name: str) -> str:
+        """Return the table known by ``name`` as SQL, with its schema where that isn't the default one."""
+        if not self.default_schema:
+            return self.identifier(name)
+        return ".".join(map(self.identifier, name.split(".", 1)))
+
+    def known_as(self, schema: str, table: str) -> str:
+        """Return the name by which a table is known; ``schema`` may be empty and has no dot."""
+        if not self.default_schema or (schema.lower() in ("", self.default_schema) and "." not in table):
+            return table
+        return f"{schema or self.default_schema}.{table}"
+
+    def owns(self, schema: str, table: str) -> bool:
+        """Whether the database keeps ``table`` for itself; ``schema`` may be empty."""
+        bare = table.lower() if not schema else ""
+        return schema.lower() in self.own_schemas or bare.startswith(self.own_tables)
+
+    def forbids(self, function: str) -> bool:
+        """Whether no SELECT may call ``function``, a name in small letters."""
+        return function in self.forbidden
+
+    def misread(self, statement: str) -> str | None:
+        """Return what in ``statement`` the parser of the check reads otherwise than the database."""
+        return None
 
     def literal(self, value: Value) -> str:
         """Return ``value`` as an SQL literal."""

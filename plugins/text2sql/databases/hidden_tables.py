@@ -28,7 +28,7 @@ def hidden_table(statement: str, shows: Callable[[str], bool], dialect: Dialect)
         }
     except (SqlglotError, RecursionError):
         own = set()
-    names = [table.name for table in tables if id(table) not in own]
+    names = [dialect.known_as(table.db, table.name) for table in tables if id(table) not in own]
     # `x IN name` reads a table, too, which sqlglot takes for a column.
     names += [node.args["field"].name for node in tree.find_all(exp.In) if node.args.get("field")]
     return next((name for name in names if not shows(name)), None)

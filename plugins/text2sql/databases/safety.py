@@ -52,6 +52,8 @@ def check_select(statement: str, dialect: Dialect) -> str:
         raise UnsafeSqlError(
             f"the statement has {len(statement)} characters, more than {MAX_STATEMENT_CHARACTERS}"
         )
+    if unclear := dialect.misread(statement):
+        raise UnsafeSqlError(f"{unclear} is not allowed")
     parsed = _parse(statement, dialect.name)
     if not parsed:
         raise UnsafeSqlError("there is no SQL statement; write one SELECT")
@@ -64,11 +66,22 @@ def check_select(statement: str, dialect: Dialect) -> str:
     for node in root.walk():
         if isinstance(node, _WRITING):
             raise UnsafeSqlError(f"{_verb(node)} inside a SELECT is not allowed")
-        if isinstance(node, exp.Anonymous) and node.name.lower() in dialect.forbidden:
-            raise UnsafeSqlError(f"the function {node.name} is not allowed")
+        if isinstance(node, exp.Lock):
+            raise UnsafeSqlError("locking rows (FOR UPDATE, FOR SHARE) is not allowed")
+        if isinstance(node, exp.Func):
+            _check_function(node, dialect)
+        if isinstance(node, exp.Table) and dialect.owns(node.db, node.name):
+            raise UnsafeSqlError(f"the table {node.name} may not be read; use those of the schema")
     if _table_uses(root) > MAX_TABLE_USES:
         raise UnsafeSqlError("the CTEs use each other too often; use fewer")
     return statement.strip().rstrip("; \t\r\n")
+
+
+def _check_function(node: exp.Func, dialect: Dialect) -> None:
+    """Refuse a function that ``dialect`` forbids, also one that sqlglot knows under several names."""
+    names = [node.name] if isinstance(node, exp.Anonymous) else node.sql_names()
+    if any(dialect.forbids(name.lower()) for name in names):
+        raise UnsafeSqlError(f"the function {names[0]} is not allowed")
 
 
 def _parse(statement: str, dialect: str) -> list[exp.Expr]:

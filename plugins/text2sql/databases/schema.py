@@ -62,7 +62,10 @@ class ForeignKey:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with its number of rows; of a ``view`` they may be more.  ``description`` is one line."""
+    """A table with its number of rows; of a ``view`` they may be more.  ``description`` is one line.
+
+    ``name`` is what the table is known by (:meth:`Dialect.known_as`): perhaps ``schema.table``.
+    """
 
     name: str
     columns: tuple[Column, ...]
@@ -135,7 +138,7 @@ def render(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
 
 def _render_table(table: Table, dialect: Dialect) -> str:
     identifier = dialect.identifier
-    head = f"CREATE {'VIEW' if table.view else 'TABLE'} {identifier(table.name)} ("
+    head = f"CREATE {'VIEW' if table.view else 'TABLE'} {dialect.table(table.name)} ("
     lines = [head + _remark("" if table.view else f"{table.row_count} rows", table.description)]
     single = {key.columns[0]: key for key in table.foreign_keys if len(key.columns) == 1}
     for column in table.columns:
@@ -152,7 +155,7 @@ def _render_table(table: Table, dialect: Dialect) -> str:
 
 def _reference(key: ForeignKey, dialect: Dialect) -> str:
     columns = ", ".join(map(dialect.identifier, key.target_columns))
-    return f"REFERENCES {dialect.identifier(key.target)} ({columns})"
+    return f"REFERENCES {dialect.table(key.target)} ({columns})"
 
 
 def _comment(column: Column, dialect: Dialect) -> str:

@@ -32,7 +32,7 @@ def explained(unknown: UnknownName, statement: str, schema: DatabaseSchema) -> s
     """
     if unknown.kind == "table":
         near = _alike(unknown.name, [table.name for table in schema.tables])
-        return _near(map(schema.dialect.identifier, near))
+        return _near(map(schema.dialect.table, near))
     columns = {table.name: [column.name for column in table.columns] for table in schema.tables}
     try:
         tree = sqlglot.parse_one(statement, read=schema.dialect.name)
@@ -42,18 +42,18 @@ def explained(unknown: UnknownName, statement: str, schema: DatabaseSchema) -> s
 
 
 def _column_explained(name: str, tree: exp.Expr, columns: Sources, dialect: Dialect) -> str:
-    column, sources = _sought(name, tree, columns)
+    column, sources = _sought(name, tree, columns, dialect)
     word = column.name if column else name
     inside = _alike(word, [known for names in sources.values() for known in names])
     elsewhere = [
-        f"{dialect.identifier(table)}.{dialect.identifier(known)}"
+        f"{dialect.table(table)}.{dialect.identifier(known)}"
         for table, names in columns.items()
         if table not in sources
         for known in names
         if known.lower() == word.lower()
     ]
     near = [*map(dialect.identifier, inside), *elsewhere][:_MOST_NEAR]
-    where = f" in {', '.join(map(dialect.identifier, sources))}" if sources else ""
+    where = f" in {', '.join(map(dialect.table, sources))}" if sources else ""
     text = ""
     quoted = column is not None and column.this.quoted and not column.table
     if quoted and not near and len(word) <= _MOST_CHARACTERS:
@@ -61,7 +61,9 @@ def _column_explained(name: str, tree: exp.Expr, columns: Sources, dialect: Dial
     return where + _near(near) + text
 
 
-def _sought(name: str, tree: exp.Expr, columns: Sources) -> tuple[exp.Column | None, Sources]:
+def _sought(
+    name: str, tree: exp.Expr, columns: Sources, dialect: Dialect
+) -> tuple[exp.Column | None, Sources]:
     """Return the column that the database calls ``name``, and the tables where it was sought."""
     for scope in traverse_scope(tree):
         for column in scope.columns:
@@ -70,15 +72,15 @@ def _sought(name: str, tree: exp.Expr, columns: Sources) -> tuple[exp.Column | N
                 sources: dict[str, Sequence[str]] = {}
                 for alias, source in scope.sources.items():
                     if wanted in ("", alias.lower()):
-                        sources |= _columns_of(alias, source, columns)
+                        sources |= _columns_of(alias, source, columns, dialect)
                 return column, sources
     return None, {}
 
 
-def _columns_of(alias: str, source: exp.Table | Scope, columns: Sources) -> Sources:
+def _columns_of(alias: str, source: exp.Table | Scope, columns: Sources, dialect: Dialect) -> Sources:
     if isinstance(source, Scope) and isinstance(source.expression, exp.Query):
         return {alias: [known for known in source.expression.named_selects if known not in ("", "*")]}
-    name = source.name if isinstance(source, exp.Table) else ""
+    name = dialect.known_as(source.db, source.name) if isinstance(source, exp.Table) else ""
     return {table: names for table, names in columns.items() if table.lower() == name.lower()}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from plugins.text2sql.databases.database import Database, ValueSpan
 from plugins.text2sql.databases.dialect import Dialect
@@ -35,7 +36,7 @@ class TextColumn:
 
     def sql(self, dialect: Dialect) -> str:
         """Return it as SQL names it."""
-        return f"{dialect.identifier(self.table)}.{dialect.identifier(self.name)}"
+        return f"{dialect.table(self.table)}.{dialect.identifier(self.name)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class ScannedValues:
     """Values with the column of each, as SQL names it.
 
     Of the ``large`` columns, which have more values than the limits allow, there are none.  Of the columns
-    ``in_part``, as SQL names them, only the first rows were read.
+    ``in_part``, as SQL names them, only some rows were read.
     """
 
     values: tuple[str, ...]
@@ -87,8 +88,11 @@ def scan_values(
     large: list[TextColumn] = []
     in_part: list[str] = []
     span = ValueSpan(limits.shortest, limits.longest, limits.column_rows)
-    for table, column in _text_columns(schema):
+    for table, column, samples in _text_columns(schema):
         room = min(limits.column_values, limits.values - len(values))
+        if room == 0:
+            large += [column] if any(_says_something(text) for text in samples) else []
+            continue
         try:
             read = database.distinct(column.table, column.name, span, room + 1, stopped)
         except UnavailableError as error:
@@ -96,22 +100,26 @@ def scan_values(
                 raise ScanStoppedError from error
             raise
         # Numbers and dates are compared, not looked up.
-        found = [text for text in read if isinstance(text, str) and any(map(str.isalpha, text))]
-        if len(read) > room and found:
+        found = [text for text in read.values if _says_something(text)]
+        if (read.more or len(read.values) > room) and found:
             # The first of so many would be arbitrary ones.
             large.append(column)
             continue
         label = column.sql(schema.dialect)
-        if table.row_count > limits.column_rows:
+        if read.in_part or table.row_count > limits.column_rows:
             in_part.append(label)
         values += found
         columns += [label] * len(found)
     return ScannedValues(tuple(values), tuple(columns), tuple(large), tuple(in_part))
 
 
-def _text_columns(schema: DatabaseSchema) -> list[tuple[Table, TextColumn]]:
+def _says_something(value: Any) -> bool:
+    return isinstance(value, str) and any(map(str.isalpha, value))
+
+
+def _text_columns(schema: DatabaseSchema) -> list[tuple[Table, TextColumn, Sequence[Any]]]:
     return [
-        (table, TextColumn(table.name, column.name))
+        (table, TextColumn(table.name, column.name), column.samples)
         for table in schema.tables
         if not table.view
         for column in table.columns

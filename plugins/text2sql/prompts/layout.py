@@ -8,8 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from plugins.text2sql import stages
+from plugins.text2sql.databases.dialect import Dialect
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.prompts import wording
 from sched.workflow import Segment, SegmentKind, SqlResult
 
@@ -125,12 +128,14 @@ class Prompts:
         return [*segments, _context(topic.retrieved)] if topic.retrieved else segments
 
 
-COMPACT = Prompts(
-    "compact",
-    (Style("plan", wording.PLAN), Style("divide", wording.DIVIDE)),
-    wording.INSTRUCTIONS,
-)
-"""Short instructions, for small models and short contexts."""
+@cache
+def compact_prompts(dialect: Dialect) -> Prompts:
+    """Return the short profile for SQL in ``dialect``: instructions, for small models and short contexts."""
+    styles = Style("plan", wording.plan(dialect)), Style("divide", wording.divide(dialect))
+    return Prompts("compact", styles, wording.instructions(dialect))
+
+
+COMPACT = compact_prompts(SQLITE)
 
 
 def _begun(statement: str) -> str:

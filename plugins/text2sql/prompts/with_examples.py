@@ -12,10 +12,11 @@ from dataclasses import replace
 from functools import cache
 
 from plugins.text2sql import answers, stages
+from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.schema import render
-from plugins.text2sql.databases.sqlite.sqlite_dialect import literal
+from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, literal
 from plugins.text2sql.prompts import wording
-from plugins.text2sql.prompts.layout import COMPACT, Prompts, Style, Topic
+from plugins.text2sql.prompts.layout import COMPACT, Prompts, Style, Topic, compact_prompts
 from plugins.text2sql.prompts.worked_examples import (
     Example,
     ExampleDatabase,
@@ -61,14 +62,25 @@ _Answer = Callable[[ExampleDatabase, Example], tuple[list[Segment], str]]
 
 
 @cache
-def full_prompts() -> Prompts:
-    """Return the long profile; made at the first call (a fraction of a second), always the same text."""
-    bare = Prompts("full", COMPACT.styles, wording.INSTRUCTIONS, "Solution:\n", "Cause: ")
-    with example_databases() as databases:
+def full_prompts(dialect: Dialect) -> Prompts:
+    """Return the long profile for SQL in ``dialect``.
+
+    Made at the first call (a fraction of a second), always the same text.  Examples that only SQLite can run
+    are left out for others.
+    """
+    compact = compact_prompts(dialect)
+    instructions = compact.templates
+    bare = replace(compact, name="full", sql_cue="Solution:\n", revision_cue="Cause: ")
+    with example_databases(portable=dialect.name != SQLITE.name) as databases:
         everything = _pairs(databases)
         styles = (
-            Style("divide", wording.DIVIDE + _SQL_FORM + _worked(everything, _candidate(bare, _divided))),
-            Style("plan", wording.PLAN + _SQL_FORM + _worked(everything, _candidate(bare, _planned))),
+            Style(
+                "divide",
+                wording.divide(dialect) + _SQL_FORM + _worked(everything, _candidate(bare, _divided)),
+            ),
+            Style(
+                "plan", wording.plan(dialect) + _SQL_FORM + _worked(everything, _candidate(bare, _planned))
+            ),
         )
         rivals = [(database, example) for database, example in everything if example.rival]
         examples = {
@@ -80,7 +92,7 @@ def full_prompts() -> Prompts:
             stages.GENERATE_UNIT_TEST: _worked(rivals[1:2], _unit_tests(bare)),
             stages.EVALUATE: _worked(rivals[:1], _evaluation(bare)),
         }
-    worked = {stage: wording.INSTRUCTIONS[stage] + text for stage, text in examples.items()}
+    worked = {stage: instructions[stage] + text for stage, text in examples.items()}
     return replace(bare, styles=styles, templates=worked)
 
 

@@ -1,4 +1,4 @@
-"""The instructions at the head of each stage's prompt, the same for every question to every database."""
+"""The instructions at the head of each stage's prompt, the same for every question in a dialect of SQL."""
 
 from __future__ import annotations
 
@@ -6,32 +6,46 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from plugins.text2sql import stages
+from plugins.text2sql.databases.dialect import Dialect
 
 # The tools of the two agents.
 RETRIEVE_VALUES = "retrieve_values"
 RETRIEVE_COLUMNS = "retrieve_columns"
 DONE = "done"
 
-_RULES = """Write exactly one SELECT statement for SQLite. Use only tables and columns of the schema.
+
+def _rules(dialect: Dialect) -> str:
+    title = dialect.title
+    return f"""Write exactly one SELECT statement for {title}. Use only tables and columns of the schema.
 Qualify columns with their table when more than one table is used. Join along foreign keys.
-Compare text with the spelling shown among the sample values. Dates are text like 2025-01-31.
+Compare text with the spelling shown among the sample values. {dialect.dates}
 """
 
-PLAN = (
-    "You translate a question into SQL by planning like a database engine.\n"
-    + _RULES
-    + "First decide which table to scan, which rows to keep, which tables to join and in which order,\n"
-    "then what to group, aggregate, sort and limit. Then write the statement that does just this.\n\n"
-)
-DIVIDE = (
-    "You translate a question into SQL by dividing it into smaller questions.\n"
-    + _RULES
-    + "Split the question into parts, find the clause that answers each part, and put the clauses\n"
-    "together into one statement. Remove what no part of the question asks for.\n\n"
-)
 
-INSTRUCTIONS: Mapping[str, str] = MappingProxyType(
-    {
+def plan(dialect: Dialect) -> str:
+    """Return the instructions of the style "plan"."""
+    return (
+        "You translate a question into SQL by planning like a database engine.\n"
+        + _rules(dialect)
+        + "First decide which table to scan, which rows to keep, which tables to join and in which order,\n"
+        "then what to group, aggregate, sort and limit. Then write the statement that does just this.\n\n"
+    )
+
+
+def divide(dialect: Dialect) -> str:
+    """Return the instructions of the style "divide"."""
+    return (
+        "You translate a question into SQL by dividing it into smaller questions.\n"
+        + _rules(dialect)
+        + "Split the question into parts, find the clause that answers each part, and put the clauses\n"
+        "together into one statement. Remove what no part of the question asks for.\n\n"
+    )
+
+
+def instructions(dialect: Dialect) -> Mapping[str, str]:
+    """Return the instructions of the other stages."""
+    title = dialect.title
+    found = {
         stages.INFORMATION_RETRIEVAL: f"""You gather what must be known of a database before SQL is written.
 Your tools:
 {stages.EXTRACT_KEYWORDS} names the words of the question to look for; the other tools need them.
@@ -48,14 +62,14 @@ tables or columns. Keep words together that form one name. Leave out what only b
 Answer with a JSON array of at most eight strings and nothing else.
 
 """,
-        stages.SCHEMA_LINKING: """You choose the tables of a SQLite database that a question needs.
+        stages.SCHEMA_LINKING: f"""You choose the tables of a {title} database that a question needs.
 Read the schema: every table with its columns, their types, sample values and foreign keys.
 Choose each table that holds an asked-for value, a filter or a join between two chosen tables.
 Leave out every other table. Answer with a JSON array of table names and nothing else.
 
 """,
         stages.REVISE: "You repair a SQL statement that failed or returned no rows.\n"
-        + _RULES
+        + _rules(dialect)
         + """Read the message of the database. An unknown column or table: use the one of the schema that was
 meant. No rows: a filter or join is too strict or a value is spelled differently. Change only what is wrong.
 
@@ -84,4 +98,4 @@ itself; all may pass, or none. Write one line for each candidate in their order,
 
 """,
     }
-)
+    return MappingProxyType(found)

@@ -23,6 +23,7 @@ from plugins.text2sql.databases.sqlite.introspection import introspect
 from sched.workflow import SqlResult
 
 FOLDER = Path(__file__).parent / "examples"
+_OF_SQLITE = re.compile(r"SQLite|strftime|julianday|Dates are text", re.IGNORECASE)
 _JOINS = {"join": "JOIN ", "left join": "LEFT JOIN "}
 _CLAUSES = (
     ("select", "SELECT ", ", "),
@@ -98,6 +99,12 @@ class Example:
         """The statement with other rows; the right one where there is none."""
         return self.sql.replace(*self.rival) if self.rival else self.sql
 
+    @property
+    def portable(self) -> bool:
+        """Whether it says nothing that holds for SQLite alone."""
+        said = (self.sql, self.wrong_sql, self.rival_sql, self.cause, *(part.why for part in self.parts))
+        return not any(_OF_SQLITE.search(text) for text in said)
+
     def tables(self, schema: DatabaseSchema) -> list[str]:
         """Return the tables that the statement uses, in the schema's order."""
         return [table.name for table in schema.tables if re.search(rf"\b{table.name}\b", self.sql)]
@@ -121,8 +128,12 @@ class ExampleDatabase:
 
 
 @contextmanager
-def example_databases(folder: Path = FOLDER) -> Iterator[tuple[ExampleDatabase, ...]]:
+def example_databases(
+    folder: Path = FOLDER, *, portable: bool = False
+) -> Iterator[tuple[ExampleDatabase, ...]]:
     """Open the databases of all files in ``folder``, by name; closed at the end.
+
+    ``portable``: with the examples only that hold for any database.
 
     Raises:
         OSError, tomllib.TOMLDecodeError, KeyError: a file is missing or wrong.
@@ -133,7 +144,9 @@ def example_databases(folder: Path = FOLDER) -> Iterator[tuple[ExampleDatabase, 
         for file in sorted(folder.glob("*.toml")):
             data = tomllib.loads(file.read_text(encoding="utf-8"))
             engines.append(_filled(data["tables"], data["rows"]))
-            databases.append(ExampleDatabase(engines[-1], tuple(map(_example, data["questions"]))))
+            examples = [_example(question) for question in data["questions"]]
+            kept = tuple(example for example in examples if example.portable or not portable)
+            databases.append(ExampleDatabase(engines[-1], kept))
         yield tuple(databases)
     finally:
         for engine in engines:

@@ -237,7 +237,7 @@ def _cuts(scanned: ScannedValues, dialect: Dialect, limits: ScanLimits) -> Itera
         names = _listed([column.sql(dialect) for column in scanned.large])
         yield f"too many values to index, sought in the database instead: {names}"
     if scanned.in_part:
-        yield f"values of the first {limits.column_rows} rows only: {_listed(scanned.in_part)}"
+        yield f"values of some rows only (of at most {limits.column_rows}): {_listed(scanned.in_part)}"
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -251,11 +251,12 @@ def _column_index(schema: DatabaseSchema) -> TextIndex:
     texts: dict[tuple[str, str], None] = {}
     for table in schema.tables:
         for column in table.columns:
-            label = f"{name_of(table.name)}.{name_of(column.name)}"
+            label = f"{schema.dialect.table(table.name)}.{name_of(column.name)}"
             parts = _PART.findall(column.name)
             name = " ".join(parts) or column.name
             words = [part for part in parts if len(part) >= SHORTEST_WORD]
-            for text in (name, f"{table.name.removesuffix('s')} {name}", *words):
+            of_table = table.name.rpartition(".")[2] if schema.dialect.default_schema else table.name
+            for text in (name, f"{of_table.removesuffix('s')} {name}", *words):
                 texts[text, label] = None
     return TextIndex([text for text, _ in texts], [label for _, label in texts])
 

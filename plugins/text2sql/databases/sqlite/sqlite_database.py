@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from plugins.text2sql.databases.database import (
+    ColumnValues,
     Database,
     Interruptible,
     Limits,
@@ -70,7 +71,7 @@ class SqliteDatabase(Database):
 
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
-    ) -> Sequence[Any]:
+    ) -> ColumnValues:
         """Return different values of a column; SQLite stops reading when it has ``at_most``."""
         # As text, since SQLAlchemy knows no column without a name.
         statement = (
@@ -78,7 +79,7 @@ class SqliteDatabase(Database):
             f"LIMIT {span.rows}) WHERE length(value) BETWEEN {span.shortest} AND {span.longest} "
             f"LIMIT {at_most}"
         )
-        return self._texts(statement, stopped)
+        return ColumnValues(self._texts(statement, stopped))
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
@@ -133,6 +134,16 @@ class SqliteDatabase(Database):
         except OSError as error:
             raise UnavailableError(str(error)) from error
         return repr([(stat.st_size, stat.st_mtime_ns) for stat in stats])
+
+    def schema_identity(self) -> str:
+        """Return which file it is, and SQLite's count of changes to its schema."""
+        try:
+            stat = self._path.stat()
+        except OSError as error:
+            raise UnavailableError(str(error)) from error
+        with self._reading() as engine, engine.connect() as connection:
+            version = connection.exec_driver_sql("PRAGMA schema_version").scalar()
+        return repr((stat.st_dev, stat.st_ino, version))
 
     def run(self, statement: str, interruptible: Interruptible) -> Rows:
         """Run one SELECT on a connection that refuses everything else.

@@ -181,6 +181,7 @@ async def test_a_database_that_can_not_be_asked_is_listed_in_the_details_only() 
         "kind": "sqlite",
         "state": "unavailable",
         "reason": "it has no tables",
+        "warnings": [],
     }
 
 
@@ -190,7 +191,8 @@ async def test_an_unknown_database_is_told_the_known_ones() -> None:
         api.databases.append("bank")
         assert (await api.client.get("/v1/databases")).json()["databases"] == ["shop", "bank"]
         assert (await api.client.get("/v1/databases")).json()["details"] == [
-            {"name": name, "kind": "sqlite", "state": "ready", "reason": None} for name in ("shop", "bank")
+            {"name": name, "kind": "sqlite", "state": "ready", "reason": None, "warnings": []}
+            for name in ("shop", "bank")
         ]
         unknown = (await _ask(api, database="x")).json()["error"]
         assert unknown["message"].endswith("known are: shop, bank")

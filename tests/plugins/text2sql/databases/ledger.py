@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from plugins.text2sql.databases.database import (
+    ColumnValues,
     Database,
     Interruptible,
     Limits,
@@ -43,10 +43,10 @@ class Ledger(Database):
 
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
-    ) -> Sequence[Any]:
+    ) -> ColumnValues:
         """Return the values, numbers among them."""
         assert (table, column) == ("entries", "desc")
-        return VALUES[:at_most]
+        return ColumnValues(VALUES[:at_most])
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
@@ -59,6 +59,8 @@ class Ledger(Database):
     def identity(self) -> str:
         """Nothing ever changes."""
         return "the same"
+
+    schema_identity = identity
 
     def run(self, statement: str, interruptible: Interruptible) -> Rows:
         """Return the values whatever the statement, unless it is slow or wrong."""

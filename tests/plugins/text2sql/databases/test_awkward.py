@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from plugins.text2sql.databases.database_registry import DatabaseRegistry, DatabaseState
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.known_database import DatabaseState
 from plugins.text2sql.databases.schema import DatabaseSchema, Kind, render
 from plugins.text2sql.databases.sqlite import introspection
 from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase

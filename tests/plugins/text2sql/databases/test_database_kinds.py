@@ -116,7 +116,7 @@ def test_the_address_says_the_kind() -> None:
     assert kind_of("a", "/data/shop.sqlite") is kind_of("a", "sqlite:///shop.sqlite") is SqliteDatabase
     assert resolved("a", ADDRESS) == ADDRESS
     with pytest.raises(ConfigError) as caught:
-        kind_of("a", "postgresql://u:secret@h/db")
+        kind_of("a", "oracle://u:secret@h/db")
     assert caught.value.message == (
-        "--database a: unknown kind of database 'postgresql'; known: sqlite, ledger"
+        "--database a: unknown kind of database 'oracle'; known: duckdb, postgresql, sqlite, ledger"
     )

@@ -73,29 +73,29 @@ def test_a_statement_is_put_together_in_the_order_of_sql(databases: tuple[Exampl
 )
 def test_templates_have_the_published_length(stage: str, published: int) -> None:
     """Within a third of the shared prefix in the published traces."""
-    tokens = len(full_prompts().templates[stage]) / CHARACTERS_PER_TOKEN
+    tokens = len(full_prompts(SQLITE).templates[stage]) / CHARACTERS_PER_TOKEN
     assert published * 0.67 < tokens < published * 1.33
 
 
 def test_styles_have_the_published_length() -> None:
     """The first agent's template is about 9,000 tokens, the second's about 5,300."""
-    divide, plan = (len(style.template) / CHARACTERS_PER_TOKEN for style in full_prompts().styles)
+    divide, plan = (len(style.template) / CHARACTERS_PER_TOKEN for style in full_prompts(SQLITE).styles)
     assert 9158 * 0.8 < divide < 9158 * 1.2
     assert 5292 * 0.8 < plan < 5292 * 1.2
 
 
 def test_the_text_is_the_same_each_time() -> None:
     """A template that changed between two starts would be cached by no runtime."""
-    first = full_prompts()
+    first = full_prompts(SQLITE)
     full_prompts.cache_clear()
-    assert full_prompts() == first
-    assert full_prompts() is not first
+    assert full_prompts(SQLITE) == first
+    assert full_prompts(SQLITE) is not first
 
 
 @pytest.mark.parametrize("style", [0, 1])
 def test_examples_end_in_the_statement_that_would_be_run(style: int) -> None:
     """The SQL of each solution is found by the code that reads a model's answers, whatever precedes it."""
-    template = full_prompts().styles[style].template
+    template = full_prompts(SQLITE).styles[style].template
     solutions = template.split("Solution:\n")[1:]
     assert len(solutions) >= 16
     for solution in solutions:
@@ -106,7 +106,7 @@ def test_examples_end_in_the_statement_that_would_be_run(style: int) -> None:
 
 def test_examples_look_like_the_real_prompt(databases: tuple[ExampleDatabase, ...]) -> None:
     """The same words introduce schema, question, tables and answer; each schema is shown once."""
-    prompts = full_prompts()
+    prompts = full_prompts(SQLITE)
     template = prompts.styles[0].template
     real = prompts.candidate(
         prompts.styles[0], Topic("S", "Q?", COMPACT.retrieved(["a = 'b'"], ["a"])), ["t"]
@@ -121,7 +121,7 @@ def test_examples_look_like_the_real_prompt(databases: tuple[ExampleDatabase, ..
 def test_agents_see_decisions_on_offer() -> None:
     """Each worked decision names a tool that the agent has, and the last is to end."""
     for stage in (stages.INFORMATION_RETRIEVAL, stages.UNIT_TESTER):
-        template = full_prompts().templates[stage]
+        template = full_prompts(SQLITE).templates[stage]
         decisions = re.findall(r"Next: (\w+)", template)
         assert decisions[-1] == "done"
         offered = re.findall(r"^(\w+) (?:names|finds|ends|writes|judges)", template, re.MULTILINE)
@@ -131,18 +131,18 @@ def test_agents_see_decisions_on_offer() -> None:
 
 def test_the_profiles_have_their_prompts() -> None:
     """The full one asks for reasoning before the SQL, the compact one for SQL alone."""
-    assert Full().prompts is full_prompts()
-    assert full_prompts().sql_cue == "Solution:\n"
+    assert Full().prompts is full_prompts(SQLITE)
+    assert full_prompts(SQLITE).sql_cue == "Solution:\n"
     assert Compact().prompts is COMPACT
     assert COMPACT.sql_cue == "SQL: "
 
 
 def test_both_profiles_know_every_stage() -> None:
     """What one has, the other has, under the same names."""
-    assert set(COMPACT.templates) == set(full_prompts().templates)
-    assert {style.name for style in COMPACT.styles} == {style.name for style in full_prompts().styles}
+    assert set(COMPACT.templates) == set(full_prompts(SQLITE).templates)
+    assert {style.name for style in COMPACT.styles} == {style.name for style in full_prompts(SQLITE).styles}
     for stage, text in COMPACT.templates.items():
-        assert full_prompts().templates[stage].startswith(text)
+        assert full_prompts(SQLITE).templates[stage].startswith(text)
 
 
 def test_candidates_are_compared_by_their_first_rows() -> None:

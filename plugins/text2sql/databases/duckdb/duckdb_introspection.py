@@ -1,0 +1,209 @@
+"""Reading the schema of a DuckDB database: its catalogue, and the first rows of each table."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+
+from plugins.text2sql.databases.descriptions import MAX_TABLE_CHARACTERS
+from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
+from plugins.text2sql.databases.relational.column_facts import (
+    MAX_FREQUENT,
+    NO_FACTS,
+    Facts,
+    ListedColumn,
+    one_line,
+)
+from plugins.text2sql.databases.relational.interrupting import expired, watched
+from plugins.text2sql.databases.schema import (
+    MAX_SAMPLE_CHARACTERS,
+    DatabaseSchema,
+    ForeignKey,
+    Kind,
+    Table,
+)
+
+logger = logging.getLogger(__name__)
+
+VIEW_SECONDS = 1.0
+"""A view whose first rows take longer is shown without samples."""
+_ROWS = 2_000
+_MAX_TYPE_CHARACTERS = 100
+_NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|U?INTEGER|DECIMAL.*|DOUBLE|FLOAT|BIGNUM")
+_DATE = re.compile(r"DATE|TIMESTAMP.*")
+_LABEL = re.compile(r"'((?:[^']|'')*)'")
+_COLUMNS = """
+SELECT c.schema_name, c.table_name, c.column_name, c.data_type, c.is_nullable, c.comment,
+       t.comment, t.estimated_size, v.view_name IS NOT NULL, v.comment
+FROM duckdb_columns() AS c
+LEFT JOIN duckdb_tables() AS t ON t.table_oid = c.table_oid AND t.database_oid = c.database_oid
+LEFT JOIN duckdb_views() AS v ON v.view_oid = c.table_oid AND v.database_oid = c.database_oid
+WHERE c.database_name = current_database() AND NOT c.internal
+ORDER BY c.schema_name, c.table_name, c.column_index
+"""
+_KEYS = """
+SELECT schema_name, table_name, constraint_type, constraint_column_names, referenced_table,
+       referenced_column_names
+FROM duckdb_constraints()
+WHERE database_name = current_database() AND constraint_type IN ('PRIMARY KEY', 'FOREIGN KEY')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A table as the catalogue has it."""
+
+    schema: str
+    name: str
+    columns: tuple[ListedColumn, ...]
+    keys: tuple[ForeignKey, ...]
+    rows: int
+    view: bool
+    comment: str
+
+    @property
+    def known_as(self) -> str:
+        return DUCKDB.known_as(self.schema, self.name)
+
+    @property
+    def sql(self) -> str:
+        return f"{DUCKDB.identifier(self.schema)}.{DUCKDB.identifier(self.name)}"
+
+
+def introspect(cursor: duckdb.DuckDBPyConnection) -> DatabaseSchema:
+    """Read the schema: two queries, and two more for each table.
+
+    A table's lowest and highest values come from DuckDB's statistics, the rest from its first rows.  What
+    can't be read by itself is left out, and the log names it.
+
+    Raises:
+        duckdb.Error: the database can't be read.
+    """
+    tables = []
+    for listed in _listed(cursor):
+        try:
+            facts = _facts(cursor, listed)
+        except (duckdb.BinderException, duckdb.CatalogException) as error:
+            logger.warning("%r is left out of its database's schema: %s", listed.known_as, error)
+            continue
+        tables.append(
+            Table(
+                listed.known_as,
+                tuple(column.with_facts(fact) for column, fact in zip(listed.columns, facts, strict=True)),
+                listed.keys,
+                listed.rows,
+                listed.view,
+                one_line(listed.comment, MAX_TABLE_CHARACTERS),
+            )
+        )
+    return DatabaseSchema(tuple(sorted(tables, key=lambda table: table.name)), DUCKDB)
+
+
+def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[_Listed]:
+    primary: dict[tuple[str, str], Sequence[str]] = {}
+    foreign: dict[tuple[str, str], list[ForeignKey]] = defaultdict(list)
+    for schema, table, kind, columns, target, target_columns in cursor.execute(_KEYS).fetchall():
+        if kind == "PRIMARY KEY":
+            primary[schema, table] = columns
+        else:
+            # DuckDB has foreign keys within a schema only.
+            key = ForeignKey(tuple(columns), DUCKDB.known_as(schema, target), tuple(target_columns))
+            foreign[schema, table].append(key)
+    rows: dict[tuple[str, str], list[Any]] = defaultdict(list)
+    for schema, table, *row in cursor.execute(_COLUMNS).fetchall():
+        rows[schema, table].append(row)
+    for (schema, table), columns in rows.items():
+        if "." in schema:
+            logger.warning("tables of schema %r are left out: its name has a dot", schema)
+            continue
+        *_, comment, size, view, view_comment = columns[0]
+        yield _Listed(
+            schema,
+            table,
+            tuple(_column(row, primary.get((schema, table), ())) for row in columns),
+            tuple(sorted(foreign[schema, table], key=lambda key: (key.columns, key.target))),
+            0 if view else size,
+            view,
+            (view_comment if view else comment) or "",
+        )
+
+
+def _column(row: Sequence[Any], primary: Sequence[str]) -> ListedColumn:
+    name, type_, nullable, comment, *_ = row
+    labels = tuple(text.replace("''", "'") for text in _LABEL.findall(type_)) if type_[:5] == "ENUM(" else ()
+    shown = "ENUM" if labels else type_
+    if len(shown) > _MAX_TYPE_CHARACTERS:
+        shown = shown[: _MAX_TYPE_CHARACTERS - 1] + "…"
+    kind = Kind.OTHER
+    if _NUMBER.fullmatch(type_):
+        kind = Kind.NUMBER
+    elif _DATE.fullmatch(type_):
+        kind = Kind.DATE
+    elif labels or type_ == "VARCHAR":
+        kind = Kind.TEXT
+    return ListedColumn(name, shown, nullable, name in primary, kind, comment or "", labels)
+
+
+def _facts(cursor: duckdb.DuckDBPyConnection, table: _Listed) -> list[Facts]:
+    """Return what the first rows, and for tables DuckDB's statistics, tell of the columns."""
+    columns = [column for column in table.columns if column.kind is not Kind.OTHER and not column.labels]
+    facts = _of_view(cursor, table, columns) if table.view else _of_table(cursor, table, columns)
+    return [facts.get(column.name, NO_FACTS) for column in table.columns]
+
+
+def _of_view(
+    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+) -> dict[str, Facts]:
+    """Return what the first rows of a view tell; nothing if they take long."""
+    try:
+        with watched(expired(VIEW_SECONDS), cursor.interrupt):
+            values = _first_rows(cursor, table, columns)
+    except duckdb.InterruptException:
+        return {}
+    facts = {}
+    for column, found in zip(columns, values, strict=True):
+        if column.kind is Kind.TEXT:
+            facts[column.name] = _frequent(found)
+        elif found:
+            facts[column.name] = Facts(low=min(found), high=max(found))
+    return facts
+
+
+def _of_table(
+    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+) -> dict[str, Facts]:
+    texts = [column for column in columns if column.kind is Kind.TEXT]
+    values = _first_rows(cursor, table, texts)
+    facts = {column.name: _frequent(found) for column, found in zip(texts, values, strict=True)}
+    others = [column for column in columns if column.kind is not Kind.TEXT]
+    words = [DUCKDB.identifier(column.name) for column in others]
+    if words:
+        # DuckDB keeps the ends of numbers and dates.
+        wanted = ", ".join(f"min({word}), max({word})" for word in words)
+        ends = cursor.execute(f"SELECT {wanted} FROM {table.sql}").fetchall()[0]
+        pairs = zip(others, ends[::2], ends[1::2], strict=True)
+        facts |= {column.name: Facts(low=low, high=high) for column, low, high in pairs}
+    return facts
+
+
+def _first_rows(
+    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+) -> list[list[Any]]:
+    """Return the values that the first rows have of each of ``columns``."""
+    if not columns:
+        return []
+    names = ", ".join(DUCKDB.identifier(column.name) for column in columns)
+    rows = cursor.execute(f"SELECT {names} FROM {table.sql} LIMIT {_ROWS}").fetchall()
+    return [[row[number] for row in rows if row[number] is not None] for number in range(len(columns))]
+
+
+def _frequent(texts: Sequence[str]) -> Facts:
+    counts = Counter(text for text in texts if len(text) <= MAX_SAMPLE_CHARACTERS)
+    frequent = sorted(counts, key=lambda text: (-counts[text], text))[:MAX_FREQUENT]
+    return Facts(frequent=frequent, complete=len(frequent) < MAX_FREQUENT)

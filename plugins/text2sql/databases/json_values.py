@@ -1,0 +1,100 @@
+"""The values of all databases as JSON can hold them.
+
+============================  =====================================================
+in the database               in JSON
+============================  =====================================================
+integers                      numbers; beyond 64 bits text
+numeric, decimal              a number: the nearest double, an integer if it has no fraction digits
+NaN, infinities               text: ``"nan"``, ``"inf"``, ``"-inf"``
+booleans, texts, enums        as they are
+dates and times               ISO 8601: ``"2025-01-31"``, ``"2025-01-31T08:30:00+00:00"``
+intervals                     ISO 8601: ``"P1DT2H"``
+UUIDs, network addresses      text
+bytes                         hexadecimal
+arrays, structs, JSON         lists and objects
+============================  =====================================================
+"""
+
+from __future__ import annotations
+
+import datetime
+import math
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any
+
+_MOST = 2**64
+_LEAST = -(2**63)
+
+
+def plain(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it; what is of no known type becomes text."""
+    convert = _CONVERSIONS.get(type(value))
+    if convert is not None:
+        return convert(value)
+    for known, convert in _CONVERSIONS.items():
+        if isinstance(value, known):
+            return convert(value)
+    return str(value)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _integer(value: int) -> int | str:
+    return value if _LEAST <= value < _MOST else str(value)
+
+
+def _float(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
+
+
+def _decimal(value: Decimal) -> int | float | str:
+    if value.is_nan():
+        return "nan"
+    if value.is_infinite():
+        return str(float(value))
+    return _integer(int(value)) if value.as_tuple().exponent == 0 else _float(float(value))
+
+
+def _interval(value: datetime.timedelta) -> str:
+    sign, span = ("-", -value) if value < datetime.timedelta() else ("", value)
+    hours, rest = divmod(span.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    fraction = f".{span.microseconds:06}".rstrip("0") if span.microseconds else ""
+    parts = ((hours, "H"), (minutes, "M"))
+    time = "".join(f"{number}{unit}" for number, unit in parts if number)
+    if seconds or fraction:
+        time += f"{seconds}{fraction}S"
+    days = f"{span.days}D" if span.days else ""
+    return f"{sign}P{days}{'T' if time else ''}{time}" if days or time else "PT0S"
+
+
+def _list(values: Any) -> list[Any]:
+    return [plain(value) for value in values]
+
+
+def _object(values: Mapping[Any, Any]) -> dict[str, Any]:
+    return {key if isinstance(key, str) else str(plain(key)): plain(value) for key, value in values.items()}
+
+
+# A bool is an int, and a datetime a date: what is more special stands first.
+_CONVERSIONS: dict[type, Callable[[Any], Any]] = {
+    str: _same,
+    type(None): _same,
+    bool: _same,
+    int: _integer,
+    float: _float,
+    Decimal: _decimal,
+    datetime.datetime: datetime.datetime.isoformat,
+    datetime.date: datetime.date.isoformat,
+    datetime.time: datetime.time.isoformat,
+    datetime.timedelta: _interval,
+    bytes: bytes.hex,
+    memoryview: memoryview.hex,
+    list: _list,
+    tuple: _list,
+    set: _list,
+    dict: _object,
+}

@@ -1,0 +1,1 @@
+"""What the kinds of database share that are asked over a connection of a driver of their own."""

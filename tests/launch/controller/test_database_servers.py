@@ -1,0 +1,106 @@
+"""A server of Sluice whose databases lie on servers: what it says of them, and what it keeps to itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from launch.served_databases import open_all, served
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.schema_watch import SchemaWatch
+from plugins.text2sql.options import Text2SqlOptions
+from plugins.text2sql.profile import Compact
+from plugins.text2sql.program import Text2Sql
+from plugins.text2sql.retrieval.retrieval import Retriever
+from plugins.workflow_kind import Resources
+from tests.launch.api.api_stack import api_stack
+from tests.plugins.text2sql.databases.awkward import TRADE, made
+from tests.postgresql_server import OWNER, PostgresqlServer
+from tests.waiting import block_until, reached
+
+UNREACHABLE = "postgresql://reader:s3cret-word@127.0.0.1:9/shop"
+
+
+@pytest.fixture
+def books(postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a small database, its password in the environment."""
+    monkeypatch.setenv("BOOKS_PASSWORD", OWNER)
+    with postgresql_server.connect() as connection:
+        connection.execute("CREATE DATABASE books")
+    with postgresql_server.connect("books") as connection:
+        connection.execute("CREATE TABLE titles (title text); INSERT INTO titles VALUES ('Moby Dick')")
+    yield postgresql_server.address("books", OWNER, "${BOOKS_PASSWORD}")
+    with postgresql_server.connect() as connection:
+        connection.execute("DROP DATABASE books WITH (FORCE)")
+
+
+@pytest.fixture
+def registry() -> Iterator[DatabaseRegistry]:
+    with closing(DatabaseRegistry()) as registry:
+        yield registry
+
+
+def test_one_that_cannot_be_reached_leaves_the_others(
+    registry: DatabaseRegistry, books: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is listed with the reason; neither this nor the log has the password."""
+    addresses = {"far": UNREACHABLE, "books": books, "good": str(made(tmp_path / "good.sqlite", TRADE))}
+    open_all(registry, addresses, {})
+    far, near, good = served(registry, addresses)
+    assert (far.name, far.kind, far.state) == ("far", "postgresql", "unavailable")
+    assert "Connection refused" in (far.reason or "")
+    assert (near.state, good.state) == ("ready", "ready")
+    assert near.warnings[0] == "the role is superuser; give the server one that may only read"
+    assert "the role is superuser" in caplog.text
+    assert "s3cret-word" not in f"{far} {caplog.text}"
+
+
+async def test_the_api_lists_it_and_refuses_questions(registry: DatabaseRegistry) -> None:
+    """With status 503 and the reason, at once."""
+    open_all(registry, {"far": UNREACHABLE}, {})
+    registry.refresh("far")
+    workflow = Text2Sql(Resources(registry, Compact(), Text2SqlOptions()))
+    async with api_stack(workflow=workflow) as api:
+        object.__setattr__(
+            api.app.state.services, "databases", lambda: served(registry, {"far": UNREACHABLE})
+        )
+        listed = (await api.client.get("/v1/databases")).json()
+        refused = await api.client.post("/v1/text2sql", json={"question": "How many?", "database": "far"})
+    assert listed["databases"] == []
+    assert listed["details"][0]["state"] == "unavailable"
+    assert refused.status_code == 503
+    assert "s3cret-word" not in f"{listed} {refused.text}"
+
+
+def test_a_watch_finds_what_changed(
+    registry: DatabaseRegistry, books: str, postgresql_server: PostgresqlServer
+) -> None:
+    """A new table is in the schema, and a server that ended is unavailable until it runs again."""
+    open_all(registry, {"books": books}, {})
+    watch = SchemaWatch(registry, period_seconds=0.01)
+    watch.start()
+    try:
+        with postgresql_server.connect("books") as owner:
+            owner.execute("CREATE TABLE authors (name text)")
+        block_until(lambda: len(registry.schema("books").tables) == 2)
+        postgresql_server.stop()
+        try:
+            block_until(lambda: registry.names() == ())
+        finally:
+            postgresql_server.start()
+        block_until(lambda: registry.names() == ("books",))
+    finally:
+        watch.close()
+
+
+async def test_values_of_a_server_are_found(registry: DatabaseRegistry, books: str) -> None:
+    """By the same retrieval, written in its dialect."""
+    open_all(registry, {"books": books}, {})
+    with closing(Retriever(registry)) as retriever:
+        retriever.prepare("books")
+        await reached(lambda: retriever.ready("books"))
+        found = await retriever.values("books", ["moby dick"], "Who wrote Moby Dick?")
+    assert found.lines == ("titles.title = 'Moby Dick'",)

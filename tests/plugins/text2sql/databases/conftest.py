@@ -1,0 +1,61 @@
+"""The shop in every kind of database, made once a session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launch.database_kinds import kind_of
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from tests.plugins.text2sql.databases.shops import duckdb_shop, postgresql_shop, sqlite_shop
+from tests.postgresql_server import PostgresqlServer
+
+KINDS = ("sqlite", "duckdb", "postgresql")
+"""The kinds that the conformance suite runs over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shops:
+    """The addresses of the shop by kind."""
+
+    addresses: Mapping[str, str]
+
+    def registry(self, *kinds: str, **limits: Any) -> DatabaseRegistry:
+        """Return a registry with the shop of each of ``kinds`` under the kind's name."""
+        registry = DatabaseRegistry(**limits)
+        for kind in kinds:
+            address = self.addresses[kind]
+            registry.register(kind, kind_of(kind, address), address)
+        return registry
+
+
+@pytest.fixture(scope="session")
+def shops(tmp_path_factory: pytest.TempPathFactory, postgresql_server: PostgresqlServer) -> Shops:
+    """The shop in every kind of database."""
+    folder = tmp_path_factory.mktemp("shops")
+    sqlite = sqlite_shop(folder)
+    return Shops(
+        {
+            "sqlite": sqlite,
+            "duckdb": duckdb_shop(Path(sqlite), folder),
+            "postgresql": postgresql_shop(Path(sqlite), postgresql_server),
+        }
+    )
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """Every kind in turn."""
+    return str(request.param)
+
+
+@pytest.fixture
+def shop(shops: Shops, kind: str) -> Iterator[DatabaseRegistry]:
+    """A registry with the shop of one kind, under the kind's name."""
+    with closing(shops.registry(kind, max_concurrency=2)) as registry:
+        yield registry

@@ -1,0 +1,135 @@
+"""Nothing but reading is possible: for the check of statements, and for the database without the check."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plugins.text2sql.databases import statement as statement_module
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.postgresql.postgresql_database import PostgresqlDatabase
+from tests.plugins.text2sql.databases.attacks import HARMLESS, REFUSED, STOPPED, TABLE, listed
+from tests.plugins.text2sql.databases.conftest import Shops
+from tests.plugins.text2sql.databases.running_statements import AMPLE
+from tests.postgresql_server import PostgresqlServer
+
+ATTACKS = [
+    pytest.param(kind, outcome, statement, id=f"{kind}: {guarantee}: {statement[:60]}")
+    for kind, guarantee, outcome, statement in listed()
+]
+_STATE = """
+SELECT string_agg(format('%s %s %s', c.oid::regclass, c.relkind, obj_description(c.oid)), ',' ORDER BY c.oid)
+FROM pg_class AS c WHERE c.oid >= 16384
+UNION ALL SELECT string_agg(format('%s %s', rolname, rolsuper), ',' ORDER BY rolname) FROM pg_roles
+UNION ALL SELECT string_agg(oid::text, ',' ORDER BY oid) FROM pg_largeobject_metadata
+UNION ALL SELECT string_agg(format('%s', r), ',') FROM (SELECT * FROM counter) AS r
+UNION ALL SELECT string_agg(format('%s %s', grantee, privilege_type), ',')
+FROM information_schema.table_privileges WHERE grantee = 'reader'
+"""
+_CONTENT = "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {} AS t"
+
+
+def postgresql_state(server: PostgresqlServer) -> list[Any]:
+    """Return everything that an attack might change."""
+    with server.connect("shop") as connection:
+        names = connection.execute(
+            "SELECT oid::regclass::text FROM pg_class WHERE oid >= 16384 AND relkind = 'r' ORDER BY oid"
+        ).fetchall()
+        contents = [connection.execute(_CONTENT.format(name).encode()).fetchall() for (name,) in names]
+        return [connection.execute(_STATE.encode()).fetchall(), *contents]
+
+
+def file_state(address: str) -> list[str]:
+    """Return a hash of a file and the names beside it."""
+    path = Path(address.removeprefix("duckdb:///"))
+    beside = sorted(file.name for file in path.parent.iterdir())
+    return [hashlib.sha256(path.read_bytes()).hexdigest(), *beside]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _unchanged(shops: Shops, postgresql_server: PostgresqlServer) -> Iterator[None]:
+    """After all attacks, the databases are what they were."""
+
+    def state() -> list[Any]:
+        return [postgresql_state(postgresql_server), file_state(shops.addresses["duckdb"])]
+
+    before = state()
+    yield
+    assert state() == before
+
+
+@pytest.fixture(scope="module")
+def registry(shops: Shops) -> Iterator[DatabaseRegistry]:
+    """Both databases, whose server's time limit is short."""
+    with closing(shops.registry(*TABLE, max_seconds=0.3)) as registry:
+        yield registry
+
+
+def test_there_are_enough_attacks() -> None:
+    """At least 60 on each kind, none twice."""
+    attacks = list(listed())
+    assert all(count >= 60 for count in Counter(kind for kind, *_ in attacks).values())
+    assert len(set(attacks)) == len(attacks)
+
+
+@pytest.mark.parametrize(("kind", "outcome", "statement"), ATTACKS)
+async def test_the_check_refuses(registry: DatabaseRegistry, kind: str, outcome: str, statement: str) -> None:
+    """Before the database sees it, or because there is no such thing for a reader."""
+    result = await registry.execute(kind, statement, AMPLE)
+    assert not result.ok
+    if outcome != REFUSED:
+        assert result.error_kind == "rejected", result.error
+
+
+@pytest.mark.parametrize(("kind", "outcome", "statement"), ATTACKS)
+async def test_the_connection_refuses(
+    registry: DatabaseRegistry, kind: str, outcome: str, statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any check, the role, the transaction and the server's limits still hold."""
+    monkeypatch.setattr(statement_module, "check_select", lambda text, _: text)
+    monkeypatch.setattr(PostgresqlDatabase, "_check", lambda *_: None)
+    result = await registry.execute(kind, statement, AMPLE)
+    if outcome == STOPPED:
+        assert result.error_kind == "timeout", result.error
+    elif outcome == REFUSED:
+        assert result.error_kind in ("rejected", "invalid"), result.error
+    else:
+        assert outcome == HARMLESS
+
+
+@pytest.mark.parametrize("kind", TABLE)
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5) SELECT sum(i) FROM n",
+        "SELECT date_trunc('month', ordered_on) AS m, sum(total) FROM orders GROUP BY 1 ORDER BY 1 LIMIT 2",
+        "SELECT string_agg(name, '; ' ORDER BY name) FROM categories",
+        "SELECT count(*) FILTER (WHERE rating = 5), percentile_cont(0.5) WITHIN GROUP (ORDER BY rating) "
+        "FROM reviews",
+        "SELECT extract(year FROM ordered_on) AS y, count(*) FROM orders GROUP BY 1 ORDER BY 1",
+        "SELECT coalesce(max(delivered_on), DATE '2000-01-01') - min(shipped_on) FROM shipments",
+        "SELECT lower(substring(name FROM 1 FOR 3)), trim(name), round(price * 1.1, 1) FROM products LIMIT 2",
+        "SELECT * FROM generate_series(1, 3) AS g(i)",
+        "SELECT random() >= 0, now() IS NOT NULL, current_date IS NOT NULL, gen_random_uuid() IS NOT NULL",
+        "SELECT lag(total) OVER (PARTITION BY customer_id ORDER BY id) FROM orders ORDER BY id LIMIT 3",
+        "SELECT DISTINCT ON (country) country, city FROM customers ORDER BY country, city",
+        "SELECT note FROM archive.orders ORDER BY id",
+        'SELECT "Group", "a b" FROM "Odd Schema"."Select" ORDER BY 2',
+        'SELECT "order" FROM "MixedCase"',
+        "SELECT regexp_replace(email, '@.*', '') FROM customers LIMIT 1",
+        "SELECT * FROM open_orders LIMIT 1",
+        "SELECT mood FROM odd_values WHERE mood = 'cross'",
+        "SELECT list[1] FROM odd_values",
+    ],
+)
+async def test_what_answers_need_runs(registry: DatabaseRegistry, kind: str, statement: str) -> None:
+    """The guards leave windows, aggregates, dates, schemas and quoted names alone."""
+    result = await registry.execute(kind, statement, AMPLE)
+    assert result.ok, result.error
+    assert result.rows

@@ -1,0 +1,211 @@
+"""What only DuckDB has: its types, schemas, a file that is replaced, options in its address."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from launch.database_kinds import kind_of, resolved
+from plugins.text2sql.databases.database import ValueSpan
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.duckdb.duckdb_database import DuckdbDatabase
+from plugins.text2sql.databases.schema import Kind, render
+from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
+from sched.errors import ConfigError, UnavailableError
+from tests.plugins.text2sql.databases.conftest import Shops
+from tests.plugins.text2sql.databases.running_statements import AMPLE
+
+NAME = "duckdb"
+
+
+@pytest.fixture
+def registry(shops: Shops) -> Iterator[DatabaseRegistry]:
+    with closing(shops.registry(NAME)) as registry:
+        yield registry
+
+
+def made(path: Path, statements: str) -> str:
+    """Write a file and return its address."""
+    with closing(duckdb.connect(str(path))) as connection:
+        connection.execute(statements)
+    return f"duckdb:///{path}"
+
+
+def opened(address: str) -> DatabaseRegistry:
+    registry = DatabaseRegistry()
+    registry.register(NAME, kind_of(NAME, address), address)
+    return registry
+
+
+async def test_types_reach_json(registry: DatabaseRegistry) -> None:
+    """Structs and lists are objects and arrays."""
+    result = await registry.execute(NAME, "SELECT * FROM odd_values", AMPLE)
+    assert dict(zip(result.columns, result.rows[0], strict=True)) == {
+        "id": 1,
+        "money": 12.5,
+        "whole": 7,
+        "moment": "2025-01-31T08:30:00",
+        "moment_there": "2025-01-31T08:30:00+00:00",
+        "day": "2025-01-31",
+        "hour": "08:30:00",
+        "span": "P1DT2H",
+        "key": "7c7ddf2c-5fd2-4ad0-9fd6-2cd5bd54e4a9",
+        "list": [1, 2],
+        "struct": {"a": 1, "b": ["x"]},
+        "mood": "cross",
+        "bytes": "00ff",
+        "nan": "nan",
+        "inf": "inf",
+        "yes": True,
+        "nothing": None,
+        "huge": "170141183460469231731687303715884105727",
+        "big": 9223372036854775807,
+    }
+
+
+def test_schemas_comments_enums_and_views(registry: DatabaseRegistry) -> None:
+    """As in prompts."""
+    tables = {table.name: table for table in registry.schema(NAME).tables}
+    assert {"orders", "archive.orders", "MixedCase", "Odd Schema.Select"} <= tables.keys()
+    assert tables["open_orders"].view
+    assert tables["customers"].description == "everyone who ever bought"
+    columns = {
+        column.name: column for column in (*tables["customers"].columns, *tables["odd_values"].columns)
+    }
+    assert columns["segment"].description == "consumer, business or premium"
+    assert (columns["mood"].type, columns["mood"].choices) == ("ENUM", ("calm", "cross"))
+    assert columns["key"].kind is columns["list"].kind is Kind.OTHER
+    assert columns["nan"].samples == ()
+    text = render(registry.schema(NAME))
+    assert 'CREATE TABLE "Odd Schema"."Select" (' in text
+    assert "CREATE TABLE archive.orders (" in text
+
+
+def test_what_cannot_be_read_by_itself_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A view on a table that is gone."""
+    statements = (
+        "CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE u AS SELECT 2 AS b; "
+        "CREATE VIEW v AS FROM u; DROP TABLE u"
+    )
+    with closing(opened(made(tmp_path / "a.duckdb", statements))) as registry:
+        assert [table.name for table in registry.schema(NAME).tables] == ["t"]
+    assert "'v' is left out" in caplog.text
+
+
+def test_a_large_column_is_known_by_its_first_rows(tmp_path: Path) -> None:
+    """It isn't read further."""
+    statements = (
+        "CREATE TABLE t AS SELECT 'name ' || i AS name, 'k' || i % 9 AS kind FROM range(150000) AS r(i)"
+    )
+    with closing(opened(made(tmp_path / "a.duckdb", statements))) as registry:
+        database = registry.database(NAME)
+        found = scan_values(database, registry.schema(NAME), ScanLimits(), lambda: False)
+        assert [column.name for column in found.large] == ["name"]
+        assert set(found.values) == {f"k{i}" for i in range(9)}
+        assert database.distinct("t", "name", ValueSpan(1, 64, 1000), 10, lambda: False).more
+
+
+async def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
+    """Its schema is read again; questions get the new rows."""
+    path = tmp_path / "a.duckdb"
+    with closing(opened(made(path, "CREATE TABLE t AS SELECT 1 AS a"))) as registry:
+        registry.schema(NAME)
+        assert not registry.refresh(NAME)
+        made(tmp_path / "b.duckdb", "CREATE TABLE t AS SELECT 2 AS a, 'x' AS b")
+        (tmp_path / "b.duckdb").replace(path)
+        assert registry.refresh(NAME)
+        assert [column.name for column in registry.schema(NAME).tables[0].columns] == ["a", "b"]
+        assert (await registry.execute(NAME, "SELECT * FROM t", AMPLE)).rows == ((2, "x"),)
+        path.unlink()
+        assert (await registry.execute(NAME, "SELECT * FROM t", AMPLE)).error_kind == "unavailable"
+        registry.refresh(NAME)
+        assert registry.names() == ()
+
+
+def test_a_file_is_replaced_once_no_statement_runs(tmp_path: Path) -> None:
+    """Until then schema and identity are those of the file that is open."""
+    path = tmp_path / "a.duckdb"
+    with closing(opened(made(path, "CREATE TABLE t AS SELECT 1 AS a"))) as registry:
+        registry.schema(NAME)
+        database = registry.database(NAME)
+        assert isinstance(database, DuckdbDatabase)
+        before = database.identity()
+        with database._cursor():  # as if a statement ran
+            made(tmp_path / "b.duckdb", "CREATE TABLE u AS SELECT 2 AS a")
+            (tmp_path / "b.duckdb").replace(path)
+            assert not registry.refresh(NAME)
+            assert database.identity() == before
+        assert registry.refresh(NAME)
+        assert [table.name for table in registry.schema(NAME).tables] == ["u"]
+
+
+def test_a_file_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:
+    """By the refresher; until then the state says why."""
+    path = tmp_path / "a.duckdb"
+    path.write_bytes(b"no database" * 1000)
+    registry = DatabaseRegistry()
+    with closing(registry):
+        registry.register(NAME, kind_of(NAME, "duckdb:///x"), f"duckdb:///{path}", required=False)
+        assert "can't be opened" in (registry.state(NAME).reason or "")
+        with pytest.raises(UnavailableError, match="can't be opened"):
+            registry.schema(NAME)
+        path.unlink()
+        made(path, "CREATE TABLE t AS SELECT 1 AS a")
+        assert registry.refresh(NAME)
+        assert registry.names() == (NAME,)
+
+
+async def test_a_python_variable_is_no_table(registry: DatabaseRegistry) -> None:
+    """DuckDB would read data frames of this process."""
+    found = duckdb.connect().execute("SELECT 1 AS a")
+    result = await registry.execute(NAME, "SELECT * FROM found", AMPLE)
+    assert (found.fetchall(), result.error_kind) == ([(1,)], "invalid")
+
+
+async def test_too_much_memory_is_an_error(shops: Shops) -> None:
+    """Within DuckDB's own limit."""
+    with closing(opened(shops.addresses[NAME] + "?memory_limit=20MB&threads=1")) as registry:
+        result = await registry.execute(
+            NAME, "SELECT count(DISTINCT i::TEXT || 'abcdefghijkl') FROM range(20000000) AS r(i)", AMPLE
+        )
+    assert result.error_kind == "invalid"
+    assert "memory" in (result.error or "")
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("duckdb://shop.duckdb", "write duckdb:///PATH"),
+        ("duckdb:///", "write duckdb:///PATH"),
+        ("duckdb:///no/such/file", "there is no such file; give a DuckDB file"),
+        (
+            "duckdb:///a?access_mode=read_write",
+            "DuckDB's address takes no access_mode; known: memory_limit, threads",
+        ),
+    ],
+)
+def test_an_address_that_cannot_be_right(address: str, message: str) -> None:
+    """Is refused before anything starts."""
+    with pytest.raises(ConfigError) as caught:
+        resolved("a", address)
+    assert message in caught.value.message
+
+
+def test_an_address_becomes_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its options."""
+    made(tmp_path / "a.duckdb", "CREATE TABLE t AS SELECT 1 AS a")
+    monkeypatch.chdir(tmp_path)
+    assert resolved("a", "duckdb:///a.duckdb?threads=2") == f"duckdb:///{tmp_path}/a.duckdb?threads=2"
+
+
+async def test_many_questions_at_once(registry: DatabaseRegistry) -> None:
+    """Each on a connection of its own."""
+    results = await asyncio.gather(
+        *(registry.execute(NAME, f"SELECT {n}, count(*) FROM orders", AMPLE) for n in range(30))
+    )
+    assert [result.rows for result in results] == [((n, 4500),) for n in range(30)]
