@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -111,6 +111,14 @@ class GenerateParams:
     thinking: bool = False
 
 
+class PrefillSeconds(NamedTuple):
+    """What a prompt's prefill is expected to take on the runtime best for it: ``now``, and ``warm``, once its
+    beginning (template and schema) is cached.  Both are infinite where the prompt fits no context."""
+
+    now: float
+    warm: float
+
+
 class Steps(Protocol):
     """The operations of a workflow program; every wait inside is bounded by a timeout."""
 
@@ -125,6 +133,10 @@ class Steps(Protocol):
 
     def candidates_advised(self, wanted: int) -> int:
         """How many of ``wanted`` alternative answers to write, from 1 to ``wanted``: fewer under overload."""
+        ...
+
+    async def prefill_seconds(self, prompts: Sequence[Sequence[Segment]]) -> list[PrefillSeconds]:
+        """Return what the prefill of each prompt would take; nothing is run."""
         ...
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from dataclasses import replace
 from engine.controller.calls import CallRequest, CallResult, PendingCall
 from engine.controller.core_driver import CoreDriver
 from engine.controller.fleet import Fleet
+from engine.controller.prompt_encoder import EncodedPrompt
 from engine.controller.timeline import CallEntry, WorkflowRecord, WorkflowRecords
 from engine.controller.worker_table import WorkerTable
 from engine.wire import messages as msg
@@ -25,6 +27,7 @@ from sched.errors import (
 )
 from sched.predict.stage_profile import StageProfile
 from sched.request import WorkflowSpec
+from sched.workflow import PrefillSeconds
 
 
 class Controller:
@@ -98,6 +101,13 @@ class Controller:
     def advised_candidates(self, workflow_id: str, wanted: int) -> int:
         """Return how many of ``wanted`` alternative answers a workflow had better write."""
         return self._driver.dispatcher.advised_candidates(workflow_id, wanted, self.clock())
+
+    def prefill_seconds(self, prompt: EncodedPrompt) -> PrefillSeconds:
+        """Return the seconds of a prompt's prefill as caches and runtimes are believed to be."""
+        context = self.workers.context_length
+        if context is None or prompt.tokens >= context:
+            return PrefillSeconds(math.inf, math.inf)
+        return self._driver.dispatcher.prefill_seconds(prompt.blocks, prompt.tokens, prompt.shared_tokens)
 
     def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
         """End a workflow; calls of it that still run are cancelled."""

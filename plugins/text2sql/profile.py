@@ -30,6 +30,8 @@ class Profile(ABC):
     """Whether an agent is offered to end while tools are left."""
     chats: bool = True
     """Whether the prompts go into the model's chat template, where it has one."""
+    whole_schema: bool = False
+    """Whether every prompt is about the whole schema, since the model was trained so."""
 
     @property
     @abstractmethod

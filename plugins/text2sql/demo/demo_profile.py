@@ -36,6 +36,7 @@ class DemoProfile(Profile):
     # It can't judge when enough is known.
     judges_when_done = False
     chats = False
+    whole_schema = True
 
     def of_model(self, vocabulary: Iterable[str]) -> DemoProfile:
         """Return the profile that knows the words of ``vocabulary``."""

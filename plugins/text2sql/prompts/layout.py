@@ -29,11 +29,16 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What the prompts of one question are about: the rendered schema, the question, what was retrieved."""
+    """What the prompts of one question are about: the rendered schema, the question, what was retrieved.
+
+    ``tables`` are the texts of single tables, shown instead of the schema: a segment each, so that prompts
+    that begin with the same tables share them to the token.
+    """
 
     schema: str
     question: str
     evidence: str = ""
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +107,17 @@ class Prompts:
             lines.append(f"Columns that may matter: {', '.join(columns)}\n")
         return "".join(lines)
 
-    def compared(self, results: Sequence[SqlResult]) -> str:
-        """Return the candidates' statements, each with the beginning of its result."""
+    def compared(self, results: Sequence[SqlResult], most: int | None = None) -> str:
+        """Return the candidates' statements, ``most`` characters of each, with the results' beginnings."""
         return "".join(
-            f"Candidate {number}:\n{result.statement}\nResult: {_shown(result)}\n"
+            f"Candidate {number}:\n{_begun(result.statement, most)}\nResult: {_shown(result)}\n"
             for number, result in enumerate(results, 1)
         )
 
     def _shared(self, template: str, topic: Topic) -> list[Segment]:
         segments = [
             Segment(SegmentKind.TEMPLATE, template),
-            Segment(SegmentKind.SCHEMA, f"Schema:\n{topic.schema}\n"),
+            *_schema(topic),
             _question(topic.question),
         ]
         return [*segments, _context(topic.evidence)] if topic.evidence else segments
@@ -126,9 +131,9 @@ COMPACT = Prompts(
 """Short instructions, for small models and short contexts."""
 
 
-def _begun(statement: str) -> str:
+def _begun(statement: str, most: int | None = _MOST_STATEMENT) -> str:
     """Return ``statement``, cut where it goes on and on, which would fill the model's context."""
-    return statement if len(statement) <= _MOST_STATEMENT else f"{statement[:_MOST_STATEMENT]}…"
+    return statement if most is None or len(statement) <= most else f"{statement[:most]}…"
 
 
 def _shown(result: SqlResult) -> str:
@@ -137,6 +142,12 @@ def _shown(result: SqlResult) -> str:
         rows = f"{rows[:_SHOWN_CHARACTERS]}…"
     count = f"{'more than ' if result.truncated else ''}{len(result.rows)}"
     return f"{count} {'row' if count == '1' else 'rows'}, beginning with {rows}"
+
+
+def _schema(topic: Topic) -> list[Segment]:
+    if not topic.tables:
+        return [Segment(SegmentKind.SCHEMA, f"Schema:\n{topic.schema}\n")]
+    return [Segment(SegmentKind.SCHEMA, text) for text in ("Schema:\n", *(f"{t}\n" for t in topic.tables))]
 
 
 def _question(question: str) -> Segment:

@@ -1,0 +1,47 @@
+"""Whether prompts show a whole schema or the linked tables alone, decided from one question to the next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+
+from sched.workflow import PrefillSeconds
+
+
+class RentOrBuy:
+    """Chooses per key (a stage's template) between a long prompt, shared by all, and a short one of its own.
+
+    The long one is cheap once it is cached, and dear until then.  No single question would ever pay for it:
+    this is the ski rental problem.  Each short prompt is a *rent*: what it costs beyond the long one if that
+    were cached.  Once the rents add up to the *price*, what prefilling the long one costs now beyond that,
+    the long one is taken (Karlin, Manasse, Rudolph and Sleator, "Competitive snoopy caching", Algorithmica
+    1988: never more than twice what is best in hindsight).  As long as it is believed to be cached it goes
+    on being taken.
+
+    Rents count only while a purchase would last.  If what the last question was shown is no longer cached
+    when the next one comes, the long prompt would be gone, too: the rents begin anew.
+
+    All costs are seconds of prefill.  A key takes some 100 bytes.
+    """
+
+    def __init__(self) -> None:
+        self._rents: dict[Hashable, float] = {}
+
+    def takes_whole(
+        self, key: Hashable, whole: PrefillSeconds, linked: PrefillSeconds, last: PrefillSeconds | None
+    ) -> bool:
+        """Return whether to take the long prompt ``whole``, and note what ``linked`` is rented for if not.
+
+        ``last``: the beginning of what was shown the last time under this ``key``.
+        """
+        if not math.isfinite(whole.now):
+            return False
+        if last is not None and last.now > last.warm:
+            self._rents.pop(key, None)
+        if whole.now > linked.now:
+            rent = self._rents.get(key, 0.0) + max(0.0, linked.now - whole.warm)
+            if rent < whole.now - whole.warm:
+                self._rents[key] = rent
+                return False
+        self._rents.pop(key, None)
+        return True
