@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Ask and return the exit code: 0 with SQL that ran, 1 without, 2 for a wrong command line."""
     parser = argparse.ArgumentParser(prog="python -m launch.ask", description=__doc__)
     parser.add_argument("question", nargs="?", help="in plain English; left out, examples are listed")
+    parser.add_argument("--evidence", metavar="TEXT", default="", help="a hint: what words of it mean")
     parser.add_argument("--server", metavar="URL", help=f"a running one (default: {_LOCAL} if there is one)")
     parser.add_argument("--database", help="one that the server knows (default: its only one, or shop)")
     parser.add_argument("--stream", action="store_true", help="show every stage while it happens")
@@ -59,12 +60,17 @@ def _asked(console: Console, arguments: argparse.Namespace) -> int:
 
 def _answered(console: Console, url: str, arguments: argparse.Namespace) -> int:
     database = arguments.database or _only_database(url)
-    if _knows_only_the_demo(url) and database != DEMO_DATABASE:
-        console.print(
-            f"[yellow]The demo model knows the database {DEMO_DATABASE} alone; about {database} it only "
-            "guesses. Serve a real model with --model-path.[/]"
-        )
-    answer = show_answer(console, url, arguments.question, database, arguments.stream)
+    if _knows_only_the_demo(url):
+        if database != DEMO_DATABASE:
+            console.print(
+                f"[yellow]The demo model knows the database {DEMO_DATABASE} alone; about {database} it only "
+                "guesses. Serve a real model with --model-path.[/]"
+            )
+        if arguments.evidence:
+            console.print("[yellow]The demo model reads no hints: --evidence changes nothing.[/]")
+    answer = show_answer(
+        console, url, arguments.question, database, arguments.stream, evidence=arguments.evidence
+    )
     return 0 if answer is not None and answer["status"] != "no_sql_ran" else 1
 
 

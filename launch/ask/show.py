@@ -21,18 +21,20 @@ _STATUS = {
 
 
 def show_answer(
-    console: Console, url: str, question: str, database: str | None, steps: bool
+    console: Console, url: str, question: str, database: str | None, steps: bool, evidence: str = ""
 ) -> Mapping[str, Any] | None:
     """Ask the server at ``url`` and show the answer, with ``steps`` also how it comes about.
 
-    Return the answer, or ``None`` if the workflow failed, which is shown too.
+    ``evidence`` is a hint to the model, where the server's workflow takes one.  Return the
+    answer, or ``None`` if the workflow failed, which is shown too.
 
     Raises:
         httpx.HTTPError: the server can't be reached, refuses or is silent.
         RuntimeError: the stream ended early.
     """
     console.print(f"\n[bold]Question[/]: {escape(question)}\n", soft_wrap=True)
-    for event in ask(url, question, database, timeout_seconds=_ANSWER_SECONDS):
+    options = {"evidence": evidence} if evidence else {}
+    for event in ask(url, question, database, timeout_seconds=_ANSWER_SECONDS, **options):
         if event.name == "step" and steps:
             line = step_line(event.data)
             if line:

@@ -60,7 +60,7 @@ class OpenMajority:
         Raises:
             NotFoundError: no such database.
         """
-        job = self._jobs.of(database).asked(request.question)
+        job = self._jobs.of(database).asked(request.question, request.evidence)
         count = request.candidates or self._options.candidates
 
         async def answer(steps: Steps) -> dict[str, Any]:

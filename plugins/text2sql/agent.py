@@ -36,7 +36,7 @@ async def run_agent(steps: Steps, job: Job, stage: str, tools: Sequence[Tool]) -
         names = list(offered)
         if not names or job.profile.judges_when_done:
             names.append(DONE)
-        prompt = job.prompts.decision(stage, job.topic.question, used)
+        prompt = job.prompts.decision(stage, job.topic, used)
         chosen = await job.ask(steps, stage, prompt, Decision(tuple(names)))
         if chosen in (DONE, None):
             return

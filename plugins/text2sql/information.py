@@ -40,14 +40,15 @@ async def retrieve(steps: Steps, job: Job, database: str, retrieval: Retrieval) 
         SluiceError: a call failed.
     """
     information = Information()
-    question = job.topic.question
+    topic = job.topic
 
     async def extract() -> None:
-        prompt = job.prompts.keywords(question)
-        information.keywords = await job.ask(steps, stages.EXTRACT_KEYWORDS, prompt, Keywords(question))
+        prompt = job.prompts.keywords(topic)
+        information.keywords = await job.ask(steps, stages.EXTRACT_KEYWORDS, prompt, Keywords(topic.question))
 
     async def values() -> None:
-        information.values = noted(await retrieval.values(database, information.keywords, question))
+        found = await retrieval.values(database, information.keywords, topic.question, topic.hint)
+        information.values = noted(found)
 
     async def columns() -> None:
         information.columns = noted(await retrieval.columns(database, information.keywords))

@@ -78,9 +78,10 @@ class Job:
         """The prompts of the profile."""
         return self.profile.prompts
 
-    def asked(self, question: str) -> Job:
-        """Return the job of ``question``, stripped of the space around it."""
-        return replace(self, topic=replace(self.topic, question=question.strip()))
+    def asked(self, question: str, hint: str = "") -> Job:
+        """Return the job of ``question``, with the ``hint`` if the model reads hints; both are stripped."""
+        hint = hint.strip() if self.profile.reads_hints else ""
+        return replace(self, topic=replace(self.topic, question=question.strip(), hint=hint))
 
     async def ask(self, steps: Steps, stage: str, prompt: Sequence[Segment], form: Form[T]) -> T:
         """Run a call of a structured stage and return what its answer says, cut off or not.
@@ -97,10 +98,10 @@ class Job:
             steps.unreadable(generation)
         return answer
 
-    def about(self, evidence: str, values: Sequence[str]) -> Job:
-        """Return the job once retrieval has found ``values``; ``evidence`` tells the model of them."""
+    def about(self, retrieved: str, values: Sequence[str]) -> Job:
+        """Return the job once retrieval has found ``values``; ``retrieved`` tells the model of them."""
         sql = statement_params(self.profile, self.options, self.schema, self.topic.question, values)
-        return replace(self, topic=replace(self.topic, evidence=evidence), sql=sql)
+        return replace(self, topic=replace(self.topic, retrieved=retrieved), sql=sql)
 
     def statement(self, generation: Generation) -> str:
         """Return the SQL in what the model wrote; what it thought before is none."""

@@ -28,6 +28,8 @@ class Profile(ABC):
     """The words of a question by which it names no stored value, in small letters."""
     judges_when_done: bool = True
     """Whether an agent is offered to end while tools are left."""
+    reads_hints: bool = True
+    """Whether the model is told what the user said besides the question."""
     chats: bool = True
     """Whether the prompts go into the model's chat template, where it has one."""
     whole_schema: bool = False

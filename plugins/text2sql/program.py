@@ -83,14 +83,14 @@ class Text2Sql:
         Raises:
             NotFoundError: no such database.
         """
-        asked = self.prepare(database).asked(request.question)
+        asked = self.prepare(database).asked(request.question, request.evidence)
         count = request.candidates or self._options.candidates
 
         async def answer(steps: Steps) -> dict[str, Any]:
             information = Information()
             if self._retrieval is not None:
                 information = await retrieve(steps, asked, database, self._retrieval)
-            found = asked.prompts.evidence(information.values, information.columns)
+            found = asked.prompts.retrieved(information.values, information.columns)
             # A grammar of the question's own takes tens of milliseconds, in which other workflows go on.
             job = await asyncio.to_thread(asked.about, found, information.values)
             wanted = _wanted(job, information)
@@ -160,7 +160,7 @@ class Text2Sql:
 
 def _wanted(job: Job, information: Information) -> Wanted:
     found = information.keywords, information.values, information.columns
-    return Wanted.of(job.schema, job.topic.question, *found)
+    return Wanted.of(job.schema, f"{job.topic.question}\n{job.topic.hint}", *found)
 
 
 async def _later_room(job: Job) -> float:

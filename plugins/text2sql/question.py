@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from plugins.workflow_kind import WorkflowRequest
 from sched.errors import InvalidRequestError
@@ -14,6 +14,12 @@ class QuestionRequest(WorkflowRequest):
     """A question.  The server's ``candidates`` hold where it names no number."""
 
     question: Annotated[str, Field(max_length=10_000, examples=["How many customers live in Berlin?"])]
+    evidence: Annotated[str, StringConstraints(strip_whitespace=True, max_length=10_000)] = Field(
+        "",
+        description="What the words of the question mean or how something is computed, in your words; the "
+        "model reads it as a hint.",
+        examples=["revenue refers to the sum of quantity * unit price"],
+    )
     candidates: int | None = Field(None, ge=1, le=8, description="How many candidates compete.")
 
     @model_validator(mode="after")

@@ -35,6 +35,7 @@ class DemoProfile(Profile):
     common_words = COMMON
     # It can't judge when enough is known.
     judges_when_done = False
+    reads_hints = False
     chats = False
     whole_schema = True
 

@@ -35,13 +35,13 @@ Shape = tuple[str, str, str]
 class TersePrompts(Prompts):
     """Prompts without instructions; of ``templates`` nothing is used."""
 
-    def decision(self, stage: str, question: str, used: Sequence[str]) -> list[Segment]:
+    def decision(self, stage: str, topic: Topic, used: Sequence[str]) -> list[Segment]:
         """Return the prompt for an agent's next tool, after those ``used``."""
-        return [_question(question), _context(f"{stage} after {', '.join(used) or 'nothing'}: ")]
+        return [_question(topic.question), _context(f"{stage} after {', '.join(used) or 'nothing'}: ")]
 
-    def keywords(self, question: str) -> list[Segment]:
+    def keywords(self, topic: Topic) -> list[Segment]:
         """Return the prompt for the words to look up."""
-        return [_question(question), _context("keywords: ")]
+        return [_question(topic.question), _context("keywords: ")]
 
     def linking(self, topic: Topic) -> list[Segment]:
         """Return the prompt of schema linking."""
@@ -65,7 +65,7 @@ class TersePrompts(Prompts):
         """Return the prompt that compares the shapes of ``candidates`` with ``test``."""
         return [_context(candidates), _context(f"test: {test}\n")]
 
-    def evidence(self, values: Sequence[str], columns: Sequence[str]) -> str:
+    def retrieved(self, values: Sequence[str], columns: Sequence[str]) -> str:
         """Return the values that retrieval found, the best ones; columns are not shown."""
         return f"values: {'; '.join(values[:_SHOWN_VALUES])}\n" if values else ""
 
@@ -91,19 +91,19 @@ def shape(result: SqlResult) -> Shape:
 
 
 def _about(topic: Topic) -> list[Segment]:
-    question, evidence = _marked(topic.question, topic.evidence)
-    return [_question(question), *([_context(evidence)] if evidence else [])]
+    question, retrieved = _marked(topic.question, topic.retrieved)
+    return [_question(question), *([_context(retrieved)] if retrieved else [])]
 
 
-def _marked(question: str, evidence: str) -> tuple[str, str]:
-    """Return both with marks: instead of the names that ``question`` has of ``evidence``, before them there.
+def _marked(question: str, retrieved: str) -> tuple[str, str]:
+    """Return both with marks: instead of the names that ``question`` has of ``retrieved``, before them there.
 
     Names begin with a capital in the database.  What is stored in small letters, as shipped, may say other
     things, and so may common words, as average.
     """
-    found = {_text(match).casefold() for match in _FOUND.finditer(evidence) if _is_name(_text(match))}
+    found = {_text(match).casefold() for match in _FOUND.finditer(retrieved) if _is_name(_text(match))}
     if not found:
-        return question, evidence
+        return question, retrieved
     marks: dict[str, str] = {}
 
     def instead(match: re.Match[str]) -> str:
@@ -117,7 +117,7 @@ def _marked(question: str, evidence: str) -> tuple[str, str]:
 
     either = "|".join(re.escape(name) for name in sorted(found, key=lambda name: (-len(name), name)))
     question = re.sub(rf"(?<!\w)(?:{either})(?!\w)", instead, question, flags=re.IGNORECASE)
-    return question, _FOUND.sub(beside, evidence)
+    return question, _FOUND.sub(beside, retrieved)
 
 
 def _text(found: re.Match[str]) -> str:

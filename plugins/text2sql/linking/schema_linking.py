@@ -52,7 +52,7 @@ async def link(steps: Steps, job: Job, wanted: Wanted, later_room: float) -> Lin
             f"schema, where {_LEAST_TOKENS} are the least; shorten it",
             field="question",
         )
-    unasked = job.prompts.linking(replace(bare, question="", evidence=""))
+    unasked = job.prompts.linking(replace(bare, question="", hint="", retrieved=""))
     most = await linking.room.left(unasked, job.options.max_answer_tokens)
     calls, linked = 0, list[str]()
     for _ in range(_MOST_ROUNDS):

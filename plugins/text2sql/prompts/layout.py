@@ -31,13 +31,15 @@ class Style:
 class Topic:
     """What the prompts of one question are about: the rendered schema, the question, what was retrieved.
 
+    ``hint`` is what the user said besides the question, empty if nothing.
     ``tables`` are the texts of single tables, shown instead of the schema: a segment each, so that prompts
     that begin with the same tables share them to the token.
     """
 
     schema: str
     question: str
-    evidence: str = ""
+    retrieved: str = ""
+    hint: str = ""
     tables: tuple[str, ...] = ()
 
 
@@ -54,19 +56,19 @@ class Prompts:
     sql_cue: str = "SQL: "
     revision_cue: str = "Repaired SQL: "
 
-    def decision(self, stage: str, question: str, used: Sequence[str]) -> list[Segment]:
+    def decision(self, stage: str, topic: Topic, used: Sequence[str]) -> list[Segment]:
         """Return the prompt for an agent's next tool, after those ``used``."""
         so_far = ", ".join(used) or "nothing"
         return [
             Segment(SegmentKind.TEMPLATE, self.templates[stage]),
-            _question(question),
+            _question(topic),
             _context(f"Used so far: {so_far}\nNext: "),
         ]
 
-    def keywords(self, question: str) -> list[Segment]:
+    def keywords(self, topic: Topic) -> list[Segment]:
         """Return the prompt for the words to look up."""
         template = Segment(SegmentKind.TEMPLATE, self.templates[stages.EXTRACT_KEYWORDS])
-        return [template, _question(question), _context("Keywords: ")]
+        return [template, _question(topic), _context("Keywords: ")]
 
     def linking(self, topic: Topic) -> list[Segment]:
         """Return the prompt of schema linking."""
@@ -98,7 +100,7 @@ class Prompts:
         shared = self._shared(self.templates[stages.EVALUATE], topic)
         return [*shared, _context(candidates), _context(f"Test: {test}\nVerdicts:\n")]
 
-    def evidence(self, values: Sequence[str], columns: Sequence[str]) -> str:
+    def retrieved(self, values: Sequence[str], columns: Sequence[str]) -> str:
         """Return what retrieval found, for a prompt; empty if it found nothing."""
         lines = []
         if values:
@@ -118,9 +120,9 @@ class Prompts:
         segments = [
             Segment(SegmentKind.TEMPLATE, template),
             *_schema(topic),
-            _question(topic.question),
+            _question(topic),
         ]
-        return [*segments, _context(topic.evidence)] if topic.evidence else segments
+        return [*segments, _context(topic.retrieved)] if topic.retrieved else segments
 
 
 COMPACT = Prompts(
@@ -150,8 +152,9 @@ def _schema(topic: Topic) -> list[Segment]:
     return [Segment(SegmentKind.SCHEMA, text) for text in ("Schema:\n", *(f"{t}\n" for t in topic.tables))]
 
 
-def _question(question: str) -> Segment:
-    return Segment(SegmentKind.QUESTION, f"Question: {question}\n")
+def _question(topic: Topic) -> Segment:
+    hint = f"Hint: {topic.hint}\n" if topic.hint else ""
+    return Segment(SegmentKind.QUESTION, f"Question: {topic.question}\n{hint}")
 
 
 def _context(text: str) -> Segment:

@@ -104,7 +104,7 @@ def _worked(pairs: Sequence[_Pair], answer: _Answer) -> str:
 
 def _topic(database: ExampleDatabase, example: Example, tables: Sequence[str] | None = None) -> Topic:
     return Topic(
-        render(database.schema, tables), example.ask, COMPACT.evidence(_values(database, example), ())
+        render(database.schema, tables), example.ask, COMPACT.retrieved(_values(database, example), ())
     )
 
 
@@ -165,7 +165,7 @@ def _revision(prompts: Prompts) -> _Answer:
 
 def _keywords(prompts: Prompts) -> _Answer:
     def answer(_: ExampleDatabase, example: Example) -> tuple[list[Segment], str]:
-        return prompts.keywords(example.ask), json.dumps(example.keywords)
+        return prompts.keywords(Topic("", example.ask)), json.dumps(example.keywords)
 
     return answer
 
@@ -205,7 +205,7 @@ def _decided(prompts: Prompts, stage: str, pairs: Sequence[_Pair]) -> str:
     lines = [_EXAMPLES]
     for _, example in pairs:
         for number, tool in enumerate(tools):
-            prompt = prompts.decision(stage, example.ask, tools[:number])
+            prompt = prompts.decision(stage, Topic("", example.ask), tools[:number])
             shown = prompt[1:] if number == 0 else prompt[2:]
             lines.append("".join(segment.text for segment in shown) + f"{tool}\n")
         lines.append("\n")

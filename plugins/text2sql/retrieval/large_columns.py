@@ -35,9 +35,9 @@ class LargeColumns:
     notes: list[str] = field(default_factory=list)
 
     def look_up(
-        self, index: TextIndex, keywords: Sequence[str], question: str, common: frozenset[str]
+        self, index: TextIndex, keywords: Sequence[str], said: tuple[str, ...], common: frozenset[str]
     ) -> None:
-        """Find the values that ``question`` or ``keywords`` name.
+        """Find the values that the texts ``said`` or ``keywords`` name.
 
         For words of the keywords that neither these columns nor the ``index`` of the others have, find
         values that begin with them.
@@ -45,12 +45,12 @@ class LargeColumns:
         if not self.columns:
             return
         texts, labels = [], []
-        wanted = list(_wanted(keywords, question, common))
+        wanted = list(_wanted(keywords, said, common))
         for column, value in self._read(wanted, begins=False):
             texts.append(value)
             labels.append(self._condition(column, value))
         named = TextIndex(texts, labels)
-        self.found |= dict.fromkeys(exact(named, keywords, question, common), 1.0)
+        self.found |= dict.fromkeys(exact(named, keywords, said, common), 1.0)
         words = [word for word in queries(named, keywords, common) if may_resemble(word, common)]
         words = [word for word in words if not named.exact(word) and not index.exact(word)]
         if words:
@@ -96,10 +96,13 @@ class LargeColumns:
         return f"{column.sql(self.dialect)} = {self.dialect.literal(value)}"
 
 
-def _wanted(keywords: Sequence[str], question: str, common: frozenset[str]) -> Iterator[str]:
+def _wanted(keywords: Sequence[str], said: tuple[str, ...], common: frozenset[str]) -> Iterator[str]:
     """Yield the runs of words that may be values, each as it is written and in other cases."""
     found = dict.fromkeys(phrases(keywords))
-    for text, shortest in ((question, 2), *((phrase, SHORTEST_WORD) for phrase in list(found))):
+    for text, shortest in (
+        *((text, 2) for text in said),
+        *((phrase, SHORTEST_WORD) for phrase in list(found)),
+    ):
         for span in spans(text, MOST_NAME_WORDS):
             if any(map(str.isalpha, span)) and names(text, span, common):
                 found[span] = None

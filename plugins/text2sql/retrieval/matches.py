@@ -36,11 +36,11 @@ def similar(
     keywords: Sequence[str],
     limit: int,
     dialect: Dialect,
-    question: str = "",
+    said: tuple[str, ...] = (),
     common: frozenset[str] = COMMON_WORDS,
     besides: Mapping[str, float] | None = None,
 ) -> Matches:
-    """Return up to ``limit`` labels of what ``question`` names or ``keywords`` or their words resemble.
+    """Return up to ``limit`` labels of what the texts ``said`` name or ``keywords`` or their words resemble.
 
     What is said in one of the words in ``common``, or in a function word in small letters, is no name.
     ``besides`` are labels found elsewhere, with their likeness.
@@ -48,7 +48,8 @@ def similar(
     best = dict(besides or {})
     notes = []
     if index is not None:
-        _add(best, _said(index, question, common, dialect))
+        for text in said:
+            _add(best, _said(index, text, common, dialect))
         for word in queries(index, keywords, common):
             found = _matches(index, word, common)
             if len(found) > PER_WORD and found[PER_WORD][1] == found[0][1]:
@@ -95,9 +96,11 @@ def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = F
     return span not in common
 
 
-def exact(index: TextIndex, keywords: Sequence[str], question: str, common: frozenset[str]) -> list[str]:
-    """Return the labels of what stands in ``question`` or is one of ``keywords`` or their words."""
-    named = _named(index, question, common, shortest=2)
+def exact(
+    index: TextIndex, keywords: Sequence[str], said: tuple[str, ...], common: frozenset[str]
+) -> list[str]:
+    """Return the labels of what stands in ``said`` or is one of ``keywords`` or their words."""
+    named = [span for text in said for span in _named(index, text, common, shortest=2)]
     return [label for word in (*named, *queries(index, keywords, common)) for label in index.exact(word)]
 
 
@@ -113,13 +116,13 @@ def _matches(index: TextIndex, word: str, common: frozenset[str]) -> list[tuple[
     return index.find(word, PER_WORD + 1) if may_resemble(word, common) else []
 
 
-def _said(index: TextIndex, question: str, common: frozenset[str], dialect: Dialect) -> dict[str, float]:
-    """Return labels of what stands in ``question``: texts (the longer of two that overlap), then parts."""
-    named = _named(index, question, common, shortest=2)
+def _said(index: TextIndex, text: str, common: frozenset[str], dialect: Dialect) -> dict[str, float]:
+    """Return labels of what stands in ``text``: texts (the longer of two that overlap), then parts."""
+    named = _named(index, text, common, shortest=2)
     found = {label: 1.0 for span in named for label in index.exact(span)}
     taken = {word for span in named for word in span.split()}
-    for word in spans(question, 1):
-        if len(word) >= SHORTEST_WORD and word not in taken and names(question, word, common, DULL_WORDS):
+    for word in spans(text, 1):
+        if len(word) >= SHORTEST_WORD and word not in taken and names(text, word, common, DULL_WORDS):
             said = [label for form in (f"{word}s", *singulars(word)) for label in index.exact(form)]
             parts = _parts(index, word, dialect)
             found |= dict.fromkeys(said, _OTHER_NUMBER) | dict.fromkeys(parts, PART_OF_NAMES)

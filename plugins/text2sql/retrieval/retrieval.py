@@ -71,8 +71,8 @@ class Retrieval(Protocol):
         """Begin to index ``database``, in the background."""
         ...
 
-    async def values(self, database: str, keywords: Sequence[str], question: str) -> Found:
-        """Return conditions such as ``city = 'Oslo'`` on values in ``question`` or like ``keywords``."""
+    async def values(self, database: str, keywords: Sequence[str], question: str, hint: str = "") -> Found:
+        """Return conditions such as ``city = 'Oslo'`` on values that are named or are like ``keywords``."""
         ...
 
     async def columns(self, database: str, keywords: Sequence[str]) -> Found:
@@ -133,17 +133,20 @@ class Retriever:
         index = self._indexes.get(database)
         return index is not None and index.values is not None and index.note is None
 
-    async def values(self, database: str, keywords: Sequence[str], question: str = "") -> Found:
-        """Return up to ``MAX_VALUES`` conditions on values in ``question`` or like ``keywords``, best first.
+    async def values(
+        self, database: str, keywords: Sequence[str], question: str = "", hint: str = ""
+    ) -> Found:
+        """Return up to ``MAX_VALUES`` conditions on values that are named or like ``keywords``, best first.
 
-        What the question names exactly is found whatever the keywords, so that weak ones do no harm.
+        What ``question`` or ``hint`` names exactly is found whatever the keywords, so that weak ones do no
+        harm.
         Takes at most 2 s.  Where there is no index, nothing is found and the note says so.
         """
 
         def look_up() -> Found:
             index = self._prepared(database)
             note = index.note  # before the values: the index may be made while they are looked up
-            return self._found(database, index.values, keywords, question, note)
+            return self._found(database, index.values, keywords, (question, hint), note)
 
         return await _in_time(look_up)
 
@@ -168,7 +171,7 @@ class Retriever:
         database: str,
         values: _Values | None,
         keywords: Sequence[str],
-        question: str,
+        said: tuple[str, ...],
         note: str | None,
     ) -> Found:
         if values is None:
@@ -182,8 +185,8 @@ class Retriever:
             self._limits.longest,
             lambda: self._stop.is_set() or time.monotonic() >= until,
         )
-        large.look_up(values.index, keywords, question, self._common)
-        found = similar(values.index, keywords, MAX_VALUES, dialect, question, self._common, large.found)
+        large.look_up(values.index, keywords, said, self._common)
+        found = similar(values.index, keywords, MAX_VALUES, dialect, said, self._common, large.found)
         left_out = (f"values: {said}" for said in (*large.notes, *found.notes))
         return Found(found.labels, _joined((note, *values.notes, *left_out)))
 

@@ -180,6 +180,7 @@ class FakeText2Sql:
         self.answer: dict[str, Any] = {}
         self.error: Exception | None = None
         self.asked: list[tuple[str, str, int | None]] = []
+        self.hints: list[str] = []
 
     def plan(self, request: QuestionRequest) -> tuple[PlanStep, ...]:
         return (PlanStep("generate_candidate", 1.0),)
@@ -194,6 +195,7 @@ class FakeText2Sql:
         if database == "gone":
             raise NotFoundError("no such database", field="database")
         self.asked.append((request.question, database, request.candidates))
+        self.hints.append(request.evidence)
 
         async def run(steps: Steps) -> dict[str, Any]:
             segments = [Segment(SegmentKind.QUESTION, request.question)]

@@ -35,8 +35,8 @@ ANSWERS: dict[str, Any] = {
 }
 
 
-def a_request(question: str = QUESTION, candidates: int | None = None) -> QuestionRequest:
-    return QuestionRequest(question=question, candidates=candidates)
+def a_request(question: str = QUESTION, candidates: int | None = None, evidence: str = "") -> QuestionRequest:
+    return QuestionRequest(question=question, candidates=candidates, evidence=evidence)
 
 
 class FakeRetrieval:
@@ -45,13 +45,15 @@ class FakeRetrieval:
     def __init__(self, note: str | None = None) -> None:
         self.note = note
         self.asked: list[list[str]] = []
+        self.hints: list[str] = []
         self.prepared: list[str] = []
 
     def prepare(self, database: str) -> None:
         self.prepared.append(database)
 
-    async def values(self, database: str, keywords: Sequence[str], question: str) -> Found:
+    async def values(self, database: str, keywords: Sequence[str], question: str, hint: str = "") -> Found:
         self.asked.append(list(keywords))
+        self.hints.append(hint)
         return Found(() if self.note else ("customers.country = 'Germany'",), self.note)
 
     async def columns(self, database: str, keywords: Sequence[str]) -> Found:
@@ -64,11 +66,12 @@ async def run(
     retrieval: FakeRetrieval | None = None,
     hold: Hold = at_once,
     profile: Profile = COMPACT_PROFILE,
+    evidence: str = "",
     **options: Any,
 ) -> tuple[dict[str, Any], Journal]:
     text2sql = Text2Sql(Resources(registry, profile, Text2SqlOptions(**options), retrieval))
     steps = ScriptedSteps(model, registry, hold=hold)
-    return await text2sql.program(a_request(), "shop")(steps), steps.journal
+    return await text2sql.program(a_request(evidence=evidence), "shop")(steps), steps.journal
 
 
 def scripted(**answers: Any) -> Model:

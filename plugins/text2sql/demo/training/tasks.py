@@ -95,7 +95,7 @@ def topic_of(world: World, question: Question, rng: random.Random | None = None)
             found = []
         if question.evidence and rng.random() < 0.3:
             rng.shuffle(found)
-    return Topic("", question.text, DEMO.evidence(found, ()))
+    return Topic("", question.text, DEMO.retrieved(found, ()))
 
 
 def revision_task(
@@ -109,7 +109,9 @@ def _task(
     world: World, connection: sqlite3.Connection, stage: str, question: Question, rng: random.Random
 ) -> Task | None:
     if stage == stages.EXTRACT_KEYWORDS:
-        return Task(stage, DEMO.keywords(question.text), json.dumps(question.keywords, ensure_ascii=False))
+        return Task(
+            stage, DEMO.keywords(Topic("", question.text)), json.dumps(question.keywords, ensure_ascii=False)
+        )
     if stage == stages.GENERATE_UNIT_TEST:
         answer = "\n".join(f"- {part}" for part in question.shape)
         return Task(stage, DEMO.unit_tests(Topic("", question.text), "", len(TESTS)), answer)
@@ -172,4 +174,4 @@ def _decision(question: Question, rng: random.Random) -> Task:
     agent = rng.choice(list(_AGENTS))
     tools = _AGENTS[agent]
     used = rng.randrange(len(tools))
-    return Task(agent, DEMO.decision(agent, question.text, tools[:used]), tools[used])
+    return Task(agent, DEMO.decision(agent, Topic("", question.text), tools[:used]), tools[used])

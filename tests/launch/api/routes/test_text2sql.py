@@ -37,6 +37,17 @@ async def test_a_question_is_answered_with_sql_rows_and_the_way_there() -> None:
         assert "error" not in answer
 
 
+async def test_evidence_reaches_the_workflow_and_is_documented() -> None:
+    """It is optional."""
+    async with api_stack() as api:
+        assert (await _ask(api)).status_code == 200
+        assert (await _ask(api, evidence=" all of them\n")).status_code == 200
+        assert api.text2sql.hints == ["", "all of them"]
+        document = (await api.client.get("/openapi.json")).json()
+        shown = document["components"]["schemas"]["QuestionRequest"]["properties"]["evidence"]
+        assert (shown["type"], shown["default"], shown["maxLength"]) == ("string", "", 10_000)
+
+
 async def test_a_stream_shows_the_workflow_its_steps_and_the_answer() -> None:
     """The id comes first, each step whenever it changes, the full answer last."""
     async with api_stack() as api:
@@ -121,7 +132,10 @@ BAD_QUESTIONS: list[tuple[dict[str, Any], int, str]] = [
     ({"candidates": 0}, 422, "candidates"),
     ({"candidates": 9}, 422, "candidates"),
     ({"candidates": 2.5}, 422, "candidates"),
-    ({"evidence": "x"}, 400, "evidence"),
+    ({"evidence": None}, 422, "evidence"),
+    ({"evidence": 7}, 422, "evidence"),
+    ({"evidence": "x" * 10_001}, 422, "evidence"),
+    ({"hint": "x"}, 400, "hint"),
 ]
 
 

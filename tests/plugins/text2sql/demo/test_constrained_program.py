@@ -32,7 +32,7 @@ class NoRetrieval:
     def prepare(self, database: str) -> None:
         """Nothing to make."""
 
-    async def values(self, database: str, keywords: Sequence[str], question: str) -> Found:
+    async def values(self, database: str, keywords: Sequence[str], question: str, hint: str = "") -> Found:
         self.keywords += keywords
         return Found()
 

@@ -11,7 +11,7 @@ ROME, ITALY = "customers.city = 'Rome'", "customers.country = 'Italy'"
 
 
 def linked(question: str, *found: str) -> str:
-    return "".join(segment.text for segment in DEMO.linking(Topic("", question, DEMO.evidence(found, ()))))
+    return "".join(segment.text for segment in DEMO.linking(Topic("", question, DEMO.retrieved(found, ()))))
 
 
 @pytest.mark.parametrize(

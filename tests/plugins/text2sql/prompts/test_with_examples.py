@@ -108,7 +108,9 @@ def test_examples_look_like_the_real_prompt(databases: tuple[ExampleDatabase, ..
     """The same words introduce schema, question, tables and answer; each schema is shown once."""
     prompts = full_prompts()
     template = prompts.styles[0].template
-    real = prompts.candidate(prompts.styles[0], Topic("S", "Q?", COMPACT.evidence(["a = 'b'"], ["a"])), ["t"])
+    real = prompts.candidate(
+        prompts.styles[0], Topic("S", "Q?", COMPACT.retrieved(["a = 'b'"], ["a"])), ["t"]
+    )
     text = "".join(segment.text for segment in real if segment.kind != SegmentKind.TEMPLATE)
     for line in re.findall(r"^[A-Z][a-z ]+:", text, re.MULTILINE):
         assert f"\n{line}" in template or line == "Columns that may matter:"

@@ -81,6 +81,12 @@ async def test_the_last_of_many_names_is_found(
     assert found == Found(tuple(wanted), f"{CUT}people.name")
 
 
+async def test_a_name_in_the_hint_is_found(retriever: Retriever) -> None:
+    """As one in the question is."""
+    found = await retriever.values("people", [], "what did the boss buy", "the boss is Zora Quill")
+    assert found.lines == ("people.name = 'Zora Quill'",)
+
+
 async def test_beginnings_beyond_the_limit_are_noted(retriever: Retriever) -> None:
     """None of these is the word itself."""
     found = await retriever.values("people", ["person"])

@@ -81,6 +81,19 @@ async def test_what_the_question_names_is_found_without_keywords(retriever: Retr
     assert (await retriever.values("shop", [], "how many customers are there?")).lines == ()
 
 
+async def test_what_the_hint_names_is_found_too(retriever: Retriever) -> None:
+    """However long the question before it is."""
+    question = f"how many of them are there{' really' * 40}?"
+    hint = "them refers to customers in Berlin\nor with segment = 'premium'"
+    assert (await retriever.values("shop", [], question)).lines == ()
+    found = await retriever.values("shop", [], question, hint)
+    assert set(found.lines) == {
+        "customers.city = 'Berlin'",
+        "suppliers.city = 'Berlin'",
+        "customers.segment = 'premium'",
+    }
+
+
 async def test_goods_are_found_by_a_part_of_their_names(retriever: Retriever) -> None:
     """A word of several names, in the singular or plural, is a condition; one of a single name isn't."""
     found = await retriever.values("shop", [], "Which customers bought tents or a shelf from granit?")

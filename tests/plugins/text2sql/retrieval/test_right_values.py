@@ -42,7 +42,7 @@ COLUMNS = {"city": CITIES, "name": NAMES, "x": OTHERS}
 def found(question: str, keywords: list[str], columns: dict[str, tuple[str, ...]]) -> set[str]:
     values = [value for texts in columns.values() for value in texts]
     labels = [f"{column} = {value}" for column, texts in columns.items() for value in texts]
-    return set(similar(TextIndex(values, labels), keywords, 10, STANDARD, question).labels)
+    return set(similar(TextIndex(values, labels), keywords, 10, STANDARD, (question,)).labels)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_what_is_left_out_is_noted() -> None:
     matches = similar(index, ["Berlin"], 10, STANDARD)
     assert len(matches.labels) == 5
     assert matches.notes == ("more than 5 are equally like 'Berlin'; the first 5 were taken",)
-    matches = similar(index, ["Berlin", "Hamburg"], 2, STANDARD, "in Berlin")
+    matches = similar(index, ["Berlin", "Hamburg"], 2, STANDARD, ("in Berlin",))
     assert len(matches.labels) == 2
     assert matches.notes[-1] == "7 were found; the best 2 were taken"
     assert similar(index, ["Hamburg"], 10, STANDARD).notes == ()

@@ -82,7 +82,7 @@ class World:
 
     def evidence(self, keywords: Sequence[str], question: str) -> list[str]:
         """Return what retrieval finds for ``keywords`` and in ``question``, as the workflow's own does."""
-        return list(similar(self._index, keywords, MAX_VALUES, SQLITE, question).labels)
+        return list(similar(self._index, keywords, MAX_VALUES, SQLITE, (question,)).labels)
 
     def above(self, table: str) -> list[str]:
         """Return the tables that ``table`` refers to, directly or not."""
