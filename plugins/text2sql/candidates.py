@@ -74,7 +74,7 @@ async def _revision_prompt(
         return job.prompts.revision(topic, statement, candidate.complaint, tried.before_last())
 
     # A table that linking left out and the statement names is shown, too.
-    tables = [*shown.relevant, *tables_in(job.schema, statement)] if shown.relevant else []
+    tables = [*shown.linked.names, *tables_in(job.schema, statement)] if shown.linked.names else []
     return build(await shown.topic(steps, stages.REVISE, build, job.sql.max_new_tokens, tables))
 
 

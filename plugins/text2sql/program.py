@@ -94,9 +94,9 @@ class Text2Sql:
             # A grammar of the question's own takes tens of milliseconds, in which other workflows go on.
             job = await asyncio.to_thread(asked.about, found, information.values)
             wanted = _wanted(job, information)
-            linked = await link(steps, job, wanted, await _later_room(job))
+            linked = await link(steps, job, wanted)
             if linked.tables:
-                job.linking.order.needed(job.linking.needed(linked.tables, wanted))
+                job.linking.order.needed(job.linking.needed(linked.names))
             shown = ShownSchema(job, linked, wanted)
             advised = steps.candidates_advised(count)
             branches = [candidate_branch(job, shown, index) for index in range(advised)]
@@ -160,14 +160,4 @@ class Text2Sql:
 
 def _wanted(job: Job, information: Information) -> Wanted:
     found = information.keywords, information.values, information.columns
-    return Wanted.of(job.schema, f"{job.topic.question}\n{job.topic.hint}", *found)
-
-
-async def _later_room(job: Job) -> float:
-    """Return the tokens that every later prompt has for tables, but for statements that go on and on."""
-    bare = replace(job.topic, tables=("",))
-    prompts = [
-        *(job.prompts.candidate(style, bare, ()) for style in job.prompts.styles),
-        job.prompts.revision(bare, _LEAST_SCHEMA, _LEAST_SCHEMA),
-    ]
-    return min([await job.linking.room.left(prompt, job.sql.max_new_tokens) for prompt in prompts])
+    return Wanted.of(job.linking.labels, f"{job.topic.question}\n{job.topic.hint}", *found)

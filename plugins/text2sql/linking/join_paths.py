@@ -6,6 +6,9 @@ from collections.abc import Collection, Sequence
 
 from plugins.text2sql.databases.schema import DatabaseSchema
 
+MOST_BETWEEN = 4
+"""Tables that are further apart are joined by no question, unless it needs some between them, too."""
+
 
 class JoinGraph:
     """The tables of a schema, joined wherever one refers to another, in either direction."""
@@ -29,30 +32,40 @@ class JoinGraph:
     def connected(self, names: Sequence[str]) -> list[str]:
         """Return ``names`` with the tables on the shortest ways between them, each behind those on its way.
 
-        One after the other is joined to those before it.  (The shortest path heuristic for Steiner trees;
-        Takahashi and Matsuyama 1980: at most twice as many joins as needed.)  What can't be joined stands
-        alone.
+        One after the other is joined to those before it, the shortest path heuristic for Steiner trees
+        (Takahashi and Matsuyama, 1980).  What can't be joined stands alone.
         """
         found: dict[str, None] = {}
+        groups: list[set[str]] = []
         for name in names:
-            if name not in found:
-                found |= dict.fromkeys((*self.between(found, name), name))
+            if name in found:
+                continue
+            joined, others = {name}, []
+            for group in groups:
+                way = self.between(group, name)
+                if way is None:
+                    others.append(group)
+                else:
+                    found |= dict.fromkeys(way)
+                    joined |= group.union(way)
+            found[name] = None
+            groups = [*others, joined]
         return list(found)
 
-    def between(self, known: Collection[str], name: str) -> list[str]:
+    def between(self, known: Collection[str], name: str) -> list[str] | None:
         """Return the tables on the shortest way from one of ``known`` to ``name``, without its ends.
 
-        Of two ways of one length the one whose tables come first by their names is taken.
+        ``None``: there is no way, or more than ``MOST_BETWEEN`` tables are on it.  Of two ways of one length
+        the one whose tables come first by their names is taken.
         """
-        nearer: dict[str, str] = {name: ""}
+        ways: dict[str, tuple[str, ...]] = {name: ()}
         for table in (queue := [name]):
+            way = ways[table]
             if table in known:
-                way = []
-                while (table := nearer[table]) != name:
-                    way.append(table)
-                return way
-            for other in self._joined[table]:
-                if other not in nearer:
-                    nearer[other] = table
+                return list(way)
+            further = (table, *way) if table != name else way
+            for other in self._joined[table] if len(further) <= MOST_BETWEEN else ():
+                if other not in ways:
+                    ways[other] = further
                     queue.append(other)
-        return []
+        return None

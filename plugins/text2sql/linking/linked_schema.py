@@ -11,7 +11,7 @@ from plugins.text2sql.linking.join_paths import JoinGraph
 from plugins.text2sql.linking.rendered_tables import RenderedTables, ShownTable
 from plugins.text2sql.linking.room import Room
 from plugins.text2sql.linking.table_order import TableOrder
-from plugins.text2sql.linking.wanted import Wanted
+from plugins.text2sql.linking.wanted import Wanted, column_labels
 from sched.cache.rent_or_buy import RentOrBuy
 from sched.workflow import Segment
 
@@ -39,6 +39,7 @@ class LinkedSchema:
         """``order`` is that of the schema before it changed."""
         self.schema = schema
         self.room = room
+        self.labels = column_labels(schema)
         self.shapes = RentOrBuy()
         self.last_shown: dict[str, tuple[Segment, ...]] = {}
         """By template: the beginning of the last prompt."""
@@ -47,34 +48,30 @@ class LinkedSchema:
         self.order = order or TableOrder(self.graph)
         self.order.renew(self.graph)
 
-    def needed(self, linked: Sequence[str], wanted: Wanted) -> list[str]:
-        """Return the tables that a question needs, in their order.
-
-        They are those that the model has ``linked`` (all if it named none), those that hold a value which the
-        question names, and those that join them.
-        """
-        if not linked:
+    def needed(self, names: Sequence[str]) -> list[str]:
+        """Return the tables with ``names`` (none: all) and those that join them, in their order."""
+        if not names:
             return self.order.sorted([table.name for table in self.schema.tables])
-        return self.order.sorted(self.graph.connected(self.order.sorted([*linked, *wanted.named(linked)])))
+        return self.order.sorted(self.graph.connected(self.order.sorted(names)))
 
     async def whole_fits(self, room: float) -> bool:
         """Return whether the whole schema fits into ``room`` tokens."""
         await self.rendered.in_full()
         return self.rendered.whole_tokens <= room
 
-    async def fitted(self, linked: Sequence[str], wanted: Wanted, room: float) -> FittedTables:
-        """Return what fits into ``room`` tokens of the tables that a question needs.
+    async def fitted(self, names: Sequence[str], wanted: Wanted, room: float) -> FittedTables:
+        """Return what fits into ``room`` tokens of the tables with ``names`` and those that join them.
 
         If not all do, those go first that the question speaks of: by a value that it names and they hold, by
-        their name and their columns; of equals, those that the model named first.  A table takes along those
-        that join it to the others.  Of tables larger than a quarter of the room some columns are left out, so
-        that others fit, too.
+        their name and their columns; then by the order of ``names``.  A table takes along those that join it
+        to the others, where these fit.  Of tables larger than a quarter of the room some columns are left
+        out, so that others fit, too.
         """
-        needed = self.needed(linked, wanted)
+        needed = self.needed(names)
         shown = await self.rendered.in_full()
         if sum(shown[name].tokens for name in needed) <= room:
             return FittedTables(tuple(shown[name] for name in needed))
-        ranked = self.ranked(linked, wanted)
+        ranked = self._ranked(names, wanted)
         kept = self._kept(ranked, {name: table.tokens for name, table in shown.items()}, room)
         budgets = shares({name: shown[name].tokens for name in kept}, room)
         tables = [
@@ -87,27 +84,22 @@ class LinkedSchema:
         left_out = tuple(name for name in ranked if name not in kept)
         return FittedTables(tuple(tables), left_out)
 
-    def ranked(self, linked: Sequence[str], wanted: Wanted) -> list[str]:
-        """Return the linked tables and those with a named value; what the question speaks of goes first."""
-        names = linked or [table.name for table in self.schema.tables]
-        names = list(dict.fromkeys([*names, *wanted.named(names)]))
+    def _ranked(self, names: Sequence[str], wanted: Wanted) -> list[str]:
+        names = list(dict.fromkeys(names)) or [table.name for table in self.schema.tables]
         scores = {name: wanted.of_table(self.rendered.table(name)) for name in names}
         return sorted(names, key=lambda name: -scores[name])  # sorting is stable
 
     def _kept(self, ranked: Sequence[str], tokens: dict[str, int], room: float) -> list[str]:
-        """Return those of ``ranked`` that fit, each with the tables that join it; the first in any case."""
-        most = room / _PARTIAL_SHARE
+        """Return those of ``ranked`` that fit, with the tables that join them; the first in any case."""
         kept: list[str] = []
-        used = 0.0
+        most = room / _PARTIAL_SHARE
+        left = room
         for name in ranked:
-            if name in kept:
-                continue
-            new = [*self.graph.between(kept, name), name] if kept else [name]
-            needed = sum(min(float(tokens[table]), most) for table in new if table not in kept)
-            if kept and used + needed > room:
-                continue
-            kept += new
-            used += needed
+            for new in ([*(self.graph.between(kept, name) or ()), name], [name]):
+                needed = sum(min(float(tokens[table]), most) for table in new)
+                if name not in kept and (needed <= left or not kept):
+                    kept += new
+                    left -= needed
         return kept
 
 

@@ -18,34 +18,50 @@ _QUESTION_TOKENS = 512
 _LEAST_TOKENS = 128
 """Less room for the tables is of no use."""
 _MOST_ROUNDS = 3
+_STATEMENT = "SELECT column FROM table\n" * 40
+"""As long as most statements, or what is wrong with them, that a prompt shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The ``tables`` that the model named, in ``calls`` calls.  None: it named none, so all may be needed."""
+    """The ``tables`` that the model named, in ``calls`` calls, and those that hold a ``valued`` name besides.
+
+    None: the model named none, so all may be needed.
+    """
 
     tables: list[str]
+    valued: list[str]
     calls: int = 1
 
+    @property
+    def names(self) -> list[str]:
+        """The tables that the question needs, without those that join them."""
+        return [*self.tables, *self.valued]
 
-async def link(steps: Steps, job: Job, wanted: Wanted, later_room: float) -> Linked:
+    @classmethod
+    def of(cls, tables: list[str], wanted: Wanted, calls: int = 1) -> Linked:
+        """Return what follows when the model has named ``tables``."""
+        return cls(tables, wanted.named(tables) if tables else [], calls)
+
+
+async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
     """Return the tables that the model links to the question.
 
     It sees the whole schema where that fits its context.  Otherwise it is asked about parts of it, side by
-    side, and what it names of all is united.  If that is more than later prompts have ``later_room`` for
-    (tokens), the model chooses again among them, as long as they become fewer, in up to three rounds.
+    side, and what it names of all is united.  If that is more than later prompts have room for, the model
+    chooses again among them, as long as they become fewer, in up to three rounds.
 
     Raises:
         InvalidRequestError: the question leaves no room for tables.
         SluiceError: a call failed.
     """
-    linking = job.linking
     names = [table.name for table in job.schema.tables]
-    bare = replace(job.topic, tables=("",))
+    linking, bare = job.linking, replace(job.topic, tables=("",))
     room = await linking.room.left(job.prompts.linking(bare), job.options.max_answer_tokens)
     if job.shows_whole or await linking.whole_fits(room):
         prompt = job.prompts.linking(job.topic)
-        return Linked(await job.ask(steps, stages.SCHEMA_LINKING, prompt, TableNames(tuple(names))))
+        form = TableNames(tuple(names))
+        return Linked.of(await job.ask(steps, stages.SCHEMA_LINKING, prompt, form), wanted)
     if room < _LEAST_TOKENS:
         raise InvalidRequestError(
             f"the question is too long: it leaves {max(0, round(room))} tokens of the model's context to the "
@@ -54,18 +70,17 @@ async def link(steps: Steps, job: Job, wanted: Wanted, later_room: float) -> Lin
         )
     unasked = job.prompts.linking(replace(bare, question="", hint="", retrieved=""))
     most = await linking.room.left(unasked, job.options.max_answer_tokens)
-    calls, linked = 0, list[str]()
+    linked = Linked([], [], 0)
     for _ in range(_MOST_ROUNDS):
         round_ = await parts(linking.rendered, names, part_tokens(most, room), wanted)
-        calls += len(round_)
         found = await _named(steps, job, round_)
-        if not found or len(found) == len(linked):
+        chosen = bool(found) and len(found) != len(linked.tables)
+        linked = Linked.of(found if chosen else linked.tables, wanted, linked.calls + len(round_))
+        needed = await linking.rendered.in_full(linking.needed(linked.names))
+        if not chosen or sum(table.tokens for table in needed.values()) <= await _later_room(job):
             break
-        names = linked = found
-        needed = await linking.rendered.in_full(linking.needed(linked, wanted))
-        if sum(table.tokens for table in needed.values()) <= later_room:
-            break
-    return Linked(linked, calls)
+        names = found
+    return linked
 
 
 def part_tokens(most: float, room: float) -> float:
@@ -77,6 +92,16 @@ def part_tokens(most: float, room: float) -> float:
     while most - reserved > room:
         reserved *= 2
     return max(most - reserved, min(room, _LEAST_TOKENS))
+
+
+async def _later_room(job: Job) -> float:
+    """Return the tokens that every later prompt has for tables, but for statements that go on and on."""
+    bare = replace(job.topic, tables=("",))
+    prompts = [
+        *(job.prompts.candidate(style, bare, ()) for style in job.prompts.styles),
+        job.prompts.revision(bare, _STATEMENT, _STATEMENT),
+    ]
+    return min([await job.linking.room.left(prompt, job.sql.max_new_tokens) for prompt in prompts])
 
 
 async def _named(steps: Steps, job: Job, round_: Sequence[Part]) -> list[str]:

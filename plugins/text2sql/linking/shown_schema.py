@@ -44,6 +44,11 @@ class ShownSchema:
         self._lock = asyncio.Lock()
 
     @property
+    def linked(self) -> Linked:
+        """What schema linking found."""
+        return self._linked
+
+    @property
     def relevant(self) -> list[str]:
         """The linked tables, as far as there was room for them."""
         return [name for name in self._linked.tables if name not in self._left_out]
@@ -59,7 +64,7 @@ class ShownSchema:
         if job.shows_whole:
             return self._whole(template)
         room = await linking.room.left(build(replace(job.topic, tables=("",))), answer_tokens)
-        fitted = await linking.fitted(tables or self._linked.tables, self._wanted, room)
+        fitted = await linking.fitted(tables or self._linked.names, self._wanted, room)
         linked = replace(job.topic, tables=tuple(table.text for table in fitted.tables))
         if await linking.whole_fits(room) and await self._takes_whole(steps, template, build, linked):
             return self._whole(template)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql.databases.schema import Column, DatabaseSchema, Table
@@ -31,14 +31,13 @@ class Wanted:
     @classmethod
     def of(
         cls,
-        schema: DatabaseSchema,
+        labels: Mapping[str, tuple[str, str]],
         question: str,
         keywords: Sequence[str] = (),
         values: Sequence[str] = (),
         columns: Sequence[str] = (),
     ) -> Wanted:
-        """Return what ``question`` wants of ``schema``; ``values`` and ``columns`` are retrieval's."""
-        labels = _labels(schema) if values or columns else {}
+        """Return what ``question`` wants; ``values`` and ``columns`` are retrieval's by the ``labels``."""
         found = [(labels.get(label), value) for label, _, value in (line.partition(" = ") for line in values)]
         holders: dict[str, set[str]] = {}
         for label, value in found:
@@ -71,8 +70,8 @@ class Wanted:
         return _COLUMN_WEIGHT * named + len(self.words & _stems([column.description]))
 
 
-def _labels(schema: DatabaseSchema) -> dict[str, tuple[str, str]]:
-    """Return the columns by their names as SQL has them."""
+def column_labels(schema: DatabaseSchema) -> dict[str, tuple[str, str]]:
+    """Return the columns (table, column) by their names as SQL, and retrieval, has them."""
     identifier = schema.dialect.identifier
     return {
         f"{identifier(table.name)}.{identifier(column.name)}": (table.name, column.name)
