@@ -17,6 +17,8 @@ from sched.workflow import Segment
 
 _PARTIAL_SHARE = 4
 """A table that takes more than one part in so many of the room may be shown without some of its columns."""
+_LEAST_TOKENS = 128
+"""But not in less than this, so that its head and keys fit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class LinkedSchema:
     def _kept(self, ranked: Sequence[str], tokens: dict[str, int], room: float) -> list[str]:
         """Return those of ``ranked`` that fit, with the tables that join them; the first in any case."""
         kept: list[str] = []
-        most = room / _PARTIAL_SHARE
+        most = max(room / _PARTIAL_SHARE, _LEAST_TOKENS)
         left = room
         for name in ranked:
             for new in ([*(self.graph.between(kept, name) or ()), name], [name]):
