@@ -22,7 +22,7 @@ from sched.predict.stage_profile import StageProfile
 from sched.queues import Queues
 from sched.request import TERMINAL, Call, State, advance
 from sched.runtime import RuntimeState
-from sched.workflow import PrefillSeconds
+from sched.workflow import PromptSeconds
 
 
 class Dispatcher:
@@ -84,13 +84,14 @@ class Dispatcher:
         workflows, runtimes = self.book.workflows, self.runtimes.values()
         return self._gate.candidates(workflows.get(workflow_id), wanted, runtimes, now)
 
-    def prefill_seconds(
-        self, blocks: Sequence[int], prompt_tokens: int, shared_tokens: int
-    ) -> PrefillSeconds:
-        """Return the seconds of prefilling a prompt where it takes least, as caches are believed to be, and
-        with its first ``shared_tokens`` cached.  Infinite without a runtime."""
-        costs = [r.prefill_seconds(blocks, prompt_tokens, shared_tokens) for r in self.runtimes.values()]
-        return PrefillSeconds(
+    def prompt_seconds(
+        self, blocks: Sequence[int], prompt_tokens: int, shared_tokens: int, output_tokens: float
+    ) -> PromptSeconds:
+        """Return what a prompt costs where it costs least, as caches are believed to be, and with its first
+        ``shared_tokens`` cached.  Infinite without a runtime."""
+        tokens = prompt_tokens, shared_tokens, output_tokens
+        costs = [runtime.prompt_seconds(blocks, *tokens) for runtime in self.runtimes.values()]
+        return PromptSeconds(
             min((cost.now for cost in costs), default=math.inf),
             min((cost.warm for cost in costs), default=math.inf),
         )

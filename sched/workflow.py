@@ -111,9 +111,13 @@ class GenerateParams:
     thinking: bool = False
 
 
-class PrefillSeconds(NamedTuple):
-    """What a prompt's prefill is expected to take on the runtime best for it: ``now``, and ``warm``, once its
-    beginning (template and schema) is cached.  Both are infinite where the prompt fits no context."""
+class PromptSeconds(NamedTuple):
+    """What a prompt is expected to cost a call on the runtime best for it: prefilling its uncached tokens,
+    and reading its KV for every token of the answer.
+
+    ``now``: as things are; ``warm``: once its beginning (template and schema) is cached.  Both are infinite
+    where the prompt fits no context.
+    """
 
     now: float
     warm: float
@@ -135,8 +139,8 @@ class Steps(Protocol):
         """How many of ``wanted`` alternative answers to write, from 1 to ``wanted``: fewer under overload."""
         ...
 
-    async def prefill_seconds(self, prompts: Sequence[Sequence[Segment]]) -> list[PrefillSeconds]:
-        """Return what the prefill of each prompt would take; nothing is run."""
+    async def prompt_seconds(self, stage: str, prompts: Sequence[Sequence[Segment]]) -> list[PromptSeconds]:
+        """Return what each prompt of ``stage`` would cost; nothing is run."""
         ...
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:

@@ -27,7 +27,7 @@ from sched.errors import (
 )
 from sched.predict.stage_profile import StageProfile
 from sched.request import WorkflowSpec
-from sched.workflow import PrefillSeconds
+from sched.workflow import PromptSeconds
 
 
 class Controller:
@@ -102,12 +102,14 @@ class Controller:
         """Return how many of ``wanted`` alternative answers a workflow had better write."""
         return self._driver.dispatcher.advised_candidates(workflow_id, wanted, self.clock())
 
-    def prefill_seconds(self, prompt: EncodedPrompt) -> PrefillSeconds:
-        """Return the seconds of a prompt's prefill as caches and runtimes are believed to be."""
+    def prompt_seconds(self, spec: WorkflowSpec, stage: str, prompt: EncodedPrompt) -> PromptSeconds:
+        """Return what a prompt of a workflow's stage costs, as caches and runtimes are believed to be."""
         context = self.workers.context_length
         if context is None or prompt.tokens >= context:
-            return PrefillSeconds(math.inf, math.inf)
-        return self._driver.dispatcher.prefill_seconds(prompt.blocks, prompt.tokens, prompt.shared_tokens)
+            return PromptSeconds(math.inf, math.inf)
+        output = self.profile.estimate(spec.kind, spec.database, stage).output_tokens
+        tokens = prompt.tokens, prompt.shared_tokens, output
+        return self._driver.dispatcher.prompt_seconds(prompt.blocks, *tokens)
 
     def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
         """End a workflow; calls of it that still run are cancelled."""

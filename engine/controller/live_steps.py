@@ -17,7 +17,7 @@ from sched.request import State
 from sched.workflow import (
     GenerateParams,
     Generation,
-    PrefillSeconds,
+    PromptSeconds,
     Segment,
     SqlBackend,
     SqlResult,
@@ -75,10 +75,11 @@ class LiveSteps:
         """How many of ``wanted`` alternative answers to write; see ``sched.workflow.Steps``."""
         return self._services.controller.advised_candidates(self._record.spec.workflow_id, wanted)
 
-    async def prefill_seconds(self, prompts: Sequence[Sequence[Segment]]) -> list[PrefillSeconds]:
-        """Return what the prefill of each prompt would take; see ``sched.workflow.Steps``."""
+    async def prompt_seconds(self, stage: str, prompts: Sequence[Sequence[Segment]]) -> list[PromptSeconds]:
+        """Return what each prompt of ``stage`` would cost; see ``sched.workflow.Steps``."""
         encoded = [await self._services.encode(segments) for segments in prompts]
-        return [self._services.controller.prefill_seconds(prompt) for prompt in encoded]
+        seconds = self._services.controller.prompt_seconds
+        return [seconds(self._record.spec, stage, prompt) for prompt in encoded]
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
         """Run one LLM call; see ``sched.workflow.Steps``."""

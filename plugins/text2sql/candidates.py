@@ -61,8 +61,8 @@ async def _first_prompt(steps: Steps, job: Job, shown: ShownSchema, style: Style
     def build(topic: Topic) -> Sequence[Segment]:
         return job.prompts.candidate(style, topic, shown.relevant)
 
-    template = f"{stages.GENERATE_CANDIDATE} {style.name}"
-    return build(await shown.topic(steps, template, build, job.sql.max_new_tokens))
+    answer_tokens = job.sql.max_new_tokens
+    return build(await shown.topic(steps, stages.GENERATE_CANDIDATE, build, answer_tokens, style=style.name))
 
 
 async def _revision_prompt(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 
-from sched.workflow import PrefillSeconds
+from sched.workflow import PromptSeconds
 
 
 class RentOrBuy:
@@ -21,25 +21,26 @@ class RentOrBuy:
     Rents count only while a purchase would last.  If what the last question was shown is no longer cached
     when the next one comes, the long prompt would be gone, too: the rents begin anew.
 
-    All costs are seconds of prefill.  A key takes some 100 bytes.
+    Costs are those of ``sched.workflow.PromptSeconds``.  A long prompt that is dearer than a short one even
+    when it is cached, since long answers read much KV, is never taken.
     """
 
     def __init__(self) -> None:
         self._rents: dict[Hashable, float] = {}
 
     def takes_whole(
-        self, key: Hashable, whole: PrefillSeconds, linked: PrefillSeconds, last: PrefillSeconds | None
+        self, key: Hashable, whole: PromptSeconds, linked: PromptSeconds, last: PromptSeconds | None
     ) -> bool:
         """Return whether to take the long prompt ``whole``, and note what ``linked`` is rented for if not.
 
         ``last``: the beginning of what was shown the last time under this ``key``.
         """
-        if not math.isfinite(whole.now):
-            return False
         if last is not None and last.now > last.warm:
             self._rents.pop(key, None)
+        if not math.isfinite(whole.now) or whole.warm > linked.now:
+            return False
         if whole.now > linked.now:
-            rent = self._rents.get(key, 0.0) + max(0.0, linked.now - whole.warm)
+            rent = self._rents.get(key, 0.0) + linked.now - whole.warm
             if rent < whole.now - whole.warm:
                 self._rents[key] = rent
                 return False

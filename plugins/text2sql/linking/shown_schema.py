@@ -28,7 +28,7 @@ Build = Callable[[Topic], Sequence[Segment]]
 class ShownSchema:
     """The schema as the prompts of ``job``, one question, show it.
 
-    The whole schema is shown where it fits and its prefill costs less, as ``RentOrBuy`` has it, or where the
+    The whole schema is shown where it fits and costs less, as ``RentOrBuy`` has it, or where the
     options or the profile say so; otherwise the ``linked`` tables are, as far as they fit.  Each template
     decides once a question, so that siblings are shown the same.
     """
@@ -54,19 +54,26 @@ class ShownSchema:
         return [name for name in self._linked.tables if name not in self._left_out]
 
     async def topic(
-        self, steps: Steps, template: str, build: Build, answer_tokens: int, tables: Sequence[str] = ()
+        self,
+        steps: Steps,
+        stage: str,
+        build: Build,
+        answer_tokens: int,
+        tables: Sequence[str] = (),
+        style: str = "",
     ) -> Topic:
-        """Return the topic of a prompt that ``build`` makes from ``template``, with room for the answer.
+        """Return the topic of a prompt that ``build`` makes for ``stage``, with room for the answer.
 
-        ``tables`` are shown instead of the linked ones.
+        ``tables`` are shown instead of the linked ones.  Each ``style`` has a template of its own.
         """
+        template = f"{stage} {style}".rstrip()
         job, linking = self._job, self._job.linking
         if job.shows_whole:
             return self._whole(template)
         room = await linking.room.left(build(replace(job.topic, tables=("",))), answer_tokens)
         fitted = await linking.fitted(tables or self._linked.names, self._wanted, room)
         linked = replace(job.topic, tables=tuple(table.text for table in fitted.tables))
-        if await linking.whole_fits(room) and await self._takes_whole(steps, template, build, linked):
+        if await linking.whole_fits(room) and await self._takes_whole(steps, stage, template, build, linked):
             return self._whole(template)
         self._shapes[template] = LINKED
         self._note(fitted)
@@ -82,7 +89,9 @@ class ShownSchema:
             "notes": self._notes(),
         }
 
-    async def _takes_whole(self, steps: Steps, template: str, build: Build, linked: Topic) -> bool:
+    async def _takes_whole(
+        self, steps: Steps, stage: str, template: str, build: Build, linked: Topic
+    ) -> bool:
         job, linking = self._job, self._job.linking
         if job.options.schema_shape == LINKED:
             return False
@@ -92,7 +101,7 @@ class ShownSchema:
             if template not in self._shapes:
                 prompts = [build(job.topic), build(linked)]
                 last = linking.last_shown.get(template)
-                costs = await steps.prefill_seconds([*prompts, *([last] if last else [])])
+                costs = await steps.prompt_seconds(stage, [*prompts, *([last] if last else [])])
                 takes = linking.shapes.takes_whole(
                     template, costs[0], costs[1], costs[2] if last is not None else None
                 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
-from sched.workflow import GenerateParams, Generation, PrefillSeconds, Segment, SegmentKind, SqlResult, Steps
+from sched.workflow import GenerateParams, Generation, PromptSeconds, Segment, SegmentKind, SqlResult, Steps
 from tests.plugins.text2sql.databases.running_statements import AMPLE, GUARD
 
 T = TypeVar("T")
@@ -64,11 +64,11 @@ class Journal:
             await asyncio.sleep(0)
 
 
-def nothing_cached(prompt: Sequence[Segment]) -> PrefillSeconds:
+def nothing_cached(prompt: Sequence[Segment]) -> PromptSeconds:
     """Return a second per character of a prompt, which is always computed."""
     now = sum(len(segment.text) for segment in prompt)
     shared = sum(len(s.text) for s in prompt if s.kind in (SegmentKind.TEMPLATE, SegmentKind.SCHEMA))
-    return PrefillSeconds(now, now - shared)
+    return PromptSeconds(now, now - shared)
 
 
 Hold = Callable[[Call, Journal], Awaitable[None]]
@@ -96,7 +96,7 @@ class ScriptedSteps:
     branches: tuple[int, ...] = ()
     hold: Hold = at_once
     advised: int = 99
-    cost: Callable[[Sequence[Segment]], PrefillSeconds] = nothing_cached
+    cost: Callable[[Sequence[Segment]], PromptSeconds] = nothing_cached
 
     def remaining_seconds(self) -> float:
         return 60.0
@@ -104,7 +104,7 @@ class ScriptedSteps:
     def candidates_advised(self, wanted: int) -> int:
         return min(wanted, self.advised)
 
-    async def prefill_seconds(self, prompts: Sequence[Sequence[Segment]]) -> list[PrefillSeconds]:
+    async def prompt_seconds(self, stage: str, prompts: Sequence[Sequence[Segment]]) -> list[PromptSeconds]:
         return [self.cost(prompt) for prompt in prompts]
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sched.cache.rent_or_buy import RentOrBuy
-from sched.workflow import PrefillSeconds
+from sched.workflow import PromptSeconds
 
-COLD, WARM = PrefillSeconds(10.0, 1.0), PrefillSeconds(1.0, 1.0)
-LINKED = PrefillSeconds(4.0, 1.0)
-KEPT, GONE = PrefillSeconds(0.5, 0.5), PrefillSeconds(3.0, 0.5)
+COLD, WARM = PromptSeconds(10.0, 1.0), PromptSeconds(1.0, 1.0)
+LINKED = PromptSeconds(4.0, 1.0)
+KEPT, GONE = PromptSeconds(0.5, 0.5), PromptSeconds(3.0, 0.5)
 
 
 def test_the_whole_is_bought_once_rents_reach_its_price() -> None:
@@ -44,9 +44,17 @@ def test_nothing_is_bought_that_would_not_last() -> None:
 def test_what_fits_no_context_is_never_taken() -> None:
     """Nor is it rented for."""
     rule = RentOrBuy()
-    never = PrefillSeconds(math.inf, math.inf)
+    never = PromptSeconds(math.inf, math.inf)
     assert not any(rule.takes_whole("a", never, LINKED, KEPT) for _ in range(100))
     assert not rule.takes_whole("a", never, never, KEPT)
+
+
+def test_what_is_dearer_even_when_it_is_cached_is_never_taken() -> None:
+    """Long answers read a long prompt's KV again and again."""
+    rule = RentOrBuy()
+    dear, cached = PromptSeconds(15.0, 6.0), PromptSeconds(6.0, 6.0)
+    assert not any(rule.takes_whole("a", dear, LINKED, KEPT) for _ in range(100))
+    assert not rule.takes_whole("a", cached, LINKED, KEPT)
 
 
 @given(
@@ -60,8 +68,8 @@ def test_it_costs_at_most_twice_what_is_best_in_hindsight(
     """For any series of questions while nothing is evicted: renting always, or buying at the best moment."""
     rule, cached, cost = RentOrBuy(), False, 0.0
     for beyond in linked:
-        whole = PrefillSeconds(warm if cached else warm + price, warm)
-        short = PrefillSeconds(warm + beyond, warm)
+        whole = PromptSeconds(warm if cached else warm + price, warm)
+        short = PromptSeconds(warm + beyond, warm)
         if rule.takes_whole("a", whole, short, KEPT):
             cost, cached = cost + whole.now, True
         else:
