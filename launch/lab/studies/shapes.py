@@ -12,7 +12,7 @@ from launch.lab.studies.base import UNENDED, StudyResults, StudySetting, table
 
 HELP = "whole schemas, linked tables or what is decided, by the databases asked"
 
-LOADS = (0.1, 0.3)
+LOADS = (0.2,)
 
 
 def cells(setting: StudySetting) -> list[Cell]:
