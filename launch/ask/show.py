@@ -100,4 +100,5 @@ def _notes(answer: Mapping[str, Any]) -> list[str]:
     if strange := answer.get("unfamiliar"):
         words = ", ".join(strange)
         notes.append(f"The demo model never met these words, so it may have guessed: {words}.")
-    return [*notes, *answer.get("retrieval", {}).get("notes", [])]
+    left_out = [note for part in ("retrieval", "schema") for note in answer.get(part, {}).get("notes", [])]
+    return [*notes, *left_out]
