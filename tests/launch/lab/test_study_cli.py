@@ -12,7 +12,7 @@ from rich.table import Table
 
 from launch.lab.cells import Cell
 from launch.lab.shape_cells import MIXES, ShapeCell
-from launch.lab.studies import ablation, lead, queue, shapes
+from launch.lab.studies import ablation, lead, queue, schema_shapes
 from launch.lab.studies.base import UNENDED, StudyResults, StudySetting, summary
 from launch.lab.study_cli import main
 from launch.lab.sweep import Result
@@ -61,7 +61,7 @@ def test_the_shapes_stand_side_by_side() -> None:
         p95 = None if cell.mix == "20 of 20k" and place == 0 else 100.0 + place
         return {"p50": 50.0 + place, "p95": p95, "prefill_tokens": 6000.0 + place}
 
-    (table,) = shapes.tables(SETTING, results(shapes, figures))
+    (table,) = schema_shapes.tables(SETTING, results(schema_shapes, figures))
     assert column(table, "databases") == list(MIXES)
     assert column(table, "linked P50 / P95")[0] == "51 / 101"
     assert column(table, "whole P50 / P95")[list(MIXES).index("20 of 20k")] == "50 / ∞"
