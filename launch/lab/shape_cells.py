@@ -27,7 +27,7 @@ _ZIPF = 1.1
 
 
 @dataclass(frozen=True, slots=True)
-class Databases:
+class EqualDatabases:
     """``count`` databases with schemas of ``tokens``; together they get ``share`` of the questions."""
 
     count: int
@@ -35,13 +35,13 @@ class Databases:
     share: float
 
 
-MIXES: Mapping[str, tuple[Databases, ...]] = {
-    "1 of 2k": (Databases(1, 2_000, 1.0),),
-    "1 of 20k": (Databases(1, 20_000, 1.0),),
-    "20 of 2k": (Databases(20, 2_000, 1.0),),
-    "20 of 20k": (Databases(20, 20_000, 1.0),),
-    "half to 1 of 2k, half to 20 of 20k": (Databases(1, 2_000, 0.5), Databases(20, 20_000, 0.5)),
-    "80% to 1 of 20k, 20% to 20 of 20k": (Databases(1, 20_000, 0.8), Databases(20, 20_000, 0.2)),
+MIXES: Mapping[str, tuple[EqualDatabases, ...]] = {
+    "1 of 2k": (EqualDatabases(1, 2_000, 1.0),),
+    "1 of 20k": (EqualDatabases(1, 20_000, 1.0),),
+    "20 of 2k": (EqualDatabases(20, 2_000, 1.0),),
+    "20 of 20k": (EqualDatabases(20, 20_000, 1.0),),
+    "half to 1 of 2k, half to 20 of 20k": (EqualDatabases(1, 2_000, 0.5), EqualDatabases(20, 20_000, 0.5)),
+    "80% to 1 of 20k, 20% to 20 of 20k": (EqualDatabases(1, 20_000, 0.8), EqualDatabases(20, 20_000, 0.2)),
 }
 
 
@@ -86,7 +86,7 @@ class ShapeCell(Cell):
 class Shapes:
     """Decides what the calls of a run show; a workflow's needs depend on its id and the ``seed`` alone."""
 
-    def __init__(self, shape: str, mix: tuple[Databases, ...], seed: int) -> None:
+    def __init__(self, shape: str, mix: tuple[EqualDatabases, ...], seed: int) -> None:
         self._shape = shape
         self._mix = mix
         self._seed = seed
