@@ -13,7 +13,8 @@ from launch.server.config import DatabaseOptions
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.descriptions import read_descriptions
 from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
-from plugins.workflow_kind import ServedWorkflow, TokenCounter
+from plugins.text2sql.linking.room import TokenCounter
+from plugins.workflow_kind import ServedWorkflow
 from sched.errors import ConfigError, UnavailableError
 
 logger = logging.getLogger(__name__)

@@ -5,20 +5,19 @@ A kind is a plugin as policies are: ``--workflow`` names a shipped one or ``modu
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from plugins.text2sql.linking.room import TokenCounter
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Profile
 from plugins.text2sql.retrieval.retrieval import Retrieval
 from plugins.text2sql.schema_source import SchemaSource
-from sched.workflow import PlanStep, Segment, WorkflowProgram
+from sched.workflow import PlanStep, WorkflowProgram
 
 SloSeconds = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-TokenCounter = Callable[[Sequence[Segment]], Awaitable[int]]
 
 
 class WorkflowRequest(BaseModel):

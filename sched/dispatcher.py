@@ -5,7 +5,8 @@ The live controller and the simulator drive this same object.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sched import events as ev
@@ -21,6 +22,7 @@ from sched.predict.stage_profile import StageProfile
 from sched.queues import Queues
 from sched.request import TERMINAL, Call, State, advance
 from sched.runtime import RuntimeState
+from sched.workflow import PromptSeconds
 
 
 class Dispatcher:
@@ -81,6 +83,18 @@ class Dispatcher:
         """Return how many of ``wanted`` alternative answers the workflow should write, at least 1."""
         workflows, runtimes = self.book.workflows, self.runtimes.values()
         return self._gate.candidates(workflows.get(workflow_id), wanted, runtimes, now)
+
+    def prompt_seconds(
+        self, blocks: Sequence[int], prompt_tokens: int, shared_tokens: int, output_tokens: float
+    ) -> PromptSeconds:
+        """Return what a prompt costs where it costs least, as caches are believed to be, and with its first
+        ``shared_tokens`` cached.  Infinite without a runtime."""
+        tokens = prompt_tokens, shared_tokens, output_tokens
+        costs = [runtime.prompt_seconds(blocks, *tokens) for runtime in self.runtimes.values()]
+        return PromptSeconds(
+            min((cost.now for cost in costs), default=math.inf),
+            min((cost.warm for cost in costs), default=math.inf),
+        )
 
     def handle(self, event: ev.Event, now: float) -> list[Decision]:
         """Apply ``event`` at ``now`` (seconds, never going back) and return the decisions, in order.

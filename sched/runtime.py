@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sched.cache.belief import CacheBelief
+from sched.cache.prefix import BLOCK_TOKENS, reusable_tokens
 from sched.events import CacheFlushed, CacheReported, CallFinished, RuntimeUp
 from sched.load import PlacedLoad
 from sched.predict.latency import LatencyModel
@@ -14,6 +15,7 @@ from sched.predict.watch import Watch
 from sched.request import Call, State
 from sched.views import CallView
 from sched.window import SendingWindow
+from sched.workflow import PromptSeconds
 
 
 class RuntimeState:
@@ -93,6 +95,18 @@ class RuntimeState:
         """Predicted seconds of ``call`` here, waiting not included."""
         uncached = call.prompt_tokens - self.cached_tokens(call)
         return self.latency.service_seconds(uncached, call.expected_output_tokens)
+
+    def prompt_seconds(
+        self, blocks: Sequence[int], prompt_tokens: int, shared_tokens: int, output_tokens: float
+    ) -> PromptSeconds:
+        """Return what a prompt of ``blocks`` costs a lone call here: as things are, and with its first
+        ``shared_tokens`` cached."""
+        cached = self.cache.expected_tokens(blocks, prompt_tokens)
+        shared = reusable_tokens(shared_tokens // BLOCK_TOKENS, prompt_tokens)
+        rate = self.latency.prefill_seconds_per_token
+        reading = output_tokens * self.latency.step_seconds(1, prompt_tokens)
+        now, warm = prompt_tokens - cached, prompt_tokens - max(cached, shared)
+        return PromptSeconds(now * rate + reading, warm * rate + reading)
 
     def hold(self, call: Call) -> None:
         """Take a placed call; ``call.key`` and its predictions are set."""

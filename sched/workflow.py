@@ -10,7 +10,7 @@ import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 T = TypeVar("T")
 
@@ -111,6 +111,18 @@ class GenerateParams:
     thinking: bool = False
 
 
+class PromptSeconds(NamedTuple):
+    """What a prompt is expected to cost a call on the runtime best for it: prefilling its uncached tokens,
+    and reading its KV for every token of the answer.
+
+    ``now``: as things are; ``warm``: once its beginning (template and schema) is cached.  Both are infinite
+    where the prompt fits no context.
+    """
+
+    now: float
+    warm: float
+
+
 class Steps(Protocol):
     """The operations of a workflow program; every wait inside is bounded by a timeout."""
 
@@ -125,6 +137,10 @@ class Steps(Protocol):
 
     def candidates_advised(self, wanted: int) -> int:
         """How many of ``wanted`` alternative answers to write, from 1 to ``wanted``: fewer under overload."""
+        ...
+
+    async def prompt_seconds(self, stage: str, prompts: Sequence[Sequence[Segment]]) -> list[PromptSeconds]:
+        """Return what each prompt of ``stage`` would cost; nothing is run."""
         ...
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:

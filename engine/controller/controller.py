@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,6 +12,7 @@ from dataclasses import replace
 from engine.controller.calls import CallRequest, CallResult, PendingCall
 from engine.controller.core_driver import CoreDriver
 from engine.controller.fleet import Fleet
+from engine.controller.prompt_encoder import EncodedPrompt
 from engine.controller.timeline import CallEntry, WorkflowRecord, WorkflowRecords
 from engine.controller.worker_table import WorkerTable
 from engine.wire import messages as msg
@@ -25,6 +27,7 @@ from sched.errors import (
 )
 from sched.predict.stage_profile import StageProfile
 from sched.request import WorkflowSpec
+from sched.workflow import PromptSeconds
 
 
 class Controller:
@@ -98,6 +101,15 @@ class Controller:
     def advised_candidates(self, workflow_id: str, wanted: int) -> int:
         """Return how many of ``wanted`` alternative answers a workflow had better write."""
         return self._driver.dispatcher.advised_candidates(workflow_id, wanted, self.clock())
+
+    def prompt_seconds(self, spec: WorkflowSpec, stage: str, prompt: EncodedPrompt) -> PromptSeconds:
+        """Return what a prompt of a workflow's stage costs, as caches and runtimes are believed to be."""
+        context = self.workers.context_length
+        if context is None or prompt.tokens >= context:
+            return PromptSeconds(math.inf, math.inf)
+        output = self.profile.estimate(spec.kind, spec.database, stage).output_tokens
+        tokens = prompt.tokens, prompt.shared_tokens, output
+        return self._driver.dispatcher.prompt_seconds(prompt.blocks, *tokens)
 
     def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
         """End a workflow; calls of it that still run are cancelled."""

@@ -14,7 +14,15 @@ from engine.controller.prompt_frame import PromptFrames
 from engine.controller.timeline import CallEntry, SqlEntry
 from sched.errors import InvalidRequestError
 from sched.request import State
-from sched.workflow import GenerateParams, Generation, Segment, SqlBackend, SqlResult, Steps
+from sched.workflow import (
+    GenerateParams,
+    Generation,
+    PromptSeconds,
+    Segment,
+    SqlBackend,
+    SqlResult,
+    Steps,
+)
 
 T = TypeVar("T")
 
@@ -67,6 +75,12 @@ class LiveSteps:
     def candidates_advised(self, wanted: int) -> int:
         """How many of ``wanted`` alternative answers to write; see ``sched.workflow.Steps``."""
         return self._services.controller.advised_candidates(self._record.spec.workflow_id, wanted)
+
+    async def prompt_seconds(self, stage: str, prompts: Sequence[Sequence[Segment]]) -> list[PromptSeconds]:
+        """Return what each prompt of ``stage`` would cost; see ``sched.workflow.Steps``."""
+        encoded = [await self._services.encode(segments) for segments in prompts]
+        seconds = self._services.controller.prompt_seconds
+        return [seconds(self._record.spec, stage, prompt) for prompt in encoded]
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
         """Run one LLM call; see ``sched.workflow.Steps``."""

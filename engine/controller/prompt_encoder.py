@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, takewhile
 from pathlib import Path
 
 from tokenizers import Tokenizer
@@ -22,7 +22,7 @@ from sched.workflow import Segment, SegmentKind
 
 LONG_CHARACTERS = 32 * 1024
 """A thread needs about ten milliseconds for so many; longer texts go to another process."""
-_CACHED_SEGMENTS = 512
+_CACHED_SEGMENTS = 2048
 _CACHED_KINDS = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
 
 
@@ -44,6 +44,12 @@ class EncodedPrompt:
     def tokens(self) -> int:
         """Length in tokens."""
         return len(self.token_ids) // TOKEN_BYTES
+
+    @property
+    def shared_tokens(self) -> int:
+        """Leading tokens that are of a template or a schema."""
+        ends = takewhile(lambda part: part[1] in _CACHED_KINDS, zip(self.boundaries, self.kinds, strict=True))
+        return max((end for end, _ in ends), default=0)
 
     def blocks_of_output(self, token_ids: bytes) -> tuple[int, ...]:
         """Return the hashes of the blocks behind the prompt's that an output (int32) fills in the KV cache.

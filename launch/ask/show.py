@@ -113,4 +113,6 @@ def _notes(answer: Mapping[str, Any]) -> list[str]:
     if strange := answer.get("unfamiliar"):
         words = ", ".join(strange)
         notes.append(f"The demo model never met these words, so it may have guessed: {words}.")
-    return [*notes, *(f"Retrieval: {note}" for note in answer.get("retrieval", {}).get("notes", []))]
+    for part in ("retrieval", "schema"):
+        notes += [f"{part.capitalize()}: {note}" for note in answer.get(part, {}).get("notes", [])]
+    return notes

@@ -54,4 +54,5 @@ def text2sql_options(config: ServerConfig, thinks: bool) -> Text2SqlOptions:
         reasoning_parser=config.engine_args.get("reasoning_parser"),
         candidate_temperature=config.candidate_temperature,
         revision_temperature=config.revision_temperature,
+        schema_shape=config.schema_shape,
     )

@@ -16,13 +16,13 @@ from rich.console import Console
 from launch.arguments import count
 from launch.checks import checked
 from launch.lab.cells import Cell
-from launch.lab.studies import ablation, lead, queue
+from launch.lab.studies import ablation, lead, queue, schema_shapes
 from launch.lab.studies.base import CLUSTERS, StudyResults, StudySetting
 from launch.lab.sweep import STOPPED, sweep
 from launch.lab.sweep_report import write_json
 from sched.traces.trace_format import read_header
 
-_STUDIES = {"lead": lead, "queue": queue, "ablation": ablation}
+_STUDIES = {"lead": lead, "queue": queue, "ablation": ablation, "shapes": schema_shapes}
 """Each has ``HELP``, ``cells(setting)`` and ``tables(setting, results)``."""
 _WIDTH = 220
 

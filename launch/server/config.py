@@ -140,6 +140,10 @@ class ServerConfig:
         str,
         _help("prompts: compact, full with worked examples (9,000 tokens), or your own module:attribute"),
     ] = "compact"
+    schema_shape: Annotated[
+        Literal["auto", "whole", "linked"],
+        _help("what prompts show after linking: the whole schema, linked tables, or the cheaper (auto)"),
+    ] = "auto"
     journal: Annotated[
         str | None, _help("file that remembers workflows (default: one that goes with the server)")
     ] = None

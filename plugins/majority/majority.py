@@ -17,10 +17,11 @@ from typing import Any, ClassVar
 from plugins.text2sql import stages
 from plugins.text2sql.candidates import run_statement
 from plugins.text2sql.jobs import Jobs, check_room
+from plugins.text2sql.linking.room import TokenCounter
 from plugins.text2sql.options import Job
 from plugins.text2sql.question import QuestionRequest, SqlAnswer
 from plugins.text2sql.selection import Candidate, decided, select
-from plugins.workflow_kind import Resources, TokenCounter
+from plugins.workflow_kind import Resources
 from sched.workflow import PlanStep, Steps, WorkflowProgram
 
 

@@ -103,6 +103,28 @@ class TableNames(Form[list[str]]):
 
 
 @dataclass(frozen=True)
+class SomeTables(Form[list[str] | None]):
+    """A JSON array of those names of ``tables`` that a question needs, which may be none.
+
+    Read as ``None`` if it is no array.
+    """
+
+    tables: tuple[str, ...]
+
+    def pattern(self) -> str:
+        """Return an array of up to ``_MAX_TABLES`` of the names."""
+        return rf"(\[\]|{TableNames(self.tables).pattern()})"
+
+    def read(self, text: str) -> list[str] | None:
+        """Return the tables that ``text`` names, each once."""
+        return TableNames(self.tables).read(text) if "[" in text else None
+
+    def is_said(self, answer: list[str] | None) -> bool:
+        """Return whether there is an array: an empty one says that no table is needed."""
+        return answer is not None
+
+
+@dataclass(frozen=True)
 class UnitTests(Form[list[str]]):
     """A list of at most ``at_most`` unit tests, one a line."""
 

@@ -6,15 +6,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from plugins.text2sql import stages
+from plugins.text2sql.linking.shown_schema import ShownSchema, tables_in
 from plugins.text2sql.options import Job
+from plugins.text2sql.prompts.layout import Style, Topic
 from plugins.text2sql.selection import Candidate, complaint
-from sched.workflow import Generation, SqlResult, Steps
+from sched.workflow import Generation, Segment, SqlResult, Steps
 
 _SHOWN_ATTEMPTS = 2
 """Earlier statements that a revision's prompt shows."""
 
 
-def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[Steps], Awaitable[Candidate]]:
+def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Steps], Awaitable[Candidate]]:
     """Return the branch of candidate ``index``; the styles alternate.
 
     It ends when the SQL runs and returns rows, after ``max_revisions`` rounds, or when the deadline leaves no
@@ -26,7 +28,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
     temperature = 0.0 if index < len(styles) else job.options.candidate_temperature
 
     async def run(steps: Steps) -> Candidate:
-        prompt = job.prompts.candidate(style, job.topic, tables)
+        prompt = await _first_prompt(steps, job, shown, style)
         began = steps.remaining_seconds()
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
         result = await run_statement(steps, job, generation)
@@ -40,9 +42,7 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
                 break
             began = left
             tried.add(candidate.result.statement, candidate.complaint)
-            prompt = job.prompts.revision(
-                job.topic, candidate.result.statement, candidate.complaint, tried.before_last()
-            )
+            prompt = await _revision_prompt(steps, job, shown, candidate, tried)
             sql = job.sql_at(job.options.revision_temperature)
             generation = await steps.generate(stages.REVISE, prompt, sql)
             statement = job.statement(generation)
@@ -55,6 +55,27 @@ def candidate_branch(job: Job, tables: Sequence[str], index: int) -> Callable[[S
         return candidate
 
     return run
+
+
+async def _first_prompt(steps: Steps, job: Job, shown: ShownSchema, style: Style) -> Sequence[Segment]:
+    def build(topic: Topic) -> Sequence[Segment]:
+        return job.prompts.candidate(style, topic, shown.relevant)
+
+    answer_tokens = job.sql.max_new_tokens
+    return build(await shown.topic(steps, stages.GENERATE_CANDIDATE, build, answer_tokens, style=style.name))
+
+
+async def _revision_prompt(
+    steps: Steps, job: Job, shown: ShownSchema, candidate: Candidate, tried: Attempts
+) -> Sequence[Segment]:
+    statement = candidate.result.statement
+
+    def build(topic: Topic) -> Sequence[Segment]:
+        return job.prompts.revision(topic, statement, candidate.complaint, tried.before_last())
+
+    # A table that linking left out and the statement names is shown, too.
+    tables = [*shown.linked.names, *tables_in(job.schema, statement)] if shown.linked.names else []
+    return build(await shown.topic(steps, stages.REVISE, build, job.sql.max_new_tokens, tables))
 
 
 class Attempts:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from plugins.text2sql.answers import Form
 from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.linking.linked_schema import LinkedSchema
 from plugins.text2sql.profile import Profile
 from plugins.text2sql.prompts.layout import Prompts, Topic
 from plugins.text2sql.reading.sql_extraction import extract_sql
@@ -39,6 +40,7 @@ class Text2SqlOptions:
     reasoning_parser: str | None = None
     candidate_temperature: float = 0.7
     revision_temperature: float = 0.5
+    schema_shape: Literal["auto", "whole", "linked"] = "auto"
 
 
 def statement_params(
@@ -56,13 +58,20 @@ def statement_params(
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A question with what all its stages need.  ``sql`` is the sampling of statements."""
+    """A question with what all its stages need.  ``sql`` is the sampling of statements, ``linking`` what all
+    questions to the database share of its tables."""
 
     topic: Topic
     schema: DatabaseSchema
     profile: Profile
     options: Text2SqlOptions
     sql: GenerateParams
+    linking: LinkedSchema
+
+    @property
+    def shows_whole(self) -> bool:
+        """Whether every prompt shows the whole schema, whatever it costs."""
+        return self.profile.whole_schema or self.options.schema_shape == "whole"
 
     @property
     def prompts(self) -> Prompts:

@@ -34,10 +34,10 @@ class Profile(ABC):
     """Whether the model is told what the user said besides the question."""
     chats: bool = True
     """Whether the prompts go into the model's chat template, where it has one."""
-    when_too_long: str = (
-        "show fewer tables (include, exclude in [database_options]) or use a model with a longer context"
-    )
-    """What to do if the prompts don't fit the model; it ends the error message."""
+    when_too_long: str | None = None
+    """What to do if the prompts don't fit the model, where the profile knows of something."""
+    whole_schema: bool = False
+    """Whether every prompt is about the whole schema, since the model was trained so."""
 
     @property
     @abstractmethod

@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from plugins.text2sql import stages
-from plugins.text2sql.answers import TableNames
 from plugins.text2sql.candidates import candidate_branch
 from plugins.text2sql.information import Information, retrieve
-from plugins.text2sql.jobs import Jobs, check_room
+from plugins.text2sql.jobs import FEWER_TABLES, Jobs, Remedy, check_room
+from plugins.text2sql.linking.room import TokenCounter
+from plugins.text2sql.linking.schema_linking import link
+from plugins.text2sql.linking.shown_schema import ShownSchema
+from plugins.text2sql.linking.wanted import Wanted
 from plugins.text2sql.options import Job
 from plugins.text2sql.question import QuestionRequest, SqlAnswer
 from plugins.text2sql.selection import decided, needs_tests, rivals, select
 from plugins.text2sql.unit_tests import Judgement, judge
-from plugins.workflow_kind import Resources, TokenCounter
+from plugins.workflow_kind import Resources
 from sched.workflow import PlanStep, Steps, WorkflowProgram
 
 # Means of the 123 published workflows; learning goes on from there.
 _KEYWORD_VISITS = 0.86
 _REVISE_VISITS = 0.9
 _TESTED_SHARE = 0.94
+# As long as what a prompt must show of a schema at the least, or as a statement to repair.
+_LEAST_SCHEMA = "SELECT column FROM table\n" * 40
+_LINK = Remedy("let prompts show a part of the schema (--schema-shape auto)", "schema_shape")
+_SHORTEN = Remedy(
+    "use a model with a longer context or shorter answers (--max-sql-tokens, --thinking-tokens)",
+    "max_sql_tokens",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +85,6 @@ class Text2Sql:
         """
         asked = self.prepare(database).asked(request.question, request.evidence)
         count = request.candidates or self._options.candidates
-        tables = TableNames(tuple(table.name for table in asked.schema.tables))
 
         async def answer(steps: Steps) -> dict[str, Any]:
             information = Information()
@@ -84,21 +93,27 @@ class Text2Sql:
             found = asked.prompts.retrieved(information.values, information.columns)
             # A grammar of the question's own takes tens of milliseconds, in which other workflows go on.
             job = await asyncio.to_thread(asked.about, found, information.values)
-            linked = await job.ask(steps, stages.SCHEMA_LINKING, job.prompts.linking(job.topic), tables)
+            wanted = _wanted(job, information)
+            linked = await link(steps, job, wanted)
+            if linked.tables:
+                job.linking.order.needed(job.linking.needed(linked.names))
+            shown = ShownSchema(job, linked, wanted)
             advised = steps.candidates_advised(count)
-            branches = [candidate_branch(job, linked, index) for index in range(advised)]
+            branches = [candidate_branch(job, shown, index) for index in range(advised)]
             in_full = not self._options.early_ending
             done = await steps.fan_out(
                 branches, enough=None if in_full else lambda results: decided(results, advised)
             )
             differing = rivals(done) if in_full or needs_tests(done, advised) else []
-            judged = await judge(steps, job, [c.result for c in differing]) if differing else Judgement()
+            results = [candidate.result for candidate in differing]
+            judged = await judge(steps, job, shown, results) if results else Judgement()
             passed = {
                 candidate.fingerprint(): number
                 for candidate, number in zip(differing, judged.passed, strict=False)
             }
             details: dict[str, Any] = {
-                "tables": linked,
+                "tables": linked.tables,
+                "schema": shown.describe(),
                 "retrieval": information.as_dict(),
                 "unit_tests": judged.tests,
             }
@@ -126,13 +141,23 @@ class Text2Sql:
     async def check_context(self, database: str, context_tokens: int, count_tokens: TokenCounter) -> None:
         """Refuse a profile whose longest prompt about ``database`` doesn't fit the model.
 
+        From then on prompts show as much of the schema as fits into ``context_tokens``.
+
         Raises:
             ConfigError: names the option and the remedy.
             NotFoundError: no such database.
         """
         job = self.prepare(database)
+        self._jobs.room.limit(context_tokens, count_tokens)
+        topic = job.topic if job.shows_whole else replace(job.topic, tables=(_LEAST_SCHEMA,))
         longest = [
-            *(job.prompts.candidate(style, job.topic, ()) for style in job.prompts.styles),
-            job.prompts.revision(job.topic, "", ""),
+            *(job.prompts.candidate(style, topic, ()) for style in job.prompts.styles),
+            job.prompts.revision(topic, "", ""),
         ]
-        await check_room(job, database, longest, context_tokens, count_tokens)
+        remedy = FEWER_TABLES if job.profile.whole_schema else _LINK if job.shows_whole else _SHORTEN
+        await check_room(job, database, longest, context_tokens, count_tokens, remedy)
+
+
+def _wanted(job: Job, information: Information) -> Wanted:
+    found = information.keywords, information.values, information.columns
+    return Wanted.of(job.linking.labels, f"{job.topic.question}\n{job.topic.hint}", *found)

@@ -11,6 +11,8 @@ COMMON_WORDS = frozenset(
 """Words that, in small letters, seldom mean the stored value that is spelled like them."""
 MOST_NAME_WORDS = 6
 """No name that is looked for has more words."""
+NAME_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
+"""A word of a name that is put together, such as ``orderDate`` or ``ship_city``."""
 _WORD = re.compile(r"\w+")
 _MAX_WORDS = 40
 _ENDS = frozenset(".!?:\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -10,9 +9,15 @@ from functools import partial
 from plugins.text2sql import stages
 from plugins.text2sql.agent import Tool, run_agent
 from plugins.text2sql.answers import UnitTests, Verdicts
-from plugins.text2sql.databases.schema import DatabaseSchema, render
+from plugins.text2sql.linking.shown_schema import ShownSchema, tables_in
 from plugins.text2sql.options import Job
-from sched.workflow import SqlResult, Steps
+from plugins.text2sql.prompts.layout import Topic
+from sched.workflow import Segment, SqlResult, Steps
+
+_LEAST_TOKENS = 512
+"""Room for tables and a test beside the statements that are compared."""
+_SHORTER_STATEMENTS = (1000, 500, 250, 100)
+"""Characters of each statement that are shown, where all of them would leave less."""
 
 
 @dataclass(slots=True)
@@ -26,8 +31,8 @@ class Judgement:
     passed: list[int] = field(default_factory=list)
 
 
-async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgement:
-    """Return how ``results``, different ones, fare in unit tests.
+async def judge(steps: Steps, job: Job, shown: ShownSchema, results: Sequence[SqlResult]) -> Judgement:
+    """Return how ``results``, different ones, fare in unit tests; their statements' tables are shown.
 
     The agent decides whether tests are written and whether they are evaluated: one call per test, in
     parallel, each about all results, so that only the end of its prompt is its own.
@@ -36,23 +41,34 @@ async def judge(steps: Steps, job: Job, results: Sequence[SqlResult]) -> Judgeme
         SluiceError: a call failed.
     """
     judgement = Judgement()
-    candidates = job.prompts.compared(results)
-    topic = replace(job.topic, schema=render(job.schema, _tables(job.schema, results)))
+    candidates = await _compared(job, results)
+    tables = tables_in(job.schema, "\n".join(result.statement for result in results))
+    answer_tokens = job.options.max_answer_tokens
 
     async def write() -> None:
         at_most = job.options.max_unit_tests
-        prompt = job.prompts.unit_tests(topic, candidates, at_most)
+
+        def build(topic: Topic) -> Sequence[Segment]:
+            return job.prompts.unit_tests(topic, candidates, at_most)
+
+        prompt = build(await shown.topic(steps, stages.GENERATE_UNIT_TEST, build, answer_tokens, tables))
         judgement.tests = await job.ask(steps, stages.GENERATE_UNIT_TEST, prompt, UnitTests(at_most))
 
     async def evaluate() -> None:
-        branches = [evaluation(test) for test in judgement.tests]
+        longest = max(judgement.tests, key=len, default="")
+
+        def build(topic: Topic) -> Sequence[Segment]:
+            return job.prompts.evaluation(topic, candidates, longest)
+
+        topic = await shown.topic(steps, stages.EVALUATE, build, answer_tokens, tables)
+        branches = [evaluation(topic, test) for test in judgement.tests]
         count = len(results)
         won = partial(is_won, tests=len(branches), results=count) if job.options.early_ending else None
         verdicts = await steps.fan_out(branches, enough=won)
         if verdicts:
             judgement.passed = passes(verdicts, count)
 
-    def evaluation(test: str) -> Callable[[Steps], Awaitable[frozenset[int]]]:
+    def evaluation(topic: Topic, test: str) -> Callable[[Steps], Awaitable[frozenset[int]]]:
         async def run(branch: Steps) -> frozenset[int]:
             prompt = job.prompts.evaluation(topic, candidates, test)
             return await job.ask(branch, stages.EVALUATE, prompt, Verdicts(len(results)))
@@ -78,12 +94,12 @@ def is_won(verdicts: Sequence[frozenset[int]], tests: int, results: int) -> bool
     return first - second > tests - len(verdicts)
 
 
-def _tables(schema: DatabaseSchema, results: Sequence[SqlResult]) -> list[str]:
-    """Return the tables that a statement names; all of them if that can't be seen."""
-    text = "\n".join(result.statement for result in results)
-    used = [
-        table.name
-        for table in schema.tables
-        if re.search(rf"(?<!\w){re.escape(table.name)}(?!\w)", text, re.IGNORECASE)
-    ]
-    return used or [table.name for table in schema.tables]
+async def _compared(job: Job, results: Sequence[SqlResult]) -> str:
+    """Return ``results`` as prompts compare them; statements are cut where no room is left for a schema."""
+    bare = replace(job.topic, tables=("",))
+    for most in (None, *_SHORTER_STATEMENTS):
+        candidates = job.prompts.compared(results, most)
+        prompt = job.prompts.evaluation(bare, candidates, "")
+        if await job.linking.room.left(prompt, job.options.max_answer_tokens) >= _LEAST_TOKENS:
+            break
+    return candidates

@@ -71,9 +71,14 @@ def identity(segment: TraceSegment, workflow_id: str, call_id: int, place: int) 
     """Return what tells the text that the ``place``-th ``segment`` of a call's prompt is the beginning of."""
     if segment.shared is None:
         return workflow_id, call_id, place
-    if segment.kind in _SHARED_BY_ALL:
+    if shared_by_all(segment):
         return segment.kind.value, segment.shared
     return workflow_id, segment.kind.value, segment.shared
+
+
+def shared_by_all(segment: TraceSegment) -> bool:
+    """Return whether ``segment`` is shared between workflows: a template or a schema."""
+    return segment.kind in _SHARED_BY_ALL
 
 
 def shared_tokens(workflows: Iterable[TraceWorkflow]) -> Iterator[tuple[TraceCall, int]]:

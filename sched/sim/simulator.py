@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import takewhile
 
 from sched import events as ev
 from sched.decisions import AbortCall, CallSettled, Dispatch, RekeyCall, WorkflowSettled
@@ -21,10 +22,16 @@ from sched.sim.bounds import base_seconds, stage_seconds
 from sched.sim.cluster import SimCluster
 from sched.sim.figures import CallRecord, Recording, WorkflowTimes
 from sched.sim.hardware import Gpu
-from sched.sim.prompt_chains import PromptChains
+from sched.sim.prompt_chains import PromptChains, shared_by_all
 from sched.sim.replayed_call import SimCall
 from sched.traces.replay import WorkflowReplay
 from sched.traces.trace_format import TraceCall, TraceWorkflow
+from sched.workflow import PromptSeconds
+
+PromptCost = Callable[[TraceWorkflow, TraceCall], PromptSeconds]
+"""What a call's prompt would cost, by what the dispatcher believes at this moment."""
+ChoosesPrompt = Callable[[TraceWorkflow, TraceCall, PromptCost], TraceCall]
+"""Returns the call as it is to be asked, perhaps with other segments."""
 
 _NEVER_SECONDS = 1e9
 _MIN_WINDOW_TOKENS = 4096
@@ -69,8 +76,11 @@ class Simulator:
         placement: PlacementPolicy,
         ordering: OrderingPolicy,
         options: SimOptions | None = None,
+        choose: ChoosesPrompt | None = None,
     ) -> None:
+        """``choose`` says what a call that becomes ready asks with; without it: what the trace has."""
         self._options = options or SimOptions()
+        self._choose = choose or (lambda _workflow, call, _cost: call)
         self._gpus = gpus
         self._agenda = Agenda()
         self._cluster = SimCluster(gpus, config, self._agenda, self.feed)
@@ -149,7 +159,8 @@ class Simulator:
 
     def _start(self, flight: _SimulatedWorkflow, calls: Sequence[TraceCall]) -> None:
         workflow = flight.replay.workflow
-        for call in calls:
+        for traced in calls:
+            call = self._choose(workflow, traced, self._prompt_seconds)
             call_id = next(self._call_ids)
             prompt = self._chains.prompt(workflow, call)
             self._calls[call_id] = flight, SimCall(call, prompt, self._agenda.now)
@@ -168,6 +179,12 @@ class Simulator:
                 timeout_seconds=_NEVER_SECONDS,
             )
             self.feed(ev.CallArrived(spec))
+
+    def _prompt_seconds(self, workflow: TraceWorkflow, call: TraceCall) -> PromptSeconds:
+        shared = sum(segment.tokens for segment in takewhile(shared_by_all, call.segments))
+        blocks = self._chains.prompt(workflow, call).blocks
+        stage = self.dispatcher.profile.estimate(workflow.kind, workflow.database, call.stage)
+        return self.dispatcher.prompt_seconds(blocks, call.prompt_tokens, shared, stage.output_tokens)
 
     def _end_call(self, flight: _SimulatedWorkflow, call: TraceCall) -> None:
         """A call and its SQL are over."""

@@ -133,24 +133,33 @@ def render(schema: DatabaseSchema, tables: Sequence[str] | None = None) -> str:
     Raises:
         NotFoundError: one of ``tables`` is unknown.
     """
-    return "\n".join(_render_table(table, schema.dialect) for table in schema.select(tables))
+    return "\n".join(render_table(table, schema.dialect) for table in schema.select(tables))
 
 
-def _render_table(table: Table, dialect: Dialect) -> str:
-    identifier = dialect.identifier
+def render_table(table: Table, dialect: Dialect, left_out: int = 0) -> str:
+    """Return one table of :func:`render`; a comment says that ``left_out`` columns are missing from it."""
     head = f"CREATE {'VIEW' if table.view else 'TABLE'} {dialect.table(table.name)} ("
     lines = [head + _remark("" if table.view else f"{table.row_count} rows", table.description)]
+    lines += column_lines(table, dialect)
+    for key in table.foreign_keys:
+        if len(key.columns) > 1:
+            columns = ", ".join(map(dialect.identifier, key.columns))
+            lines.append(f"  FOREIGN KEY ({columns}) {_reference(key, dialect)},")
+    if left_out:
+        lines.append(f"  -- {left_out} more {'column' if left_out == 1 else 'columns'}, not shown")
+    return "\n".join([*lines, ");"])
+
+
+def column_lines(table: Table, dialect: Dialect) -> list[str]:
+    """Return the line of each column of ``table`` in its text."""
+    lines = []
     single = {key.columns[0]: key for key in table.foreign_keys if len(key.columns) == 1}
     for column in table.columns:
-        words = [identifier(column.name), column.type, "PRIMARY KEY" if column.primary_key else ""]
+        words = [dialect.identifier(column.name), column.type, "PRIMARY KEY" if column.primary_key else ""]
         if column.name in single:
             words.append(_reference(single[column.name], dialect))
         lines.append("  " + " ".join(filter(None, words)) + "," + _comment(column, dialect))
-    for key in table.foreign_keys:
-        if len(key.columns) > 1:
-            columns = ", ".join(map(identifier, key.columns))
-            lines.append(f"  FOREIGN KEY ({columns}) {_reference(key, dialect)},")
-    return "\n".join([*lines, ");"])
+    return lines
 
 
 def _reference(key: ForeignKey, dialect: Dialect) -> str:

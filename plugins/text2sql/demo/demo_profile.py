@@ -38,6 +38,7 @@ class DemoProfile(Profile):
     judges_when_done = False
     reads_hints = False
     chats = False
+    whole_schema = True
 
     def of_model(self, vocabulary: Iterable[str]) -> DemoProfile:
         """Return the profile that knows the words of ``vocabulary``."""

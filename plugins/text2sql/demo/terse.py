@@ -69,8 +69,8 @@ class TersePrompts(Prompts):
         """Return the values that retrieval found, the best ones; columns are not shown."""
         return f"values: {'; '.join(values[:_SHOWN_VALUES])}\n" if values else ""
 
-    def compared(self, results: Sequence[SqlResult]) -> str:
-        """Return the shapes of the candidates' results."""
+    def compared(self, results: Sequence[SqlResult], most: int | None = None) -> str:
+        """Return the shapes of the candidates' results; none is longer than ``most``."""
         return "".join(
             f"Candidate {number}: {', '.join(shape(result))}\n" for number, result in enumerate(results, 1)
         )

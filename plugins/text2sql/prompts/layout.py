@@ -38,12 +38,15 @@ class Topic:
     """What the prompts of one question are about: the rendered schema, the question, what was retrieved.
 
     ``hint`` is what the user said besides the question, empty if nothing.
+    ``tables`` are the texts of single tables, shown instead of the schema: a segment each, so that prompts
+    that begin with the same tables share them to the token.
     """
 
     schema: str
     question: str
     retrieved: str = ""
     hint: str = ""
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,17 +115,18 @@ class Prompts:
             lines.append(f"Columns that may matter: {', '.join(columns)}\n")
         return "".join(lines)
 
-    def compared(self, results: Sequence[SqlResult]) -> str:
-        """Return the candidates' statements, each with the beginning of its result."""
+    def compared(self, results: Sequence[SqlResult], most: int | None = None) -> str:
+        """Return the candidates' statements, ``most`` characters of each, with the results' beginnings."""
         return "".join(
-            f"Candidate {number}:\n{result.statement}\nResult: {_shown(result)}\n"
+            f"Candidate {number}:\n{result.statement if most is None else _begun(result.statement, most)}\n"
+            f"Result: {_shown(result)}\n"
             for number, result in enumerate(results, 1)
         )
 
     def _shared(self, template: str, topic: Topic) -> list[Segment]:
         segments = [
             Segment(SegmentKind.TEMPLATE, template),
-            Segment(SegmentKind.SCHEMA, f"Schema:\n{topic.schema}\n"),
+            *_schema(topic),
             _question(topic),
         ]
         return [*segments, _context(topic.retrieved)] if topic.retrieved else segments
@@ -138,12 +142,12 @@ def compact_prompts(dialect: Dialect) -> Prompts:
 COMPACT = compact_prompts(SQLITE)
 
 
-def _begun(statement: str) -> str:
+def _begun(statement: str, most: int = _MOST_STATEMENT) -> str:
     """Return ``statement``, cut where it goes on and on, which would fill the model's context.
 
     What is repeated to the end is shown twice: a model that sees more of it goes on with it.
     """
-    end = min(_circle(statement), _MOST_STATEMENT)
+    end = min(_circle(statement), most)
     return statement if len(statement) <= end else f"{statement[:end]}…"
 
 
@@ -165,6 +169,12 @@ def _shown(result: SqlResult) -> str:
         rows = f"{rows[:_SHOWN_CHARACTERS]}…"
     count = f"{'more than ' if result.truncated else ''}{len(result.rows)}"
     return f"{count} {'row' if count == '1' else 'rows'}, beginning with {rows}"
+
+
+def _schema(topic: Topic) -> list[Segment]:
+    if not topic.tables:
+        return [Segment(SegmentKind.SCHEMA, f"Schema:\n{topic.schema}\n")]
+    return [Segment(SegmentKind.SCHEMA, text) for text in ("Schema:\n", *(f"{t}\n" for t in topic.tables))]
 
 
 def _question(topic: Topic) -> Segment:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +30,7 @@ from plugins.text2sql.retrieval.large_columns import LargeColumns
 from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
 from plugins.text2sql.retrieval.matches import similar
 from plugins.text2sql.retrieval.text_index import TextIndex
-from plugins.text2sql.spans import COMMON_WORDS
+from plugins.text2sql.spans import COMMON_WORDS, NAME_PART
 from sched.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
@@ -43,7 +42,6 @@ _DATABASE_SECONDS = 1.0
 _MOST_NAMED = 5
 _MISSING = "the index of values is still being made; the question went on without it"
 _STALE = "the database has changed and its index is being made anew; the old one was used"
-_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +250,7 @@ def _column_index(schema: DatabaseSchema) -> TextIndex:
     for table in schema.tables:
         for column in table.columns:
             label = f"{schema.dialect.table(table.name)}.{name_of(column.name)}"
-            parts = _PART.findall(column.name)
+            parts = NAME_PART.findall(column.name)
             name = " ".join(parts) or column.name
             words = [part for part in parts if len(part) >= SHORTEST_WORD]
             of_table = table.name.rpartition(".")[2] if schema.dialect.default_schema else table.name

@@ -10,8 +10,8 @@ from typing import Any
 from engine.wire import codec
 from engine.wire import messages as msg
 from engine.wire.ordering_proof import PROOF_ORDER
+from plugins.text2sql.linking.room import TokenCounter
 from plugins.text2sql.question import QuestionRequest
-from plugins.workflow_kind import TokenCounter
 from sched.errors import Failure, NotFoundError
 from sched.workflow import GenerateParams, PlanStep, Segment, SegmentKind, SqlResult, Steps, WorkflowProgram
 

@@ -81,7 +81,10 @@ def test_options_that_leave_nothing_stop_the_start(
 async def test_a_database_too_large_for_the_model_is_refused(
     registry: DatabaseRegistry, addresses: dict[str, str], tmp_path: Path
 ) -> None:
-    """The others are served; if none fits, the model or the profile is wrong."""
+    """The others are served; if none fits, the model or the profile is wrong.
+
+    That goes for databases of which the prompts must show everything; of others they show what fits.
+    """
     wide = made(tmp_path / "wide.sqlite", many_columns())
     addresses = {"wide": str(wide), "good": addresses["good"]}
     open_all(registry, addresses, {})
@@ -94,8 +97,12 @@ async def test_a_database_too_large_for_the_model_is_refused(
         await refuse_without_room(registry, workflow, 10, count)
     assert registry.names() == ("wide", "good")
     await refuse_without_room(registry, workflow, 15_000, count)
+    assert registry.names() == ("wide", "good")
+    whole = Text2Sql(Resources(registry, Compact(), Text2SqlOptions(schema_shape="whole")))
+    await refuse_without_room(registry, whole, 15_000, count)
     assert registry.names() == ("good",)
-    assert "the model's context has 15000: " in (registry.states()[0].reason or "")
+    reason = registry.states()[0].reason or ""
+    assert "the model's context has 15000: let prompts show a part of the schema (--schema-shape" in reason
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -11,7 +11,8 @@ import pytest
 from rich.table import Table
 
 from launch.lab.cells import Cell
-from launch.lab.studies import ablation, lead, queue
+from launch.lab.shape_cells import MIXES, ShapeCell
+from launch.lab.studies import ablation, lead, queue, schema_shapes
 from launch.lab.studies.base import UNENDED, StudyResults, StudySetting, summary
 from launch.lab.study_cli import main
 from launch.lab.sweep import Result
@@ -49,6 +50,22 @@ def test_the_lead_is_over_the_best_alpha_of_each_load() -> None:
     assert column(latencies, "40%")[0] == "150 (0.8) / 100 = 1.50"
     assert column(latencies, "80%")[0] == "150 (0.3) / 100 = 1.50"
     assert column(claim, "highest rate")[0] == "1.43×"
+
+
+def test_the_shapes_stand_side_by_side() -> None:
+    """A row per mix of databases: times, then tokens, of whole, linked and decided."""
+
+    def figures(cell: Cell) -> Result:
+        assert isinstance(cell, ShapeCell)
+        place = ("whole", "linked", "decided").index(cell.shape)
+        p95 = None if cell.mix == "20 of 20k" and place == 0 else 100.0 + place
+        return {"p50": 50.0 + place, "p95": p95, "prefill_tokens": 6000.0 + place}
+
+    (table,) = schema_shapes.tables(SETTING, results(schema_shapes, figures))
+    assert column(table, "databases") == list(MIXES)
+    assert column(table, "linked P50 / P95")[0] == "51 / 101"
+    assert column(table, "whole P50 / P95")[list(MIXES).index("20 of 20k")] == "50 / ∞"
+    assert column(table, "decided tokens")[0] == "6,002"
 
 
 def test_the_queues_map_tells_the_worst_change() -> None:

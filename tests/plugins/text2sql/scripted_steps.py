@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
-from sched.workflow import GenerateParams, Generation, Segment, SegmentKind, SqlResult, Steps
+from sched.workflow import GenerateParams, Generation, PromptSeconds, Segment, SegmentKind, SqlResult, Steps
 from tests.plugins.text2sql.databases.running_statements import AMPLE, GUARD
 
 T = TypeVar("T")
@@ -64,6 +64,13 @@ class Journal:
             await asyncio.sleep(0)
 
 
+def nothing_cached(prompt: Sequence[Segment]) -> PromptSeconds:
+    """Return a second per character of a prompt, which is always computed."""
+    now = sum(len(segment.text) for segment in prompt)
+    shared = sum(len(s.text) for s in prompt if s.kind in (SegmentKind.TEMPLATE, SegmentKind.SCHEMA))
+    return PromptSeconds(now, now - shared)
+
+
 Hold = Callable[[Call, Journal], Awaitable[None]]
 """Returns when a call may be answered."""
 
@@ -89,12 +96,16 @@ class ScriptedSteps:
     branches: tuple[int, ...] = ()
     hold: Hold = at_once
     advised: int = 99
+    cost: Callable[[Sequence[Segment]], PromptSeconds] = nothing_cached
 
     def remaining_seconds(self) -> float:
         return 60.0
 
     def candidates_advised(self, wanted: int) -> int:
         return min(wanted, self.advised)
+
+    async def prompt_seconds(self, stage: str, prompts: Sequence[Sequence[Segment]]) -> list[PromptSeconds]:
+        return [self.cost(prompt) for prompt in prompts]
 
     async def generate(self, stage: str, segments: Sequence[Segment], params: GenerateParams) -> Generation:
         call = Call(stage, tuple(segments), params, self.branches)
@@ -130,9 +141,7 @@ class ScriptedSteps:
         async def run(index: int, branch: Callable[[Steps], Awaitable[T]]) -> T:
             inner = (*self.branches, index)
             try:
-                return await branch(
-                    ScriptedSteps(self.model, self.databases, self.journal, self.database, inner, self.hold)
-                )
+                return await branch(replace(self, branches=inner))
             finally:
                 self.journal.ended_branches += 1
 

@@ -1,0 +1,1 @@
+"""Which tables of a database the prompts about a question show."""
