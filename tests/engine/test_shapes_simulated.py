@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import combinations
 
+import pytest
+
 from engine.controller.calls import Place
 from engine.controller.live_steps import LiveSteps, Services
 from plugins.text2sql import stages
@@ -18,6 +20,7 @@ from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact
 from plugins.text2sql.prompts.layout import Topic
 from plugins.workflow_kind import Resources
+from sched.predict.latency import LatencyModel
 from sched.request import WorkflowSpec
 from sched.workflow import GenerateParams, Generation, Segment
 from tests.engine.cache_traffic import controlled
@@ -70,12 +73,20 @@ class Asker:
         return (await self.tokens.encode(prompt)).shared_tokens
 
 
+@pytest.fixture
+def known_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the controller learn no speed, so that a busy machine decides nothing."""
+    for learns in ("observe", "observe_passes", "observe_prefill", "observe_decode"):
+        monkeypatch.setattr(LatencyModel, learns, lambda *_, **__: None)
+
+
+@pytest.mark.usefixtures("known_speed")
 async def test_linked_prompts_share_beginnings_until_the_whole_schema_is_cheaper(
     worker: StartWorker, endpoint: str
 ) -> None:
     """Cached tokens grow by the tables that questions share; then the whole is computed once, and stays."""
-    slow = {"prefill_tokens_per_second": 2e4, "decode_tokens_per_second": 1e3}
-    async with worker(engine_args=slow, kv_events=False), controlled(endpoint, "sim") as (controller, _):
+    speed = {"prefill_tokens_per_second": 2e4, "decode_tokens_per_second": 1e3}
+    async with worker(engine_args=speed, kv_events=False), controlled(endpoint, "sim") as (controller, _):
         tokens = encoder([render(TABLES)])
         databases = DatabaseRegistry()
         asker = Asker(Services(controller, tokens, databases, 1.0))
