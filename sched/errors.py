@@ -78,6 +78,10 @@ class RuntimeFailureError(SluiceError):
     status = 502
 
 
+CALL_FAILURES = (CallTimeoutError, RuntimeFailureError)
+"""What may end one call and say nothing about its siblings."""
+
+
 class ConfigError(SluiceError):
     """The configuration is wrong; the message names the flag or key and the remedy."""
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from plugins.text2sql import stages
-from plugins.text2sql.candidates import run_statement
+from plugins.text2sql.candidates import first_attempt
 from plugins.text2sql.jobs import Jobs, check_room
 from plugins.text2sql.linking.room import TokenCounter
 from plugins.text2sql.options import Job
 from plugins.text2sql.question import QuestionRequest, SqlAnswer
-from plugins.text2sql.selection import Candidate, decided, select
+from plugins.text2sql.selection import Candidate, check_written, decided, select
 from plugins.workflow_kind import Resources
 from sched.workflow import PlanStep, Steps, WorkflowProgram
 
@@ -72,7 +72,9 @@ class OpenMajority:
             advised = steps.candidates_advised(count)
             branches = [self._candidate(job, index) for index in range(advised)]
             enough = (lambda done: decided(done, advised)) if self._options.early_ending else None
-            return select(await steps.fan_out(branches, enough=enough))
+            done = await steps.fan_out(branches, enough=enough)
+            check_written(done)
+            return select(done)
 
         return answer
 
@@ -101,7 +103,6 @@ class OpenMajority:
 
         async def run(steps: Steps) -> Candidate:
             prompt = job.prompts.candidate(style, job.topic, ())
-            generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, sampling)
-            return Candidate(index, style.name, 0, await run_statement(steps, job, generation))
+            return await first_attempt(steps, job, prompt, sampling, index, style)
 
         return run

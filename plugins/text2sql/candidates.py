@@ -10,7 +10,8 @@ from plugins.text2sql.linking.shown_schema import ShownSchema, tables_in
 from plugins.text2sql.options import Job
 from plugins.text2sql.prompts.layout import Style, Topic
 from plugins.text2sql.selection import Candidate, complaint
-from sched.workflow import Generation, Segment, SqlResult, Steps
+from sched.errors import CALL_FAILURES
+from sched.workflow import GenerateParams, Generation, Segment, SqlResult, Steps
 
 _SHOWN_ATTEMPTS = 2
 """Earlier statements that a revision's prompt shows."""
@@ -20,7 +21,8 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
     """Return the branch of candidate ``index``; the styles alternate.
 
     It ends when the SQL runs and returns rows, after ``max_revisions`` rounds, or when the deadline leaves no
-    time for another one.  A statement that was tried is not run again.
+    time for another one.  A statement that was tried is not run again.  Where a call fails, what came
+    before it stands.
     """
     styles = job.prompts.styles
     style = styles[index % len(styles)]
@@ -30,12 +32,10 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
     async def run(steps: Steps) -> Candidate:
         prompt = await _first_prompt(steps, job, shown, style)
         began = steps.remaining_seconds()
-        generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, job.sql_at(temperature))
-        result = await run_statement(steps, job, generation)
-        candidate = Candidate(index, style.name, 0, result)
+        candidate = await first_attempt(steps, job, prompt, job.sql_at(temperature), index, style)
         tried = Attempts()
         for round_ in range(1, job.profile.revisions(job.options.max_revisions) + 1):
-            if candidate.settled:
+            if candidate.settled or candidate.failure:
                 break
             left = steps.remaining_seconds()
             if left < began - left:  # another round would take as long as this one did
@@ -44,7 +44,10 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
             tried.add(candidate.result.statement, candidate.complaint)
             prompt = await _revision_prompt(steps, job, shown, candidate, tried)
             sql = job.sql_at(job.options.revision_temperature)
-            generation = await steps.generate(stages.REVISE, prompt, sql)
+            try:
+                generation = await steps.generate(stages.REVISE, prompt, sql)
+            except CALL_FAILURES:
+                break
             statement = job.statement(generation)
             if not generation.truncated and tried.has(statement):
                 candidate = replace(candidate, rounds=round_)
@@ -103,9 +106,19 @@ def _normal(statement: str) -> str:
     return " ".join(statement.split()).rstrip("; ")
 
 
-async def run_statement(steps: Steps, job: Job, generation: Generation) -> SqlResult:
-    """Run the SQL that the model wrote, unless it was cut off; that is a rejected result."""
-    return await _run(steps, generation, job.statement(generation))
+async def first_attempt(
+    steps: Steps, job: Job, prompt: Sequence[Segment], sql: GenerateParams, index: int, style: Style
+) -> Candidate:
+    """Return candidate ``index`` as it was first written and run; its ``failure`` if the call failed.
+
+    SQL that was cut off isn't run; that is a rejected result.
+    """
+    try:
+        generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, sql)
+    except CALL_FAILURES as error:
+        unwritten = SqlResult("", error=f"the model's call failed: {error.message}", error_kind="unavailable")
+        return Candidate(index, style.name, 0, unwritten, failure=error)
+    return Candidate(index, style.name, 0, await _run(steps, generation, job.statement(generation)))
 
 
 async def _run(steps: Steps, generation: Generation, statement: str) -> SqlResult:

@@ -16,7 +16,7 @@ from plugins.text2sql.linking.shown_schema import ShownSchema
 from plugins.text2sql.linking.wanted import Wanted
 from plugins.text2sql.options import Job
 from plugins.text2sql.question import QuestionRequest, SqlAnswer
-from plugins.text2sql.selection import decided, needs_tests, rivals, select
+from plugins.text2sql.selection import check_written, decided, needs_tests, rivals, select
 from plugins.text2sql.unit_tests import Judgement, judge
 from plugins.workflow_kind import Resources
 from sched.workflow import PlanStep, Steps, WorkflowProgram
@@ -104,6 +104,7 @@ class Text2Sql:
             done = await steps.fan_out(
                 branches, enough=None if in_full else lambda results: decided(results, advised)
             )
+            check_written(done)
             differing = rivals(done) if in_full or needs_tests(done, advised) else []
             results = [candidate.result for candidate in differing]
             judged = await judge(steps, job, shown, results) if results else Judgement()

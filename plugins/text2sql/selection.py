@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from plugins.text2sql.dropped_conditions import dropped
+from sched.errors import SluiceError
 from sched.workflow import SqlResult
 
 Fingerprint = tuple[int, tuple[str, ...]]
@@ -19,6 +20,7 @@ class Candidate:
     """A candidate after ``rounds`` revisions.  Its result is the best so far, rows before none.
 
     ``dropped`` are the conditions without which a revision would have had rows: then the empty result stands.
+    ``failure`` is the error of the model's call if that never wrote a statement.
     """
 
     index: int
@@ -26,6 +28,7 @@ class Candidate:
     rounds: int
     result: SqlResult
     dropped: tuple[str, ...] = ()
+    failure: SluiceError | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -71,6 +74,13 @@ class Candidate:
         if self.is_empty:
             return _EMPTY
         return len(self.result.columns), tuple(sorted(map(repr, self.result.rows)))
+
+
+def check_written(candidates: Sequence[Candidate]) -> None:
+    """Raise the failure of the first candidate if none of them was written."""
+    failures = [candidate.failure for candidate in candidates]
+    if failures and all(failures) and failures[0]:
+        raise failures[0]
 
 
 def complaint(result: SqlResult) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -12,6 +13,7 @@ from plugins.text2sql.answers import UnitTests, Verdicts
 from plugins.text2sql.linking.shown_schema import ShownSchema, tables_in
 from plugins.text2sql.options import Job
 from plugins.text2sql.prompts.layout import Topic
+from sched.errors import CALL_FAILURES
 from sched.workflow import Segment, SqlResult, Steps
 
 _LEAST_TOKENS = 512
@@ -35,10 +37,11 @@ async def judge(steps: Steps, job: Job, shown: ShownSchema, results: Sequence[Sq
     """Return how ``results``, different ones, fare in unit tests; their statements' tables are shown.
 
     The agent decides whether tests are written and whether they are evaluated: one call per test, in
-    parallel, each about all results, so that only the end of its prompt is its own.
+    parallel, each about all results, so that only the end of its prompt is its own.  Where a call fails or
+    takes too long, what was judged before it counts.
 
     Raises:
-        SluiceError: a call failed.
+        SluiceError: no call can be made.
     """
     judgement = Judgement()
     candidates = await _compared(job, results)
@@ -79,7 +82,8 @@ async def judge(steps: Steps, job: Job, shown: ShownSchema, results: Sequence[Sq
         Tool(stages.GENERATE_UNIT_TEST, write),
         Tool(stages.EVALUATE, evaluate, needs=stages.GENERATE_UNIT_TEST),
     )
-    await run_agent(steps, job, stages.UNIT_TESTER, tools)
+    with suppress(*CALL_FAILURES):  # the timeline shows it
+        await run_agent(steps, job, stages.UNIT_TESTER, tools)
     return judgement
 
 
