@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from launch.checks import check_folder, check_port
@@ -17,6 +18,7 @@ from launch.server.progress import choose_progress
 from launch.server.resolve import as_toml, resolve
 from launch.server.sources import read_invocation
 from launch.server.supervisor import Supervisor, TimeLimits
+from plugins.text2sql.databases.address import masked
 from sched.errors import ConfigError
 
 _EMBEDDED_WARNING = (
@@ -34,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         machine = detect(os.environ)
         config = resolve(invocation.config, machine)
         if invocation.print_config:
-            print(as_toml(config), end="")
+            addresses = {name: masked(address) for name, address in config.databases.items()}
+            print(as_toml(replace(config, databases=addresses)), end="")
             return 0
         check_port(config.host, config.port)
         plan = prepare(config, machine)

@@ -145,7 +145,10 @@ def _parser() -> argparse.ArgumentParser:
             shown = "" if default is None else f" (default: {default})"
             parser.add_argument(flag_of(name), metavar=name.upper(), help=explanation + shown)
     parser.add_argument(
-        "--database", action="append", metavar="NAME=FILE", help="a SQLite database to ask (repeatable)"
+        "--database",
+        action="append",
+        metavar="NAME=ADDRESS",
+        help="a database: a SQLite file or a URL (repeatable)",
     )
     parser.add_argument("--config", metavar="FILE.toml", help="read settings from this file")
     parser.add_argument(
@@ -177,7 +180,7 @@ def _databases(pairs: Sequence[str], origin: str) -> dict[str, str]:
             # Any part of an address, cut at a comma perhaps, may be of a password.
             secret = any("@" in part or "://" in part for part in pairs)
             given = "what is given" if secret else repr(pair)
-            raise ConfigError(f"{origin}: {given} is not NAME=FILE", field="databases")
+            raise ConfigError(f"{origin}: {given} is not NAME=ADDRESS", field="databases")
         databases[name] = address
     return databases
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
+_PASSWORD = re.compile(r"(://[^/:@]*:)(.*)(?=@)", re.DOTALL)
+_PARAMETER = re.compile(r"([?&](?:ssl)?password=)([^&]*)", re.IGNORECASE)
+_VARIABLE = re.compile(r"\$\{\w+\}")
 _SECRET = re.compile(r":.*@|\?.*", re.DOTALL)
 
 
@@ -17,3 +20,12 @@ def scheme(address: str) -> str | None:
 def shown(address: str) -> str:
     """Return ``address`` for a message, without what may be a password: before an ``@`` or after a ``?``."""
     return _SECRET.sub("…", address)
+
+
+def masked(address: str) -> str:
+    """Return ``address`` with ``***`` for a password in it; the name of a variable stays: ``${NAME}``."""
+
+    def hidden(match: re.Match[str]) -> str:
+        return match[0] if _VARIABLE.fullmatch(match[2]) or not match[2] else f"{match[1]}***"
+
+    return _PARAMETER.sub(hidden, _PASSWORD.sub(hidden, address))

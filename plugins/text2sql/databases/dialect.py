@@ -61,6 +61,10 @@ class Dialect:
         """Whether no SELECT may call ``function``, a name in small letters."""
         return function in self.forbidden
 
+    def misread(self, statement: str) -> str | None:
+        """Return what in ``statement`` the parser of the check reads otherwise than the database."""
+        return None
+
     def literal(self, value: Value) -> str:
         """Return ``value`` as an SQL literal."""
         return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else repr(value)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from plugins.text2sql.databases.database import Database, ValueSpan
 from plugins.text2sql.databases.dialect import Dialect
@@ -87,8 +88,11 @@ def scan_values(
     large: list[TextColumn] = []
     in_part: list[str] = []
     span = ValueSpan(limits.shortest, limits.longest, limits.column_rows)
-    for table, column in _text_columns(schema):
+    for table, column, samples in _text_columns(schema):
         room = min(limits.column_values, limits.values - len(values))
+        if room == 0:
+            large += [column] if any(_says_something(text) for text in samples) else []
+            continue
         try:
             read = database.distinct(column.table, column.name, span, room + 1, stopped)
         except UnavailableError as error:
@@ -96,7 +100,7 @@ def scan_values(
                 raise ScanStoppedError from error
             raise
         # Numbers and dates are compared, not looked up.
-        found = [text for text in read.values if isinstance(text, str) and any(map(str.isalpha, text))]
+        found = [text for text in read.values if _says_something(text)]
         if (read.more or len(read.values) > room) and found:
             # The first of so many would be arbitrary ones.
             large.append(column)
@@ -109,9 +113,13 @@ def scan_values(
     return ScannedValues(tuple(values), tuple(columns), tuple(large), tuple(in_part))
 
 
-def _text_columns(schema: DatabaseSchema) -> list[tuple[Table, TextColumn]]:
+def _says_something(value: Any) -> bool:
+    return isinstance(value, str) and any(map(str.isalpha, value))
+
+
+def _text_columns(schema: DatabaseSchema) -> list[tuple[Table, TextColumn, Sequence[Any]]]:
     return [
-        (table, TextColumn(table.name, column.name))
+        (table, TextColumn(table.name, column.name), column.samples)
         for table in schema.tables
         if not table.view
         for column in table.columns

@@ -90,7 +90,7 @@ def test_runtime_tables(toml: Callable[[str], str]) -> None:
         (["--mem-fraction-static", "1.5"], "--mem-fraction-static: '1.5' should be less than 1"),
         (["--drain-seconds", "inf"], "--drain-seconds: 'inf' should be a finite number"),
         (["--log-level", "loud"], "--log-level: 'loud' should be 'debug', 'info', 'warning' or 'error'"),
-        (["--database", "shop"], "--database: 'shop' is not NAME=FILE"),
+        (["--database", "shop"], "--database: 'shop' is not NAME=ADDRESS"),
         (["--config", "/nowhere.toml"], "--config /nowhere.toml: No such file or directory"),
     ],
 )

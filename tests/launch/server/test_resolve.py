@@ -163,8 +163,8 @@ def test_a_database_is_a_path_or_a_url(tmp_path: Path, monkeypatch: pytest.Monke
     ("argv", "message"),
     [
         (
-            ["d=postgresql://u:secret@h/db"],
-            "--database d: unknown kind of database 'postgresql'; known: sqlite",
+            ["d=oracle://u:secret@h/db"],
+            "--database d: unknown kind of database 'oracle'; known: duckdb, postgresql, sqlite",
         ),
         (
             ["d=postgresql:/u:secret@h/db"],
@@ -175,9 +175,9 @@ def test_a_database_is_a_path_or_a_url(tmp_path: Path, monkeypatch: pytest.Monke
             "--database d=sqlite…h/db: write sqlite:///PATH, or just the path of a SQLite file",
         ),
         (["d=/nowhere?password=secret"], "--database d=/nowhere…: there is no such file; give a SQLite file"),
-        (["postgresql://u:secret@h/db"], "--database: what is given is not NAME=FILE"),
-        (["postgresql://u:secret@h/db?ssl=1"], "--database: what is given is not NAME=FILE"),
-        (["d=pg://u:sec", "secret@h"], "--database: what is given is not NAME=FILE"),
+        (["postgresql://u:secret@h/db"], "--database: what is given is not NAME=ADDRESS"),
+        (["postgresql://u:secret@h/db?ssl=1"], "--database: what is given is not NAME=ADDRESS"),
+        (["d=pg://u:sec", "secret@h"], "--database: what is given is not NAME=ADDRESS"),
     ],
 )
 def test_a_refused_database_shows_no_password(argv: list[str], message: str) -> None:

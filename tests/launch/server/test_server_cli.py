@@ -130,6 +130,18 @@ def test_print_config_starts_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_print_config_shows_no_password(run_here: Run) -> None:
+    """The name of a variable stays."""
+    plain, named = "a=postgresql://u:s3cret@h/d", "b=postgresql://u:${PATH}@h/d"
+    done = run_here(["--print-config", "--database", plain, "--database", named])
+    assert done.returncode == 0, done.stderr
+    assert "s3cret" not in done.stdout + done.stderr
+    assert tomllib.loads(done.stdout)["databases"] == {
+        "a": "postgresql://u:***@h/d",
+        "b": "postgresql://u:${PATH}@h/d",
+    }
+
+
 def test_print_config_is_a_config_file(tmp_path: Path, run_here: Run) -> None:
     """What --print-config printed can be given back with --config."""
     first = run_here(["--print-config", "--port", "31234"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,7 @@ class DuckdbDatabase(Database):
         self._limits = limits
         self._lock = threading.Lock()
         self._used = 0
+        self._rows: Mapping[str, int] = {}
         self._opened_as: str | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
         try:
@@ -77,7 +78,9 @@ class DuckdbDatabase(Database):
     def introspect(self) -> DatabaseSchema:
         """Read the schema; of each table the first rows."""
         with self._reading() as cursor:
-            return introspect(cursor)
+            schema = introspect(cursor)
+        self._rows = {table.name: table.row_count for table in schema.tables if not table.view}
+        return schema
 
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
@@ -95,7 +98,8 @@ class DuckdbDatabase(Database):
         first = values(min(_LOOKED_AT, span.rows))
         if len(first) == at_most:
             return ColumnValues(first, more=True)
-        return ColumnValues(sorted(values(span.rows)))
+        small = self._rows.get(table, span.rows) <= _LOOKED_AT
+        return ColumnValues(sorted(first if small else values(span.rows)))
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
@@ -115,12 +119,9 @@ class DuckdbDatabase(Database):
         return self.identity()
 
     def identity(self) -> str:
-        """Return which file it is, its size and time."""
-        try:
-            stat = self._path.stat()
-        except OSError as error:
-            raise UnavailableError(str(error)) from error
-        return repr((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
+        """Return which file is open, its size and time; a new one in its place is opened once none runs."""
+        with self._reading():
+            return self._opened_as or ""
 
     def run(self, statement: str, interruptible: Interruptible) -> Rows:
         """Run one SELECT; what DuckDB itself takes for anything else is refused."""
@@ -195,7 +196,7 @@ class DuckdbDatabase(Database):
     def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open a connection of its own to the file, or to the one that has taken its place."""
         with self._lock:
-            there = self.identity()
+            there = self._file_there()
             if self._connection is None or (there != self._opened_as and self._used == 0):
                 if self._connection is not None:
                     self._connection.close()
@@ -209,6 +210,18 @@ class DuckdbDatabase(Database):
             cursor.close()
             with self._lock:
                 self._used -= 1
+
+    def _file_there(self) -> str:
+        """Return which file lies at the path, its size and time.
+
+        Raises:
+            UnavailableError: there is none.
+        """
+        try:
+            stat = self._path.stat()
+        except OSError as error:
+            raise UnavailableError(str(error)) from error
+        return repr((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(self._path), read_only=True, config={**_AT_OPENING, **self._options})

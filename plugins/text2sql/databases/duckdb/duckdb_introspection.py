@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,6 @@ from plugins.text2sql.databases.relational.column_facts import (
 from plugins.text2sql.databases.relational.interrupting import expired, watched
 from plugins.text2sql.databases.schema import (
     MAX_SAMPLE_CHARACTERS,
-    SAMPLE_ROWS,
     DatabaseSchema,
     ForeignKey,
     Kind,
@@ -34,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 VIEW_SECONDS = 1.0
 """A view whose first rows take longer is shown without samples."""
-_VIEW_ROWS = 1_000
+_ROWS = 2_000
 _MAX_TYPE_CHARACTERS = 100
 _NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|U?INTEGER|DECIMAL.*|DOUBLE|FLOAT|BIGNUM")
 _DATE = re.compile(r"DATE|TIMESTAMP.*")
@@ -78,7 +77,7 @@ class _Listed:
 
 
 def introspect(cursor: duckdb.DuckDBPyConnection) -> DatabaseSchema:
-    """Read the schema: three queries, and one more for each table or view.
+    """Read the schema: two queries, and two more for each table.
 
     A table's lowest and highest values come from DuckDB's statistics, the rest from its first rows.  What
     can't be read by itself is left out, and the log names it.
@@ -153,58 +152,58 @@ def _column(row: Sequence[Any], primary: Sequence[str]) -> ListedColumn:
 
 def _facts(cursor: duckdb.DuckDBPyConnection, table: _Listed) -> list[Facts]:
     """Return what the first rows, and for tables DuckDB's statistics, tell of the columns."""
-    sampled = [column for column in table.columns if column.kind is not Kind.OTHER and not column.labels]
-    if not sampled:
-        return [NO_FACTS] * len(table.columns)
-    wanted = [part for column in sampled for part in _aggregates(column)]
-    names = ", ".join(DUCKDB.identifier(column.name) for column in sampled)
-    limit = _VIEW_ROWS if table.view else SAMPLE_ROWS
-    sample = f"WITH s AS MATERIALIZED (SELECT {names} FROM {table.sql} LIMIT {limit})"
-    try:
-        with watched(expired(VIEW_SECONDS) if table.view else lambda: False, cursor.interrupt):
-            row = cursor.execute(f"{sample} SELECT {', '.join(wanted)} FROM s").fetchall()[0]
-            ends = () if table.view else _ends(cursor, table, sampled)
-    except duckdb.InterruptException:
-        return [NO_FACTS] * len(table.columns)
-    found = dict(_read(sampled, row))
-    for column, (low, high) in zip(sampled, ends, strict=False):
-        if column.kind is not Kind.TEXT:
-            found[column.name] = Facts(low, found[column.name].middle, high)
-    return [found.get(column.name, NO_FACTS) for column in table.columns]
+    columns = [column for column in table.columns if column.kind is not Kind.OTHER and not column.labels]
+    facts = _of_view(cursor, table, columns) if table.view else _of_table(cursor, table, columns)
+    return [facts.get(column.name, NO_FACTS) for column in table.columns]
 
 
-def _aggregates(column: ListedColumn) -> tuple[str, ...]:
-    word = DUCKDB.identifier(column.name)
-    if column.kind is not Kind.TEXT:
-        return f"min({word})", f"quantile_disc({word}, 0.5)", f"max({word})"
-    return (
-        f"(SELECT list(v ORDER BY n DESC, v) FROM (SELECT {word} AS v, count(*) AS n FROM s "
-        f"WHERE length({word}) <= {MAX_SAMPLE_CHARACTERS} GROUP BY ALL ORDER BY n DESC, v "
-        f"LIMIT {MAX_FREQUENT}))",
-    )
-
-
-def _ends(
+def _of_view(
     cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
-) -> list[tuple[Any, Any]]:
-    """Return the lowest and highest value of each column, which DuckDB keeps for numbers and dates."""
-    wanted = [
-        f"min({word}), max({word})" if column.kind is not Kind.TEXT else "NULL, NULL"
-        for column in columns
-        for word in (DUCKDB.identifier(column.name),)
-    ]
-    row = cursor.execute(f"SELECT {', '.join(wanted)} FROM {table.sql}").fetchall()[0]
-    return list(zip(row[::2], row[1::2], strict=True))
-
-
-def _read(columns: Sequence[ListedColumn], row: Sequence[Any]) -> Mapping[str, Facts]:
-    values = iter(row)
+) -> dict[str, Facts]:
+    """Return what the first rows of a view tell; nothing if they take long."""
+    try:
+        with watched(expired(VIEW_SECONDS), cursor.interrupt):
+            values = _first_rows(cursor, table, columns)
+    except duckdb.InterruptException:
+        return {}
     facts = {}
-    for column in columns:
+    for column, found in zip(columns, values, strict=True):
         if column.kind is Kind.TEXT:
-            texts = next(values) or ()
-            facts[column.name] = Facts(frequent=texts, complete=len(texts) < MAX_FREQUENT)
-        else:
-            low, middle, high = next(values), next(values), next(values)
-            facts[column.name] = Facts(low, middle, high)
+            facts[column.name] = _frequent(found)
+        elif found:
+            facts[column.name] = Facts(low=min(found), high=max(found))
     return facts
+
+
+def _of_table(
+    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+) -> dict[str, Facts]:
+    texts = [column for column in columns if column.kind is Kind.TEXT]
+    values = _first_rows(cursor, table, texts)
+    facts = {column.name: _frequent(found) for column, found in zip(texts, values, strict=True)}
+    others = [column for column in columns if column.kind is not Kind.TEXT]
+    words = [DUCKDB.identifier(column.name) for column in others]
+    if words:
+        # DuckDB keeps the ends of numbers and dates.
+        wanted = ", ".join(f"min({word}), max({word})" for word in words)
+        ends = cursor.execute(f"SELECT {wanted} FROM {table.sql}").fetchall()[0]
+        pairs = zip(others, ends[::2], ends[1::2], strict=True)
+        facts |= {column.name: Facts(low=low, high=high) for column, low, high in pairs}
+    return facts
+
+
+def _first_rows(
+    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+) -> list[list[Any]]:
+    """Return the values that the first rows have of each of ``columns``."""
+    if not columns:
+        return []
+    names = ", ".join(DUCKDB.identifier(column.name) for column in columns)
+    rows = cursor.execute(f"SELECT {names} FROM {table.sql} LIMIT {_ROWS}").fetchall()
+    return [[row[number] for row in rows if row[number] is not None] for number in range(len(columns))]
+
+
+def _frequent(texts: Sequence[str]) -> Facts:
+    counts = Counter(text for text in texts if len(text) <= MAX_SAMPLE_CHARACTERS)
+    frequent = sorted(counts, key=lambda text: (-counts[text], text))[:MAX_FREQUENT]
+    return Facts(frequent=frequent, complete=len(frequent) < MAX_FREQUENT)

@@ -108,11 +108,19 @@ class PostgresqlDatabase(Database):
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
     ) -> ColumnValues:
-        """Return different values: the most common ones of the statistics, and those of sampled rows."""
-        with self._reading(stopped) as connection:
-            known = self._statistics.of(connection, table, column)
-            rows = self._rows.get(table, 0)
-            return distinct_values(connection, known, (table, column), span, at_most, rows)
+        """Return different values: the most common ones of the statistics, and those of sampled rows.
+
+        Of a column that takes longer than a statement may, there are none.
+        """
+        try:
+            with self._reading(stopped) as connection:
+                known = self._statistics.of(connection, table, column)
+                rows = self._rows.get(table, 0)
+                return distinct_values(connection, known, (table, column), span, at_most, rows)
+        except UnavailableError as error:
+            if isinstance(error.__cause__, psycopg.errors.QueryCanceled) and not stopped():
+                return ColumnValues((), in_part=True)
+            raise
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]

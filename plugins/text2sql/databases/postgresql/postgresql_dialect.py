@@ -16,6 +16,8 @@ _FORBIDDEN = re.compile(
     r"|ts_rewrite|crosstab.*|connectby|xpath_table|http.*|binary_upgrade.*|brin_.*|gin_.*|gist_.*"
     r"|currtid.*|get_raw_page.*|heap_page.*|bt_.*|file_fdw.*|load_file|sys_.*"
 )
+# sqlglot takes the name in U&"pg\005fsleep" for another one.
+_ESCAPED = re.compile(r"(?<![\w$])U&[\"']", re.IGNORECASE)
 SAFE_VOLATILE = (
     "clock_timestamp",
     "gen_random_uuid",
@@ -34,6 +36,10 @@ class PostgresqlDialect(Dialect):
     def forbids(self, function: str) -> bool:
         """Whether ``function`` reaches beyond the data."""
         return _FORBIDDEN.fullmatch(function) is not None
+
+    def misread(self, statement: str) -> str | None:
+        """Return the word for names and texts with Unicode escapes, wherever they stand."""
+        return "a name or text with U&" if _ESCAPED.search(statement) else None
 
 
 POSTGRESQL = PostgresqlDialect(

@@ -125,6 +125,15 @@ POSTGRESQL: Attacks = {
             "SELECT pg_sleep_until('2100-01-01')",
             "SELECT id FROM orders WHERE pg_sleep(1000) IS NULL",
             "SELECT 1 ORDER BY pg_sleep(1000)::text",
+            'SELECT U&"pg\\005fsleep"(1000)',
+            "SELECT u&\"pg!005fsleep\" UESCAPE '!' (1000)",
+            "SELECT pg_catalog . pg_sleep ( 1000 )",
+            'SELECT "pg_sleep" /* */ (1000)',
+            "SELECT 1 -- \r, pg_sleep(1000)",
+            "SELECT E'\\\\', pg_sleep(1000) --'",
+            "SELECT $a$ ' $a$, pg_sleep(1000) --'",
+            "SELECT * FROM orders, LATERAL pg_sleep(1000)",
+            "SELECT 1 LIMIT (SELECT 1 FROM pg_sleep(1000))",
         )
     },
     HARMLESS: {
@@ -217,7 +226,15 @@ DUCKDB: Attacks = {
             "SELECT * FROM python_variable",
         ),
     },
-    STOPPED: {"time": ("SELECT sleep_ms(100000000)",)},
+    STOPPED: {
+        "time": (
+            "SELECT sleep_ms(100000000)",
+            'SELECT "sleep_ms" /* */ (100000000)',
+            "SELECT 1 -- \r, sleep_ms(100000000)",
+            "SELECT $a$ ' $a$, sleep_ms(100000000) --'",
+            "SELECT 1 WHERE sleep_ms(100000000) IS NULL",
+        )
+    },
     HARMLESS: {
         "settings": (
             "SELECT * FROM duckdb_settings()",

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launch.database_kinds import resolved
+from plugins.text2sql.databases.address import masked
 from plugins.text2sql.databases.relational.database_url import database_url, without_secrets
 from sched.errors import ConfigError
 
@@ -58,6 +59,27 @@ def test_a_missing_variable_names_the_database() -> None:
     assert caught.value.message == (
         "--database shop=postgresql…h/d: the environment has no variable 'SLUICE_TEST_NOT_SET'; set it"
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://u:s3cret@h/d", "postgresql://u:***@h/d"),
+        ("postgresql://u:s3@cr:et@h:5/d?x=1", "postgresql://u:***@h:5/d?x=1"),
+        ("postgresql://u:${PW}@h/d", "postgresql://u:${PW}@h/d"),
+        ("postgresql://u:${PW}more@h/d", "postgresql://u:***@h/d"),
+        (
+            "postgresql://u@h/d?sslmode=require&password=s3cret",
+            "postgresql://u@h/d?sslmode=require&password=***",
+        ),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
+        ("/data/my:shop@home.sqlite", "/data/my:shop@home.sqlite"),
+        ("duckdb:////data/a:b@c.duckdb?threads=2", "duckdb:////data/a:b@c.duckdb?threads=2"),
+    ],
+)
+def test_a_printed_configuration_has_no_password(address: str, shown: str) -> None:
+    """But the name of its variable."""
+    assert masked(address) == shown
 
 
 def test_a_drivers_message_loses_the_password() -> None:

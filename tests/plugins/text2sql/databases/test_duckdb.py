@@ -13,6 +13,7 @@ import pytest
 from launch.database_kinds import kind_of, resolved
 from plugins.text2sql.databases.database import ValueSpan
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.duckdb.duckdb_database import DuckdbDatabase
 from plugins.text2sql.databases.schema import Kind, render
 from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
 from sched.errors import ConfigError, UnavailableError
@@ -124,6 +125,23 @@ async def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
         assert (await registry.execute(NAME, "SELECT * FROM t", AMPLE)).error_kind == "unavailable"
         registry.refresh(NAME)
         assert registry.names() == ()
+
+
+def test_a_file_is_replaced_once_no_statement_runs(tmp_path: Path) -> None:
+    """Until then schema and identity are those of the file that is open."""
+    path = tmp_path / "a.duckdb"
+    with closing(opened(made(path, "CREATE TABLE t AS SELECT 1 AS a"))) as registry:
+        registry.schema(NAME)
+        database = registry.database(NAME)
+        assert isinstance(database, DuckdbDatabase)
+        before = database.identity()
+        with database._cursor():  # as if a statement ran
+            made(tmp_path / "b.duckdb", "CREATE TABLE u AS SELECT 2 AS a")
+            (tmp_path / "b.duckdb").replace(path)
+            assert not registry.refresh(NAME)
+            assert database.identity() == before
+        assert registry.refresh(NAME)
+        assert [table.name for table in registry.schema(NAME).tables] == ["u"]
 
 
 def test_a_file_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:

@@ -217,6 +217,39 @@ def test_a_large_column_is_known_by_its_statistics(postgresql_server: Postgresql
         assert database.equal("t", "name", ["name 7", "name x"], 5, lambda: False) == ["name 7"]
 
 
+def test_the_number_of_tables_adds_no_queries(
+    postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once they have been analysed."""
+    queries = []
+    execute = psycopg.Connection.execute
+
+    def noted(connection: psycopg.Connection[Any], query: Any, *arguments: Any, **options: Any) -> Any:
+        queries.append(query)
+        return execute(connection, query, *arguments, **options)
+
+    one = "CREATE TABLE t{0} AS SELECT i AS id, 'x' || i AS name FROM generate_series(1, 9) AS i;"
+    counts = set()
+    for number in (2, 30):
+        made = "".join(map(one.format, range(number))) + "ANALYZE"
+        with scratch(postgresql_server, made) as registry:
+            registry.database(NAME).identity()
+            with monkeypatch.context() as patched:
+                patched.setattr(psycopg.Connection, "execute", noted)
+                queries.clear()
+                assert len(registry.schema(NAME).tables) == number
+            counts.add(len(queries))
+    assert len(counts) == 1
+
+
+def test_a_column_that_takes_too_long_leaves_the_others(postgresql_server: PostgresqlServer) -> None:
+    """The index says that it has only a part of it."""
+    slow = "CREATE VIEW slow AS SELECT 'a' || pg_sleep(1000)::text AS word"
+    with scratch(postgresql_server, slow, max_seconds=0.1) as registry:
+        found = registry.database(NAME).distinct("slow", "word", ValueSpan(1, 64, 9), 5, lambda: False)
+    assert (found.values, found.in_part) == ((), True)
+
+
 def test_a_reading_that_is_stopped_gives_up(postgresql_server: PostgresqlServer) -> None:
     """With an error, so that the index isn't taken for complete."""
     slow = "CREATE VIEW slow AS SELECT 'a' || pg_sleep(1000)::text AS word"

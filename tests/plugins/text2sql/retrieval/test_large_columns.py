@@ -121,4 +121,4 @@ async def test_rows_that_were_not_read_are_noted(
         retriever.prepare("people")
         await until(lambda: retriever.ready("people"))
         note = (await retriever.values("people", ["Bergen"])).note
-    assert note == "values of the first 10 rows only: people.name, people.town"
+    assert note == "values of some rows only (of at most 10): people.name, people.town"
