@@ -8,11 +8,14 @@ from plugins.text2sql.databases.database import Database
 from sched.errors import ConfigError
 
 _OF_PATHS = "sqlite"
+_DRIVERS = {"mysql+pymysql": "mysql", "mariadb+pymysql": "mariadb"}
+"""Schemes that SQLAlchemy's users write, with the driver that is used here anyway."""
 
 
 def kind_name(address: str) -> str:
     """Return the name of the kind that opens ``address``, whether there is such a kind or not."""
-    return scheme(address) or _OF_PATHS
+    name = scheme(address) or _OF_PATHS
+    return _DRIVERS.get(name, name)
 
 
 def kind_of(name: str, address: str) -> type[Database]:

@@ -51,6 +51,8 @@ _WORKFLOWS = {
 }
 _DATABASES = {
     "duckdb": "plugins.text2sql.databases.duckdb.duckdb_database:DuckdbDatabase",
+    "mariadb": "plugins.text2sql.databases.mysql.mysql_database:MysqlDatabase",
+    "mysql": "plugins.text2sql.databases.mysql.mysql_database:MysqlDatabase",
     "postgresql": "plugins.text2sql.databases.postgresql.postgresql_database:PostgresqlDatabase",
     "sqlite": "plugins.text2sql.databases.sqlite.sqlite_database:SqliteDatabase",
 }

@@ -10,7 +10,13 @@ import tempfile
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.process_guard", "tests.parallel", "tests.small_model", "tests.postgresql_server"]
+pytest_plugins = [
+    "tests.process_guard",
+    "tests.parallel",
+    "tests.small_model",
+    "tests.postgresql_server",
+    "tests.mariadb_server",
+]
 
 # A test beside running engines may be slow at any example; pytest-timeout bounds it instead.
 settings.register_profile("sluice", deadline=None, suppress_health_check=[HealthCheck.too_slow])

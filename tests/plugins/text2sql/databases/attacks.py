@@ -254,9 +254,9 @@ DUCKDB: Attacks = {
 TABLE: Mapping[str, Attacks] = {"postgresql": POSTGRESQL, "duckdb": DUCKDB}
 
 
-def listed() -> Iterator[tuple[str, str, str, str]]:
+def listed(table: Mapping[str, Attacks]) -> Iterator[tuple[str, str, str, str]]:
     """Yield the kind, the guarantee, what the connection does and the statement of every attack."""
-    for kind, attacks in TABLE.items():
+    for kind, attacks in table.items():
         for outcome, groups in attacks.items():
             for guarantee, statements in groups.items():
                 for statement in statements:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +12,13 @@ import pytest
 
 from launch.database_kinds import kind_of
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from tests.mariadb_server import MariadbServer
+from tests.plugins.text2sql.databases.mariadb_shop import mariadb_shop
 from tests.plugins.text2sql.databases.shops import duckdb_shop, postgresql_shop, sqlite_shop
 from tests.postgresql_server import PostgresqlServer
 
-KINDS = ("sqlite", "duckdb", "postgresql")
+MARIADB = pytest.param("mariadb", marks=pytest.mark.slow)
+KINDS = ("sqlite", "duckdb", "postgresql", MARIADB)
 """The kinds that the conformance suite runs over."""
 
 
@@ -23,7 +26,7 @@ KINDS = ("sqlite", "duckdb", "postgresql")
 class Shops:
     """The addresses of the shop by kind."""
 
-    addresses: Mapping[str, str]
+    addresses: dict[str, str]
 
     def registry(self, *kinds: str, **limits: Any) -> DatabaseRegistry:
         """Return a registry with the shop of each of ``kinds`` under the kind's name."""
@@ -48,9 +51,18 @@ def shops(tmp_path_factory: pytest.TempPathFactory, postgresql_server: Postgresq
     )
 
 
+@pytest.fixture(scope="session")
+def with_mariadb(shops: Shops, mariadb_server: MariadbServer) -> MariadbServer:
+    """The shop in MariaDB, too; the test is skipped where that isn't installed."""
+    shops.addresses["mariadb"] = mariadb_shop(Path(shops.addresses["sqlite"]), mariadb_server)
+    return mariadb_server
+
+
 @pytest.fixture(params=KINDS)
 def kind(request: pytest.FixtureRequest) -> str:
-    """Every kind in turn."""
+    """Every kind in turn; the server of one that not every machine has is started when it is asked for."""
+    if request.param == "mariadb":
+        request.getfixturevalue("with_mariadb")
     return str(request.param)
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,25 @@ import pytest
 
 from plugins.text2sql.databases import statement as statement_module
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.mysql.mysql_database import MysqlDatabase
 from plugins.text2sql.databases.postgresql.postgresql_database import PostgresqlDatabase
+from tests.mariadb_server import MariadbServer
 from tests.plugins.text2sql.databases.attacks import HARMLESS, REFUSED, STOPPED, TABLE, listed
 from tests.plugins.text2sql.databases.conftest import Shops
+from tests.plugins.text2sql.databases.mysql_attacks import MARIADB
 from tests.plugins.text2sql.databases.running_statements import AMPLE
 from tests.postgresql_server import PostgresqlServer
 
+ALL = {**TABLE, "mariadb": MARIADB}
 ATTACKS = [
-    pytest.param(kind, outcome, statement, id=f"{kind}: {guarantee}: {statement[:60]}")
-    for kind, guarantee, outcome, statement in listed()
+    pytest.param(
+        kind,
+        outcome,
+        statement,
+        id=f"{kind}: {guarantee}: {statement[:60]}",
+        marks=[pytest.mark.slow] if kind == "mariadb" else [],
+    )
+    for kind, guarantee, outcome, statement in listed(ALL)
 ]
 _STATE = """
 SELECT string_agg(format('%s %s %s', c.oid::regclass, c.relkind, obj_description(c.oid)), ',' ORDER BY c.oid)
@@ -32,6 +41,15 @@ UNION ALL SELECT string_agg(format('%s', r), ',') FROM (SELECT * FROM counter) A
 UNION ALL SELECT string_agg(format('%s %s', grantee, privilege_type), ',')
 FROM information_schema.table_privileges WHERE grantee = 'reader'
 """
+_OF_MARIADB = (
+    "SELECT table_name, table_comment FROM information_schema.tables WHERE table_schema IN ('shop', 'archive')",
+    "SELECT * FROM mysql.proc",
+    "SELECT next_not_cached_value FROM counter",
+    "SELECT * FROM archive.orders",
+    "SHOW EVENTS",
+    "SHOW TRIGGERS",
+    "SELECT @@global.max_connections",
+)
 _CONTENT = "SELECT count(*), md5(string_agg(t::text, ',' ORDER BY t::text)) FROM {} AS t"
 
 
@@ -52,33 +70,62 @@ def file_state(address: str) -> list[str]:
     return [hashlib.sha256(path.read_bytes()).hexdigest(), *beside]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _unchanged(shops: Shops, postgresql_server: PostgresqlServer) -> Iterator[None]:
-    """After all attacks, the databases are what they were."""
+def mariadb_state(server: MariadbServer) -> list[Any]:
+    """Return everything that an attack might change."""
+    found: list[Any] = [sorted(path.name for path in server.files.iterdir())]
+    with server.asked("shop") as cursor:
+        for query in ("SHOW FULL TABLES", "SELECT * FROM mysql.global_priv", "SHOW DATABASES", *_OF_MARIADB):
+            cursor.execute(query)
+            found.append(cursor.fetchall())
+        cursor.execute(
+            "CHECKSUM TABLE " + ", ".join(f"`{name}`" for (name, kind) in found[1] if kind != "VIEW")
+        )
+        return [*found, cursor.fetchall()]
 
-    def state() -> list[Any]:
-        return [postgresql_state(postgresql_server), file_state(shops.addresses["duckdb"])]
 
-    before = state()
-    yield
-    assert state() == before
+class Attacked:
+    """Registries with a short time limit, and what their databases were before the attacks."""
+
+    def __init__(self) -> None:
+        self._opened: dict[str, tuple[DatabaseRegistry, Callable[[], list[Any]], list[Any]]] = {}
+
+    def registry(self, shops: Shops, kind: str, state: Callable[[], list[Any]]) -> DatabaseRegistry:
+        if kind not in self._opened:
+            self._opened[kind] = (shops.registry(kind, max_seconds=0.3), state, state())
+        return self._opened[kind][0]
+
+    def end(self) -> None:
+        for registry, state, before in self._opened.values():
+            registry.close()
+            assert state() == before
 
 
 @pytest.fixture(scope="module")
-def registry(shops: Shops) -> Iterator[DatabaseRegistry]:
-    """Both databases, whose server's time limit is short."""
-    with closing(shops.registry(*TABLE, max_seconds=0.3)) as registry:
-        yield registry
+def attacked() -> Iterator[Attacked]:
+    """After all attacks, the databases are what they were."""
+    attacked = Attacked()
+    yield attacked
+    attacked.end()
+
+
+@pytest.fixture
+def registry(request: pytest.FixtureRequest, shops: Shops, kind: str, attacked: Attacked) -> DatabaseRegistry:
+    """The database of a kind, whose server's time limit is short."""
+    states = {"postgresql": postgresql_state, "mariadb": mariadb_state}
+    if kind not in states:
+        return attacked.registry(shops, kind, lambda: file_state(shops.addresses[kind]))
+    server = request.getfixturevalue(f"{kind}_server")
+    return attacked.registry(shops, kind, lambda: states[kind](server))
 
 
 def test_there_are_enough_attacks() -> None:
     """At least 60 on each kind, none twice."""
-    attacks = list(listed())
+    attacks = list(listed(ALL))
     assert all(count >= 60 for count in Counter(kind for kind, *_ in attacks).values())
     assert len(set(attacks)) == len(attacks)
 
 
-@pytest.mark.parametrize(("kind", "outcome", "statement"), ATTACKS)
+@pytest.mark.parametrize(("kind", "outcome", "statement"), ATTACKS, indirect=["kind"])
 async def test_the_check_refuses(registry: DatabaseRegistry, kind: str, outcome: str, statement: str) -> None:
     """Before the database sees it, or because there is no such thing for a reader."""
     result = await registry.execute(kind, statement, AMPLE)
@@ -87,13 +134,14 @@ async def test_the_check_refuses(registry: DatabaseRegistry, kind: str, outcome:
         assert result.error_kind == "rejected", result.error
 
 
-@pytest.mark.parametrize(("kind", "outcome", "statement"), ATTACKS)
+@pytest.mark.parametrize(("kind", "outcome", "statement"), ATTACKS, indirect=["kind"])
 async def test_the_connection_refuses(
     registry: DatabaseRegistry, kind: str, outcome: str, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without any check, the role, the transaction and the server's limits still hold."""
     monkeypatch.setattr(statement_module, "check_select", lambda text, _: text)
-    monkeypatch.setattr(PostgresqlDatabase, "_check", lambda *_: None)
+    for checked in (PostgresqlDatabase, MysqlDatabase):
+        monkeypatch.setattr(checked, "_check", lambda *_: None)
     result = await registry.execute(kind, statement, AMPLE)
     if outcome == STOPPED:
         assert result.error_kind == "timeout", result.error
@@ -103,7 +151,7 @@ async def test_the_connection_refuses(
         assert outcome == HARMLESS
 
 
-@pytest.mark.parametrize("kind", TABLE)
+@pytest.mark.parametrize("kind", TABLE, indirect=True)
 @pytest.mark.parametrize(
     "statement",
     [

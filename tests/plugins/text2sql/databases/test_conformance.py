@@ -12,7 +12,7 @@ from plugins.text2sql.databases.database import ValueSpan
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import Kind, render
 from plugins.text2sql.databases.value_scan import ScanLimits, identity, scan_values
-from tests.plugins.text2sql.databases.conftest import Shops
+from tests.plugins.text2sql.databases.conftest import MARIADB, Shops
 from tests.plugins.text2sql.databases.running_statements import AMPLE, MovedTime, running, until, until_idle
 
 ENDLESS = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
@@ -91,7 +91,7 @@ async def test_a_statement_ends_when_its_caller_is_cancelled(shop: DatabaseRegis
     assert (await shop.execute(kind, "SELECT 1", AMPLE)).ok
 
 
-@pytest.mark.parametrize("kind", ["duckdb", "postgresql"])
+@pytest.mark.parametrize("kind", ["duckdb", "postgresql", MARIADB], indirect=True)
 async def test_the_database_ends_a_statement_by_itself(shops: Shops, kind: str) -> None:
     """Should nobody be left to interrupt it."""
     registry = shops.registry(kind, max_seconds=0.2)

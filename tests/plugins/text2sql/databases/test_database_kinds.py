@@ -118,5 +118,6 @@ def test_the_address_says_the_kind() -> None:
     with pytest.raises(ConfigError) as caught:
         kind_of("a", "oracle://u:secret@h/db")
     assert caught.value.message == (
-        "--database a: unknown kind of database 'oracle'; known: duckdb, postgresql, sqlite, ledger"
+        "--database a: unknown kind of database 'oracle'; "
+        "known: duckdb, mariadb, mysql, postgresql, sqlite, ledger"
     )

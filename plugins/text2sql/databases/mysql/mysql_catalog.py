@@ -1,0 +1,198 @@
+"""The tables of a MySQL or MariaDB database, from its information schema: a constant number of queries."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pymysql
+
+from plugins.text2sql.databases.mysql.mysql_connections import Connection, rows
+from plugins.text2sql.databases.mysql.mysql_dialect import SYSTEM_SCHEMAS, MysqlDialect
+from plugins.text2sql.databases.relational.column_facts import ListedColumn
+from plugins.text2sql.databases.schema import ForeignKey, Kind
+
+logger = logging.getLogger(__name__)
+
+_TABLES = """
+SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, COALESCE(TABLE_ROWS, 0)
+FROM information_schema.TABLES
+WHERE {where} AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED', 'VIEW') ORDER BY TABLE_SCHEMA, TABLE_NAME
+"""
+_COLUMNS = """
+SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE = 'YES', COLUMN_KEY = 'PRI',
+       COLUMN_COMMENT
+FROM information_schema.COLUMNS
+WHERE {where} AND FIND_IN_SET('select', PRIVILEGES) ORDER BY TABLE_SCHEMA, TABLE_NAME, ORDINAL_POSITION
+"""
+_FOREIGN_KEYS = """
+SELECT TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME,
+       REFERENCED_COLUMN_NAME
+FROM information_schema.KEY_COLUMN_USAGE
+WHERE {where} AND REFERENCED_TABLE_NAME IS NOT NULL
+ORDER BY TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION
+"""
+_INDEXED = """
+SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS
+WHERE {where} AND SEQ_IN_INDEX = 1 AND INDEX_TYPE = 'BTREE' AND SUB_PART IS NULL
+"""
+_IDENTITY = """
+SELECT CONCAT_WS(' ',
+  (SELECT SUM(CRC32(CONCAT_WS(' ', TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_COMMENT)))
+   FROM information_schema.TABLES WHERE {where}),
+  (SELECT SUM(CRC32(CONCAT_WS(' ', TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, ORDINAL_POSITION, COLUMN_TYPE,
+                              IS_NULLABLE, COLUMN_KEY, COLUMN_COMMENT, PRIVILEGES)))
+   FROM information_schema.COLUMNS WHERE {where}),
+  (SELECT SUM(CRC32(CONCAT_WS(' ', TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, COLUMN_NAME,
+                              REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME, REFERENCED_COLUMN_NAME)))
+   FROM information_schema.KEY_COLUMN_USAGE WHERE {where}))
+"""
+# A table's rows are an estimate, which InnoDB renews when a tenth of them has changed.
+_CHANGES = """
+SELECT MD5(CONCAT_WS(' ', COUNT(*), SUM(CRC32(CONCAT_WS(' ', TABLE_SCHEMA, TABLE_NAME, DATE(UPDATE_TIME),
+                                                        FLOOR(LN(COALESCE(TABLE_ROWS, 0) + 1)))))))
+FROM information_schema.TABLES WHERE {where} AND TABLE_TYPE <> 'VIEW'
+"""
+_ALL = f"TABLE_SCHEMA NOT IN ({', '.join(map(repr, SYSTEM_SCHEMAS))})"
+_ONE = "TABLE_SCHEMA = %s"
+_WIDTH = re.compile(r"\b((?:small|medium|big)?int|tinyint(?!\(1\)))\(\d+\)")
+_LABEL = re.compile(r"'((?:[^']|'')*)'")
+_MAX_TYPE_CHARACTERS = 100
+_KINDS = {
+    **dict.fromkeys(("tinyint", "smallint", "mediumint", "int", "bigint", "year"), Kind.NUMBER),
+    **dict.fromkeys(("decimal", "float", "double"), Kind.NUMBER),
+    **dict.fromkeys(("date", "datetime", "timestamp"), Kind.DATE),
+    **dict.fromkeys(("char", "varchar", "enum", "set"), Kind.TEXT),
+    **dict.fromkeys(("tinytext", "text", "mediumtext", "longtext"), Kind.TEXT),
+}
+
+Place = tuple[str, str]
+"""A table by its database and its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedTable:
+    """A table as the catalogue has it.  ``rows`` is the server's estimate; ``indexed`` begin an index."""
+
+    schema: str
+    name: str
+    known_as: str
+    view: bool
+    comment: str
+    rows: int
+    columns: tuple[ListedColumn, ...]
+    keys: tuple[ForeignKey, ...]
+    indexed: frozenset[str]
+
+
+class Catalog:
+    """What the information schema tells of one database, or without ``default_schema`` of all of them."""
+
+    def __init__(self, dialect: MysqlDialect) -> None:
+        self._dialect = dialect
+        self._database = dialect.default_schema
+
+    def tables(self, connection: Connection) -> list[ListedTable]:
+        """Return the tables and views with columns that the user may read.
+
+        Raises:
+            pymysql.MySQLError: they can't be read.
+        """
+        columns: dict[Place, list[ListedColumn]] = defaultdict(list)
+        for schema, table, *column in self._ask(connection, _COLUMNS):
+            columns[schema, table].append(_column(column))
+        indexed: dict[Place, set[str]] = defaultdict(set)
+        for schema, table, name in self._ask(connection, _INDEXED):
+            indexed[schema, table].add(name)
+        foreign = self._foreign_keys(connection, columns)
+        found = []
+        for schema, name, kind, comment, count in self._ask(connection, _TABLES):
+            if "." in schema and schema != self._database:
+                logger.warning("tables of database %r are left out: its name has a dot", schema)
+            elif kind == "VIEW" and comment != kind:  # why it can't be read
+                logger.warning("%r is left out of its database's schema: %s", f"{schema}.{name}", comment)
+            elif (schema, name) in columns:
+                place, view = (schema, name), kind == "VIEW"
+                listed = ListedTable(
+                    schema,
+                    name,
+                    self._dialect.known_as(schema, name),
+                    view,
+                    "" if view else comment,
+                    count,
+                    tuple(columns[place]),
+                    tuple(sorted(foreign[place], key=lambda key: (key.columns, key.target))),
+                    frozenset(indexed[place]),
+                )
+                found.append(listed)
+        return found
+
+    def schema_identity(self, connection: Connection) -> str:
+        """Return what differs once tables, columns, keys, enums, comments or rights have changed.
+
+        Raises:
+            pymysql.MySQLError: the catalogue can't be read.
+        """
+        return str(self._ask(connection, _IDENTITY)[0][0])
+
+    def identity(self, connection: Connection) -> str:
+        """Return what differs with the days on which tables were written, and roughly with their rows.
+
+        Raises:
+            pymysql.MySQLError: the catalogue can't be read.
+        """
+        return str(self._ask(connection, _CHANGES)[0][0])
+
+    def _foreign_keys(
+        self, connection: Connection, known: Mapping[Place, object]
+    ) -> dict[Place, list[ForeignKey]]:
+        pairs: dict[tuple[str, str, str, str, str], list[tuple[str, str]]] = defaultdict(list)
+        for schema, table, constraint, column, to_schema, to_table, to_column in self._ask(
+            connection, _FOREIGN_KEYS
+        ):
+            pairs[schema, table, constraint, to_schema, to_table].append((column, to_column))
+        found: dict[Place, list[ForeignKey]] = defaultdict(list)
+        for (schema, table, _, to_schema, to_table), columns in pairs.items():
+            if (to_schema, to_table) in known:
+                own, others = zip(*columns, strict=True)
+                target = self._dialect.known_as(to_schema, to_table)
+                found[schema, table].append(ForeignKey(own, target, others))
+        return found
+
+    def _ask(self, connection: Connection, query: str) -> tuple[tuple[Any, ...], ...]:
+        if not self._database:
+            return rows(connection, query.format(where=_ALL))
+        places = query.count("{where}")
+        return rows(connection, query.format(where=_ONE), (self._database,) * places)
+
+
+def column_ends(connection: Connection) -> Mapping[tuple[str, str, str], tuple[str, str]]:
+    """Return the lowest and highest values of columns that MariaDB's ANALYZE noted, as text, where readable.
+
+    By database, table and column.
+    """
+    try:
+        found = rows(
+            connection,
+            "SELECT db_name, table_name, column_name, min_value, max_value FROM mysql.column_stats "
+            "WHERE min_value IS NOT NULL AND max_value IS NOT NULL",
+        )
+    except (pymysql.OperationalError, pymysql.ProgrammingError):  # no right to it, or MySQL, which has none
+        return {}
+    return {(schema, table, column): (low, high) for schema, table, column, low, high in found}
+
+
+def _column(row: Sequence[Any]) -> ListedColumn:
+    name, base, type_, nullable, primary, comment = row
+    labels: tuple[str, ...] = ()
+    if base == "enum":
+        labels = tuple(text.replace("''", "'") for text in _LABEL.findall(type_))
+    shown = "enum" if labels else _WIDTH.sub(r"\1", type_)
+    if len(shown) > _MAX_TYPE_CHARACTERS:
+        shown = shown[: _MAX_TYPE_CHARACTERS - 1] + "…"
+    kind = _KINDS.get(base, Kind.OTHER)
+    return ListedColumn(name, shown, bool(nullable), bool(primary), kind, comment or "", labels)
