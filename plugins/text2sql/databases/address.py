@@ -6,7 +6,7 @@ import re
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _PASSWORD = re.compile(r"(://[^/:@]*:)(.*)(?=@)", re.DOTALL)
-_PARAMETER = re.compile(r"([?&](?:ssl)?password=)([^&]*)", re.IGNORECASE)
+_PARAMETER = re.compile(r"([?&]\w*password=)([^&]*)", re.IGNORECASE)
 _VARIABLE = re.compile(r"\$\{\w+\}")
 _SECRET = re.compile(r":.*@|\?.*", re.DOTALL)
 
