@@ -171,6 +171,8 @@ class MysqlDatabase(Database):
             for table in tables:
                 try:
                     found[table.known_as] = _NOT_SAMPLED if late() else sampled(connection, table, ends)
+                    # Until its transaction ends, nobody could alter the table.
+                    connection.rollback()
                 except pymysql.MySQLError as error:
                     line = line_of(error, self._url)
                     if code_of(error) == INVALID_VIEW:

@@ -61,6 +61,7 @@ def mariadb_shop(shop: Path, server: MariadbServer) -> str:
             places = ", ".join(["%s"] * len(rows[0]))
             cursor.executemany(f"INSERT INTO {name} VALUES ({places})", rows)
             names.append(name)
+            cursor.execute(f"ANALYZE TABLE {name}")
     server.script(_EXTRA, "shop")
     server.script(
         f"CREATE USER {READER} IDENTIFIED BY '{READER_PASSWORD}';"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pymysql
 import pytest
 import sqlalchemy as sa
@@ -13,6 +15,7 @@ from pymysql.constants import FIELD_TYPE
 from launch.database_kinds import kind_name, kind_of, resolved
 from plugins.text2sql.databases.address import masked
 from plugins.text2sql.databases.database import Limits, StatementError, UnknownName
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.json_values import plain
 from plugins.text2sql.databases.mysql.mysql_check import check
@@ -24,9 +27,10 @@ from plugins.text2sql.databases.mysql.mysql_errors import NotConnectedError, exp
 from plugins.text2sql.databases.mysql.mysql_grants import excessive
 from plugins.text2sql.databases.mysql.mysql_url import connecting, mysql_url
 from plugins.text2sql.databases.safety import UnsafeSqlError, check_select
-from sched.errors import ConfigError
+from sched.errors import ConfigError, UnavailableError
 from tests.plugins.text2sql.databases.attacks import HARMLESS, STOPPED
 from tests.plugins.text2sql.databases.mysql_attacks import MARIADB as ATTACKS
+from tests.plugins.text2sql.databases.running_statements import AMPLE
 
 URL = sa.make_url("mysql://u:s3cret@h/shop")
 IN_SHOP = MysqlDialect(
@@ -203,6 +207,19 @@ def test_what_a_user_may_do_beyond_reading_is_told(grants: list[str], warnings: 
     assert excessive(grants) == tuple(
         f"the user has {warning}; give the server one that may only read" for warning in warnings
     )
+
+
+async def test_a_server_that_cannot_be_reached_is_told() -> None:
+    """Without the password, in the state and to who asks."""
+    address = "mysql://reader:s3cret-word@127.0.0.1:9/shop"
+    with closing(DatabaseRegistry()) as registry:
+        registry.register("far", kind_of("far", address), address)
+        with pytest.raises(UnavailableError, match=r"Can't connect to MySQL server .*Connection refused"):
+            registry.schema("far")
+        result = await registry.execute("far", "SELECT 1", AMPLE)
+        assert result.error_kind == "unavailable"
+        assert "Connection refused" in (registry.state("far").reason or "")
+        assert "s3cret-word" not in f"{registry.state('far')} {result.error}"
 
 
 def denied(verb: str) -> str:
