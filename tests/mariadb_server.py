@@ -127,6 +127,7 @@ class MariadbServer:
             "--innodb-log-file-size=16M",
             "--innodb-flush-log-at-trx-commit=0",
             "--innodb-flush-method=nosync",
+            "--innodb-stats-auto-recalc=OFF",
             "--character-set-server=utf8mb4",
             "--event-scheduler=OFF",
             f"--init-file={self._folder}/owner.sql",

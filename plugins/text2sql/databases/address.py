@@ -18,7 +18,7 @@ _PASSWORD = re.compile(r"(://[^/:@]*:)(.*)(?=@)", re.DOTALL)
 _VARIABLE = re.compile(r"\$\{\w+\}")
 _TELLING_NAME = r"\w*(?:pass|pwd|secret|token|key)\w*"
 _TELLING = re.compile(_TELLING_NAME, re.IGNORECASE)
-_PARAMETER = re.compile(rf"([?&]{_TELLING_NAME}=)([^&]*)", re.IGNORECASE)
+_PARAMETER = re.compile(rf"([?&](?!ssl_?key=){_TELLING_NAME}=)([^&]*)", re.IGNORECASE)  # sslkey is a file
 
 
 def scheme(address: str) -> str | None:

@@ -164,7 +164,8 @@ def test_a_database_is_a_path_or_a_url(tmp_path: Path, monkeypatch: pytest.Monke
     [
         (
             ["d=oracle://u:secret@h/db"],
-            "--database d: unknown kind of database 'oracle'; known: duckdb, postgresql, sqlite",
+            "--database d: unknown kind of database 'oracle'; "
+            "known: duckdb, mariadb, mysql, postgresql, sqlite",
         ),
         (
             ["d=postgresql:/u:secret@h/db"],

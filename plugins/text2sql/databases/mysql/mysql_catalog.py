@@ -75,7 +75,7 @@ Place = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class ListedTable:
+class MysqlTable:
     """A table as the catalogue has it.  ``rows`` is the server's estimate; ``indexed`` begin an index."""
 
     schema: str
@@ -96,7 +96,7 @@ class Catalog:
         self._dialect = dialect
         self._database = dialect.default_schema
 
-    def tables(self, connection: Connection) -> list[ListedTable]:
+    def tables(self, connection: Connection) -> list[MysqlTable]:
         """Return the tables and views with columns that the user may read.
 
         Raises:
@@ -117,7 +117,7 @@ class Catalog:
                 logger.warning("%r is left out of its database's schema: %s", f"{schema}.{name}", comment)
             elif (schema, name) in columns:
                 place, view = (schema, name), kind == "VIEW"
-                listed = ListedTable(
+                listed = MysqlTable(
                     schema,
                     name,
                     self._dialect.known_as(schema, name),
@@ -178,7 +178,8 @@ def column_ends(connection: Connection) -> Mapping[tuple[str, str, str], tuple[s
     try:
         found = rows(
             connection,
-            "SELECT db_name, table_name, column_name, min_value, max_value FROM mysql.column_stats "
+            "SELECT db_name, table_name, column_name, CONVERT(min_value USING utf8mb4), "
+            "CONVERT(max_value USING utf8mb4) FROM mysql.column_stats "
             "WHERE min_value IS NOT NULL AND max_value IS NOT NULL",
         )
     except (pymysql.OperationalError, pymysql.ProgrammingError):  # no right to it, or MySQL, which has none

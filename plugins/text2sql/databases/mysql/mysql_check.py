@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -15,22 +14,18 @@ from plugins.text2sql.databases.database import StatementError
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.mysql.mysql_functions import known
 
-# The server runs what stands in such a comment; for the parser, as for a reader, it is a comment.
-_RUN_COMMENT = re.compile(r"/\*(?:M?!|\+)", re.IGNORECASE)
 _TYPED = frozenset(name.lower() for name in MySQL.parser_class.FUNCTIONS)
 
 
 def check(statement: str, dialect: Dialect) -> None:
     """Refuse what may do more than read the tables of the database: ``dialect.default_schema``, if any.
 
-    That is comments that are run, variables, functions that aren't the server's own, and other databases.
+    That is variables, functions that aren't the server's own, and other databases.
     ``statement`` is one SELECT.
 
     Raises:
         StatementError: it is refused.
     """
-    if _RUN_COMMENT.search(statement):
-        raise _refused("comments that the server runs (/*! … */, /*+ … */) are not allowed")
     try:
         tree = sqlglot.parse_one(statement, read=dialect.name)
         called = [*_called(tree), *_written(statement, dialect.name)]

@@ -73,7 +73,8 @@ def open_pool(url: sa.URL, connections: int, limits: Limits) -> QueuePool:
     def connect() -> Connection:
         try:
             connection: Connection = pymysql.connect(**given)
-        except (pymysql.MySQLError, OSError, UnicodeError) as error:
+        except (pymysql.MySQLError, OSError, UnicodeError, RuntimeError) as error:
+            # RuntimeError: a way to log in for which the driver lacks a package.
             raise NotConnectedError(*error.args) from error
         assign(connection, settings(is_mariadb(connection), limits))
         rows(connection, "SET SESSION TRANSACTION READ ONLY")

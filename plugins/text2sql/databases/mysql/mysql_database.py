@@ -21,7 +21,7 @@ from plugins.text2sql.databases.database import (
     ValueSpan,
 )
 from plugins.text2sql.databases.descriptions import MAX_TABLE_CHARACTERS
-from plugins.text2sql.databases.mysql.mysql_catalog import Catalog, ListedTable, column_ends
+from plugins.text2sql.databases.mysql.mysql_catalog import Catalog, MysqlTable, column_ends
 from plugins.text2sql.databases.mysql.mysql_check import check
 from plugins.text2sql.databases.mysql.mysql_connections import (
     Connection,
@@ -32,12 +32,12 @@ from plugins.text2sql.databases.mysql.mysql_connections import (
     transaction,
 )
 from plugins.text2sql.databases.mysql.mysql_dialect import MARIADB, MYSQL
-from plugins.text2sql.databases.mysql.mysql_errors import INVALID_VIEW, code_of, explained, line_of
+from plugins.text2sql.databases.mysql.mysql_errors import INVALID_VIEW, TIMEOUTS, code_of, explained, line_of
 from plugins.text2sql.databases.mysql.mysql_grants import excessive
-from plugins.text2sql.databases.mysql.mysql_sampling import Sampled, sampled
+from plugins.text2sql.databases.mysql.mysql_sampling import sampled
 from plugins.text2sql.databases.mysql.mysql_url import mysql_url
 from plugins.text2sql.databases.mysql.mysql_values import ColumnReader
-from plugins.text2sql.databases.relational.column_facts import NO_FACTS, one_line
+from plugins.text2sql.databases.relational.column_facts import NO_FACTS, Sampled, one_line
 from plugins.text2sql.databases.relational.interrupting import expired, watched
 from plugins.text2sql.databases.schema import DatabaseSchema, Table
 from sched.errors import UnavailableError
@@ -67,7 +67,7 @@ class MysqlDatabase(Database):
         self._catalog = Catalog(dialect)
         self._pool = open_pool(self._url, connections, limits)
         self._warnings: tuple[str, ...] = ()
-        self._tables: Mapping[str, ListedTable] = {}
+        self._tables: Mapping[str, MysqlTable] = {}
 
     @staticmethod
     def resolve(address: str) -> str:
@@ -89,13 +89,21 @@ class MysqlDatabase(Database):
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
     ) -> ColumnValues:
-        """Return different values; a column with very many is known by its first rows, or its index."""
+        """Return different values; a column with very many is known by its first rows, or its index.
+
+        Of a column that takes longer than a statement may, there are none.
+        """
         listed = self._tables.get(table)
         indexed = listed is not None and column in listed.indexed
         view = listed is None or listed.view
-        with self._reading(stopped) as connection:
-            reader = ColumnReader(connection, self.dialect, table, column)
-            return reader.distinct(span, at_most, indexed, view)
+        try:
+            with self._reading(stopped) as connection:
+                reader = ColumnReader(connection, self.dialect, table, column)
+                return reader.distinct(span, at_most, indexed, view)
+        except UnavailableError as error:
+            if error.__cause__ and code_of(error.__cause__) in TIMEOUTS:
+                return ColumnValues((), in_part=True)
+            raise
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
@@ -148,7 +156,7 @@ class MysqlDatabase(Database):
         check(statement, self.dialect)
 
     def _samples(
-        self, tables: Sequence[ListedTable], ends: Mapping[tuple[str, str, str], tuple[str, str]]
+        self, tables: Sequence[MysqlTable], ends: Mapping[tuple[str, str, str], tuple[str, str]]
     ) -> dict[str, Sampled]:
         """Return samples by the known name of tables; one that takes more than a second has none.
 
@@ -163,6 +171,8 @@ class MysqlDatabase(Database):
             for table in tables:
                 try:
                     found[table.known_as] = _NOT_SAMPLED if late() else sampled(connection, table, ends)
+                    # Until its transaction ends, nobody could alter the table.
+                    connection.rollback()
                 except pymysql.MySQLError as error:
                     line = line_of(error, self._url)
                     if code_of(error) == INVALID_VIEW:
@@ -187,7 +197,7 @@ class MysqlDatabase(Database):
             raise UnavailableError(line_of(error, self._url)) from error
 
 
-def _shown(table: ListedTable, sample: Sampled) -> Table:
+def _shown(table: MysqlTable, sample: Sampled) -> Table:
     """Return a table of the schema, with what its sample tells."""
     return Table(
         table.known_as,

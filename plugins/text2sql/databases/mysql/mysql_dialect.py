@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy.dialects.mysql.reserved_words import RESERVED_WORDS_MARIADB, RESERVED_WORDS_MYSQL
 
 from plugins.text2sql.databases.dialect import Dialect, Value
 from plugins.text2sql.databases.mysql.mysql_functions import FORBIDDEN
 
+# The server runs what stands in such a comment; for the parser, as for a reader, it is a comment.
+_RUN_COMMENT = re.compile(r"/\*(?:M?!|\+)", re.IGNORECASE)
+# For the parser any space begins a comment here.  The server takes one that isn't ASCII for a name.
+_NO_COMMENT = re.compile(r"--[^\x00-\x7e]")
 SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 
 
@@ -30,6 +36,12 @@ class MysqlDialect(Dialect):
     def forbids(self, function: str) -> bool:
         """Whether ``function`` reaches beyond the data."""
         return FORBIDDEN.fullmatch(function) is not None
+
+    def misread(self, statement: str) -> str | None:
+        """Return a comment that the server runs, or what only seems to be one, wherever it stands."""
+        if _RUN_COMMENT.search(statement):
+            return "a comment that the server runs (/*! … */, /*+ … */)"
+        return "-- without a space after it" if _NO_COMMENT.search(statement) else None
 
     def literal(self, value: Value) -> str:
         """Return ``value`` as an SQL literal; a backslash in it is doubled."""

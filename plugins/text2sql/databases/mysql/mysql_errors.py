@@ -13,7 +13,7 @@ from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.relational.database_url import without_secrets
 
 INVALID_VIEW = 1356
-_TIMEOUTS = (1969, 3024)
+TIMEOUTS = (1969, 3024)
 _DENIED_TABLE = (1142, 1143)
 # No right to it, a transaction that only reads, an option of the server that prevents it.
 _REJECTED = (1044, 1227, 1290, 1370, 1792, *_DENIED_TABLE)
@@ -49,7 +49,7 @@ def explained(error: BaseException, url: sa.URL, dialect: Dialect) -> StatementE
     code, message = code_of(error), line_of(error, url)
     if isinstance(error, NotConnectedError) or not code or code in _CLIENT or code in _UNAVAILABLE:
         return StatementError("unavailable", message)
-    if code in _TIMEOUTS:
+    if code in TIMEOUTS:
         return StatementError("timeout", message)
     if code in _REJECTED:
         # The server says so of tables that aren't there, too, to a user who may not read all of them.

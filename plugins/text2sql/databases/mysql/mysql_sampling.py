@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import NamedTuple
 
-from plugins.text2sql.databases.mysql.mysql_catalog import ListedTable
+from plugins.text2sql.databases.mysql.mysql_catalog import MysqlTable
 from plugins.text2sql.databases.mysql.mysql_connections import Connection, rows
 from plugins.text2sql.databases.mysql.mysql_dialect import MYSQL
-from plugins.text2sql.databases.relational.column_facts import MAX_FREQUENT, NO_FACTS, Facts, ListedColumn
+from plugins.text2sql.databases.relational.column_facts import (
+    MAX_FREQUENT,
+    NO_FACTS,
+    Facts,
+    ListedColumn,
+    Sampled,
+)
 from plugins.text2sql.databases.schema import MAX_SAMPLE_CHARACTERS, SAMPLE_ROWS, Kind
 
 _VIEW_ROWS = 1_000
@@ -21,14 +26,7 @@ _COUNT, _FIRST, _ENDS = "count", "first", "ends"
 _BINARY = "CAST({} AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin"
 
 
-class Sampled(NamedTuple):
-    """About how many rows a table has, and what the first of them tell of its columns."""
-
-    rows: int
-    facts: Mapping[str, Facts]
-
-
-def sql_name(table: ListedTable) -> str:
+def sql_name(table: MysqlTable) -> str:
     """Return ``table`` in SQL, with its database."""
     return f"{MYSQL.identifier(table.schema)}.{MYSQL.identifier(table.name)}"
 
@@ -40,7 +38,7 @@ def first_rows(table: str, view: bool, columns: str, most: int) -> str:
 
 
 def sampled(
-    connection: Connection, table: ListedTable, ends: Mapping[tuple[str, str, str], tuple[str, str]]
+    connection: Connection, table: MysqlTable, ends: Mapping[tuple[str, str, str], tuple[str, str]]
 ) -> Sampled:
     """Return what the first rows of ``table`` tell; ``ends`` are known lowest and highest values.
 
@@ -71,7 +69,7 @@ def sampled(
     return Sampled(max(count, table.rows) if count == limit else count, facts)
 
 
-def _parts(table: ListedTable, columns: Sequence[ListedColumn], limit: int) -> Iterator[str]:
+def _parts(table: MysqlTable, columns: Sequence[ListedColumn], limit: int) -> Iterator[str]:
     """Yield a SELECT each of what it is about, the column's index, a value as text, and a number."""
     place = sql_name(table)
     yield f"SELECT '{_COUNT}', 0, NULL, COUNT(*) FROM ({first_rows(place, table.view, '1', limit)}) AS s"

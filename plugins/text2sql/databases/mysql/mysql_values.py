@@ -8,6 +8,7 @@ from plugins.text2sql.databases.database import ColumnValues, ValueSpan
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.mysql.mysql_connections import Connection, rows
 from plugins.text2sql.databases.mysql.mysql_sampling import first_rows
+from plugins.text2sql.databases.relational.beginnings import pattern, usual_cases
 
 _LOOKED_AT = 100_000
 """Of a column with more different values in so many rows than are wanted, no more is read."""
@@ -60,8 +61,7 @@ class ColumnReader:
         Raises:
             pymysql.MySQLError: they can't be read.
         """
-        usual = dict.fromkeys(case for text in texts for case in (text, text.capitalize(), text.title()))
-        found = self._like(self._word, list(usual), at_most)
+        found = self._like(self._word, usual_cases(texts), at_most)
         if found or not texts or self._ignores_case():
             return found
         return self._like(f"LOWER({self._binary})", [text.lower() for text in texts], at_most)
@@ -77,7 +77,7 @@ class ColumnReader:
         return self._texts(
             f"SELECT v FROM (SELECT DISTINCT {self._binary} AS v FROM {self._table} WHERE {condition}) AS s "
             f"ORDER BY CHAR_LENGTH(v), v LIMIT {at_most}",
-            *map(_pattern, beginnings),
+            *map(pattern, beginnings),
         )
 
     def _ignores_case(self) -> bool:
@@ -91,8 +91,3 @@ class ColumnReader:
 def _fitting(texts: Sequence[str | None], span: ValueSpan, at_most: int) -> ColumnValues:
     found = sorted(text for text in texts if text is not None and span.shortest <= len(text) <= span.longest)
     return ColumnValues(found, more=len(texts) >= at_most)
-
-
-def _pattern(text: str) -> str:
-    """Return a pattern of LIKE for what begins with ``text``."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

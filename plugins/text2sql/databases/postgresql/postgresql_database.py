@@ -32,7 +32,6 @@ from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.postgresql.postgresql_errors import explained, line_of
 from plugins.text2sql.databases.postgresql.postgresql_functions import first_of, volatile_functions
 from plugins.text2sql.databases.postgresql.postgresql_statistics import (
-    Sampled,
     Statistics,
     all_statistics,
     sampled,
@@ -43,7 +42,7 @@ from plugins.text2sql.databases.postgresql.postgresql_values import (
     distinct_values,
     equal_values,
 )
-from plugins.text2sql.databases.relational.column_facts import NO_FACTS, one_line
+from plugins.text2sql.databases.relational.column_facts import NO_FACTS, Sampled, one_line
 from plugins.text2sql.databases.relational.database_url import database_url
 from plugins.text2sql.databases.relational.interrupting import expired, watched
 from plugins.text2sql.databases.schema import DatabaseSchema, Table

@@ -6,13 +6,19 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any, NamedTuple
+from typing import Any
 
 import psycopg
 
 from plugins.text2sql.databases.postgresql.postgresql_catalog import ListedTable
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
-from plugins.text2sql.databases.relational.column_facts import MAX_FREQUENT, NO_FACTS, Facts, ListedColumn
+from plugins.text2sql.databases.relational.column_facts import (
+    MAX_FREQUENT,
+    NO_FACTS,
+    Facts,
+    ListedColumn,
+    Sampled,
+)
 from plugins.text2sql.databases.schema import MAX_SAMPLE_CHARACTERS, SAMPLE_ROWS, Kind
 
 _VIEW_ROWS = 1_000
@@ -60,13 +66,6 @@ class Statistics:
             value for text in (*self.common, *self.spread) if (value := _value(text, kind)) is not None
         )
         return Facts(values[0], values[len(values) // 2], values[-1]) if values else NO_FACTS
-
-
-class Sampled(NamedTuple):
-    """About how many rows a table has, and what the first of them tell of its columns."""
-
-    rows: int
-    facts: Mapping[str, Facts]
 
 
 def all_statistics(

@@ -11,6 +11,7 @@ import psycopg
 from plugins.text2sql.databases.database import ColumnValues, ValueSpan
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.postgresql.postgresql_statistics import Statistics, table_statistics
+from plugins.text2sql.databases.relational.beginnings import pattern, usual_cases
 from plugins.text2sql.databases.relational.interrupting import expired
 
 _SAMPLED_ROWS = 200_000
@@ -103,9 +104,9 @@ def beginning_values(
     """
     order = f"ORDER BY length(v), v LIMIT {at_most}"
     word = f"{POSTGRESQL.identifier(column)}::text"
-    usual = dict.fromkeys(case for text in texts for case in (text, text.capitalize(), text.title()))
-    found = _matching(connection, table, column, f"{word} LIKE ANY(%s)", [*map(_pattern, usual)], order)
-    anyhow = [*map(_pattern, texts)]
+    usual = [*map(pattern, usual_cases(texts))]
+    found = _matching(connection, table, column, f"{word} LIKE ANY(%s)", usual, order)
+    anyhow = [*map(pattern, texts)]
     return found or _matching(connection, table, column, f"{word} ILIKE ANY(%s)", anyhow, order)
 
 
@@ -122,8 +123,3 @@ def _matching(
         f"FROM {POSTGRESQL.table(table)} WHERE {condition}) AS s {order}"
     )
     return [value for (value,) in connection.execute(statement, (list(texts),))]
-
-
-def _pattern(text: str) -> str:
-    """Return a pattern of LIKE for what begins with ``text``."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from plugins.text2sql.databases.dialect import Value
 from plugins.text2sql.databases.json_values import plain
@@ -33,6 +33,13 @@ class Facts:
 
 
 NO_FACTS = Facts()
+
+
+class Sampled(NamedTuple):
+    """About how many rows a table has, and what the first of them tell of its columns."""
+
+    rows: int
+    facts: Mapping[str, Facts]
 
 
 @dataclass(frozen=True, slots=True)

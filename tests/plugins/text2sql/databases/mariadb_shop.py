@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+from launch.database_kinds import kind_of
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.schema import Table
 from tests.mariadb_server import MariadbServer
 from tests.plugins.text2sql.databases.shops import READER, READER_PASSWORD, tables
 
+NAME = "mariadb"
+"""The name of its database in a registry."""
 _EXTRA = """
 CREATE TABLE `MixedCase` (`Id` INTEGER PRIMARY KEY, `order` TEXT, `it``s "x"` TEXT);
 INSERT INTO `MixedCase` VALUES (1, 'first', 'back\\\\slash');
@@ -53,6 +61,7 @@ def mariadb_shop(shop: Path, server: MariadbServer) -> str:
             places = ", ".join(["%s"] * len(rows[0]))
             cursor.executemany(f"INSERT INTO {name} VALUES ({places})", rows)
             names.append(name)
+            cursor.execute(f"ANALYZE TABLE {name}")
     server.script(_EXTRA, "shop")
     server.script(
         f"CREATE USER {READER} IDENTIFIED BY '{READER_PASSWORD}';"
@@ -61,3 +70,23 @@ def mariadb_shop(shop: Path, server: MariadbServer) -> str:
         f"GRANT EXECUTE ON PROCEDURE shop.sell_all TO {READER}"
     )
     return server.address("shop", READER, READER_PASSWORD)
+
+
+@contextmanager
+def scratch(
+    server: MariadbServer, statements: str, database: str = "scratch", **limits: Any
+) -> Iterator[DatabaseRegistry]:
+    """Open a database of its own, made by ``statements``, as its owner."""
+    server.script("CREATE DATABASE scratch")
+    try:
+        server.script(statements, "scratch")
+        with closing(DatabaseRegistry(**limits)) as registry:
+            address = server.address(database)
+            registry.register(NAME, kind_of(NAME, address), address)
+            yield registry
+    finally:
+        server.script("DROP DATABASE scratch")
+
+
+def tables_of(registry: DatabaseRegistry) -> dict[str, Table]:
+    return {table.name: table for table in registry.schema(NAME).tables}

@@ -9,6 +9,7 @@ import pytest
 
 from plugins.text2sql.databases.dialect import STANDARD, Dialect
 from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
+from plugins.text2sql.databases.mysql.mysql_dialect import MARIADB, MYSQL
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.profile import Compact, Full, Profile
@@ -18,7 +19,9 @@ PROFILES = (Compact(), Full())
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: type(profile).__name__)
-@pytest.mark.parametrize("dialect", [POSTGRESQL, DUCKDB, STANDARD], ids=lambda dialect: dialect.title)
+@pytest.mark.parametrize(
+    "dialect", [POSTGRESQL, DUCKDB, MYSQL, MARIADB, STANDARD], ids=lambda dialect: dialect.title
+)
 def test_no_other_dialect_is_named(profile: Profile, dialect: Dialect) -> None:
     """Its name stands in every template that asks for SQL, with how it writes dates."""
     prompts = profile.prompts_in(dialect)

@@ -1,0 +1,246 @@
+"""What only MySQL and MariaDB have: their types, users, and a server that comes and goes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from plugins.text2sql.databases.database import ValueSpan
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.mysql.mysql_database import MysqlDatabase
+from plugins.text2sql.databases.schema import Kind, render
+from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
+from tests.mariadb_server import MariadbServer
+from tests.plugins.text2sql.databases.conftest import Shops
+from tests.plugins.text2sql.databases.mariadb_shop import NAME, scratch, tables_of
+from tests.plugins.text2sql.databases.running_statements import AMPLE
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def server(with_mariadb: MariadbServer) -> MariadbServer:
+    return with_mariadb
+
+
+@pytest.fixture
+def registry(shops: Shops, server: MariadbServer) -> Iterator[DatabaseRegistry]:
+    with closing(shops.registry(NAME)) as registry:
+        yield registry
+
+
+async def test_types_reach_json(registry: DatabaseRegistry) -> None:
+    """MariaDB's JSON is a text, and a place is its own binary form."""
+    result = await registry.execute(NAME, "SELECT * FROM odd_values", AMPLE)
+    assert dict(zip(result.columns, result.rows[0], strict=True)) == {
+        "id": 1,
+        "money": 12.5,
+        "whole": "170141183460469231731687303715",
+        "moment": "2025-01-31T08:30:00.250",
+        "moment_there": "2025-01-31T08:30:00+00:00",
+        "day": "2025-01-31",
+        "hour": "08:30:00",
+        "span": "-26:00:00",
+        "born": 2025,
+        "bits": 5,
+        "bytes": "00ff",
+        "struct": '{"a": 1, "b": ["x"]}',
+        "mood": "cross",
+        "several": "a,b",
+        "place": "000000000101000000000000000000f03f0000000000000040",
+        "key": "7c7ddf2c-5fd2-4ad0-9fd6-2cd5bd54e4a9",
+        "net": "::1",
+        "huge": 18446744073709551615,
+        "ratio": 1.5e300,
+        "yes": 1,
+        "word": "Größe",
+        "doubled": 2,
+        "never": "0000-00-00",
+        "nothing": None,
+    }
+
+
+def test_the_schema_shows_what_the_user_may_read(
+    registry: DatabaseRegistry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Comments, views and labels; neither sequences nor tables without a right, and broken views are told."""
+    with caplog.at_level(logging.WARNING):
+        tables = tables_of(registry)
+    assert not tables.keys() & {"secret", "counter", "broken", "archive.orders"}
+    assert "'shop.broken' is left out of its database's schema: View 'shop.broken' references" in caplog.text
+    assert tables["open_orders"].view
+    assert tables["customers"].description == "everyone who ever bought"
+    columns = {column.name: column for column in tables["customers"].columns}
+    assert columns["segment"].description == "consumer, business or premium"
+    odd = {column.name: column for column in tables["odd_values"].columns}
+    assert (odd["mood"].kind, odd["mood"].choices) == (Kind.TEXT, ("calm", "cross", "it's"))
+    assert (odd["yes"].type, odd["id"].type, odd["huge"].type) == ("tinyint(1)", "int", "bigint unsigned")
+    assert (odd["born"].samples, odd["never"].samples, odd["word"].samples) == ((2025,), (), ("Größe",))
+    assert odd["moment_there"].samples == ("2025-01-31 08:30:00",)
+    others = ("hour", "bits", "bytes", "place", "key", "net")
+    assert {odd[name].kind for name in others} == {Kind.OTHER}
+
+
+async def test_what_the_prompt_shows_can_be_written(registry: DatabaseRegistry) -> None:
+    """Names in backquotes, a backslash doubled in a text."""
+    schema = registry.schema(NAME)
+    assert "CREATE TABLE `MixedCase` (" in render(schema)
+    dialect = schema.dialect
+    column, text = dialect.identifier('it`s "x"'), dialect.literal("back\\slash")
+    result = await registry.execute(NAME, f"SELECT `order` FROM `MixedCase` WHERE {column} = {text}", AMPLE)
+    assert result.rows == (("first",),)
+
+
+async def test_without_a_database_all_are_known(server: MariadbServer) -> None:
+    """Each table with its database; foreign keys lead from one to the other."""
+    made = (
+        "CREATE TABLE people (id INTEGER PRIMARY KEY); INSERT INTO people VALUES (7);"
+        "CREATE TABLE jobs (person INTEGER, FOREIGN KEY (person) REFERENCES scratch.people (id))"
+    )
+    with scratch(server, made, database="") as registry:
+        tables = tables_of(registry)
+        assert {"scratch.people", "scratch.jobs", "shop.orders", "archive.orders"} <= tables.keys()
+        assert tables["scratch.jobs"].foreign_keys[0].target == "scratch.people"
+        result = await registry.execute(NAME, "SELECT p.id FROM scratch.people AS p", AMPLE)
+        assert result.rows == ((7,),)
+        unknown = await registry.execute(NAME, "SELECT * FROM scratch.poeple", AMPLE)
+        assert "near: scratch.people" in (unknown.error or "")
+
+
+def test_a_reader_is_not_warned_about(registry: DatabaseRegistry) -> None:
+    """It may only read, and call functions."""
+    registry.schema(NAME)
+    assert registry.state(NAME).warnings == ()
+
+
+def test_a_user_who_may_write_is_told(server: MariadbServer) -> None:
+    """The hash of the password is not."""
+    with scratch(server, "CREATE TABLE t (a TEXT)") as registry:
+        registry.schema(NAME)
+        assert registry.state(NAME).warnings == (
+            "the user has ALL PRIVILEGES, GRANT OPTION on *.*; give the server one that may only read",
+        )
+
+
+async def test_not_even_the_owner_can_write(server: MariadbServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction only reads, the next one too, and there is one statement at a time."""
+    made = (
+        "CREATE TABLE t (a INTEGER); INSERT INTO t VALUES (1); CREATE SEQUENCE s;"
+        "CREATE FUNCTION gone() RETURNS INTEGER MODIFIES SQL DATA BEGIN DELETE FROM t; RETURN 1; END;"
+        "CREATE PROCEDURE hard() BEGIN COMMIT; DELETE FROM t; END"
+    )
+    with scratch(server, made, max_concurrency=1) as registry:
+        monkeypatch.setattr("plugins.text2sql.databases.statement.check_select", lambda text, _: text)
+        monkeypatch.setattr(MysqlDatabase, "_check", lambda *_: None)
+        for statement in (
+            "DELETE FROM t",
+            "COMMIT",
+            "DELETE FROM t",
+            "SET SESSION TRANSACTION READ WRITE",
+            "DELETE FROM t",
+            "DROP TABLE t",
+            "SELECT gone()",
+            "CALL hard()",
+            "SELECT NEXTVAL(s)",
+            "SELECT 1; DELETE FROM t",
+            "TRUNCATE t",
+            "CREATE TABLE u (a INTEGER)",
+            "LOAD DATA LOCAL INFILE '/etc/passwd' INTO TABLE t",
+        ):
+            assert not (await registry.execute(NAME, statement, AMPLE)).ok, statement
+        assert (await registry.execute(NAME, "SELECT count(*) FROM t", AMPLE)).rows == ((1,),)
+
+
+async def test_no_statement_leaves_settings_to_the_next(
+    shops: Shops, server: MariadbServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection on which something else than a SELECT ran is closed."""
+    monkeypatch.setattr("plugins.text2sql.databases.statement.check_select", lambda text, _: text)
+    monkeypatch.setattr(MysqlDatabase, "_check", lambda *_: None)
+    with closing(shops.registry(NAME, max_concurrency=1)) as registry:
+        for statement in ("SET sql_mode = 'ANSI_QUOTES'", "SET max_statement_time = 0", "SET @a = 1"):
+            assert (await registry.execute(NAME, statement, AMPLE)).error == "this is no SELECT"
+        asked = "SELECT @@sql_mode, @@max_statement_time > 0, @a, @@tx_read_only, @@time_zone"
+        result = await registry.execute(NAME, asked, AMPLE)
+    assert result.rows == (("NO_UNSIGNED_SUBTRACTION", 1, None, 1, "+00:00"),)
+
+
+def test_a_schema_that_changed_is_read_again(server: MariadbServer) -> None:
+    """Tables, columns, comments, labels of enums and indexes; not the data."""
+    with scratch(server, "CREATE TABLE t (a VARCHAR(20), m ENUM('calm'))") as registry:
+        before = registry.schema(NAME)
+        server.script("INSERT INTO t VALUES ('x', 'calm')", "scratch")
+        assert not registry.refresh(NAME)
+        assert registry.schema(NAME) is before
+        for change in (
+            "ALTER TABLE t ADD COLUMN b INTEGER",
+            "ALTER TABLE t COMMENT = 'things'",
+            "ALTER TABLE t MODIFY m ENUM('calm', 'cross')",
+            "CREATE TABLE u (c TEXT)",
+            "RENAME TABLE t TO things",
+            "DROP TABLE u",
+        ):
+            server.script(change, "scratch")
+            assert registry.refresh(NAME), change
+        assert [column.name for column in tables_of(registry)["things"].columns] == ["a", "m", "b"]
+
+
+def test_the_identity_changes_with_the_rows(server: MariadbServer) -> None:
+    """So the index of values follows them."""
+    with scratch(server, "CREATE TABLE t (a TEXT)") as registry:
+        database = registry.database(NAME)
+        before = database.identity()
+        server.script("INSERT INTO t SELECT CONCAT('x', seq) FROM seq_1_to_1000; ANALYZE TABLE t", "scratch")
+        assert database.identity() != before
+
+
+def test_large_tables_are_known_in_part(server: MariadbServer) -> None:
+    """Columns of many values by their index or their first rows; the ends of numbers by index or ANALYZE."""
+    made = (
+        "CREATE TABLE t (n INTEGER PRIMARY KEY, name VARCHAR(20), code VARCHAR(20), kind VARCHAR(20), "
+        "noted INTEGER, KEY (code));"
+        "INSERT INTO t SELECT seq, CONCAT('name ', seq), CONCAT('code ', seq), CONCAT('Kind ', seq % 5), seq "
+        "FROM seq_1_to_20000; ANALYZE TABLE t PERSISTENT FOR COLUMNS (noted) INDEXES ()"
+    )
+    with scratch(server, made) as registry:
+        columns = {column.name: column for column in tables_of(registry)["t"].columns}
+        assert (columns["n"].samples[0], columns["n"].samples[-1]) == (1, 20_000)
+        assert (columns["noted"].samples[0], columns["noted"].samples[-1]) == (1, 20_000)
+        assert columns["kind"].choices == tuple(f"Kind {i}" for i in range(5))
+        database = registry.database(NAME)
+        found = scan_values(database, registry.schema(NAME), ScanLimits(), lambda: False)
+        assert {column.name for column in found.large} == {"name", "code"}
+        assert set(found.values) == {f"Kind {i}" for i in range(5)}
+        few = database.distinct("t", "code", ValueSpan(1, 64, 2_000_000), 10, lambda: False)
+        assert few.more
+
+
+def test_values_are_looked_up_letter_by_letter(server: MariadbServer) -> None:
+    """Whether the column tells small from capital letters or not."""
+    made = (
+        "CREATE TABLE t (a VARCHAR(20), b VARCHAR(20) COLLATE utf8mb4_bin, "
+        "c VARCHAR(20) CHARACTER SET latin1);"
+        "INSERT INTO t VALUES ('Ärger', 'mcDonald', 'Größe'), ('ärger', 'Other', 'x_y'), ('100%', 'z', 'xzy')"
+    )
+    with scratch(server, made) as registry:
+        database = registry.database(NAME)
+        assert database.equal("t", "a", ["Ärger", "it's\\"], 5, lambda: False) == ["Ärger"]
+        assert database.beginning("t", "a", ["äRG"], 5, lambda: False) == ["Ärger", "ärger"]
+        assert database.beginning("t", "b", ["MCD"], 5, lambda: False) == ["mcDonald"]
+        assert database.beginning("t", "c", ["x_"], 5, lambda: False) == ["x_y"]
+        assert database.equal("t", "c", ["Größe"], 5, lambda: False) == ["Größe"]
+        assert database.equal("t", "c", [], 5, lambda: False) == ()
+
+
+async def test_no_rows_are_cut_without_a_word(registry: DatabaseRegistry) -> None:
+    """MariaDB would end a recursion after 1,000 rows, MySQL a list after 1,024 bytes."""
+    days = (
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 5000) SELECT max(i) FROM n"
+    )
+    assert (await registry.execute(NAME, days, AMPLE)).rows == ((5000,),)
+    listed = "SELECT length(group_concat(email)), count(*) FROM customers"
+    length, count = (await registry.execute(NAME, listed, AMPLE)).rows[0]
+    assert length > 10 * count
