@@ -44,14 +44,26 @@ class Services:
         """Return the prompt of ``segments`` as this server's model is asked, ``thinking`` first or not.
 
         Raises:
+            InvalidRequestError: no token comes out, or far more than the model's context holds.
+        """
+        return await self._encoded(segments, thinking, self.controller.workers.context_length)
+
+    async def count(self, segments: Sequence[Segment]) -> int:
+        """Return how many tokens the prompt of ``segments`` has, also if no context could hold them.
+
+        Raises:
             InvalidRequestError: no token comes out.
         """
-        limit = self.controller.workers.context_length
+        return (await self._encoded(segments, False, None)).tokens
+
+    async def _encoded(
+        self, segments: Sequence[Segment], thinking: bool, most_tokens: int | None
+    ) -> EncodedPrompt:
         if self.frames is None:
-            return await self.encoder.encode(segments, most_tokens=limit)
+            return await self.encoder.encode(segments, most_tokens=most_tokens)
         frame = self.frames.thinking if thinking else self.frames.direct
         # The template itself begins with what the tokenizer would put in front.
-        return await self.encoder.encode(frame.around(segments), prefixed=False, most_tokens=limit)
+        return await self.encoder.encode(frame.around(segments), prefixed=False, most_tokens=most_tokens)
 
 
 class LiveSteps:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from launch.server.child import Child, ChildError
+from launch.server.event_waits import all_done, done_before, happens
 from launch.server.logs import follow, tail
 from launch.server.progress import Progress
 from launch.server.restart_backoff import RestartBackoff, RestartLimits
@@ -100,7 +100,7 @@ class Supervisor:
             finally:
                 self._progress.close()
                 # Killed processes can't tidy up: whoever still runs is asked first, but not for long.
-                await _done_before(self._kill, self._end(list(self._children), self._limits.hurry_seconds))
+                await done_before(self._kill, self._end(list(self._children), self._limits.hurry_seconds))
                 await self._end_all()
 
     def _on_signal(self, number: int) -> None:
@@ -111,14 +111,14 @@ class Supervisor:
 
     async def _run_in(self, folder: Path, family: Family) -> int:
         started = self._clock()
-        if not await _done_before(self._stop, self._start_all(folder, family)):
+        if not await done_before(self._stop, self._start_all(folder, family)):
             return 128 + self._signal
         self._progress.say(self._ready_sentence(self._clock() - started))
         if (reason := await self._serve(folder, family)) is not None:
             self._progress.problem(reason)
             return 1
         self._progress.say("Draining: running work is finished first; a second signal stops at once.")
-        if not await _done_before(self._kill, self._drain(family)):
+        if not await done_before(self._kill, self._drain(family)):
             return 128 + self._signal
         return 0
 
@@ -138,14 +138,11 @@ class Supervisor:
                         str(child.error(f"ended before the server was ready ({child.ending})"))
                     )
                     # Accepted just before, it is started again like any other.
-                    if not await _happens(all_ready, self._limits.settle_seconds):
+                    if not await happens(all_ready, self._limits.settle_seconds):
                         raise ChildError(f"{child.label} is missing, so the server can't start")
             all_ready.set()
 
-        async def all_stay() -> None:
-            await asyncio.gather(*map(stays, started))
-
-        await _done_before(all_ready, all_stay())
+        await done_before(all_ready, all_done(map(stays, started)))
 
     async def _start(self, spec: ChildSpec, folder: Path, awaited: str = "ready") -> Child:
         child = await Child.start(self._starter, spec, folder, self._progress.stage, awaited)
@@ -251,24 +248,3 @@ class Supervisor:
         for label, gone in zip(self._children, ended, strict=True):
             if not gone:
                 self._progress.problem(f"{label} could not be killed: end it by hand")
-
-
-async def _done_before(event: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
-    """Run ``work`` unless ``event`` happens first; then it is cancelled and the answer is ``False``."""
-    task, happened = asyncio.create_task(work), asyncio.create_task(event.wait())
-    await asyncio.wait({task, happened}, return_when=asyncio.FIRST_COMPLETED)
-    happened.cancel()
-    if task.done():
-        task.result()
-        return True
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
-    return False
-
-
-async def _happens(event: asyncio.Event, seconds: float) -> bool:
-    """Wait up to ``seconds`` for ``event`` and tell whether it has happened."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    return event.is_set()

@@ -27,6 +27,11 @@ def scheme(address: str) -> str | None:
     return match[1].lower() if match else None
 
 
+def is_secret(parameter: str) -> bool:
+    """Return whether the value of a ``parameter`` with this name may be a password."""
+    return _TELLING.search(parameter) is not None
+
+
 def shown(address: str) -> str:
     """Return ``address`` for a message, without what may be a password: before an ``@`` or after a ``?``."""
     return _SECRET.sub("…", address)
@@ -60,7 +65,7 @@ def _passwords(address: str) -> Iterator[str]:
     found = [match["password"] for part in (address, before) if (match := _USER.search(part))]
     for pair in query.split("&"):
         name, _, value = pair.partition("=")
-        if _TELLING.search(name):
+        if is_secret(name):
             found.append(value)
     for password in dict.fromkeys(found):
         yield from filter(None, dict.fromkeys((password, unquote(password))))

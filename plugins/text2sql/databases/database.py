@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from plugins.text2sql.databases.dialect import Dialect
-from plugins.text2sql.databases.json_values import plain
+from plugins.text2sql.databases.json_values import plain, weight
 from plugins.text2sql.databases.schema import DatabaseSchema
 
 Interruptible = Callable[[Callable[[], object]], AbstractContextManager[None]]
@@ -47,15 +47,19 @@ class Rows:
         """Read ``rows`` as far as ``limits`` allow, with values that JSON can hold.
 
         Raises:
-            StatementError: a value is too big.
+            StatementError: a value is too big, or nested too deeply.
         """
         kept: list[tuple[Any, ...]] = []
         size = 0
         for row in rows:
-            if any(isinstance(value, str | bytes) and len(value) > limits.value_bytes for value in row):
+            try:
+                largest = max((weight(value, limits.value_bytes) for value in row), default=0)
+            except ValueError as error:
+                raise StatementError("invalid", str(error)) from error
+            if largest > limits.value_bytes:
                 raise StatementError("invalid", f"a value is too big: more than {limits.value_bytes} bytes")
             values = tuple(map(plain, row))
-            size += sum(len(value) if isinstance(value, str) else 8 for value in values)
+            size += sum(weight(value, limits.bytes) for value in values)
             if len(kept) == limits.rows or size > limits.bytes:
                 return cls(tuple(columns), tuple(kept), True)
             kept.append(values)

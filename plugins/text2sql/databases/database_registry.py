@@ -112,7 +112,7 @@ class DatabaseRegistry:
     def schema(self, name: str) -> DatabaseSchema:
         """Return what is shown of the schema; read at the first call, then remembered.
 
-        The reading takes seconds for a large database.  Where :meth:`refresh` tries again, this doesn't.
+        The reading takes seconds for a large database.  If it fails, only :meth:`refresh` tries again.
 
         Raises:
             ConfigError: nothing of it is shown.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
-from sqlglot import TokenType, exp, tokenize
+import sqlglot
+from sqlglot import TokenType, exp
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
 
@@ -38,7 +40,11 @@ class Dialect:
 
     def identifier(self, name: str) -> str:
         """Return ``name`` as SQL, quoted unless it is in small letters and the parsers take it bare."""
-        return _identifier(self, name)
+        # Looked up rather than tokenised: a schema may have ten thousand columns.
+        means = _keywords(self.name).get(name.upper(), TokenType.VAR)
+        if means == TokenType.VAR and name not in self.reserved and _WORD.fullmatch(name):
+            return name
+        return exp.to_identifier(name, quoted=True).sql(dialect=self.name)
 
     def table(self, name: str) -> str:
         """Return the table known by ``name`` as SQL, with its schema where that isn't the default one."""
@@ -73,10 +79,7 @@ class Dialect:
 STANDARD = Dialect()
 
 
-@lru_cache(maxsize=4096)
-def _identifier(dialect: Dialect, name: str) -> str:
-    if _WORD.fullmatch(name) and name not in dialect.reserved:
-        tokens = tokenize(name, read=dialect.name)
-        if tokens[0].token_type == TokenType.VAR:
-            return name
-    return exp.to_identifier(name, quoted=True).sql(dialect=dialect.name)
+@cache
+def _keywords(dialect: str) -> Mapping[str, TokenType]:
+    """Return the words that sqlglot's tokenizer takes for more than names, in capitals."""
+    return sqlglot.Dialect.get_or_raise(dialect).tokenizer_class.KEYWORDS

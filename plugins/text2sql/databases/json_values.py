@@ -4,7 +4,8 @@
 in the database               in JSON
 ============================  =====================================================
 integers                      numbers; beyond 64 bits text
-numeric, decimal              a number: the nearest double, an integer if it has no fraction digits
+numeric, decimal              a number: the nearest double, an integer if it has no fraction digits; beyond
+                              these text
 NaN, infinities               text: ``"nan"``, ``"inf"``, ``"-inf"``
 booleans, texts, enums        as they are
 dates and times               ISO 8601: ``"2025-01-31"``, ``"2025-01-31T08:30:00+00:00"``
@@ -23,6 +24,10 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
+MAX_DEPTH = 100
+"""Of arrays and objects within each other; JSON's readers and writers go down some hundreds."""
+_SCALAR_BYTES = 8
+_NESTED = (list, tuple, set, dict)
 _MOST = 2**64
 _LEAST = -(2**63)
 
@@ -36,6 +41,28 @@ def plain(value: Any) -> Any:
         if isinstance(value, known):
             return convert(value)
     return str(value)
+
+
+def weight(value: Any, most: int) -> int:
+    """Return about how many bytes ``value`` takes with all that is in it; beyond ``most`` nothing is counted.
+
+    Raises:
+        ValueError: arrays or objects are nested more than ``MAX_DEPTH`` deep.
+    """
+    if isinstance(value, str | bytes):
+        return len(value)
+    total = _SCALAR_BYTES
+    waiting = [(value, 1)] if isinstance(value, _NESTED) else []
+    while waiting and total <= most:
+        nested, depth = waiting.pop()
+        if depth > MAX_DEPTH:
+            raise ValueError(f"a value is nested more than {MAX_DEPTH} deep")
+        total += _SCALAR_BYTES * len(nested)
+        if total <= most:
+            parts = (*nested.keys(), *nested.values()) if isinstance(nested, dict) else nested
+            total += sum(len(part) for part in parts if isinstance(part, str | bytes))
+            waiting += ((part, depth + 1) for part in parts if isinstance(part, _NESTED))
+    return total
 
 
 def _same(value: Any) -> Any:
@@ -55,7 +82,11 @@ def _decimal(value: Decimal) -> int | float | str:
         return "nan"
     if value.is_infinite():
         return str(float(value))
-    return _integer(int(value)) if value.as_tuple().exponent == 0 else _float(float(value))
+    if value.as_tuple().exponent == 0:
+        # Compared as it is: Python refuses to write an int of thousands of digits.
+        return int(value) if _LEAST <= value < _MOST else f"{value:f}"
+    number = float(value)
+    return number if math.isfinite(number) else f"{value:f}"
 
 
 def _interval(value: datetime.timedelta) -> str:

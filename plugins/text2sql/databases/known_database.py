@@ -59,8 +59,8 @@ class KnownDatabase:
         self._open: Callable[[], Database] | None = open_
         self._database: Database | None = None
         self._reason: str | None = None
+        self._refused: str | None = None
         self._read_as: str | None = None
-        self._refreshed = False
         self._seconds: deque[float] = deque(maxlen=_REMEMBERED_STATEMENTS)
         self._lock = threading.Lock()
 
@@ -80,7 +80,8 @@ class KnownDatabase:
     def refuse(self, reason: str) -> None:
         """Close it for good: it can't be asked for this ``reason``."""
         self.close()
-        self._open, self._database, self._reason = None, None, reason
+        # Apart from the other reason, which a look that is under way may still set or clear.
+        self._refused, self._open, self._database = reason, None, None
 
     def close(self) -> None:
         """Close what is open."""
@@ -90,7 +91,10 @@ class KnownDatabase:
     @property
     def state(self) -> DatabaseState:
         """How it is now."""
-        return DatabaseState(self.name, self._reason, self._database.warnings() if self._database else ())
+        database = self._database
+        return DatabaseState(
+            self.name, self._refused or self._reason, database.warnings() if database else ()
+        )
 
     @property
     def database(self) -> Database:
@@ -99,19 +103,22 @@ class KnownDatabase:
         Raises:
             UnavailableError: it can't be opened.
         """
-        if self._database is None:
+        database = self._database
+        if database is None:
             raise self._unavailable()
-        return self._database
+        return database
 
     def shown_schema(self) -> DatabaseSchema:
         """Return what is shown of the schema; read at the first call.
+
+        Should that fail, only :meth:`refresh` tries again: whoever asks may not wait for a server.
 
         Raises:
             ConfigError: nothing of it is shown.
             UnavailableError: it can't be read, or has no tables.
         """
         database = self.database
-        if self.schema is None and self._reason and self._refreshed:
+        if self.schema is None and self._reason:
             raise self._unavailable()
         if self.schema is None:
             with self._lock:
@@ -123,7 +130,6 @@ class KnownDatabase:
     def refresh(self) -> bool:
         """Open it if need be, read the schema if it has changed; return whether it is another one now."""
         before, was = self.schema, self._reason
-        self._refreshed = True
         try:
             with self._lock:
                 self.open()
@@ -154,7 +160,7 @@ class KnownDatabase:
         return cleared(message, [self._address])
 
     def _unavailable(self) -> UnavailableError:
-        return UnavailableError(f"database {self.name!r}: {self._reason}", field="database")
+        return UnavailableError(f"database {self.name!r}: {self._refused or self._reason}", field="database")
 
     def _read(self, database: Database) -> None:
         """Read the schema unless it is the one that is known."""

@@ -14,12 +14,12 @@ class JoinGraph:
     """The tables of a schema, joined wherever one refers to another, in either direction."""
 
     def __init__(self, schema: DatabaseSchema) -> None:
-        # SQLite takes names in any case.
-        names = {table.name.lower(): table.name for table in schema.tables}
         joined: dict[str, set[str]] = {table.name: set() for table in schema.tables}
+        in_any_case = {name.lower(): name for name in joined}
         for table in schema.tables:
             for key in table.foreign_keys:
-                target = names.get(key.target.lower())
+                # SQLite takes a name in any case; for PostgreSQL "Orders" is another table than orders.
+                target = key.target if key.target in joined else in_any_case.get(key.target.lower())
                 if target is not None and target != table.name:
                     joined[table.name].add(target)
                     joined[target].add(table.name)

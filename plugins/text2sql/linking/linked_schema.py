@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ class LinkedSchema:
         shown = await self.rendered.in_full()
         if sum(shown[name].tokens for name in needed) <= room:
             return FittedTables(tuple(shown[name] for name in needed))
-        ranked = self._ranked(names, wanted)
+        # The names of thousands of columns are taken apart for the first question.
+        ranked = await asyncio.to_thread(self._ranked, names, wanted)
         kept = self._kept(ranked, {name: table.tokens for name, table in shown.items()}, room)
         budgets = shares({name: shown[name].tokens for name in kept}, room)
         tables = [

@@ -51,7 +51,8 @@ class RenderedTables:
         async with self._lock:
             if self._room.is_limited and not self.whole_tokens:
                 await self._count()
-        return {name: shown for name, shown in self._shown.items() if names is None or name in names}
+        wanted = self._shown.keys() if names is None else set(names)
+        return {name: shown for name, shown in self._shown.items() if name in wanted}
 
     async def in_part(self, name: str, tokens: float, wanted: Wanted) -> ShownTable:
         """Return table ``name`` in at most ``tokens``: its keys, the columns that are wanted, then others.

@@ -20,6 +20,7 @@ from sched.workflow import Segment, SegmentKind, Steps
 WHOLE, LINKED = "whole", "linked"
 _SHARED = frozenset({SegmentKind.TEMPLATE, SegmentKind.SCHEMA})
 _MOST_NAMED = 10
+_WITHOUT_QUOTES = str.maketrans("", "", '"`[]')
 
 Build = Callable[[Topic], Sequence[Segment]]
 """Makes a prompt about a topic."""
@@ -135,12 +136,15 @@ class ShownSchema:
 
 
 def tables_in(schema: DatabaseSchema, text: str) -> list[str]:
-    """Return the tables that ``text``, one or more statements, names."""
-    return [
-        table.name
-        for table in schema.tables
-        if re.search(rf"(?<!\w){re.escape(table.name)}(?!\w)", text, re.IGNORECASE)
-    ]
+    """Return the tables that ``text``, one or more statements, names: bare or in quotes, in any case."""
+    said = text.translate(_WITHOUT_QUOTES).lower()
+    return [table.name for table in schema.tables if _names(said, table.name)]
+
+
+def _names(said: str, table: str) -> bool:
+    name = table.translate(_WITHOUT_QUOTES).lower()
+    # The look before it is much faster: few tables of hundreds are named.
+    return name in said and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", said) is not None
 
 
 def _beginning(prompt: Sequence[Segment]) -> tuple[Segment, ...]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from plugins.text2sql.databases.schema import Column, DatabaseSchema, Table
 from plugins.text2sql.retrieval.function_words import FUNCTION_WORDS
@@ -45,7 +46,7 @@ class Wanted:
                 holders.setdefault(value, set()).add(label[0])
         known = [label for label, _ in found] + [labels.get(column) for column in columns]
         return cls(
-            _stems([question, *keywords]),
+            frozenset().union(*map(_stems, (question, *keywords))),
             frozenset(filter(None, known)),
             tuple(frozenset(tables) for tables in holders.values()),
         )
@@ -58,16 +59,16 @@ class Wanted:
     def of_table(self, table: Table) -> int:
         """Return how much speaks for ``table``: its name, a value of it, its columns."""
         held = sum(table.name in holders for holders in self.valued)
-        score = _NAME_WEIGHT * (held + len(self.words & _stems([table.name])))
-        names = _stems(column.name for column in table.columns)
+        score = _NAME_WEIGHT * (held + len(self.words & _known_stems(table.name)))
+        names = frozenset[str]().union(*(_known_stems(column.name) for column in table.columns))
         retrieved = sum(name == table.name for name, _ in self.columns)
         return score + len(self.words & names) + retrieved
 
     def of_column(self, table: str, column: Column) -> int:
         """Return how much speaks for ``column`` of ``table``: it was retrieved, its name, its description."""
         retrieved = (table, column.name) in self.columns
-        named = len(self.words & _stems([column.name])) + _NAME_WEIGHT * retrieved
-        return _COLUMN_WEIGHT * named + len(self.words & _stems([column.description]))
+        named = len(self.words & _known_stems(column.name)) + _NAME_WEIGHT * retrieved
+        return _COLUMN_WEIGHT * named + len(self.words & _known_stems(column.description))
 
 
 def column_labels(schema: DatabaseSchema) -> dict[str, tuple[str, str]]:
@@ -89,7 +90,13 @@ def _is_named(literal: str, question: str, keywords: Sequence[str]) -> bool:
     return said is not None or text in map(folded, keywords)
 
 
-def _stems(texts: Iterable[str]) -> frozenset[str]:
-    """Return the words of ``texts`` and of names put together in them, also without the plural's ending."""
-    words = {folded(part) for text in texts for part in NAME_PART.findall(text)} - FUNCTION_WORDS
+def _stems(text: str) -> frozenset[str]:
+    """Return the words of ``text`` and of names put together in it, also without the plural's ending."""
+    words = {folded(part) for part in NAME_PART.findall(text)} - FUNCTION_WORDS
     return frozenset(words.union(*(singulars(word) for word in words))) - {""}
+
+
+@lru_cache(maxsize=2**16)
+def _known_stems(text: str) -> frozenset[str]:
+    """Return the words of a text of a schema, which every question is compared with."""
+    return _stems(text)

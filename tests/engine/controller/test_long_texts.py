@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from engine.controller.live_steps import Services
 from engine.controller.long_texts import LongTexts, encode_bounded
 from engine.controller.prompt_encoder import LONG_CHARACTERS, PromptEncoder, PromptTooLongError
 from engine.wire.token_ids import TOKEN_BYTES, pack_ids
@@ -85,6 +88,17 @@ async def test_many_short_segments_are_a_long_prompt(encoder: PromptEncoder) -> 
     segments = [Segment(SegmentKind.CONTEXT, f"{'word ' * 1000}{n}") for n in range(100)]
     with pytest.raises(PromptTooLongError):
         await encoder.encode(segments, most_tokens=1000)
+
+
+async def test_a_schema_that_no_context_holds_is_counted_all_the_same(encoder: PromptEncoder) -> None:
+    """It is shown in parts; only a prompt with all of it is refused."""
+    controller: Any = SimpleNamespace(workers=SimpleNamespace(context_length=1000))
+    nothing: Any = None
+    services = Services(controller, encoder, nothing, 1.0)
+    segments = [Segment(SegmentKind.SCHEMA, _LONG)]
+    with pytest.raises(PromptTooLongError):
+        await services.encode(segments)
+    assert await services.count(segments) == LONG_CHARACTERS
 
 
 async def test_a_process_that_dies_is_replaced(long_texts: LongTexts) -> None:

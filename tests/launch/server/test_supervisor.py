@@ -91,6 +91,7 @@ def test_death_of_one_that_was_ready_ends_the_start(start: Callable[..., Server]
     assert "a is missing, so the server can't start" in server.err
     assert "a ended before the server was ready (exit code 9)\n    words of a" in server.err
     assert "controller was not ready" not in server.err
+    assert "b ended" not in server.err  # it was ended
     assert server.left_nothing()
 
 

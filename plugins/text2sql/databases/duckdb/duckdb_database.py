@@ -22,12 +22,12 @@ from plugins.text2sql.databases.database import (
 from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
 from plugins.text2sql.databases.duckdb.duckdb_errors import explained
 from plugins.text2sql.databases.duckdb.duckdb_introspection import introspect
+from plugins.text2sql.databases.relational.batches import rows_in_batches
 from plugins.text2sql.databases.relational.interrupting import expired, watched
 from plugins.text2sql.databases.schema import DatabaseSchema
 from sched.errors import ConfigError, UnavailableError
 
 _URL = "duckdb:///"
-_BATCH = 500
 _LOOKED_AT = 100_000
 """Of a column with more different values in so many rows than are wanted, no more is read."""
 _OPTIONS = {"memory_limit", "threads"}
@@ -132,7 +132,7 @@ class DuckdbDatabase(Database):
                 with interruptible(cursor.interrupt), watched(late, cursor.interrupt):
                     result = cursor.execute(statement)
                     columns = [column[0] for column in result.description or ()]
-                    return Rows.within(self._limits, columns, _rows(result))
+                    return Rows.within(self._limits, columns, rows_in_batches(result.fetchmany))
         except duckdb.InterruptException as error:
             if not late():
                 raise explained(error) from error
@@ -228,12 +228,6 @@ class DuckdbDatabase(Database):
         for setting in _ONCE_OPEN:
             connection.execute(f"SET {setting}")
         return connection
-
-
-def _rows(result: duckdb.DuckDBPyConnection) -> Iterator[Sequence[Any]]:
-    """Yield the rows as they come: DuckDB makes them as they are asked for."""
-    while rows := result.fetchmany(_BATCH):
-        yield from rows
 
 
 def _parts(address: str) -> tuple[Path, dict[str, str]]:

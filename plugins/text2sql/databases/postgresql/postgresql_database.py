@@ -42,6 +42,7 @@ from plugins.text2sql.databases.postgresql.postgresql_values import (
     distinct_values,
     equal_values,
 )
+from plugins.text2sql.databases.relational.batches import rows_in_batches
 from plugins.text2sql.databases.relational.column_facts import NO_FACTS, Sampled, one_line
 from plugins.text2sql.databases.relational.database_url import database_url
 from plugins.text2sql.databases.relational.interrupting import expired, watched
@@ -50,7 +51,6 @@ from sched.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 100
 _SAMPLE_MILLISECONDS = 1_000
 _LOOK_SECONDS = 20.0
 _SAMPLING_SECONDS = 60.0
@@ -158,10 +158,10 @@ class PostgresqlDatabase(Database):
                 with connection.cursor(name="answer") as cursor:
                     cursor.execute(statement)
                     columns = [column.name for column in cursor.description or ()]
-                    return Rows.within(self._limits, columns, _rows(cursor))
+                    return Rows.within(self._limits, columns, rows_in_batches(cursor.fetchmany))
         except (psycopg.Error, SQLAlchemyError) as error:
             raise explained(error, self._url) from error
-        except UnicodeError as error:
+        except (ValueError, RecursionError) as error:  # a text or a value that Python can't hold
             raise StatementError("invalid", str(error)) from error
 
     def close(self) -> None:
@@ -229,9 +229,3 @@ def _shown(table: ListedTable, known: Mapping[str, Statistics], sample: Sampled 
         view,
         one_line(table.comment, MAX_TABLE_CHARACTERS),
     )
-
-
-def _rows(cursor: psycopg.ServerCursor[Any]) -> Iterator[Sequence[Any]]:
-    """Yield the rows as they come from the server."""
-    while rows := cursor.fetchmany(_BATCH):
-        yield from rows

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError
 
+from plugins.text2sql.databases.address import is_secret
 from sched.errors import ConfigError
 
 _VARIABLE = re.compile(r"\$\{([^}]*)\}")
@@ -37,16 +39,27 @@ def database_url(address: str, environment: Mapping[str, str] = os.environ) -> s
             "this is no URL; write kind://user:${PASSWORD_VARIABLE}@host:port/database", field="databases"
         ) from None
 
-    def filled(text: str | None) -> str | None:
-        plain = None if text is None else text.replace("%24%7B", "${").replace("%7D", "}")
-        return None if plain is None else _VARIABLE.sub(lambda match: environment[match[1]], plain)
+    def filled(text: str) -> str:
+        plain = text.replace("%24%7B", "${").replace("%7D", "}")
+        return _VARIABLE.sub(lambda match: environment[match[1]], plain)
 
-    host, database = filled(url.host), filled(url.database)
-    return url.set(username=filled(url.username), password=filled(url.password), host=host, database=database)
+    parts: dict[str, Any] = {
+        name: part and filled(part)
+        for name in ("username", "password", "host", "database")
+        for part in [getattr(url, name)]
+    }
+    query = {
+        name: filled(value) if isinstance(value, str) else tuple(map(filled, value))
+        for name, value in url.query.items()
+    }
+    return url.set(**parts, query=query)
 
 
 def without_secrets(message: str, url: sa.URL) -> str:
-    """Return a driver's ``message`` in one line, without the password of ``url`` should it stand there."""
+    """Return a driver's ``message`` in one line, without the passwords of ``url`` should they stand there."""
     line = " ".join(message.split())
-    password = url.password
-    return line.replace(password, "…") if password and len(password) >= _SHORTEST_HIDDEN else line
+    said = [value for name, values in url.normalized_query.items() if is_secret(name) for value in values]
+    for password in (url.password, *said):
+        if password and len(password) >= _SHORTEST_HIDDEN:
+            line = line.replace(password, "…")
+    return line

@@ -208,12 +208,15 @@ async def test_what_is_not_open_can_not_be_used(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_mended_is_served(tmp_path: Path) -> None:
-    """One that was empty at the start is read again when it is asked."""
+    """One that was empty at the start is read again at the next look, and not by a question."""
     path = nothing(tmp_path / "late.sqlite")
     with closing(DatabaseRegistry()) as registry:
         registry.register("late", SqliteDatabase, str(path))
         with pytest.raises(UnavailableError):
             registry.schema("late")
         made(path, VIEWS)
+        with pytest.raises(UnavailableError):
+            registry.schema("late")
+        assert registry.refresh("late")
         assert tables(registry.schema("late")) == ["v"]
         assert registry.states() == (DatabaseState("late"),)

@@ -116,6 +116,21 @@ async def test_rows_are_cut_at_the_limits(shops: Shops, kind: str) -> None:
     assert "too big" in (giant.error or "")
 
 
+@pytest.mark.parametrize("kind", ["duckdb", "postgresql"])
+async def test_what_is_in_an_array_counts_too(shops: Shops, kind: str) -> None:
+    """Towards the limit of a value, and of all rows."""
+    registry = shops.registry(kind, max_rows=100, max_bytes=20_000, max_value_bytes=10_000)
+    array = "SELECT array_agg(o.id) FROM orders AS o JOIN customers AS c ON c.id <= {0} WHERE o.id <= {1}"
+    big = await registry.execute(kind, array.format(1, 4_000), AMPLE)
+    many = await registry.execute(
+        kind, f"WITH a AS ({array.format(1, 500)}) SELECT a.* FROM a, orders WHERE id < 50", AMPLE
+    )
+    registry.close()
+    assert (big.error_kind, big.error) == ("invalid", "a value is too big: more than 10000 bytes")
+    assert many.truncated
+    assert 0 < len(many.rows) < 10
+
+
 @pytest.mark.parametrize(
     ("statement", "known"),
     [

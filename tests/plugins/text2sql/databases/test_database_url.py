@@ -35,6 +35,13 @@ def test_host_and_database_may_be_variables() -> None:
     assert (url.host, url.database, url.password) == ("h", "d", None)
 
 
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_parameters_may_be_variables(password: str) -> None:
+    """libpq takes a password there, too."""
+    url = database_url("postgresql://h/d?user=u&password=${PW}", {"PW": password})
+    assert url.query == {"user": "u", "password": password}
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [
@@ -86,3 +93,5 @@ def test_a_drivers_message_loses_the_password() -> None:
     """And its line breaks."""
     url = sa.make_url("postgresql://u:s3cret@h/d")
     assert without_secrets("no entry\n for s3cret", url) == "no entry for …"
+    url = database_url("postgresql://h/d?password=${PW}&sslmode=require", {"PW": "s3cret"})
+    assert without_secrets("no s3cret of require", url) == "no … of require"

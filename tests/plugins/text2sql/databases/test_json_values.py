@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.text2sql.databases.json_values import plain
+from plugins.text2sql.databases.json_values import MAX_DEPTH, plain, weight
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,9 @@ from plugins.text2sql.databases.json_values import plain
         (Decimal("NaN"), "nan"),
         (Decimal("Infinity"), "inf"),
         (Decimal(2**70), str(2**70)),
-        (Decimal("1E+400"), "inf"),
+        (Decimal("1E+400"), "1" + "0" * 400),
+        (Decimal("9" * 5000), "9" * 5000),
+        (Decimal("9" * 400 + ".5"), "9" * 400 + ".5"),
         (date(2025, 1, 31), "2025-01-31"),
         (datetime(2025, 1, 31, 8, 30), "2025-01-31T08:30:00"),
         (datetime(2025, 1, 31, 8, 30, tzinfo=UTC), "2025-01-31T08:30:00+00:00"),
@@ -65,3 +67,29 @@ LEAVES = (
 def test_all_is_json(value: Any) -> None:
     """Without NaN and infinities, whatever is inside what."""
     assert json.loads(json.dumps(plain(value), allow_nan=False)) == plain(value)
+
+
+def nested(depth: int) -> Any:
+    """Return a list in a list and so on."""
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_what_is_inside_a_value_weighs() -> None:
+    """Whatever it is in; beyond the most nobody counts."""
+    assert weight("abc", 10) == weight(b"abc", 10) == 3
+    assert weight(7, 10) == weight(None, 10) == 8
+    for within in (["x" * 90], ("x" * 90,), {"x" * 90}, {"x" * 90: 1}, {1: ["x" * 90]}, [[["x" * 90]]]):
+        assert 90 < weight(within, 1000) < 200
+    assert 100 < weight([["x" * 90]] * 1000, 100) < 100_000
+    assert weight(list(range(1000)), 10_000) >= 8000
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    """JSON's writers would fail at it."""
+    assert json.loads(json.dumps(plain(nested(MAX_DEPTH)))) == nested(MAX_DEPTH)
+    assert weight(nested(MAX_DEPTH), 10**6) > 0
+    with pytest.raises(ValueError, match="nested more than 100 deep"):
+        weight(nested(MAX_DEPTH + 1), 10**6)

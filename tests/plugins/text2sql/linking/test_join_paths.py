@@ -29,6 +29,16 @@ def test_tables_between_linked_ones_are_added() -> None:
     assert [graph.degree(name) for name in ("items", "makers", "regions")] == [2, 1, 0]
 
 
+def test_names_that_differ_in_case_alone_are_two_tables() -> None:
+    """As PostgreSQL has them: each key refers to its own."""
+    graph = JoinGraph(
+        schema(table("Orders"), table("orders"), table("a", ("id",), "Orders"), table("b", ("id",), "orders"))
+    )
+    assert graph.between(["Orders"], "a") == []
+    assert graph.between(["orders"], "b") == []
+    assert graph.between(["orders"], "a") is None
+
+
 def test_the_shortest_way_is_taken_and_ties_are_by_name() -> None:
     """A longer way round is none, and two equal ones don't change places."""
     square = schema(

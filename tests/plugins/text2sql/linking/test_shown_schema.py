@@ -10,13 +10,14 @@ import pytest
 from plugins.text2sql import stages
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import render
+from plugins.text2sql.linking.shown_schema import tables_in
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact
 from plugins.text2sql.program import Text2Sql
 from plugins.text2sql.prompts.layout import COMPACT, Topic
 from plugins.workflow_kind import Resources
 from sched.workflow import PromptSeconds, Segment, SegmentKind
-from tests.plugins.text2sql.linking.warehouse import shown
+from tests.plugins.text2sql.linking.warehouse import schema, shown, table
 from tests.plugins.text2sql.scripted_shop import EMPTY, OTHER, QUESTION, RIGHT, WRONG, a_request, scripted
 from tests.plugins.text2sql.scripted_steps import Journal, ScriptedSteps
 
@@ -120,3 +121,24 @@ async def test_linked_insists_whatever_it_costs(registry: DatabaseRegistry, cost
     answer, _ = await answered(registry, costs, schema_shape="linked")
     assert set(answer["schema"]["shapes"].values()) == {"linked"}
     assert costs.asked == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "tables"),
+    [
+        ("SELECT * FROM ORDERS", ["orders"]),
+        ("SELECT * FROM my_orders, orders2", []),
+        (
+            'SELECT "Order Details".id FROM "Order Details" JOIN `items` USING (id)',
+            ["Order Details", "items"],
+        ),
+        ("SELECT * FROM [Order Details]", ["Order Details"]),
+        ('SELECT * FROM sales."Big Things"', ["sales.Big Things"]),
+        ('SELECT * FROM "sales"."Big Things"', ["sales.Big Things"]),
+        ('SELECT * FROM "a""b"', ['a"b']),
+    ],
+)
+def test_tables_are_found_in_a_statement(statement: str, tables: list[str]) -> None:
+    """However they are quoted; parts of other names are none."""
+    names = ("Order Details", "items", "orders", "sales.Big Things", 'a"b')
+    assert sorted(tables_in(schema(*map(table, names)), statement)) == sorted(tables)
