@@ -45,13 +45,26 @@ class Services:
 
         Raises:
             InvalidRequestError: no token comes out.
+            PromptTooLongError: far more than the model's context do.
         """
-        limit = self.controller.workers.context_length
+        return await self._encode(segments, thinking, self.controller.workers.context_length)
+
+    async def count(self, segments: Sequence[Segment]) -> int:
+        """Return the tokens of ``segments`` as a prompt, also of one that is longer than the model's context.
+
+        Raises:
+            InvalidRequestError: no token comes out.
+        """
+        return (await self._encode(segments, False, None)).tokens
+
+    async def _encode(
+        self, segments: Sequence[Segment], thinking: bool, most_tokens: int | None
+    ) -> EncodedPrompt:
         if self.frames is None:
-            return await self.encoder.encode(segments, most_tokens=limit)
+            return await self.encoder.encode(segments, most_tokens=most_tokens)
         frame = self.frames.thinking if thinking else self.frames.direct
         # The template itself begins with what the tokenizer would put in front.
-        return await self.encoder.encode(frame.around(segments), prefixed=False, most_tokens=limit)
+        return await self.encoder.encode(frame.around(segments), prefixed=False, most_tokens=most_tokens)
 
 
 class LiveSteps:

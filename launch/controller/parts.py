@@ -38,7 +38,6 @@ from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources, ServedWorkflow
 from sched.dispatcher import Dispatcher
 from sched.predict.stage_profile import PUBLISHED
-from sched.workflow import Segment
 
 LOST_AFTER_SECONDS = 10.0
 """A worker that sends no heartbeat for so long is lost; its heart beats every second, in a thread."""
@@ -119,11 +118,7 @@ class Parts:
         """
         if not context_tokens:
             return
-
-        async def count(segments: Sequence[Segment]) -> int:
-            return (await self.services.encode(segments)).tokens
-
-        await refuse_without_room(self.databases, self.workflow, context_tokens, count)
+        await refuse_without_room(self.databases, self.workflow, context_tokens, self.services.count)
 
     def start(self) -> None:
         """Begin to talk to workers, to watch the databases, to tune and to keep profiles."""

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from engine.controller.controller import Controller
+from engine.controller.live_steps import Services
 from engine.controller.long_texts import LongTexts, encode_bounded
 from engine.controller.prompt_encoder import LONG_CHARACTERS, PromptEncoder, PromptTooLongError
 from engine.wire.token_ids import TOKEN_BYTES, pack_ids
 from sched.errors import UnavailableError
-from sched.workflow import Segment, SegmentKind
+from sched.workflow import Segment, SegmentKind, SqlBackend
 
 _LONG = "word " * LONG_CHARACTERS
 
@@ -85,6 +89,16 @@ async def test_many_short_segments_are_a_long_prompt(encoder: PromptEncoder) -> 
     segments = [Segment(SegmentKind.CONTEXT, f"{'word ' * 1000}{n}") for n in range(100)]
     with pytest.raises(PromptTooLongError):
         await encoder.encode(segments, most_tokens=1000)
+
+
+async def test_a_prompt_of_any_length_is_counted(encoder: PromptEncoder) -> None:
+    """A schema that exceeds the context is shown in parts, so its tokens must be known."""
+    controller = cast(Controller, SimpleNamespace(workers=SimpleNamespace(context_length=1000)))
+    services = Services(controller, encoder, cast(SqlBackend, None), 10.0)
+    prompt = [Segment(SegmentKind.SCHEMA, _LONG)]
+    assert await services.count(prompt) == LONG_CHARACTERS
+    with pytest.raises(PromptTooLongError):
+        await services.encode([*prompt, Segment(SegmentKind.SCHEMA, f"{_LONG}more")])
 
 
 async def test_a_process_that_dies_is_replaced(long_texts: LongTexts) -> None:
