@@ -22,9 +22,10 @@ MAX_KEYWORDS = 8
 _MAX_TABLES = 12
 _MAX_KEYWORD_CHARACTERS, _MAX_TEST_CHARACTERS = 40, 160
 PASSED, FAILED = "passed", "failed"
-_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|\]')
+_ARRAY = re.compile(r"\[(?=\s*[\"'\]\[])")
+_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'(?=\s*[,\]])|\]')
 _BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*(.+?)\s*$", re.MULTILINE)
-_VERDICT = re.compile(r"\bcandidate\W{0,3}(\d+)\W+(passed|failed)\b", re.IGNORECASE)
+_VERDICT = re.compile(r"\bcandidate\W{0,3}(\d+)\W+(?:has\s+)?(passed|failed)\b", re.IGNORECASE)
 
 
 class Form(ABC, Generic[T]):
@@ -66,7 +67,11 @@ class Decision(Form[str | None]):
 
     def read(self, text: str) -> str | None:
         """Return the tool that ``text`` names first."""
-        named = [(match.start(), tool) for tool in self.tools if (match := re.search(rf"\b{tool}\b", text))]
+        named = [
+            (match.start(), tool)
+            for tool in self.tools
+            if (match := re.search(rf"\b{tool}\b", text, re.IGNORECASE))
+        ]
         return min(named)[1] if named else None
 
 
@@ -98,8 +103,11 @@ class TableNames(Form[list[str]]):
         return _array(_either(names), min(len(names), _MAX_TABLES))
 
     def read(self, text: str) -> list[str]:
-        """Return the tables that ``text`` names, each once."""
-        return [name for name in _strings(text) if name in self.tables]
+        """Return the tables that ``text`` names, each once; in other letter case, or in quotes, too."""
+        folded = {name.casefold(): name for name in self.tables}
+        known = folded | {name: name for name in self.tables}
+        names = (known.get(name) or known.get(name.strip('`"').casefold()) for name in _strings(text))
+        return list(dict.fromkeys(name for name in names if name))
 
 
 @dataclass(frozen=True)
@@ -172,14 +180,16 @@ def _array(item: str, at_most: int) -> str:
 
 
 def _strings(text: str) -> list[str]:
-    """Return the complete JSON strings of the first array in ``text``, each once."""
-    _, bracket, array = text.partition("[")
-    items = takewhile(lambda item: item != "]", _ITEM.findall(array)) if bracket else ()
+    """Return the complete strings of the first array in ``text``, each once; also Python's, in one quote."""
+    array = _ARRAY.search(text)
+    items = takewhile(lambda item: item != "]", _ITEM.findall(text, array.end())) if array else ()
     found = map(_string, items)
     return list(dict.fromkeys(string for string in found if string is not None))
 
 
 def _string(quoted: str) -> str | None:
+    if quoted.startswith("'"):
+        quoted = json.dumps(quoted[1:-1].replace("\\'", "'"), ensure_ascii=False)
     try:
         return str(json.loads(quoted))
     except ValueError:  # an escape that JSON doesn't know

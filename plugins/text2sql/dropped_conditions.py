@@ -34,17 +34,42 @@ def dropped(before: str, after: str, dialect: str) -> list[str]:
 
 
 def _conditions(statement: str, dialect: str) -> Iterator[exp.Expr]:
-    """Yield what WHERE and HAVING demand of values, one condition at a time; what joins isn't asked for."""
-    for place in sqlglot.parse_one(statement, read=dialect).find_all(exp.Where, exp.Having):
-        condition = place.this.unnest()
-        for part in condition.flatten() if isinstance(condition, exp.And) else (condition,):
-            if part.find(exp.Literal) is not None:
-                yield part
+    """Yield what a statement demands of its rows, one condition at a time, also in subqueries and CTEs.
+
+    What joins isn't asked for.  A condition that an outer join has removes no row.
+    """
+    tree = sqlglot.parse_one(statement, read=dialect)
+    places = [place.this for place in tree.find_all(exp.Where, exp.Having, exp.Qualify)]
+    places += [join.args["on"] for join in tree.find_all(exp.Join) if join.args.get("on") and not join.side]
+    for place in places:
+        condition = place.unnest()
+        yield from filter(_demands, condition.flatten() if isinstance(condition, exp.And) else (condition,))
+
+
+def _demands(condition: exp.Expr) -> bool:
+    """Return whether ``condition`` says which rows are wanted.
+
+    Equal columns and those of two tables join.  A subquery may be written as a join, or as ORDER BY with
+    LIMIT; its own conditions count by themselves.
+    """
+    if condition.find(exp.Column, exp.Star) is None:
+        return False
+    if condition.find(exp.Query) is not None:
+        return isinstance(condition, exp.Not)
+    if isinstance(condition, exp.Predicate) and isinstance(condition, exp.Binary):
+        left, right = condition.this, condition.expression
+        if isinstance(left, exp.Column) and isinstance(right, exp.Column):
+            return not isinstance(condition, exp.EQ) and left.table.lower() == right.table.lower()
+    return True
 
 
 def _normal(condition: exp.Expr) -> str:
-    """Return a condition without the case of its names, and without the tables in front of its columns."""
+    """Return a condition without the case of its names, tables before columns, and inner conditions."""
     copy = condition.copy()
+    for place in list(copy.find_all(exp.Where, exp.Having, exp.Qualify)):
+        place.pop()
+    for join in copy.find_all(exp.Join):
+        join.set("on", None)
     for column in copy.find_all(exp.Column):
         column.set("table", None)
     for identifier in copy.find_all(exp.Identifier):

@@ -53,17 +53,13 @@ class Candidate:
     def revised(self, round_: int, result: SqlResult, dialect: str) -> Candidate:
         """Return the candidate after revision ``round_``.
 
-        One that fails doesn't replace SQL that ran; and one with rows, none without, if all it did is to drop
-        a condition.
+        One that fails doesn't replace SQL that ran; and none replaces SQL without rows, if all it did is to
+        drop a condition.
         """
         if self.result.ok and not result.ok:
             return replace(self, rounds=round_)
-        if (
-            self.is_empty
-            and result.rows
-            and (missing := dropped(self.result.statement, result.statement, dialect))
-        ):
-            return replace(self, rounds=round_, dropped=tuple(missing))
+        if self.is_empty and (missing := dropped(self.result.statement, result.statement, dialect)):
+            return replace(self, rounds=round_, dropped=tuple(missing) if result.rows else ())
         return Candidate(self.index, self.style, round_, result)
 
     def fingerprint(self) -> Fingerprint:

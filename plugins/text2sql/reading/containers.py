@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Callable
@@ -19,6 +20,14 @@ _OPENING = re.compile(
 _BEGINS = re.compile(r"(?:\s+|--[^\n]*\n|/\*(?s:.*?)\*/)*+[(\s]*(?:select|with)\b", re.IGNORECASE)
 _JSON = re.compile(r"\s*[{\[]")
 _INFO = re.compile(r"[ \t]*(?P<word>[a-z][\w+#.-]*)?[ \t]*(?P<newline>\r?\n)?", re.IGNORECASE)
+# Lines of a block quote, from one on in which code or a statement begins.
+_QUOTED = re.compile(
+    r"^[ \t]*>[ \t]?(?=[ \t]*(?:`{3}|~{3}|(?:select|with)\b)).*(?:\n[ \t]*>.*)*", re.MULTILINE | re.IGNORECASE
+)
+_QUOTE_MARK = re.compile(r"^[ \t]*>[ \t]?", re.MULTILINE)
+_CDATA = re.compile(r"\s*<!\[CDATA\[(.*)\]\]>\s*", re.DOTALL)
+# Elsewhere, the name of a character may be part of a text.
+_COMPARED = re.compile(r"\w\"?\s*&(?:lt|gt);\s*(?:&gt;|=)?\s*[\w('\"]", re.ASCII)
 _NOTES = frozenset(
     {"", "txt", "text", "plain", "plaintext", "markdown", "md", "json", "jsonc", "xml", "output"}
 )
@@ -46,6 +55,11 @@ class _Found:
 
     end: int
     container: Container | None
+
+
+def without_quote_marks(text: str) -> str:
+    """Return ``text`` without the ``>`` before the lines of block quotes that hold code or a statement."""
+    return _QUOTED.sub(lambda quoted: _QUOTE_MARK.sub("", quoted[0]), text)
 
 
 def find_containers(
@@ -171,8 +185,16 @@ def _tagged(text: str, opening: re.Match[str], unclosed: set[str]) -> _Found:
     name = opening["tag"].lower()
     if name not in unclosed:
         if closing := re.compile(f"</{name}>", re.IGNORECASE).search(text, opening.end()):
-            return _Found(closing.end(), Container(text[opening.end() : closing.start()]))
+            inside = _unescaped(text[opening.end() : closing.start()])
+            return _Found(closing.end(), Container(inside))
         unclosed.add(name)
     if _BEGINS.match(text, opening.end()):
         return _Found(len(text), Container(text[opening.end() :], closed=False))
     return _Found(opening.end(), None)
+
+
+def _unescaped(inside: str) -> str:
+    """Return what XML means by ``inside``, if it is written as XML."""
+    if data := _CDATA.fullmatch(inside):
+        return data[1]
+    return html.unescape(inside) if _COMPARED.search(inside) else inside

@@ -14,7 +14,7 @@ from sqlglot.errors import ParseError
 
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.safety import MAX_STATEMENT_CHARACTERS, UnsafeSqlError, check_select
-from plugins.text2sql.reading.containers import Container, find_containers
+from plugins.text2sql.reading.containers import Container, find_containers, without_quote_marks
 from plugins.text2sql.reading.sql_lexer import tokens
 from plugins.text2sql.reading.statement_end import StatementEnd, find_end
 from plugins.text2sql.reading.thinking import split_thinking
@@ -35,6 +35,8 @@ _START = re.compile(
     re.IGNORECASE,
 )
 _PARENTHESES = re.compile(r"\([\s(]*\Z")
+# DuckDB lets FROM come first; a SELECT without it would be another statement.
+_FROM_FIRST = re.compile(r"(?:\A|[\n;:`])[ \t]*(from\s[^;:`]*)\Z", re.IGNORECASE)
 _COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*(?s:.*?)\*/)*+")
 _CONTEXT = 300
 # What stands before a SELECT that is part of another statement or of a string.
@@ -75,7 +77,7 @@ def extract_sql(text: str, dialect: Dialect, reasoning_parser: str | None = None
     Raises:
         ValueError: ``reasoning_parser`` is unknown.
     """
-    answer = _first_turn(split_thinking(text, reasoning_parser)[1])
+    answer = without_quote_marks(_first_turn(split_thinking(text, reasoning_parser)[1]))
     reader = _Reader(dialect)
     containers, prose = find_containers(
         answer, dialect.name, lambda start, at: reader.covering(answer, start, at)
@@ -241,12 +243,18 @@ def _starts(text: str, start: int, stop: int, *, labelled: bool) -> Iterator[int
     matches = list(_START.finditer(text, start, stop))
     has_ctes = [match.start() for match in matches if match[0][:4].lower() == "with"][:1]
     found: list[int] = []
-    for match in reversed(matches[-8 * MAX_STARTS :]):
+    matches = matches[-8 * MAX_STARTS :]
+    for place, match in reversed(list(enumerate(matches))):
         at, word = match.start(), match[0][:4]
         before = text[max(0, at - _CONTEXT) : at]
         if has_ctes and at > has_ctes[0] and _AFTER_CTES.search(before):
             continue
         parentheses = _PARENTHESES.search(before)
+        if not parentheses and (clause := _FROM_FIRST.search(before)):
+            begin = at - len(clause[1])
+            earlier = text[matches[place - 1].start() : begin] if place else ";"
+            if (";" in earlier or "```" in earlier) and clause[1][:4].isupper() == word.isupper():
+                at, before = begin, text[max(0, begin - _CONTEXT) : begin]
         if parentheses:
             at -= len(parentheses[0])
             before = before[: parentheses.start()]

@@ -8,6 +8,9 @@ from functools import lru_cache
 
 import sqlglot
 
+_LONGEST_DOLLARS = 2_000
+"""Characters of a text between dollars, where many are opened and none is closed."""
+
 
 @lru_cache
 def _pattern(dialect: str) -> re.Pattern[str]:
@@ -16,11 +19,17 @@ def _pattern(dialect: str) -> re.Pattern[str]:
     single, double = "'[^']*'", '"[^"]*"'
     if "\\" in tokenizer.STRING_ESCAPES:
         single, double = r"'(?:[^'\\]|\\.)*+'", r'"(?:[^"\\]|\\.)*+"'
+    more = ""
+    if "$" in tokenizer.HEREDOC_STRINGS:  # PostgreSQL and those after it
+        more = (
+            r"(?<!\w)[eE]'(?:[^'\\]|\\.)*+'"
+            rf"|(?<![\w$])\$(?P<mark>\w{{0,40}})\$(?s:.{{0,{_LONGEST_DOLLARS}}}?)\$(?P=mark)\$|"
+        )
     return re.compile(
         rf"(?P<fence>`{{3,}}|(?<![^\n])[ \t]*(?:~{{3,}}|(?:'''|\"\"\")(?=[ \t]*(?:\n|\Z))))"
         rf"|(?P<comment>--[^\n]*|/\*(?s:.*?)\*/)"
         rf"|(?P<tag></\w{{1,40}}>|\[/\w{{1,40}}\])"
-        rf"|(?P<literal>{single}|{double}|`[^`]*`{brackets})"
+        rf"|(?P<literal>{more}{single}|{double}|`[^`]*`{brackets})"
         rf"|(?P<word>[^\W\d]\w*(?:'(?:s|t|re|ve|ll|d|m)\b(?!'))?)"
         rf"|(?P<number>\d\w*(?:\.\d\w*)?)"
         rf"|(?P<open>[(])|(?P<close>[)])|(?P<semicolon>;)"

@@ -27,7 +27,7 @@ _CONTINUING = _words(
 # Of these, words with which a statement may end.
 _ENDING = _words(
     """
-    end null asc desc first last row rows only all current true false
+    end null asc desc first last row rows only all current true false indexed
     """
 )
 _PROSE = _words(
@@ -36,7 +36,15 @@ _PROSE = _words(
     so because for is will thanks done
     """
 )
+# What a statement is said to do: words that are seldom names.
+_SAYING = _words(
+    """
+    would should gives returns lists shows finds selects counts retrieves
+    """
+)
 _NEXT_WORD = re.compile(r"\s+([a-z]+)\b(?!\s*[(.=])")
+_SAID = re.compile(r"\s+([a-z]+)\b(?!\s*(?:[(=]|\.\w))")
+_SUBJECT = re.compile(r"\b(?:which|that|this|it|query)\s+\Z", re.IGNORECASE)
 _CLAUSE = re.compile(
     r"\s+(?:which|and|so|because|where|to|but|it|this|that|as|since|returning)\s", re.IGNORECASE
 )
@@ -44,6 +52,7 @@ _PARENTHESIS = re.compile(
     r"\s*(?:[A-Z][a-z]+|this|that|it|the|which|to|note|assuming|if|i|see|or|where)\s+[a-z]"
 )
 _UNKNOWN_TOKEN = re.compile(r"(?:\|\w{1,40}\||pad|unk)>")
+_RULE = re.compile(r"\*{3,}[ \t]*(?:\n|\Z)")
 _NUMBERED = re.compile(r"\d+[.)]\s")
 
 
@@ -76,6 +85,7 @@ def find_end(text: str, start: int, dialect: str) -> StatementEnd:
     previous = start
     code_end = start
     may_end = False
+    first = ""
     for token in tokens(text, dialect, start, stop):
         kind, at = token.lastgroup, token.start()
         if kind == "comment":
@@ -93,7 +103,11 @@ def find_end(text: str, start: int, dialect: str) -> StatementEnd:
         if kind == "unclosed":
             ends.whole = False
             break
-        if may_end and depth == 0:
+        if kind == "word" and not first:
+            first = token[0].lower()
+        if first == "from" and token[0].lower() == "select" and depth == 0:
+            first = "select"  # DuckDB lets FROM come first
+        elif may_end and depth == 0:
             certainty = _prose_begins(text, token, text[previous:at], capitals)
             if certainty is not None:
                 (ends.certain if certainty else ends.possible).append(code_end)
@@ -125,7 +139,7 @@ def _may_end(token: re.Match[str]) -> bool:
     word = token[0].lower()
     if token.lastgroup == "word":
         return word not in _CONTINUING or word in _ENDING
-    return token.lastgroup in ("literal", "number", "close") or word == "*"
+    return token.lastgroup in ("literal", "number", "close") or word in ("*", "]", "}")
 
 
 def _prose_begins(text: str, token: re.Match[str], gap: str, capitals: bool) -> bool | None:
@@ -143,6 +157,10 @@ def _prose_begins(text: str, token: re.Match[str], gap: str, capitals: bool) -> 
     if word.lower() == "select":
         return text[: token.start()].rstrip()[-1:] != ")"
     is_title = word[:1].isupper() and (word[1:].islower() or word == "I" or "'" in word)
+    said = _SAID.match(text, token.end()) if gap and word in _SAYING else None
+    if said and said[1] not in _CONTINUING - {"all"}:
+        # In "…, which gives the names", prose has begun before.
+        return None if _SUBJECT.search(text, max(0, token.start() - 20), token.start()) else False
     if word.lower() in _CONTINUING:
         return False if is_title and blank_line and capitals else None
     if new_line:
@@ -160,12 +178,18 @@ def _prose_after_mark(text: str, token: re.Match[str], new_line: bool, blank_lin
     mark, rest = token[0], text[token.end() : token.end() + 200]
     if mark in ".?!:":
         return True if not rest.strip() or (rest[0].isspace() and _sentence(rest)) else None
+    if mark in "。；！？":
+        return True
     if mark in "}\\–—”" or (mark == "$" and not rest[:1].isalnum()) or (mark == "#" and rest[:1] == "#"):
         return False
     if mark == "<" and _UNKNOWN_TOKEN.match(rest):
         return True
     if mark == ",":
         return False if _CLAUSE.match(rest) else None
+    if new_line and _RULE.match(mark + rest):
+        return True
+    if not new_line and (mark + rest[:1] in ("//", "=>") or ord(mark) > 0x2000):
+        return False
     if new_line and (mark in "#>•|" or ord(mark) > 0x2000) and not rest.startswith("|"):
         return mark not in "#>" or blank_line
     return blank_line if new_line and mark in "*-" else None

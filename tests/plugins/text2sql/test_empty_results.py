@@ -37,6 +37,59 @@ ANYBODY = "SELECT id FROM customers WHERE country = 'Germany'"
             "SELECT id FROM a GROUP BY id",
             ["COUNT(*) > 5"],
         ),
+        # Whatever a condition is, and wherever it stands.
+        ("SELECT id FROM a WHERE b IS NULL AND c = 1", "SELECT id FROM a WHERE c = 1", ["b IS NULL"]),
+        ("SELECT id FROM a WHERE d >= CURRENT_DATE", "SELECT id FROM a", ["d >= CURRENT_DATE"]),
+        ("SELECT id FROM a WHERE NOT b AND c = TRUE", "SELECT id FROM a WHERE NOT b", ["c = TRUE"]),
+        ("SELECT id FROM a WHERE shipped > due", "SELECT id FROM a", ["shipped > due"]),
+        (
+            "SELECT id FROM a WHERE d BETWEEN '2030-01-01' AND '2030-12-31' AND b LIKE 'x%' AND c IN (1, 2)",
+            "SELECT id FROM a WHERE c IN (1, 2)",
+            ["d BETWEEN '2030-01-01' AND '2030-12-31'", "b LIKE 'x%'"],
+        ),
+        (
+            "SELECT o.id FROM orders AS o JOIN customers AS c ON o.customer_id = c.id AND c.city = 'Nowhere'",
+            "SELECT o.id FROM orders AS o JOIN customers AS c ON o.customer_id = c.id",
+            ["c.city = 'Nowhere'"],
+        ),
+        (
+            "SELECT id FROM a WHERE b IN (SELECT id FROM c WHERE d = 1 AND e = 2)",
+            "SELECT id FROM a WHERE b IN (SELECT id FROM c WHERE e = 2)",
+            ["d = 1"],
+        ),
+        (
+            "WITH x AS (SELECT id FROM a WHERE b = 1) SELECT id FROM x WHERE c = 2",
+            "SELECT id FROM a WHERE c = 2",
+            ["b = 1"],
+        ),
+        (
+            "SELECT id FROM a WHERE b NOT IN (SELECT b FROM c)",
+            "SELECT id FROM a",
+            ["NOT b IN (SELECT b FROM c)"],
+        ),
+        # The place of a condition doesn't matter, but an outer join's removes no row.
+        (
+            "SELECT a.id FROM a JOIN c ON a.b = c.id AND c.d = 1",
+            "SELECT a.id FROM a JOIN c ON a.b = c.id WHERE c.d = 1",
+            [],
+        ),
+        (
+            "SELECT a.id FROM a JOIN c ON a.b = c.id WHERE c.d = 1",
+            "SELECT a.id FROM a LEFT JOIN c ON a.b = c.id AND c.d = 1",
+            ["c.d = 1"],
+        ),
+        # Written without the subquery.
+        (
+            "SELECT id FROM a WHERE b IN (SELECT id FROM c WHERE d = 1)",
+            "SELECT a.id FROM a JOIN c ON a.b = c.id WHERE c.d = 1",
+            [],
+        ),
+        (
+            "SELECT id FROM a WHERE b = 'x' AND p = (SELECT max(p) FROM a)",
+            "SELECT id FROM a WHERE b = 'x' ORDER BY p DESC LIMIT 1",
+            [],
+        ),
+        ("SELECT id FROM a WHERE 1 = 1 AND b < c.b", "SELECT id FROM a", []),
         ("no SQL at all", ANYBODY, []),
     ],
 )
@@ -53,6 +106,20 @@ async def test_rows_for_less_than_was_asked_are_no_answer(registry: DatabaseRegi
         "1 of 1 candidates ran and found no row; rows came only without city = 'Nowhere'"
     )
     assert journal.stages().count("revise") == 1
+
+
+async def test_conditions_are_not_dropped_one_after_the_other(registry: DatabaseRegistry) -> None:
+    """A revision that drops one and is empty, too, doesn't become what the next is compared with."""
+    strict = f"{NOBODY} AND id = 0"
+
+    def model(call: Call, number: int) -> str:
+        return [NOBODY, ANYBODY][number] if call.stage == "revise" else script(call, number)
+
+    script = scripted(generate_candidate=strict)
+    answer, journal = await run(registry, model, candidates=1)
+    assert (answer["status"], answer["sql"]) == ("empty", strict)
+    assert answer["reason"].endswith("rows came only without city = 'Nowhere' and id = 0")
+    assert journal.statements == [strict, NOBODY, ANYBODY]
 
 
 async def test_a_respelled_value_is_an_answer(registry: DatabaseRegistry) -> None:

@@ -139,11 +139,62 @@ def test_real_answers(case: dict[str, str | None]) -> None:
         f"```sql\nSELECT '/*' FROM t;\n{S};\n```",
         f'<tool_call>\n{{"name": "run", "arguments": {{"query": "{S}"}}}}\n</tool_call>',
         f"{S}<\uff5cend\u2581of\u2581sentence\uff5c>",
+        f"{S} would give the names.",
+        f"{S} lists the names of singers",
+        f"{S}\nlists all names.",
+        f"{S} → names",
+        f"{S} => names",
+        f"{S} // the names",
+        f"{S}\n***\nThe names",
+        f"{S}。",
+        f"{S}；",
+        f"{S}\u200b",
+        f"答案是：{S}。这个查询返回姓名。",
+        f"> Use this:\n> ```sql\n> {S};\n> ```\n> It lists names.",
+        f"> {S};\n>\n> It lists names.",
+        f"<sql><![CDATA[{S}]]></sql>",
+        f"<query>\n{S.replace('>', '&gt;')}\n</query>",
     ],
 )
 def test_nothing_around_the_statement_hides_it(answer: str) -> None:
     """Prose, lists, tables, other languages, fences of any kind, JSON and tokens are left out."""
     assert extract_sql(answer) == S
+
+
+def test_lines_of_a_quote_are_one_statement() -> None:
+    """The mark before each line is no operator, and one within a line is."""
+    quoted = "\n".join(
+        f"> {line}" for line in ("```sql", "SELECT name", "FROM singer", "WHERE age > 30", "```")
+    )
+    assert extract_sql(f"Here:\n\n{quoted}\n\nDone.") == "SELECT name\nFROM singer\nWHERE age > 30"
+    kept = "SELECT name FROM singer WHERE age\n> (SELECT 30)"
+    assert extract_sql(kept) == kept
+
+
+@pytest.mark.parametrize(
+    ("dialect", "statement"),
+    [
+        ("duckdb", "FROM t SELECT count(*)"),
+        ("duckdb", "FROM t JOIN u USING (a)\nSELECT count(*) WHERE a = 1"),
+        ("duckdb", "SELECT [x * 2 for x in [1, 2]]"),
+        ("duckdb", "SELECT MAP {'a': 1}"),
+        ("postgres", "SELECT $$it's; x$$ AS a"),
+        ("postgres", "SELECT $x$it's; $$ x$x$ AS a"),
+        ("postgres", r"SELECT E'it\'s; x' AS a FROM t"),
+        ("postgres", "SELECT a FROM t WHERE id = ANY(ARRAY[1, 2])"),
+        ("postgres", "SELECT DISTINCT ON (a) a, b::date FROM t ORDER BY a, b DESC"),
+        ("sqlite", "SELECT a FROM t NOT INDEXED"),
+    ],
+)
+@pytest.mark.parametrize("answer", ["{};\nThis lists.", "```sql\n{}\n```", "Query: {}\n\nThis query lists."])
+def test_each_dialect_has_its_own_forms(dialect: str, statement: str, answer: str) -> None:
+    """Its texts, lists and orders of clauses end no statement, and a SELECT keeps the FROM before it."""
+    assert sql_extraction.extract_sql(answer.replace("{}", statement), Dialect(dialect)) == statement
+
+
+def test_a_from_of_the_statement_before_is_left_there() -> None:
+    """Two statements without a semicolon are two."""
+    assert extract_sql("SELECT a\nFROM t\nSELECT b FROM u") == "SELECT b FROM u"
 
 
 def test_escapes_in_json_are_undone() -> None:
@@ -175,6 +226,8 @@ def test_strings_are_read_as_in_the_dialect() -> None:
         "CREATE TABLE x AS SELECT a FROM b",
         "DELETE FROM t WHERE a IN (SELECT b FROM u)",
         "SELECT a FROM t WHERE -- or SELECT a FROM t",
+        "SELECT a FROM t WHERE b is greater than 5",
+        "SELECT a FROM t WHERE b does not equal 5",
         "SELECT a FROM t WHERE /* or\nSELECT a FROM t",
     ],
 )
