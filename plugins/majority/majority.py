@@ -102,6 +102,8 @@ class OpenMajority:
         async def run(steps: Steps) -> Candidate:
             prompt = job.prompts.candidate(style, job.topic, ())
             generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, sampling)
-            return Candidate(index, style.name, 0, await run_statement(steps, job, generation))
+            statement = job.statement(generation)
+            result = await run_statement(steps, job, generation, statement)
+            return Candidate(index, style.name, 0, result, written=statement)
 
         return run
