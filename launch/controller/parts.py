@@ -33,6 +33,7 @@ from launch.served_databases import open_all, refuse_without_room, served
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.model_dialect import DatabasesAsWritten
 from plugins.text2sql.databases.schema_watch import SchemaWatch
 from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources, ServedWorkflow
@@ -83,10 +84,11 @@ class Parts:
         sql = MeteredSql(databases, meters)
         services = Services(controller, encoder, sql, config.sql_timeout_seconds, frames)
         runner = WorkflowRunner(services, WORKFLOW_TIMEOUT_FACTOR * config.call_timeout_seconds)
-        retriever = Retriever(databases, common=profile.common_words)
+        written = DatabasesAsWritten(databases, config.sql_dialect or profile.sql_dialect)
+        retriever = Retriever(written, common=profile.common_words)
         kind = workflow_registry().load(config.workflow)
         options = text2sql_options(config, frames is not None and frames.model_thinks)
-        workflow = kind.open(Resources(databases, profile, options, retriever))
+        workflow = kind.open(Resources(written, profile, options, retriever))
         for name in databases.names():
             workflow.prepare(name)
         app = create_app(

@@ -136,6 +136,10 @@ class ServerConfig:
     revision_temperature: Annotated[Temperature, _help("temperature of revisions")] = 0.5
     sql_timeout_seconds: Annotated[Seconds, _help("time limit of one SQL statement")] = 10.0
     max_rows: Annotated[PositiveInt, _help("rows of one result; more are cut off")] = 1000
+    sql_dialect: Annotated[
+        str | None,
+        _help("dialect of SQL that the model writes, as in sqlite; translated (default: the database's)"),
+    ] = None
     prompt_profile: Annotated[
         str,
         _help("prompts: compact, full with worked examples (9,000 tokens), or your own module:attribute"),

@@ -27,6 +27,7 @@ from launch.shipped import (
     workflow_registry,
 )
 from plugins.text2sql.databases.address import masked
+from plugins.text2sql.databases.model_dialect import dialect_named
 from sched.errors import ConfigError
 
 
@@ -49,6 +50,8 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
     admission_registry().load(config.admission)
     profile_registry().load(config.prompt_profile)
     workflow_registry().load(config.workflow)
+    if config.sql_dialect is not None:
+        dialect_named(config.sql_dialect)
     if config.record_prompts and config.record is None:
         raise ConfigError(
             "--record-prompts needs a trace to keep them in: give --record FILE", field="record_prompts"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from plugins.text2sql import stages
+from plugins.text2sql.databases.translation.translation import translated
 from plugins.text2sql.linking.shown_schema import ShownSchema, tables_in
 from plugins.text2sql.options import Job
 from plugins.text2sql.prompts.layout import Style, Topic
@@ -41,7 +43,7 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
             if left < began - left:  # another round would take as long as this one did
                 break
             began = left
-            tried.add(candidate.result.statement, candidate.complaint)
+            tried.add(candidate.statement, candidate.complaint)
             prompt = await _revision_prompt(steps, job, shown, candidate, tried)
             sql = job.sql_at(job.options.revision_temperature)
             try:
@@ -52,9 +54,9 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
             if not generation.truncated and tried.has(statement):
                 candidate = replace(candidate, rounds=round_)
                 continue
-            result = await _run(steps, generation, statement)
-            tried.add(result.statement, complaint(result))
-            candidate = candidate.revised(round_, result, job.schema.dialect.name)
+            result = await run_statement(steps, job, generation, statement)
+            tried.add(statement, complaint(result))
+            candidate = candidate.revised(round_, result, job.schema.dialect.name, statement)
         return candidate
 
     return run
@@ -71,7 +73,7 @@ async def _first_prompt(steps: Steps, job: Job, shown: ShownSchema, style: Style
 async def _revision_prompt(
     steps: Steps, job: Job, shown: ShownSchema, candidate: Candidate, tried: Attempts
 ) -> Sequence[Segment]:
-    statement = candidate.result.statement
+    statement = candidate.statement
 
     def build(topic: Topic) -> Sequence[Segment]:
         return job.prompts.revision(topic, statement, candidate.complaint, tried.before_last())
@@ -109,20 +111,29 @@ def _normal(statement: str) -> str:
 async def first_attempt(
     steps: Steps, job: Job, prompt: Sequence[Segment], sql: GenerateParams, index: int, style: Style
 ) -> Candidate:
-    """Return candidate ``index`` as it was first written and run; its ``failure`` if the call failed.
-
-    SQL that was cut off isn't run; that is a rejected result.
-    """
+    """Return candidate ``index`` as it was first written and run; its ``failure`` if the call failed."""
     try:
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, sql)
     except CALL_FAILURES as error:
         unwritten = SqlResult("", error=f"the model's call failed: {error.message}", error_kind="unavailable")
         return Candidate(index, style.name, 0, unwritten, failure=error)
-    return Candidate(index, style.name, 0, await _run(steps, generation, job.statement(generation)))
+    statement = job.statement(generation)
+    result = await run_statement(steps, job, generation, statement)
+    return Candidate(index, style.name, 0, result, written=statement)
 
 
-async def _run(steps: Steps, generation: Generation, statement: str) -> SqlResult:
+async def run_statement(
+    steps: Steps, job: Job, generation: Generation, statement: str | None = None
+) -> SqlResult:
+    """Run the SQL that the model wrote, in the database's dialect; SQL that was cut off is a rejected result.
+
+    ``statement`` is ``job.statement(generation)`` where it was read before.
+    """
+    statement = job.statement(generation) if statement is None else statement
     if generation.truncated:
         message = f"the statement was cut off after {generation.output_tokens} tokens"
         return SqlResult(statement, error=message, error_kind="rejected")
+    if job.schema.runs_as is not None:
+        # It takes some milliseconds, in which other workflows go on.
+        statement = await asyncio.to_thread(translated, statement, job.schema)
     return await steps.sql(stages.EXECUTE, statement)

@@ -75,7 +75,7 @@ class Job:
 
     @property
     def prompts(self) -> Prompts:
-        """The prompts of the profile, for the database's dialect."""
+        """The prompts of the profile, for the dialect that the model writes."""
         return self.profile.prompts_in(self.schema.dialect)
 
     def asked(self, question: str, hint: str = "") -> Job:

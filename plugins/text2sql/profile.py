@@ -38,6 +38,8 @@ class Profile(ABC):
     """What to do if the prompts don't fit the model, where the profile knows of something."""
     whole_schema: bool = False
     """Whether every prompt is about the whole schema, since the model was trained so."""
+    sql_dialect: str | None = None
+    """The dialect of SQL that the model writes whatever the database's, by sqlglot's name for it."""
 
     @property
     @abstractmethod
@@ -45,7 +47,10 @@ class Profile(ABC):
         """The prompts of all stages, for SQLite's SQL."""
 
     def prompts_in(self, dialect: Dialect) -> Prompts:
-        """Return the prompts that ask for SQL in ``dialect``; the same for all unless it is overridden."""
+        """Return the prompts that ask for SQL in ``dialect``, which the model writes.
+
+        They are the same for all unless this is overridden.
+        """
         return self.prompts
 
     def of_model(self, vocabulary: Iterable[str]) -> Profile:

@@ -106,7 +106,7 @@ class Text2Sql:
             )
             check_written(done)
             differing = rivals(done) if in_full or needs_tests(done, advised) else []
-            results = [candidate.result for candidate in differing]
+            results = [candidate.as_written for candidate in differing]
             judged = await judge(steps, job, shown, results) if results else Judgement()
             passed = {
                 candidate.fingerprint(): number

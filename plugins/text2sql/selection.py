@@ -21,6 +21,7 @@ class Candidate:
 
     ``dropped`` are the conditions without which a revision would have had rows: then the empty result stands.
     ``failure`` is the error of the model's call if that never wrote a statement.
+    ``written`` is the statement as the model wrote it, where the database's dialect is another one.
     """
 
     index: int
@@ -29,6 +30,17 @@ class Candidate:
     result: SqlResult
     dropped: tuple[str, ...] = ()
     failure: SluiceError | None = None
+    written: str | None = None
+
+    @property
+    def statement(self) -> str:
+        """The statement in the model's own words."""
+        return self.result.statement if self.written is None else self.written
+
+    @property
+    def as_written(self) -> SqlResult:
+        """Its result with the statement in the model's own words."""
+        return replace(self.result, statement=self.statement)
 
     @property
     def is_empty(self) -> bool:
@@ -50,17 +62,18 @@ class Candidate:
         """What is wrong with it, for the prompt of a revision."""
         return complaint(self.result)
 
-    def revised(self, round_: int, result: SqlResult, dialect: str) -> Candidate:
-        """Return the candidate after revision ``round_``.
+    def revised(self, round_: int, result: SqlResult, dialect: str, written: str | None = None) -> Candidate:
+        """Return the candidate after revision ``round_``; the model writes ``dialect``.
 
         One that fails doesn't replace SQL that ran; and none replaces SQL without rows, if all it did is to
         drop a condition.
         """
+        later = Candidate(self.index, self.style, round_, result, written=written)
         if self.result.ok and not result.ok:
             return replace(self, rounds=round_)
-        if self.is_empty and (missing := dropped(self.result.statement, result.statement, dialect)):
+        if self.is_empty and (missing := dropped(self.statement, later.statement, dialect)):
             return replace(self, rounds=round_, dropped=tuple(missing) if result.rows else ())
-        return Candidate(self.index, self.style, round_, result)
+        return later
 
     def fingerprint(self) -> Fingerprint:
         """Return what makes two results the same: width and rows, whatever their order and column names.

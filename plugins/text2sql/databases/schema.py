@@ -83,10 +83,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSchema:
-    """The tables and views of a database, sorted by name, and how its SQL is written."""
+    """The tables and views of a database, sorted by name, and how its SQL is written.
+
+    ``runs_as`` is the database's own dialect where a model writes another one, ``dialect``.
+    """
 
     tables: tuple[Table, ...]
     dialect: Dialect = STANDARD
+    runs_as: Dialect | None = None
 
     def select(self, names: Sequence[str] | None = None) -> tuple[Table, ...]:
         """Return the tables with ``names`` (all for ``None``), always in the schema's order.

@@ -39,6 +39,7 @@ class DemoProfile(Profile):
     reads_hints = False
     chats = False
     whole_schema = True
+    sql_dialect = "sqlite"
 
     def of_model(self, vocabulary: Iterable[str]) -> DemoProfile:
         """Return the profile that knows the words of ``vocabulary``."""

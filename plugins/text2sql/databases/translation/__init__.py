@@ -1,0 +1,1 @@
+"""Statements of one dialect of SQL, written in another."""
