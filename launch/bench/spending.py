@@ -22,6 +22,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from launch.arguments import positive
+from sched.errors import ConfigError
+
 HELP = "calls and tokens per question, by stage, beside the plan"
 
 _FIGURES = ("planned", "visits", "calls", "prompt_tokens", "cached_tokens", "output_tokens")
@@ -54,14 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--database", action="append", metavar="NAME", required=True, help="asked every question (repeatable)"
     )
-    add("--seconds", type=float, default=600.0, help="the deadline of a question (default: 600)")
+    add("--seconds", type=positive, default=600.0, help="the deadline of a question (default: 600)")
     add("--json", type=Path, metavar="FILE", help="write the figures and every workflow to FILE, too")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Ask, print the tables and return the exit code."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
-    questions = [line.strip() for line in arguments.file.read_text("utf-8").splitlines() if line.strip()]
+    questions = _questions(arguments.file)
     workflows: list[Mapping[str, Any]] = []
     try:
         timeout = httpx.Timeout(2 * arguments.seconds)
@@ -79,6 +82,22 @@ def run(arguments: argparse.Namespace) -> int:
         report = {"bench": "spending", "stages": figures, "workflows": workflows}
         arguments.json.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
     return 0
+
+
+def _questions(file: Path) -> list[str]:
+    """Return the lines of ``file`` that aren't empty.
+
+    Raises:
+        ConfigError: it can't be read, or has none.
+    """
+    try:
+        lines = map(str.strip, file.read_text("utf-8").splitlines())
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{file} can't be read: {error}; give a text file") from error
+    found = list(filter(None, lines))
+    if not found:
+        raise ConfigError(f"{file} has no question; write one a line")
+    return found
 
 
 def stage_costs(workflows: Sequence[Mapping[str, Any]]) -> dict[str, StageCost]:

@@ -11,7 +11,7 @@ from plugins.text2sql.candidates import candidate_branch
 from plugins.text2sql.information import Information, retrieve
 from plugins.text2sql.jobs import FEWER_TABLES, Jobs, Remedy, check_room
 from plugins.text2sql.linking.room import TokenCounter
-from plugins.text2sql.linking.schema_linking import link
+from plugins.text2sql.linking.schema_linking import LONG_STATEMENT, link
 from plugins.text2sql.linking.shown_schema import ShownSchema
 from plugins.text2sql.linking.wanted import Wanted
 from plugins.text2sql.options import Job
@@ -25,8 +25,6 @@ from sched.workflow import PlanStep, Steps, WorkflowProgram
 _KEYWORD_VISITS = 0.86
 _REVISE_VISITS = 0.9
 _TESTED_SHARE = 0.94
-# As long as what a prompt must show of a schema at the least, or as a statement to repair.
-_LEAST_SCHEMA = "SELECT column FROM table\n" * 40
 _LINK = Remedy("let prompts show a part of the schema (--schema-shape auto)", "schema_shape")
 _SHORTEN = Remedy(
     "use a model with a longer context or shorter answers (--max-sql-tokens, --thinking-tokens)",
@@ -150,7 +148,8 @@ class Text2Sql:
         """
         job = self.prepare(database)
         self._jobs.room.limit(context_tokens, count_tokens)
-        topic = job.topic if job.shows_whole else replace(job.topic, tables=(_LEAST_SCHEMA,))
+        # A schema that is shown in part takes as much as a statement at the least.
+        topic = job.topic if job.shows_whole else replace(job.topic, tables=(LONG_STATEMENT,))
         longest = [
             *(job.prompts.candidate(style, topic, ()) for style in job.prompts.styles),
             job.prompts.revision(topic, "", ""),

@@ -40,16 +40,22 @@ async def ask_all(
     Clients of a closed loop ask one question after another.  In an open loop questions arrive by a Poisson
     process, whatever the server does, and their times count from then.  A question that is not answered is
     told with the reason.
+
+    Raises:
+        OSError: ``answered`` can't keep an answer; no further question is asked.
     """
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     timeout = httpx.Timeout(asking.timeout_seconds, connect=_CONNECT_SECONDS)
     # Without the environment's proxies: the server is on this machine or named by the user.
     async with httpx.AsyncClient(base_url=url, timeout=timeout, limits=limits, trust_env=False) as client:
         asker = _Asker(client, cell, asking, answered)
-        if cell.load.kind == "clients":
-            await asker.closed(questions, int(cell.load.value))
-        else:
-            await asker.open(questions, cell.load.value)
+        try:
+            if cell.load.kind == "clients":
+                await asker.closed(questions, int(cell.load.value))
+            else:
+                await asker.open(questions, cell.load.value)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
 
 
 class _Asker:

@@ -18,7 +18,7 @@ _QUESTION_TOKENS = 512
 _LEAST_TOKENS = 128
 """Less room for the tables is of no use."""
 _MOST_ROUNDS = 3
-_STATEMENT = "SELECT column FROM table\n" * 40
+LONG_STATEMENT = "SELECT column FROM table\n" * 40
 """As long as most statements, or what is wrong with them, that a prompt shows."""
 
 
@@ -99,7 +99,7 @@ async def _later_room(job: Job) -> float:
     bare = replace(job.topic, tables=("",))
     prompts = [
         *(job.prompts.candidate(style, bare, ()) for style in job.prompts.styles),
-        job.prompts.revision(bare, _STATEMENT, _STATEMENT),
+        job.prompts.revision(bare, LONG_STATEMENT, LONG_STATEMENT),
     ]
     return min([await job.linking.room.left(prompt, job.sql.max_new_tokens) for prompt in prompts])
 

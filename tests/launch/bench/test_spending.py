@@ -74,3 +74,17 @@ async def test_questions_are_asked_and_counted(tmp_path: Path, capsys: pytest.Ca
         assert "failed (the prompt is too long), 1 calls" in capsys.readouterr().out
         assert await asyncio.to_thread(main, [*asking[:-1], "none"]) == 1
         assert "there is no database 'none'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("content", "message"), [(None, "can't be read"), (b"\xff", "can't be read"), (b" \n", "has no question")]
+)
+def test_a_file_without_questions_is_named(
+    content: bytes | None, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is asked."""
+    file = tmp_path / "questions.txt"
+    if content is not None:
+        file.write_bytes(content)
+    assert main(["spending", str(file), "--server", "http://127.0.0.1:9", "--database", "shop"]) == 2
+    assert f"{file} {message}" in capsys.readouterr().err

@@ -225,8 +225,10 @@ class DuckdbDatabase(Database):
 
     def _open(self) -> duckdb.DuckDBPyConnection:
         connection = duckdb.connect(str(self._path), read_only=True, config={**_AT_OPENING, **self._options})
-        for setting in _ONCE_OPEN:
-            connection.execute(f"SET {setting}")
+        # Connections to one file, known by several names perhaps, share their settings.
+        if connection.execute("SELECT current_setting('lock_configuration')").fetchone() == (False,):
+            for setting in _ONCE_OPEN:
+                connection.execute(f"SET {setting}")
         return connection
 
 

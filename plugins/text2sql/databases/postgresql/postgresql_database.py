@@ -53,6 +53,7 @@ logger = logging.getLogger(__name__)
 
 _SAMPLE_MILLISECONDS = 1_000
 _LOOK_SECONDS = 20.0
+"""A look at the catalogue takes this long at most, however short the time of statements is."""
 _SAMPLING_SECONDS = 60.0
 """Tables that have not been sampled after so long are shown without samples."""
 _CHANGES = """
@@ -88,7 +89,7 @@ class PostgresqlDatabase(Database):
 
     def introspect(self) -> DatabaseSchema:
         """Read the schema from the catalogue and the statistics; tables without any are sampled."""
-        with self._reading(expired(_LOOK_SECONDS)) as connection:
+        with self._catalogue() as connection:
             self._volatile = volatile_functions(connection)
             tables = listed_tables(connection)
             self._warnings = role_warnings(connection, tables)
@@ -141,12 +142,12 @@ class PostgresqlDatabase(Database):
 
     def schema_identity(self) -> str:
         """Return a hash of the catalogue."""
-        with self._reading(expired(_LOOK_SECONDS)) as connection:
+        with self._catalogue() as connection:
             return schema_identity(connection)
 
     def identity(self) -> str:
         """Return when tables were last analysed, and roughly how many of their rows have changed since."""
-        with self._reading(expired(_LOOK_SECONDS)) as connection:
+        with self._catalogue() as connection:
             row = connection.execute(_CHANGES).fetchone()
             return str(row[0] if row else "")
 
@@ -200,6 +201,13 @@ class PostgresqlDatabase(Database):
                         raise
                     logger.info("%s has no samples: %s", table.known_as, line_of(error, self._url))
         return found
+
+    @contextmanager
+    def _catalogue(self) -> Iterator[psycopg.Connection[Any]]:
+        """Open a transaction for a look at the catalogue."""
+        with self._reading(expired(_LOOK_SECONDS)) as connection:
+            connection.execute(f"SET LOCAL statement_timeout = {round(_LOOK_SECONDS * 1000)}")
+            yield connection
 
     @contextmanager
     def _reading(self, stopped: Callable[[], bool]) -> Iterator[psycopg.Connection[Any]]:

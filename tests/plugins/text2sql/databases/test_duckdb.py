@@ -110,6 +110,19 @@ def test_a_large_column_is_known_by_its_first_rows(tmp_path: Path) -> None:
         assert database.distinct("t", "name", ValueSpan(1, 64, 1000), 10, lambda: False).more
 
 
+async def test_a_file_may_be_known_by_two_names(tmp_path: Path) -> None:
+    """Each perhaps with other tables; neither may change its settings."""
+    address = made(tmp_path / "a.duckdb", "CREATE TABLE t AS SELECT 1 AS a")
+    with closing(opened(address)) as registry:
+        registry.register("again", kind_of(NAME, address), address)
+        for name in (NAME, "again"):
+            assert (await registry.execute(name, "SELECT * FROM t", AMPLE)).rows == ((1,),)
+            database = registry.database(name)
+            assert isinstance(database, DuckdbDatabase)
+            with database._cursor() as cursor, pytest.raises(duckdb.Error, match="locked"):
+                cursor.execute("SET enable_external_access = true")
+
+
 async def test_a_file_that_was_replaced_is_opened_anew(tmp_path: Path) -> None:
     """Its schema is read again; questions get the new rows."""
     path = tmp_path / "a.duckdb"

@@ -15,6 +15,7 @@ import pytest
 from launch.database_kinds import kind_of
 from plugins.text2sql.databases.database import ValueSpan
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.postgresql import postgresql_database
 from plugins.text2sql.databases.postgresql.postgresql_database import PostgresqlDatabase
 from plugins.text2sql.databases.schema import Kind, Table, render
 from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
@@ -240,6 +241,24 @@ def test_the_number_of_tables_adds_no_queries(
                 assert len(registry.schema(NAME).tables) == number
             counts.add(len(queries))
     assert len(counts) == 1
+
+
+def test_the_catalogue_has_a_time_of_its_own(shops: Shops, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A short limit of statements keeps no large schema from being read."""
+    limits = []
+
+    def limit(connection: psycopg.Connection[Any], *_: object) -> str:
+        row = connection.execute("SELECT current_setting('statement_timeout')").fetchone()
+        limits.append(row[0] if row else None)
+        return "same"
+
+    monkeypatch.setattr(postgresql_database, "schema_identity", limit)
+    with closing(shops.registry(NAME, max_seconds=7)) as registry:
+        database = registry.database(NAME)
+        assert database.schema_identity() == "same"
+        monkeypatch.setattr(postgresql_database, "equal_values", limit)
+        database.equal("customers", "email", ["a"], 1, lambda: False)
+    assert limits == ["20s", "7s"]
 
 
 def test_a_column_that_takes_too_long_leaves_the_others(postgresql_server: PostgresqlServer) -> None:
