@@ -16,6 +16,11 @@ NAME_PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+|[^\W\d_]+")
 _WORD = re.compile(r"\w+")
 _MAX_WORDS = 40
 _ENDS = frozenset(".!?:\n")
+# What a verb at the beginning of a sentence acts on.
+_OBJECT = re.compile(
+    r"\s+(?:the|all|each|every|any|only|those|these|a|an|me|us|how|which|what|who|up|down|out)\b",
+    re.IGNORECASE,
+)
 _MAX_CHARACTERS = 40
 _SHORTEST_PLURAL = 3
 
@@ -56,3 +61,13 @@ def starts_no_sentence(text: str, word: str) -> bool:
         text[: found.start()].rstrip(" \t\"'(“‘") for found in re.finditer(rf"\b{re.escape(word)}\b", text)
     )
     return any(part and part[-1] not in _ENDS for part in before)
+
+
+def commands(text: str, word: str) -> bool:
+    """Whether ``word`` only stands at the beginning of sentences of ``text``, as a verb: Mark the orders."""
+    found = list(re.finditer(rf"\b{re.escape(word)}\b", text))
+    begun = (text[: place.start()].rstrip(" \t\"'(“‘")[-1:] for place in found)
+    return bool(found) and all(
+        before in ("", *_ENDS) and _OBJECT.match(text, place.end())
+        for before, place in zip(begun, found, strict=True)
+    )

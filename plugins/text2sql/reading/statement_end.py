@@ -48,9 +48,7 @@ _SUBJECT = re.compile(r"\b(?:which|that|this|it|query)\s+\Z", re.IGNORECASE)
 _CLAUSE = re.compile(
     r"\s+(?:which|and|so|because|where|to|but|it|this|that|as|since|returning)\s", re.IGNORECASE
 )
-_PARENTHESIS = re.compile(
-    r"\s*(?:[A-Z][a-z]+|this|that|it|the|which|to|note|assuming|if|i|see|or|where)\s+[a-z]"
-)
+_PARENTHESIS = re.compile(r"\s*(?:[A-Z][a-z]+|this|that|it|the|which|to|note|assuming|if|i|see|or)\s+[a-z]")
 _UNKNOWN_TOKEN = re.compile(r"(?:\|\w{1,40}\||pad|unk)>")
 _RULE = re.compile(r"\*{3,}[ \t]*(?:\n|\Z)")
 _NUMBERED = re.compile(r"\d+[.)]\s")

@@ -10,7 +10,7 @@ from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.retrieval.function_words import DULL_WORDS, FUNCTION_WORDS
 from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
 from plugins.text2sql.retrieval.text_index import TextIndex
-from plugins.text2sql.spans import COMMON_WORDS, longest, singulars, spans, starts_no_sentence
+from plugins.text2sql.spans import COMMON_WORDS, commands, longest, singulars, spans, starts_no_sentence
 
 PER_WORD = 5
 """Of what is equally like a word, so much is taken."""
@@ -95,10 +95,14 @@ def may_resemble(words: str, common: frozenset[str]) -> bool:
 
 
 def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = FUNCTION_WORDS) -> bool:
-    """Whether ``span`` may name a stored value in ``text``: a ``dull`` word only as a name is written."""
+    """Whether ``span`` may name a stored value in ``text``.
+
+    A ``dull`` word does only as a name is written, and what bids to do something at a sentence's beginning
+    doesn't.
+    """
     if span.lower() in dull:
         return span[0].isupper() and starts_no_sentence(text, span)
-    return span not in common
+    return span not in common and not commands(text, span)
 
 
 def exact(

@@ -228,6 +228,7 @@ def test_strings_are_read_as_in_the_dialect() -> None:
         "SELECT a FROM t WHERE -- or SELECT a FROM t",
         "SELECT a FROM t WHERE b is greater than 5",
         "SELECT a FROM t WHERE b does not equal 5",
+        "select count(*) fliter (where a > 1) from t",
         "SELECT a FROM t WHERE /* or\nSELECT a FROM t",
     ],
 )
