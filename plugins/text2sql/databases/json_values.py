@@ -25,6 +25,7 @@ from typing import Any
 
 _MOST = 2**64
 _LEAST = -(2**63)
+_MOST_DIGITS = 100
 
 
 def plain(value: Any) -> Any:
@@ -43,7 +44,7 @@ def _same(value: Any) -> Any:
 
 
 def _integer(value: int) -> int | str:
-    return value if _LEAST <= value < _MOST else str(value)
+    return value if _LEAST <= value < _MOST else format(Decimal(value), "f")
 
 
 def _float(value: float) -> float | str:
@@ -55,6 +56,9 @@ def _decimal(value: Decimal) -> int | float | str:
         return "nan"
     if value.is_infinite():
         return str(float(value))
+    if value.adjusted() > _MOST_DIGITS:
+        # As an integer, its digits would take the square of their number in time.
+        return format(value, "f") if value.as_tuple().exponent == 0 else _float(float(value))
     return _integer(int(value)) if value.as_tuple().exponent == 0 else _float(float(value))
 
 

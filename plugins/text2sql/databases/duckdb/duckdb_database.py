@@ -27,7 +27,7 @@ from plugins.text2sql.databases.schema import DatabaseSchema
 from sched.errors import ConfigError, UnavailableError
 
 _URL = "duckdb:///"
-_BATCH = 500
+_BATCH = 50
 _LOOKED_AT = 100_000
 """Of a column with more different values in so many rows than are wanted, no more is read."""
 _OPTIONS = {"memory_limit", "threads"}

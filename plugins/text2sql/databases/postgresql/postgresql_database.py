@@ -21,6 +21,7 @@ from plugins.text2sql.databases.database import (
     ValueSpan,
 )
 from plugins.text2sql.databases.descriptions import MAX_TABLE_CHARACTERS
+from plugins.text2sql.databases.postgresql.postgresql_bounds import bounded
 from plugins.text2sql.databases.postgresql.postgresql_catalog import (
     ListedTable,
     listed_tables,
@@ -51,7 +52,6 @@ from sched.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
 
-_BATCH = 100
 _SAMPLE_MILLISECONDS = 1_000
 _LOOK_SECONDS = 20.0
 _SAMPLING_SECONDS = 60.0
@@ -158,8 +158,12 @@ class PostgresqlDatabase(Database):
                 self._check(connection, statement)
                 with connection.cursor(name="answer") as cursor:
                     cursor.execute(statement)
-                    columns = [column.name for column in cursor.description or ()]
-                    return Rows.within(self._limits, columns, _rows(cursor))
+                    columns = cursor.description or []
+                    within = bounded(statement, columns, self._limits.value_bytes)
+                    if within.statement != statement:
+                        cursor.execute(within.statement)
+                    rows = within.read(_rows(cursor, within.rows))
+                    return Rows.within(self._limits, [column.name for column in columns], rows)
         except (psycopg.Error, SQLAlchemyError) as error:
             raise explained(error, self._url) from error
         except UnicodeError as error:
@@ -232,7 +236,7 @@ def _shown(table: ListedTable, known: Mapping[str, Statistics], sample: Sampled 
     )
 
 
-def _rows(cursor: psycopg.ServerCursor[Any]) -> Iterator[Sequence[Any]]:
-    """Yield the rows as they come from the server."""
-    while rows := cursor.fetchmany(_BATCH):
+def _rows(cursor: psycopg.ServerCursor[Any], at_once: int) -> Iterator[Sequence[Any]]:
+    """Yield the rows as they come from the server, so many ``at_once``."""
+    while rows := cursor.fetchmany(at_once):
         yield from rows

@@ -14,11 +14,14 @@ import pytest
 from plugins.text2sql.databases import statement as statement_module
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.postgresql.postgresql_database import PostgresqlDatabase
-from tests.plugins.text2sql.databases.attacks import HARMLESS, REFUSED, STOPPED, TABLE, listed
+from tests.plugins.text2sql.databases.attack_outcomes import CHECKED, ENDLESS, HARMLESS, REFUSED, STOPPED
+from tests.plugins.text2sql.databases.attacks import TABLE, listed
 from tests.plugins.text2sql.databases.conftest import Shops
 from tests.plugins.text2sql.databases.running_statements import AMPLE
 from tests.postgresql_server import PostgresqlServer
 
+SOON = 0.3
+"""Seconds after which what never ends is stopped."""
 ATTACKS = [
     pytest.param(kind, outcome, statement, id=f"{kind}: {guarantee}: {statement[:60]}")
     for kind, guarantee, outcome, statement in listed()
@@ -57,7 +60,8 @@ def _unchanged(shops: Shops, postgresql_server: PostgresqlServer) -> Iterator[No
     """After all attacks, the databases are what they were."""
 
     def state() -> list[Any]:
-        return [postgresql_state(postgresql_server), file_state(shops.addresses["duckdb"])]
+        files = [file_state(shops.addresses[kind]) for kind in ("sqlite", "duckdb")]
+        return [postgresql_state(postgresql_server), *files]
 
     before = state()
     yield
@@ -66,7 +70,7 @@ def _unchanged(shops: Shops, postgresql_server: PostgresqlServer) -> Iterator[No
 
 @pytest.fixture(scope="module")
 def registry(shops: Shops) -> Iterator[DatabaseRegistry]:
-    """Both databases, whose server's time limit is short."""
+    """The databases; those that end statements by themselves do so soon."""
     with closing(shops.registry(*TABLE, max_seconds=0.3)) as registry:
         yield registry
 
@@ -81,9 +85,11 @@ def test_there_are_enough_attacks() -> None:
 @pytest.mark.parametrize(("kind", "outcome", "statement"), ATTACKS)
 async def test_the_check_refuses(registry: DatabaseRegistry, kind: str, outcome: str, statement: str) -> None:
     """Before the database sees it, or because there is no such thing for a reader."""
-    result = await registry.execute(kind, statement, AMPLE)
+    result = await registry.execute(kind, statement, SOON if outcome == ENDLESS else AMPLE)
     assert not result.ok
-    if outcome != REFUSED:
+    if outcome == ENDLESS:
+        assert result.error_kind == "timeout", result.error
+    elif outcome != REFUSED:
         assert result.error_kind == "rejected", result.error
 
 
@@ -94,8 +100,10 @@ async def test_the_connection_refuses(
     """Without any check, the role, the transaction and the server's limits still hold."""
     monkeypatch.setattr(statement_module, "check_select", lambda text, _: text)
     monkeypatch.setattr(PostgresqlDatabase, "_check", lambda *_: None)
-    result = await registry.execute(kind, statement, AMPLE)
-    if outcome == STOPPED:
+    if outcome == CHECKED:
+        return
+    result = await registry.execute(kind, statement, SOON if outcome == ENDLESS else AMPLE)
+    if outcome in (STOPPED, ENDLESS):
         assert result.error_kind == "timeout", result.error
     elif outcome == REFUSED:
         assert result.error_kind in ("rejected", "invalid"), result.error
@@ -103,7 +111,7 @@ async def test_the_connection_refuses(
         assert outcome == HARMLESS
 
 
-@pytest.mark.parametrize("kind", TABLE)
+@pytest.mark.parametrize("kind", ["postgresql", "duckdb"])
 @pytest.mark.parametrize(
     "statement",
     [
