@@ -12,6 +12,12 @@ from sqlglot import TokenType, exp
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
 
+MAX_REPEATED = 1_000_000
+"""How long the result of a function that repeats or pads may be made by a number in the statement."""
+_GROWING = frozenset(
+    {"repeat", "pad", "lpad", "rpad", "list_resize", "array_resize", "bitstring", "array_fill"}
+)
+
 Value = str | int | float
 
 
@@ -60,12 +66,17 @@ class Dialect:
 
     def owns(self, schema: str, table: str) -> bool:
         """Whether the database keeps ``table`` for itself; ``schema`` may be empty."""
-        bare = table.lower() if not schema else ""
+        bare = table.lower() if schema.lower() in ("", self.default_schema) else ""
         return schema.lower() in self.own_schemas or bare.startswith(self.own_tables)
 
     def forbids(self, function: str) -> bool:
         """Whether no SELECT may call ``function``, a name in small letters."""
         return function in self.forbidden
+
+    def excessive(self, call: exp.Func) -> str | None:
+        """Return what in ``call`` would make a huge value in one step, which nothing interrupts."""
+        name = called(call)
+        return f"{name} by more than {MAX_REPEATED}" if name in _GROWING and has_huge_number(call) else None
 
     def misread(self, statement: str) -> str | None:
         """Return what in ``statement`` the parser of the check reads otherwise than the database."""
@@ -83,3 +94,14 @@ STANDARD = Dialect()
 def _keywords(dialect: str) -> Mapping[str, TokenType]:
     """Return the words that sqlglot's tokenizer takes for more than names, in capitals."""
     return sqlglot.Dialect.get_or_raise(dialect).tokenizer_class.KEYWORDS
+
+
+def called(call: exp.Func) -> str:
+    """Return the name of the function, in small letters."""
+    return (call.name if isinstance(call, exp.Anonymous) else call.sql_names()[0]).lower()
+
+
+def has_huge_number(call: exp.Func) -> bool:
+    """Whether a number beyond ``MAX_REPEATED`` stands among the arguments."""
+    numbers = [child for child in call.iter_expressions() if isinstance(child, exp.Literal)]
+    return any(number.is_number and float(number.name) > MAX_REPEATED for number in numbers)

@@ -70,7 +70,7 @@ def _same(value: Any) -> Any:
 
 
 def _integer(value: int) -> int | str:
-    return value if _LEAST <= value < _MOST else str(value)
+    return value if _LEAST <= value < _MOST else format(Decimal(value), "f")
 
 
 def _float(value: float) -> float | str:

@@ -66,11 +66,16 @@ def check_select(statement: str, dialect: Dialect) -> str:
     for node in root.walk():
         if isinstance(node, _WRITING):
             raise UnsafeSqlError(f"{_verb(node)} inside a SELECT is not allowed")
+        if isinstance(node, exp.Describe | exp.Summarize | exp.Show):
+            raise UnsafeSqlError(f"{_verb(node)} inside a SELECT is not allowed")
         if isinstance(node, exp.Lock):
             raise UnsafeSqlError("locking rows (FOR UPDATE, FOR SHARE) is not allowed")
         if isinstance(node, exp.Func):
             _check_function(node, dialect)
-        if isinstance(node, exp.Table) and dialect.owns(node.db, node.name):
+        if isinstance(node, exp.In) and (field := node.args.get("field")):
+            # `x IN name` reads a table, which sqlglot takes for a column.
+            node = exp.table_(field.name)
+        if isinstance(node, exp.Table) and _belongs_to_database(node, dialect):
             raise UnsafeSqlError(f"the table {node.name} may not be read; use those of the schema")
     if _table_uses(root) > MAX_TABLE_USES:
         raise UnsafeSqlError("the CTEs use each other too often; use fewer")
@@ -82,6 +87,12 @@ def _check_function(node: exp.Func, dialect: Dialect) -> None:
     names = [node.name] if isinstance(node, exp.Anonymous) else node.sql_names()
     if any(dialect.forbids(name.lower()) for name in names):
         raise UnsafeSqlError(f"the function {names[0]} is not allowed")
+    if excess := dialect.excessive(node):
+        raise UnsafeSqlError(f"{excess} is not allowed")
+
+
+def _belongs_to_database(table: exp.Table, dialect: Dialect) -> bool:
+    return dialect.owns(table.db, table.name) or table.catalog.lower() in dialect.own_schemas
 
 
 def _parse(statement: str, dialect: str) -> list[exp.Expr]:

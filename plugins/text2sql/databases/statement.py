@@ -67,6 +67,10 @@ class Statement:
         except StatementError as error:
             kind, message = self._stopped or (error.kind, self._message(error))
             return self.failed(kind, message, self._clock() - started)
+        except (ArithmeticError, MemoryError, RecursionError, ValueError) as error:
+            # Of the driver, which makes a value for Python.
+            message = f"the result can't be read: {str(error) or type(error).__name__}"
+            return self.failed(*(self._stopped or ("invalid", message)), self._clock() - started)
         seconds = self._clock() - started
         return SqlResult(self._statement, found.columns, found.rows, found.truncated, seconds)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from plugins.text2sql.databases.dialect import Dialect
+from sqlglot import exp
+
+from plugins.text2sql.databases.dialect import MAX_REPEATED, Dialect, called, has_huge_number
 
 # Functions that read files or settings, run SQL from a text, wait, or change something.
 _FORBIDDEN = re.compile(
@@ -38,6 +40,17 @@ class DuckdbDialect(Dialect):
     def forbids(self, function: str) -> bool:
         """Whether ``function`` reaches beyond the data."""
         return _FORBIDDEN.fullmatch(function) is not None
+
+    def excessive(self, call: exp.Func) -> str | None:
+        """Return what would make a huge value: beside tables, ``range`` makes a list."""
+        listing = called(call) in ("range", "generate_series") and not isinstance(call.parent, exp.Table)
+        if listing and has_huge_number(call):
+            return f"a list of more than {MAX_REPEATED} numbers"
+        return super().excessive(call)
+
+    def owns(self, schema: str, table: str) -> bool:
+        """Whether DuckDB keeps ``table`` for itself; the check's parser takes ``(SHOW x)`` for a table."""
+        return super().owns(schema, table) or (not schema and table.lower() == "show")
 
 
 DUCKDB = DuckdbDialect(

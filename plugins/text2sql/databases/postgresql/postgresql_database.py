@@ -21,6 +21,7 @@ from plugins.text2sql.databases.database import (
     ValueSpan,
 )
 from plugins.text2sql.databases.descriptions import MAX_TABLE_CHARACTERS
+from plugins.text2sql.databases.postgresql.postgresql_bounds import bounded
 from plugins.text2sql.databases.postgresql.postgresql_catalog import (
     ListedTable,
     listed_tables,
@@ -158,12 +159,14 @@ class PostgresqlDatabase(Database):
                 self._check(connection, statement)
                 with connection.cursor(name="answer") as cursor:
                     cursor.execute(statement)
-                    columns = [column.name for column in cursor.description or ()]
-                    return Rows.within(self._limits, columns, rows_in_batches(cursor.fetchmany))
+                    columns = cursor.description or []
+                    within = bounded(statement, columns, self._limits.value_bytes)
+                    if within.statement != statement:
+                        cursor.execute(within.statement)
+                    rows = within.read(rows_in_batches(cursor.fetchmany, within.rows))
+                    return Rows.within(self._limits, [column.name for column in columns], rows)
         except (psycopg.Error, SQLAlchemyError) as error:
             raise explained(error, self._url) from error
-        except (ValueError, RecursionError) as error:  # a text or a value that Python can't hold
-            raise StatementError("invalid", str(error)) from error
 
     def close(self) -> None:
         """Close the connections."""

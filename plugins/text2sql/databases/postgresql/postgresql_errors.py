@@ -15,9 +15,9 @@ _UNKNOWN: tuple[tuple[str, Literal["table", "column"], re.Pattern[str]], ...] = 
     ("42P01", "table", re.compile(r'relation "(.+)" does not exist', re.DOTALL)),
     ("42703", "column", re.compile(r'column "?(.+?)"? does not exist', re.DOTALL)),
 )
-# By the class of the code: connection, rights of access, resources, an operator's intervention, the system,
-# PostgreSQL itself.
-_UNAVAILABLE = ("08", "28", "3D", "53", "55", "57", "58", "F0", "XX")
+# By the class of the code: connection, rights of access, resources, locks, an operator's intervention, the
+# system, PostgreSQL itself.
+_UNAVAILABLE = ("08", "28", "3D", "53", "55P", "57", "58", "F0", "XX")
 _REJECTED = ("25006", "42501")
 _CANCELLED = "57014"
 

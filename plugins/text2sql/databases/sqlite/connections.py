@@ -21,8 +21,11 @@ _READING = (
     sqlite3.SQLITE_FUNCTION,
     sqlite3.SQLITE_RECURSIVE,
 )
-# SQLAlchemy implements REGEXP in Python, where a bad pattern would hold the interpreter lock for ever.
-_FORBIDDEN_FUNCTIONS = ("load_extension", "regexp")
+# SQLAlchemy implements REGEXP in Python, where a bad pattern would hold the interpreter lock for ever;
+# fts3_tokenizer takes the address of code from a statement.
+_FORBIDDEN_FUNCTIONS = ("load_extension", "regexp", "fts3_tokenizer")
+_HEAP_BYTES = 1 << 30
+"""What all of this process's SQLite may take: SQLite has no limit for a single connection."""
 
 
 def open_read_only(path: Path, connections: int) -> sa.Engine:
@@ -56,6 +59,9 @@ def guard(engine: sa.Engine, limits: Limits) -> None:
     def _restrict(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute(f"PRAGMA hard_heap_limit = {_HEAP_BYTES}")
+        # Otherwise what is sorted would go to files, which nothing limits.
+        connection.execute("PRAGMA temp_store = MEMORY")
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limits.value_bytes)
         connection.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, _MAX_PATTERN_BYTES)
         connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)

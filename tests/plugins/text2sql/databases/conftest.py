@@ -14,7 +14,12 @@ from launch.database_kinds import kind_of
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from tests.mariadb_server import MariadbServer
 from tests.plugins.text2sql.databases.mariadb_shop import mariadb_shop
-from tests.plugins.text2sql.databases.shops import duckdb_shop, postgresql_shop, sqlite_shop
+from tests.plugins.text2sql.databases.shops import (
+    add_virtual_tables,
+    duckdb_shop,
+    postgresql_shop,
+    sqlite_shop,
+)
 from tests.postgresql_server import PostgresqlServer
 
 MARIADB = pytest.param("mariadb", marks=pytest.mark.slow)
@@ -42,13 +47,10 @@ def shops(tmp_path_factory: pytest.TempPathFactory, postgresql_server: Postgresq
     """The shop in every kind of database."""
     folder = tmp_path_factory.mktemp("shops")
     sqlite = sqlite_shop(folder)
-    return Shops(
-        {
-            "sqlite": sqlite,
-            "duckdb": duckdb_shop(Path(sqlite), folder),
-            "postgresql": postgresql_shop(Path(sqlite), postgresql_server),
-        }
-    )
+    duckdb = duckdb_shop(Path(sqlite), folder)
+    postgresql = postgresql_shop(Path(sqlite), postgresql_server)
+    add_virtual_tables(sqlite)
+    return Shops({"sqlite": sqlite, "duckdb": duckdb, "postgresql": postgresql})
 
 
 @pytest.fixture(scope="session")

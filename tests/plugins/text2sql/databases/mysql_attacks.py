@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.plugins.text2sql.databases.attacks import HARMLESS, REFUSED, STOPPED, WRITING, Attacks
+from tests.plugins.text2sql.databases.attack_outcomes import HARMLESS, REFUSED, STOPPED, Attacks
+from tests.plugins.text2sql.databases.attacks import WRITING
 
 MARIADB: Attacks = {
     REFUSED: {

@@ -42,6 +42,12 @@ def sqlite_shop(folder: Path) -> str:
     return str(folder / "shop.sqlite")
 
 
+def add_virtual_tables(shop: str) -> None:
+    """Add what only SQLite has: tables whose content it keeps in tables of its own."""
+    with closing(sqlite3.connect(shop)) as connection:
+        connection.executescript(_OF_SQLITE)
+
+
 def duckdb_shop(shop: Path, folder: Path) -> str:
     """Return the address of a copy of ``shop`` in DuckDB."""
     path = folder / "shop.duckdb"
@@ -86,6 +92,12 @@ CREATE VIEW open_orders AS SELECT id, total FROM orders WHERE status IN ('pendin
 COMMENT ON TABLE customers IS 'everyone who ever bought';
 COMMENT ON COLUMN customers.segment IS 'consumer, business or
 premium';
+"""
+_OF_SQLITE = """
+CREATE VIRTUAL TABLE docs USING fts5 (title);
+INSERT INTO docs VALUES ('a title');
+CREATE VIRTUAL TABLE box USING rtree (id, low, high);
+INSERT INTO box VALUES (1, 0.0, 1.0);
 """
 _OF_DUCKDB = """
 CREATE TYPE mood AS ENUM ('calm', 'cross');

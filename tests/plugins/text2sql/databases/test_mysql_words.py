@@ -28,7 +28,7 @@ from plugins.text2sql.databases.mysql.mysql_grants import excessive
 from plugins.text2sql.databases.mysql.mysql_url import connecting, mysql_url
 from plugins.text2sql.databases.safety import UnsafeSqlError, check_select
 from sched.errors import ConfigError, UnavailableError
-from tests.plugins.text2sql.databases.attacks import HARMLESS, STOPPED
+from tests.plugins.text2sql.databases.attack_outcomes import HARMLESS, STOPPED
 from tests.plugins.text2sql.databases.mysql_attacks import MARIADB as ATTACKS
 from tests.plugins.text2sql.databases.running_statements import AMPLE
 

@@ -87,7 +87,6 @@ RIGHT = [
     'SELECT "straße", "emoji😀", "naïve col" FROM "Größe" WHERE "Ñandú" = \'ñ\'',
     'SELECT "total", "label" FROM gen',
     'SELECT "" FROM odd',
-    'SELECT "name" FROM "sqlite_master" WHERE "type" = \'table\' AND "name" = \'ev\'',
     "SELECT true, \"Country\" FROM Customers WHERE NOT false",
     'SELECT "Country" FROM Customers WHERE ("CustomerID", "Country") = (\'C1\', \'Germany\')',
     'SELECT group_concat("CompanyName", \'; "\') FROM Customers',

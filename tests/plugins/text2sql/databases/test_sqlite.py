@@ -6,6 +6,8 @@ import hashlib
 import json
 import resource
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -146,6 +148,36 @@ async def test_a_giant_value_is_refused(registry: DatabaseRegistry, statement: s
     assert result.error_kind == "invalid"
     assert "too big" in (result.error or "")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # kB
+
+
+_HUNGRY = """
+import asyncio, sys
+from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.sqlite import connections
+from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
+connections._HEAP_BYTES = 20_000_000
+registry = DatabaseRegistry()
+registry.register("shop", SqliteDatabase, sys.argv[1])
+for statement in sys.argv[2:]:
+    print(asyncio.run(registry.execute("shop", statement, 10_000)).error)
+registry.close()
+"""
+
+
+def test_too_much_memory_is_an_error(shop_path: Path) -> None:
+    """In a process of its own: the limit is the process's."""
+    long = "hex(zeroblob(100000))"
+    hungry = [
+        f"SELECT json_group_array({long}) FROM order_items",
+        f"SELECT {long} FROM order_items ORDER BY random()",
+        "SELECT count(*) FROM (SELECT DISTINCT hex(randomblob(100000)) FROM order_items)",
+        "SELECT count(*) FROM nowhere",
+    ]
+    command = [sys.executable, "-c", _HUNGRY, str(shop_path), *hungry]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    *errors, last = done.stdout.splitlines()
+    assert errors == ["the statement takes too much memory"] * 3, done.stderr
+    assert last == "no such table: nowhere"
 
 
 async def test_values_are_safe_for_json(tmp_path: Path) -> None:
