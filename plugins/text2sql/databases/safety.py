@@ -52,6 +52,8 @@ def check_select(statement: str, dialect: Dialect) -> str:
         raise UnsafeSqlError(
             f"the statement has {len(statement)} characters, more than {MAX_STATEMENT_CHARACTERS}"
         )
+    if any("\ud800" <= character <= "\udfff" for character in statement):
+        raise UnsafeSqlError("the statement has halves of characters (surrogates), which are no text")
     if unclear := dialect.misread(statement):
         raise UnsafeSqlError(f"{unclear} is not allowed")
     parsed = _parse(statement, dialect.name)

@@ -142,6 +142,8 @@ class DuckdbDatabase(Database):
             raise explained(error) from error
         except UnavailableError as error:
             raise StatementError("unavailable", error.message) from error
+        except (ValueError, OverflowError, RecursionError) as error:  # a value that Python can't hold
+            raise StatementError("invalid", str(error)) from error
 
     def close(self) -> None:
         """Close the file."""

@@ -150,7 +150,10 @@ async def test_an_unknown_name_is_told_the_near_ones(
     assert "\n" not in (result.error or "")
 
 
-@pytest.mark.parametrize("statement", ["SELECT 1 / 0 FROM", "SELECT count(*) FROM orders GROUP", "SELECT ("])
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT 1 / 0 FROM", "SELECT count(*) FROM orders GROUP", "SELECT (", "SELECT '\ud800'"],
+)
 async def test_wrong_sql_is_a_result(shop: DatabaseRegistry, kind: str, statement: str) -> None:
     """Not an exception."""
     assert (await shop.execute(kind, statement, AMPLE)).error_kind in ("rejected", "invalid")

@@ -68,6 +68,14 @@ async def test_types_reach_json(registry: DatabaseRegistry) -> None:
     }
 
 
+@pytest.mark.parametrize("value", ["to_days(2000000000)", "[to_days(2000000000)]"])
+async def test_a_value_that_python_cannot_hold_is_an_error(registry: DatabaseRegistry, value: str) -> None:
+    """Of the statement, not of the server."""
+    result = await registry.execute(NAME, f"SELECT {value}", AMPLE)
+    assert result.error_kind == "invalid"
+    assert "must have magnitude" in (result.error or "")
+
+
 def test_schemas_comments_enums_and_views(registry: DatabaseRegistry) -> None:
     """As in prompts."""
     tables = {table.name: table for table in registry.schema(NAME).tables}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from plugins.text2sql.databases.relational.interrupting import Interrupter, expired, watched
 from sched.clock import ManualClock
 from tests.plugins.text2sql.databases.running_statements import GUARD
@@ -46,17 +48,24 @@ def test_it_asks_again_when_the_request_came_too_early() -> None:
     block_until(again)
 
 
-def test_errors_of_the_request_stay_there() -> None:
+def test_errors_of_the_request_stay_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server may be gone, and the socket closed."""
     clock = ManualClock()
+    tried: list[str] = []
+    unhandled: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr(threading, "excepthook", unhandled.append)
 
-    def fail() -> None:
-        raise OSError
+    def failing(what: str) -> None:
+        tried.append(what)
+        raise OSError(what)
 
-    interrupter = Interrupter(fail, fail, clock)
+    interrupter = Interrupter(lambda: failing("cancel"), lambda: failing("sever"), clock)
     interrupter()
+    block_until(lambda: not any(thread.name == "cancel" for thread in threading.enumerate()))
     clock.advance(5.0)
     interrupter()
+    assert tried == ["cancel", "sever"]
+    assert not unhandled
 
 
 def test_a_watcher_interrupts_until_it_is_over() -> None:
