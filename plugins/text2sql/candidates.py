@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from plugins.text2sql import stages
-from plugins.text2sql.databases.translation.translation import translated
+from plugins.text2sql.databases.translation.translated_statement import translated
 from plugins.text2sql.linking.shown_schema import ShownSchema, tables_in
 from plugins.text2sql.options import Job
 from plugins.text2sql.prompts.layout import Style, Topic

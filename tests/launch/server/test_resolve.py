@@ -350,6 +350,14 @@ def test_the_recording_is_checked_before_a_start(tmp_path: Path, monkeypatch: py
         resolve(ServerConfig(simulated=True, record_prompts=True), BARE)
 
 
+def test_the_models_dialect_must_be_known() -> None:
+    """It is kept as it was given; a misspelt one is refused with the near one."""
+    assert resolve(ServerConfig(simulated=True, sql_dialect="SQLite"), BARE).sql_dialect == "SQLite"
+    with pytest.raises(ConfigError, match=r"--sql-dialect: .*did you mean sqlite\?") as raised:
+        resolve(ServerConfig(simulated=True, sql_dialect="sqllite"), BARE)
+    assert raised.value.field == "sql_dialect"
+
+
 def test_the_journal_is_where_the_user_wants_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file of one's own is found from anywhere; one that can't be written to is refused by its flag."""
     monkeypatch.chdir(tmp_path)

@@ -23,6 +23,7 @@ from plugins.text2sql.databases.relational.column_facts import (
 from plugins.text2sql.databases.relational.interrupting import expired, watched
 from plugins.text2sql.databases.schema import (
     MAX_SAMPLE_CHARACTERS,
+    SAMPLE_ROWS,
     DatabaseSchema,
     ForeignKey,
     Kind,
@@ -33,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 VIEW_SECONDS = 1.0
 """A view whose first rows take longer is shown without samples."""
-_ROWS = 2_000
+
 _MAX_TYPE_CHARACTERS = 100
 _NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|U?INTEGER|DECIMAL.*|DOUBLE|FLOAT|BIGNUM")
 _DATE = re.compile(r"DATE|TIMESTAMP.*")
@@ -199,7 +200,7 @@ def _first_rows(
     if not columns:
         return []
     names = ", ".join(DUCKDB.identifier(column.name) for column in columns)
-    rows = cursor.execute(f"SELECT {names} FROM {table.sql} LIMIT {_ROWS}").fetchall()
+    rows = cursor.execute(f"SELECT {names} FROM {table.sql} LIMIT {SAMPLE_ROWS}").fetchall()
     return [[row[number] for row in rows if row[number] is not None] for number in range(len(columns))]
 
 

@@ -36,6 +36,7 @@ from plugins.text2sql.databases.postgresql.postgresql_statistics import (
     Statistics,
     all_statistics,
     sampled,
+    tells_too_little,
 )
 from plugins.text2sql.databases.postgresql.postgresql_values import (
     TableStatistics,
@@ -89,14 +90,19 @@ class PostgresqlDatabase(Database):
         return address
 
     def introspect(self) -> DatabaseSchema:
-        """Read the schema from the catalogue and the statistics; tables without any are sampled."""
+        """Read the schema from the catalogue and the statistics.
+
+        Tables without any are sampled, and small ones of which they leave out rare values.
+        """
         with self._catalogue() as connection:
             self._volatile = volatile_functions(connection)
             tables = listed_tables(connection)
             self._warnings = role_warnings(connection, tables)
             statistics = all_statistics(connection)
         tables = [table for table in tables if table.columns]
-        samples = self._samples([table for table in tables if (table.schema, table.name) not in statistics])
+        samples = self._samples(
+            [table for table in tables if tells_too_little(statistics.get((table.schema, table.name)), table)]
+        )
         shown = [
             _shown(table, statistics.get((table.schema, table.name), {}), samples.get(table.known_as))
             for table in tables
@@ -223,9 +229,9 @@ class PostgresqlDatabase(Database):
 
 
 def _shown(table: ListedTable, known: Mapping[str, Statistics], sample: Sampled | None) -> Table:
-    """Return a table of the schema, from its statistics or else its sample."""
+    """Return a table of the schema, from its sample or else its statistics."""
     rows, facts = sample or Sampled(0, {})
-    if known:
+    if sample is None:
         facts = {
             column.name: known[column.name].facts(column.kind)
             for column in table.columns

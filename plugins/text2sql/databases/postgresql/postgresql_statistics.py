@@ -19,9 +19,10 @@ from plugins.text2sql.databases.relational.column_facts import (
     ListedColumn,
     Sampled,
 )
-from plugins.text2sql.databases.schema import MAX_SAMPLE_CHARACTERS, SAMPLE_ROWS, Kind
+from plugins.text2sql.databases.schema import MAX_CHOICES, MAX_SAMPLE_CHARACTERS, SAMPLE_ROWS, Kind
 
 _VIEW_ROWS = 1_000
+_SMALL_ROWS = 1_000
 _ROW_HEADER_BYTES = 28
 # A partitioned table's own statistics, over its partitions, are the inherited ones.
 _STATISTICS = """
@@ -66,6 +67,19 @@ class Statistics:
             value for text in (*self.common, *self.spread) if (value := _value(text, kind)) is not None
         )
         return Facts(values[0], values[len(values) // 2], values[-1]) if values else NO_FACTS
+
+
+def tells_too_little(known: Mapping[str, Statistics] | None, table: ListedTable) -> bool:
+    """Whether ``table`` is better sampled: it has no statistics, or it is small and they leave out values.
+
+    ANALYZE lists no value that it saw once in a column where others repeat, though there be few.
+    """
+    if not known or not 0 <= table.rows <= _SMALL_ROWS:
+        return not known
+    texts = [
+        known[column.name] for column in table.columns if column.kind is Kind.TEXT and column.name in known
+    ]
+    return any(not each.complete and each.estimate(table.rows) <= MAX_CHOICES for each in texts)
 
 
 def all_statistics(

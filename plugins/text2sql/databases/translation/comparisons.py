@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from sqlglot import exp
 
 from plugins.text2sql.databases.translation.value_sorts import as_number, as_text, sort_of
 
+_PERIOD = re.compile(r"(\d{4})(?:-(\d\d)(?:-(\d\d))?)?-?%")
 _LETTERS = re.compile(r"[^\W\d_]")
 
 
@@ -77,8 +78,16 @@ def _is_number(text: str) -> bool:
 
 
 def like(node: exp.Expr, target: str) -> None:
-    """Compare as text, letters of any case alike."""
+    """Compare as text, letters of any case alike; a date with the bounds of a year, a month or a day."""
     this, pattern = node.this, node.expression
+    if sort_of(this) == "moment" and pattern.is_string and (period := _period(pattern.name)):
+        first, behind = map(exp.Literal.string, period)
+        # An index on the dates is used so.
+        within = exp.and_(
+            exp.GTE(this=this.copy(), expression=first), exp.LT(this=this.copy(), expression=behind)
+        )
+        node.replace(exp.paren(within) if isinstance(node.parent, exp.Not | exp.Or) else within)
+        return
     if sort_of(this) != "text":
         as_text(this)
     known = pattern.name if pattern.is_string else None
@@ -93,6 +102,25 @@ def like(node: exp.Expr, target: str) -> None:
             node.replace(made)
     if known and "\\" in known and target != "duckdb" and not isinstance(made.parent, exp.Escape):
         made.replace(exp.Escape(this=made.copy(), expression=exp.Literal.string("")))
+
+
+def _period(pattern: str) -> tuple[str, str] | None:
+    """Return the first day of the period whose dates begin as ``pattern`` says, and the day after it."""
+    found = _PERIOD.fullmatch(pattern)
+    if found is None:
+        return None
+    year, month, day = (int(part) if part else None for part in found.groups())
+    try:
+        first = date(year or 0, month or 1, day or 1)
+        if day:
+            behind = first + timedelta(days=1)
+        elif month:
+            behind = (first + timedelta(days=31)).replace(day=1)
+        else:
+            behind = first.replace(year=first.year + 1)
+    except (ValueError, OverflowError):
+        return None
+    return first.isoformat(), behind.isoformat()
 
 
 def glob(node: exp.Expr, target: str) -> None:
