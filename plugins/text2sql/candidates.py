@@ -19,8 +19,9 @@ _SHOWN_ATTEMPTS = 2
 def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Steps], Awaitable[Candidate]]:
     """Return the branch of candidate ``index``; the styles alternate.
 
-    It ends when the SQL runs and returns rows, after ``max_revisions`` rounds, or when the deadline leaves no
-    time for another one.  A statement that was tried is not run again.
+    It ends when the SQL runs and returns rows, after ``max_revisions`` rounds, when the deadline leaves no
+    time for another one, or when two answers in a row go on and on: so would the next, at the full price of
+    the token limit.  A statement that was tried is not run again.
     """
     styles = job.prompts.styles
     style = styles[index % len(styles)]
@@ -44,7 +45,7 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
             tried.add(candidate.result.statement, candidate.complaint)
             prompt = await _revision_prompt(steps, job, shown, candidate, tried)
             sql = job.sql_at(job.options.revision_temperature)
-            generation = await steps.generate(stages.REVISE, prompt, sql)
+            cut_off, generation = generation.truncated, await steps.generate(stages.REVISE, prompt, sql)
             statement = job.statement(generation)
             if not generation.truncated and tried.has(statement):
                 candidate = replace(candidate, rounds=round_)
@@ -52,6 +53,8 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
             result = await _run(steps, generation, statement)
             tried.add(result.statement, complaint(result))
             candidate = candidate.revised(round_, result, job.schema.dialect.name)
+            if cut_off and generation.truncated:
+                break
         return candidate
 
     return run
