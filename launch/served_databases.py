@@ -19,6 +19,8 @@ from sched.errors import ConfigError, UnavailableError
 
 logger = logging.getLogger(__name__)
 
+_MOST_COMPLAINTS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class ServedDatabase:
@@ -46,6 +48,16 @@ def served(databases: DatabaseRegistry, addresses: Mapping[str, str]) -> list[Se
         )
         for state in databases.states()
     ]
+
+
+def complaints(databases: DatabaseRegistry) -> str:
+    """Return a line for each database that can't be asked, and for each warning; of many, the first ones."""
+    states = databases.states()
+    lines = [f"database {state.name!r} can't be asked: {state.reason}" for state in states if state.reason]
+    lines += [f"database {state.name!r}: {warning}" for state in states for warning in state.warnings]
+    if len(lines) > _MOST_COMPLAINTS:
+        lines[_MOST_COMPLAINTS:] = [f"and {len(lines) - _MOST_COMPLAINTS} more (GET /v1/databases)"]
+    return "\n".join(lines)
 
 
 def open_all(

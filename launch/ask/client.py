@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,11 +39,18 @@ def ask(
         if response.is_error:
             response.read()
             raise httpx.HTTPStatusError(
-                f"the server answered {response.status_code}: {response.text}",
+                f"the server answered {response.status_code}: {_message(response)}",
                 request=response.request,
                 response=response,
             )
         yield from _events(response.iter_lines())
+
+
+def _message(response: httpx.Response) -> str:
+    """Return the message of an error of ours, otherwise the text as it came."""
+    with suppress(orjson.JSONDecodeError, KeyError, TypeError):
+        return str(orjson.loads(response.content)["error"]["message"])
+    return response.text
 
 
 def _events(lines: Iterator[str]) -> Iterator[ServerEvent]:

@@ -25,6 +25,7 @@ from launch.checks import listen
 from launch.controller.cleared_logs import log_to_stderr
 from launch.controller.lifeline import follow, read_instructions
 from launch.controller.parts import Parts
+from launch.served_databases import complaints
 from launch.server.config import ControllerSpec
 from launch.server.model_folders import declared_context
 from plugins.text2sql.databases.address import cleared
@@ -73,7 +74,7 @@ async def _serve(spec: ControllerSpec, status: StatusWriter) -> None:
         await asyncio.wait(ends | {complete}, return_when=asyncio.FIRST_COMPLETED)
         if complete.done():
             await parts.check_prompts(parts.driver.workers.context_length)
-            status("ready")
+            status("ready", complaints(parts.databases))
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await parts.runner.drain(spec.config.drain_seconds)
     finally:

@@ -83,6 +83,11 @@ class Child:
         """Whether it has been ready, though it may have ended since."""
         return self._outcome.done() and self._outcome.result().stage != "failed"
 
+    @property
+    def notice(self) -> str:
+        """What it said for the user when it became ready; empty if nothing."""
+        return self._outcome.result().message if self.ready else ""
+
     def tell(self, message: Mapping[str, Any]) -> None:
         """Write ``message`` as a line to the child's standard input; one that has ended misses nothing."""
         self._process.write(orjson.dumps(message) + b"\n")

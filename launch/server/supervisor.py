@@ -114,6 +114,8 @@ class Supervisor:
         if not await done_before(self._stop, self._start_all(folder, family)):
             return 128 + self._signal
         self._progress.say(self._ready_sentence(self._clock() - started))
+        if notice := self._children[family.controller.label].notice:
+            self._progress.problem(notice)
         if (reason := await self._serve(folder, family)) is not None:
             self._progress.problem(reason)
             return 1

@@ -22,9 +22,10 @@ _SHOWN_ATTEMPTS = 2
 def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Steps], Awaitable[Candidate]]:
     """Return the branch of candidate ``index``; the styles alternate.
 
-    It ends when the SQL runs and returns rows, after ``max_revisions`` rounds, or when the deadline leaves no
-    time for another one.  A statement that was tried is not run again.  Where a call fails, what came
-    before it stands.
+    It ends when the SQL runs and returns rows, after ``max_revisions`` rounds, when the deadline leaves no
+    time for another one, or when two answers in a row go on and on: so would the next, at the full price of
+    the token limit.  A statement that was tried is not run again.  Where a call fails, what came before it
+    stands.
     """
     styles = job.prompts.styles
     style = styles[index % len(styles)]
@@ -35,7 +36,7 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
         prompt = await _first_prompt(steps, job, shown, style)
         began = steps.remaining_seconds()
         candidate = await first_attempt(steps, job, prompt, job.sql_at(temperature), index, style)
-        tried = Attempts()
+        tried, cut_off = Attempts(), candidate.cut_off
         for round_ in range(1, job.profile.revisions(job.options.max_revisions) + 1):
             if candidate.settled or candidate.failure:
                 break
@@ -52,11 +53,14 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
                 break
             statement = job.statement(generation)
             if not generation.truncated and tried.has(statement):
-                candidate = replace(candidate, rounds=round_)
+                candidate, cut_off = replace(candidate, rounds=round_), False
                 continue
             result = await run_statement(steps, job, generation, statement)
             tried.add(statement, complaint(result))
             candidate = candidate.revised(round_, result, job.schema.dialect.name, statement)
+            if cut_off and generation.truncated:
+                break
+            cut_off = generation.truncated
         return candidate
 
     return run
@@ -119,7 +123,7 @@ async def first_attempt(
         return Candidate(index, style.name, 0, unwritten, failure=error)
     statement = job.statement(generation)
     result = await run_statement(steps, job, generation, statement)
-    return Candidate(index, style.name, 0, result, written=statement)
+    return Candidate(index, style.name, 0, result, written=statement, cut_off=generation.truncated)
 
 
 async def run_statement(

@@ -18,3 +18,13 @@ async def test_evidence_is_sent_if_there_is_any(capsys: pytest.CaptureFixture[st
         assert await asyncio.to_thread(main, asking) == 0
         assert api.text2sql.hints == ["those in Berlin", ""]
     assert "SELECT 1 + 1" in capsys.readouterr().out
+
+
+async def test_a_refusal_is_shown_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not as the JSON that it came in."""
+    async with api_stack() as api, served(api.app) as port:
+        asking = ["How many?", "--server", f"http://127.0.0.1:{port}", "--database", "nope"]
+        assert await asyncio.to_thread(main, asking) == 1
+    shown = capsys.readouterr()
+    assert "there is no database 'nope'" in shown.err
+    assert '"error"' not in shown.err

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from launch.served_databases import ServedDatabase, open_all, refuse_without_room, served
+from launch.served_databases import ServedDatabase, complaints, open_all, refuse_without_room, served
 from launch.server.config import DatabaseOptions
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.options import Text2SqlOptions
@@ -45,6 +45,20 @@ def test_a_bad_database_is_listed_with_its_reason(
         ServedDatabase("good", "sqlite"),
     ]
     assert f"database 'bad': {reason}; questions to it are refused" in caplog.text
+
+
+def test_what_can_not_be_asked_is_said_at_the_start(
+    registry: DatabaseRegistry, addresses: dict[str, str], tmp_path: Path
+) -> None:
+    """A line each; of many, the first ones."""
+    open_all(registry, addresses, {})
+    reason = f"{addresses['bad']} can't be read as SQLite: file is not a database"
+    assert complaints(registry) == f"database 'bad' can't be asked: {reason}"
+    more = {f"bad{number}": str(encrypted(tmp_path / f"{number}.sqlite")) for number in range(30)}
+    open_all(registry, more, {})
+    first, *_, last = complaints(registry).split("\n")
+    assert first == f"database 'bad' can't be asked: {reason}"
+    assert last == "and 11 more (GET /v1/databases)"
 
 
 def test_a_server_of_bad_databases_only_starts(

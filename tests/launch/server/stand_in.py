@@ -57,7 +57,7 @@ if "fails" in plan:
     report("failed", plan["fails"])
     time.sleep(600)
 os.write(status, b"no JSON\\n")
-report("ready")
+report("ready", plan.get("notice", ""))
 note("ready")
 if "dies_later" in plan:
     time.sleep(0.2)

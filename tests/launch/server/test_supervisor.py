@@ -63,6 +63,15 @@ def test_starts_together_and_drains(start: Callable[..., Server], tmp_path: Path
     assert server.left_nothing()
 
 
+def test_what_the_controller_says_when_ready_is_shown(start: Callable[..., Server]) -> None:
+    """The server serves, and the user sees what it can't."""
+    server = start({"controller": {"notice": "database 'x' can't be asked: it is empty"}, "a": {}})
+    server.until_ready()
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end() == 0, server.err
+    assert "sluice: database 'x' can't be asked: it is empty" in server.err
+
+
 def test_failure_at_start_ends_all(start: Callable[..., Server]) -> None:
     """A child that reports a failure ends the start at once: its message, its log, exit code 1."""
     server = start(

@@ -58,6 +58,31 @@ async def test_a_statement_cut_off_is_not_run_but_revised(registry: DatabaseRegi
     assert answer["sql"] == RIGHT
 
 
+@pytest.mark.parametrize(
+    ("first", "revisions", "asked"),
+    [
+        ("", [""], 1),
+        (BROKEN, ["", ""], 2),
+        ("", [BROKEN, "", ""], 3),
+        ("", [BROKEN, "", EMPTY], 3),
+    ],
+)
+async def test_a_model_that_goes_on_and_on_is_given_up(
+    registry: DatabaseRegistry, first: str, revisions: list[str], asked: int
+) -> None:
+    """After two answers in a row that only the token limit ended (here: the empty ones)."""
+    endless = "A view is a table in a view, which " * 4 + CUT_OFF
+    script = scripted(generate_candidate=first or endless)
+
+    def model(call: Call, number: int) -> str:
+        return (revisions[number] or endless) if call.stage == "revise" else script(call, number)
+
+    answer, journal = await run(registry, model, candidates=1)
+    assert len(journal.of("revise")) == asked
+    assert answer["status"] == ("empty" if EMPTY in revisions else "no_sql_ran")
+    assert answer["candidates"][0]["revisions"] == asked
+
+
 @pytest.mark.parametrize("text", ["", CUT_OFF, "I don't know", '[["]', "Candidate: - [" + CUT_OFF])
 async def test_useless_answers_of_every_other_stage_do_no_harm(registry: DatabaseRegistry, text: str) -> None:
     """Agents then end, linking chooses every table, agreement selects; the timeline says what was unread."""
