@@ -16,17 +16,26 @@ def _pattern(dialect: str) -> re.Pattern[str]:
     single, double = "'[^']*'", '"[^"]*"'
     if "\\" in tokenizer.STRING_ESCAPES:
         single, double = r"'(?:[^'\\]|\\.)*+'", r'"(?:[^"\\]|\\.)*+"'
+    special = ""
+    if tokenizer.HEREDOC_STRINGS:
+        special += r"\$(?P<tag_of_text>(?:[^\W\d]\w*)?)\$(?s:.*?)\$(?P=tag_of_text)\$|"
+    if any(_prefix(mark) == "e'" for mark in tokenizer.BYTE_STRINGS):
+        special += r"[eE]'(?s:[^'\\]|\\.|'')*+'|"
     return re.compile(
         rf"(?P<fence>`{{3,}}|(?<![^\n])[ \t]*(?:~{{3,}}|(?:'''|\"\"\")(?=[ \t]*(?:\n|\Z))))"
         rf"|(?P<comment>--[^\n]*|/\*(?s:.*?)\*/)"
         rf"|(?P<tag></\w{{1,40}}>|\[/\w{{1,40}}\])"
-        rf"|(?P<literal>{single}|{double}|`[^`]*`{brackets})"
+        rf"|(?P<literal>{special}{single}|{double}|`[^`]*`{brackets})"
         rf"|(?P<word>[^\W\d]\w*(?:'(?:s|t|re|ve|ll|d|m)\b(?!'))?)"
         rf"|(?P<number>\d\w*(?:\.\d\w*)?)"
         rf"|(?P<open>[(])|(?P<close>[)])|(?P<semicolon>;)"
         rf"|(?P<unclosed>['\"`]|/\*)"
         rf"|(?P<other>\S)",
     )
+
+
+def _prefix(mark: str | tuple[str, str]) -> str:
+    return (mark if isinstance(mark, str) else mark[0]).lower()
 
 
 def tokens(text: str, dialect: str, start: int, stop: int) -> Iterator[re.Match[str]]:
