@@ -39,7 +39,7 @@ def test_every_package_has_one_version() -> None:
 
 def test_the_drivers_of_databases_are_packed() -> None:
     """With the versions that the tests run."""
-    found = dict(line.split("==") for line in requirements())
+    found = {name.lower(): version for name, version in (line.split("==") for line in requirements())}
     pinned = dict(line.split("==") for line in _PINS.read_text().splitlines() if "==" in line)
     drivers = ("sqlalchemy", "sqlglot", "psycopg", "psycopg-binary", "duckdb")
     versions = {name.lower(): version for name, version in pinned.items()}
