@@ -9,23 +9,27 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NoReturn, get_type_hints
 
+import orjson
 from pydantic import ValidationError, create_model
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, InitSettingsSource, TomlConfigSettingsSource
 
 from engine.sglang.variables import is_internal
-from launch.server.config import RuntimeConfig, ServerConfig
+from launch.server.config import DatabaseOptions, RuntimeConfig, ServerConfig
 from launch.server.sglang_flags import parse_engine_args
 from plugins.text2sql.databases.address import scheme, shown
 from sched.errors import ConfigError
 
 PREFIX = "SLUICE_"
+_BEFORE_NAME = re.compile(r",(?=[^,=:/?&@]+=)")
+"""A comma behind which a further database begins."""
 _Settings = create_model(
     "_Settings",
     __base__=BaseSettings,
@@ -71,7 +75,7 @@ class _Environment(EnvSettingsSource):
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         """Return what is merged; other texts are read like a flag's, when the settings are validated."""
-        return _databases(value.split(","), f"{PREFIX}DATABASES") if field_name == "databases" else value
+        return _databases_of_text(value) if field_name == "databases" else value
 
 
 class _File(TomlConfigSettingsSource):
@@ -191,6 +195,18 @@ def _suggestion(name: str, known: Iterable[str], prefix: str = "") -> str:
     return f" (did you mean {prefix}{close[0]}?)" if close else ""
 
 
+def _databases_of_text(text: str) -> Any:
+    """Return the databases in the variable: JSON, or ``NAME=ADDRESS`` with commas between."""
+    variable = f"{PREFIX}DATABASES"
+    if not text.lstrip().startswith("{"):
+        return _databases(_BEFORE_NAME.split(text), variable)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        # Not chained: the library's error holds the text, in which there may be a password.
+        raise ConfigError(f"{variable} is not valid JSON: {error.msg}", field="databases") from None
+
+
 def _databases(pairs: Sequence[str], origin: str) -> dict[str, str]:
     databases = {}
     for pair in pairs:
@@ -210,9 +226,9 @@ def _refusal(error: ErrorDetails, given: Sequence[Mapping[str, Any]], file: Path
     ``given`` is what flags, environment and ``file`` gave.
     """
     name, path = str(error["loc"][0]), error["loc"][1:]
-    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument") and name != "database_options":
+    if error["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
         key = str(error["loc"][-1])
-        where, table = (f"[[runtime]] in {file}", RuntimeConfig) if path else (str(file), ServerConfig)
+        where, table = _table_of(name, path, file)
         known = [field.name for field in fields(table)]
         if isinstance(error["input"], dict):
             kind, otherwise = "table", f": a file has settings, then {_TABLES}"
@@ -229,6 +245,13 @@ def _refusal(error: ErrorDetails, given: Sequence[Mapping[str, Any]], file: Path
     value = repr(error["input"])
     value = "this" if name == "databases" or "://" in value else value
     return ConfigError(f"{where}{inside}: {value} {error['msg'].removeprefix('Input ')}", field=name)
+
+
+def _table_of(name: str, path: tuple[int | str, ...], file: Path | None) -> tuple[str, type[Any]]:
+    """Return the table at ``path`` of setting ``name``, for a message, and the class of its keys."""
+    if name == "database_options":
+        return f"[database_options.{path[0]}] in {file}", DatabaseOptions
+    return (f"[[runtime]] in {file}", RuntimeConfig) if path else (str(file), ServerConfig)
 
 
 def _gave(values: Any, path: Sequence[int | str]) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +22,7 @@ from plugins.workflow_kind import Resources
 from tests.launch.api.api_stack import api_stack
 from tests.plugins.text2sql.databases.awkward import TRADE, made
 from tests.postgresql_server import OWNER, PostgresqlServer
-from tests.waiting import block_until, reached
+from tests.waiting import GUARD_SECONDS, block_until, reached
 
 UNREACHABLE = "postgresql://reader:s3cret-word@127.0.0.1:9/shop"
 
@@ -73,6 +76,58 @@ async def test_the_api_lists_it_and_refuses_questions(registry: DatabaseRegistry
     assert listed["details"][0]["state"] == "unavailable"
     assert refused.status_code == 503
     assert "s3cret-word" not in f"{listed} {refused.text}"
+
+
+async def test_the_api_lists_a_server_that_ends_and_comes_back(
+    registry: DatabaseRegistry, books: str, postgresql_server: PostgresqlServer
+) -> None:
+    """With the reason while it is away."""
+    addresses = {"books": books}
+    open_all(registry, addresses, {})
+    watch = SchemaWatch(registry, period_seconds=0.01)
+    watch.start()
+    try:
+        async with api_stack() as api:
+            object.__setattr__(api.app.state.services, "databases", lambda: served(registry, addresses))
+
+            async def details() -> dict[str, Any]:
+                answer = (await api.client.get("/v1/databases")).json()
+                return dict(answer["details"][0])
+
+            assert (await details())["state"] == "ready"
+            postgresql_server.stop()
+            try:
+                await reached(lambda: registry.names() == ())
+                away = await details()
+                assert away["state"] == "unavailable"
+                assert away["reason"]
+            finally:
+                postgresql_server.start()
+            await reached(lambda: registry.names() == ("books",))
+            assert (await details())["state"] == "ready"
+    finally:
+        watch.close()
+
+
+def test_a_file_that_another_process_writes_to_says_so(registry: DatabaseRegistry, tmp_path: Path) -> None:
+    """DuckDB locks it; it is opened once the writer has ended."""
+    path = tmp_path / "shop.duckdb"
+    code = f"import duckdb; c = duckdb.connect({str(path)!r}); c.execute('CREATE TABLE t AS SELECT 1 AS a'); "
+    code += "print('open', flush=True); input()"
+    addresses = {"shop": f"duckdb:///{path}"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", code], stdin=pipe, stdout=pipe, text=True) as writer:
+        try:
+            assert writer.stdout is not None
+            assert writer.stdout.readline() == "open\n"
+            open_all(registry, addresses, {})
+            (shop,) = served(registry, addresses)
+        finally:
+            writer.communicate("\n", timeout=GUARD_SECONDS)
+    assert shop.state == "unavailable"
+    assert "lock" in (shop.reason or "")
+    assert registry.refresh("shop")
+    assert registry.names() == ("shop",)
 
 
 def test_a_watch_finds_what_changed(

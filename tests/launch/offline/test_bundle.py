@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from launch.offline.bundle import MANIFEST, BundleError, parts
 from launch.offline.install import install, site
-from launch.offline.pack import requirements, split, without
+from launch.offline.pack import _PINS, requirements, split, without
 
 
 def wheel(folder: Path, name: str, **files: str) -> Path:
@@ -35,6 +35,15 @@ def test_every_package_has_one_version() -> None:
     assert found["sglang"] == "0.5.17"
     assert found["transformers"] == "5.12.1"
     assert len(found) == len(requirements())
+
+
+def test_the_drivers_of_databases_are_packed() -> None:
+    """With the versions that the tests run."""
+    found = {name.lower(): version for name, version in (line.split("==") for line in requirements())}
+    pinned = dict(line.split("==") for line in _PINS.read_text().splitlines() if "==" in line)
+    drivers = ("sqlalchemy", "sqlglot", "psycopg", "psycopg-binary", "duckdb")
+    versions = {name.lower(): version for name, version in pinned.items()}
+    assert {name: found[name] for name in drivers} == {name: versions[name] for name in drivers}
 
 
 def test_a_package_without_a_version_is_refused(tmp_path: Path) -> None:

@@ -84,6 +84,39 @@ def test_mappings_are_merged(toml: Callable[[str], str]) -> None:
     assert config.engine_args == {"x": 1, "y": 2}
 
 
+@pytest.mark.parametrize(
+    ("text", "databases"),
+    [
+        ("a=1,b=/x/y.sqlite", {"a": "1", "b": "/x/y.sqlite"}),
+        (
+            "a=postgresql://h1:5432,h2:5432/db?target_session_attrs=any,b=2",
+            {"a": "postgresql://h1:5432,h2:5432/db?target_session_attrs=any", "b": "2"},
+        ),
+        ("a=postgresql://h1,h2/db,my-shop.2=2", {"a": "postgresql://h1,h2/db", "my-shop.2": "2"}),
+        ('{"a": "postgresql://u:x,y=z@h/db", "b": "2"}', {"a": "postgresql://u:x,y=z@h/db", "b": "2"}),
+        (" {}", {}),
+    ],
+)
+def test_addresses_in_the_environment_may_have_commas(text: str, databases: dict[str, str]) -> None:
+    """A further database begins with its name; JSON says it without doubt."""
+    assert config_from([], {"SLUICE_DATABASES": text}).databases == databases
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("shop", "SLUICE_DATABASES: 'shop' is not NAME=ADDRESS"),
+        ('{"a": "x://u:secret@h"', "SLUICE_DATABASES is not valid JSON: unexpected end"),
+        ('{"a": 5}', "SLUICE_DATABASES a: this should be a valid string"),
+    ],
+)
+def test_wrong_databases_in_the_environment(text: str, message: str) -> None:
+    """The variable is named, the address isn't shown."""
+    with pytest.raises(ConfigError, match=message) as caught:
+        config_from([], {"SLUICE_DATABASES": text})
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
 def test_values_of_every_kind() -> None:
     """Text from flags and the environment becomes lists, numbers and switches."""
     config = config_from(
@@ -138,6 +171,12 @@ def test_wrong_flags(argv: list[str], message: str) -> None:
         ("[port]\nnumber = 1", "port in .*sluice.toml: {'number': 1} should be a valid integer"),
         ("[[runtime]]\n[runtime.cache]\nx = 1", r"\[\[runtime\]\] in .*: unknown table 'cache': a file has"),
         ("[runtime]\nname = 'a'", r"write each runtime as a \[\[runtime\]\] table"),
+        (
+            "[database_options.shop]\nexlude = ['a']",
+            r"\[database_options.shop\] in .*sluice.toml: unknown key 'exlude' \(did you mean exclude\?\)",
+        ),
+        ("[database_options.shop]\nx = 1", "unknown key 'x'; known are include, exclude, descriptions"),
+        ("[database_options.shop.x]\ny = 1", r"database_options.shop\] in .*: unknown table 'x'"),
         ("[[runtime]]\nslow_down = 2", r"unknown key 'slow_down' \(did you mean slowdown\?\)"),
         (
             "[[runtime]]\nslowdown = 0.5",

@@ -201,10 +201,14 @@ def _first_rows(
         return []
     names = ", ".join(DUCKDB.identifier(column.name) for column in columns)
     rows = cursor.execute(f"SELECT {names} FROM {table.sql} LIMIT {SAMPLE_ROWS}").fetchall()
-    return [[row[number] for row in rows if row[number] is not None] for number in range(len(columns))]
+    if not rows:
+        return [[] for _ in columns]
+    return [[value for value in values if value is not None] for values in zip(*rows, strict=True)]
 
 
 def _frequent(texts: Sequence[str]) -> Facts:
-    counts = Counter(text for text in texts if len(text) <= MAX_SAMPLE_CHARACTERS)
-    frequent = sorted(counts, key=lambda text: (-counts[text], text))[:MAX_FREQUENT]
+    counts = Counter(texts)
+    short = sorted(text for text in counts if len(text) <= MAX_SAMPLE_CHARACTERS)
+    # Sorting is stable: of equally frequent ones the first stay first.
+    frequent = sorted(short, key=counts.__getitem__, reverse=True)[:MAX_FREQUENT]
     return Facts(frequent=frequent, complete=len(frequent) < MAX_FREQUENT)

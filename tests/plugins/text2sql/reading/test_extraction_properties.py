@@ -7,6 +7,9 @@ import json
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from plugins.text2sql.databases.dialect import Dialect
+from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
+from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.safety import UnsafeSqlError, check_select
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from plugins.text2sql.reading.sql_extraction import extract_sql
@@ -196,3 +199,26 @@ def test_any_text_is_read(text: str, pieces: list[str]) -> None:
     """Reading never raises and makes nothing up."""
     found = extract_sql(text.join(pieces), SQLITE)
     assert isinstance(found, str)
+
+
+escaped = st.lists(st.sampled_from([*INSIDE, "\\'", "\\\\", "\\n"]), max_size=4)
+dollars = st.lists(st.sampled_from([*INSIDE, "it's", "$", "$b$"]), max_size=4)
+special = st.one_of(
+    escaped.map(lambda parts: f"E'{''.join(parts)}'"),
+    dollars.map(lambda parts: f"$a${''.join(parts)}$a$"),
+    dollars.filter(lambda parts: "$" not in parts).map(lambda parts: f"$${''.join(parts)}$$"),
+)
+
+
+@settings(derandomize=True)
+@given(
+    st.data(), special, st.sampled_from([POSTGRESQL, DUCKDB]), st.sampled_from(["```sql\n{}\n```\n", "{};"])
+)
+def test_strings_of_other_dialects(data: st.DataObject, text: str, dialect: Dialect, wrapped: str) -> None:
+    """Texts with backslashes and between dollars hide what they hold, in prose and in a fence."""
+    statement = f"SELECT a, {text} AS b FROM t WHERE c = 'it''s' ORDER BY 1"
+    try:
+        assume(check_select(statement, dialect) == statement)
+    except UnsafeSqlError:
+        assume(False)
+    assert extract_sql(data.draw(around(wrapped.format(statement))), dialect) == statement
