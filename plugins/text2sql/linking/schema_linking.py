@@ -79,6 +79,8 @@ async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
         needed = await linking.rendered.in_full(linking.needed(linked.names))
         if not chosen or sum(table.tokens for table in needed.values()) <= await _later_room(job):
             break
+        if len(found) in (1, len(names)):  # there is nothing to choose
+            break
         names = found
     return linked
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +137,19 @@ async def test_the_asked_tables_are_found_part_by_part(
     assert answer["schema"]["of"] == TABLES
     assert answer["schema"]["linking_calls"] == len(model.parts) > 1
     assert set(answer["schema"]["shapes"].values()) == {"linked"}
+
+
+async def test_a_single_table_is_asked_about_once(tmp_path: Path, count: TokenCounter) -> None:
+    """It exceeds the context, but there is nothing to choose."""
+    path = tmp_path / "wide.sqlite"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(f"CREATE TABLE t_0 ({', '.join(f'measure_{n}_0 TEXT' for n in range(1500))})")
+    with closing(DatabaseRegistry()) as registry:
+        registry.register("warehouse", SqliteDatabase, str(path))
+        statement = "SELECT measure_1_0 FROM t_0"
+        answer, journal = await asked(registry, count, Asker(["t_0"], (statement,) * 3), max_revisions=0)
+    assert (answer["status"], answer["sql"], answer["tables"]) == ("empty", statement, ["t_0"])
+    assert len(journal.of(stages.SCHEMA_LINKING)) == answer["schema"]["linking_calls"] == 1
 
 
 async def test_parts_are_the_same_for_all_questions(registry: DatabaseRegistry, count: TokenCounter) -> None:
