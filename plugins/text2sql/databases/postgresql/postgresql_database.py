@@ -233,7 +233,7 @@ def _shown(table: ListedTable, known: Mapping[str, Statistics], sample: Sampled 
     rows, facts = sample or Sampled(0, {})
     if sample is None:
         facts = {
-            column.name: known[column.name].facts(column.kind)
+            column.name: known[column.name].facts(column.kind, table.rows)
             for column in table.columns
             if column.name in known
         }

@@ -57,12 +57,16 @@ class Statistics:
         """Return about how many different values there are in ``rows``."""
         return self.distinct if self.distinct >= 0 else -self.distinct * max(rows, 0)
 
-    def facts(self, kind: Kind) -> Facts:
+    def lists_all(self, rows: float) -> bool:
+        """Whether ``common`` and ``spread`` are all values of a table of ``rows``."""
+        return self.complete or len(self.common) + len(self.spread) >= self.estimate(rows)
+
+    def facts(self, kind: Kind, rows: float) -> Facts:
         """Return what they tell of a column whose values are of ``kind``."""
         if kind is Kind.TEXT:
             step = max(1, len(self.spread) // MAX_FREQUENT)
             texts = (*self.common[:MAX_FREQUENT], *self.spread[::step])[:MAX_FREQUENT]
-            return Facts(frequent=texts, complete=self.complete)
+            return Facts(frequent=texts, complete=self.lists_all(rows))
         values = sorted(
             value for text in (*self.common, *self.spread) if (value := _value(text, kind)) is not None
         )
@@ -79,7 +83,7 @@ def tells_too_little(known: Mapping[str, Statistics] | None, table: ListedTable)
     texts = [
         known[column.name] for column in table.columns if column.kind is Kind.TEXT and column.name in known
     ]
-    return any(not each.complete and each.estimate(table.rows) <= MAX_CHOICES for each in texts)
+    return any(not each.lists_all(table.rows) and each.estimate(table.rows) <= MAX_CHOICES for each in texts)
 
 
 def all_statistics(

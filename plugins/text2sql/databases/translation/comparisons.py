@@ -79,6 +79,14 @@ def _is_number(text: str) -> bool:
 
 def like(node: exp.Expr, target: str) -> None:
     """Compare as text, letters of any case alike; a date with the bounds of a year, a month or a day."""
+    if node.args.get("negate"):  # as an operand of NOT, so that what stands for it is negated, too
+        node.set("negate", None)
+        whole = node.parent if isinstance(node.parent, exp.Escape) else node
+        denied = exp.Not(this=whole.copy())
+        whole.replace(denied)
+        found = denied.find(exp.Like)
+        assert found is not None
+        node = found
     this, pattern = node.this, node.expression
     if sort_of(this) == "moment" and pattern.is_string and (period := _period(pattern.name)):
         first, behind = map(exp.Literal.string, period)

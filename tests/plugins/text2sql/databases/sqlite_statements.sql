@@ -47,3 +47,7 @@ SELECT total(price) FROM products WHERE price > 1e9
 SELECT count(DISTINCT strftime('%Y-%m', ordered_on)) FROM orders WHERE NOT total
 SELECT count(*) FROM orders WHERE date(ordered_on) = '2024-03-01' OR ordered_on IN ('2024-03-02', 'x')
 SELECT count(*) FROM orders WHERE ordered_on LIKE '2024%' AND NOT ordered_on LIKE '2024-02-%' OR ordered_on LIKE '2023-01-17'
+SELECT count(*) FROM orders WHERE ordered_on NOT LIKE '2024%'
+SELECT count(*) FROM customers WHERE email NOT LIKE 'A%' AND city NOT LIKE '%in'
+SELECT count(*) FROM products WHERE name NOT GLOB 'B*' AND price NOT BETWEEN 10 AND 100 AND id NOT IN (5, '6')
+SELECT count(*) FROM products WHERE name NOT LIKE 'borea!%' ESCAPE '!'
