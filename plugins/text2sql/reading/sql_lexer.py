@@ -38,10 +38,6 @@ def _pattern(dialect: str) -> re.Pattern[str]:
     )
 
 
-def _prefix(mark: str | tuple[str, str]) -> str:
-    return (mark if isinstance(mark, str) else mark[0]).lower()
-
-
 def tokens(text: str, dialect: str, start: int, stop: int) -> Iterator[re.Match[str]]:
     """Yield the tokens of ``text[start:stop]``; ``lastgroup`` of each is its kind.
 
