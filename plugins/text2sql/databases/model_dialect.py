@@ -11,12 +11,13 @@ from sqlglot import Dialects
 from plugins.text2sql.databases.database import Database
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
+from plugins.text2sql.databases.mysql.mysql_dialect import MYSQL
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 from sched.errors import ConfigError
 
-_KNOWN = {dialect.name: dialect for dialect in (SQLITE, DUCKDB, POSTGRESQL)}
+_KNOWN = {dialect.name: dialect for dialect in (SQLITE, DUCKDB, POSTGRESQL, MYSQL)}
 _ALSO = {"postgresql": "postgres", "mariadb": "mysql", "sqlserver": "tsql"}
 
 
@@ -79,9 +80,9 @@ def dialect_named(name: str) -> Dialect:
     names = sorted(each.value for each in Dialects if each.value)
     if word not in names:
         near = get_close_matches(word, names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"did you mean {near[0]}? Known" if near else "known"
         raise ConfigError(
-            f"--sql-dialect: unknown dialect {name!r}{hint} Known: {', '.join(names)}", field="sql_dialect"
+            f"--sql-dialect: unknown dialect {name!r}; {hint}: {', '.join(names)}", field="sql_dialect"
         )
     return _KNOWN.get(word) or Dialect(word, name)
 

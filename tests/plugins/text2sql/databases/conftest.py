@@ -54,9 +54,12 @@ def shops(tmp_path_factory: pytest.TempPathFactory, postgresql_server: Postgresq
 
 
 @pytest.fixture(scope="session")
-def with_mariadb(shops: Shops, mariadb_server: MariadbServer) -> MariadbServer:
+def with_mariadb(
+    shops: Shops, mariadb_server: MariadbServer, tmp_path_factory: pytest.TempPathFactory
+) -> MariadbServer:
     """The shop in MariaDB, too; the test is skipped where that isn't installed."""
-    shops.addresses["mariadb"] = mariadb_shop(Path(shops.addresses["sqlite"]), mariadb_server)
+    plain = Path(sqlite_shop(tmp_path_factory.mktemp("plain")))  # without SQLite's own kinds of tables
+    shops.addresses["mariadb"] = mariadb_shop(plain, mariadb_server)
     return mariadb_server
 
 
