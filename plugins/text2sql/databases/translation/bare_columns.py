@@ -22,8 +22,8 @@ def group_as(tree: exp.Expr, target: str) -> None:
     """Aggregate what ``tree`` neither groups nor aggregates, where dialect ``target`` demands it.
 
     With one max() or min() in the query such a column has the value of that row, as in SQLite; else of any.
-    A DISTINCT that is ordered by something else is grouped.  MySQL's dialect demands nothing, and such a column
-    has any row's value there.
+    A DISTINCT that is ordered by something else is grouped.  MySQL's dialect demands nothing, and such a
+    column has any row's value there.
     """
     if target not in _ANY:
         return
