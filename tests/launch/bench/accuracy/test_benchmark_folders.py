@@ -197,7 +197,7 @@ def test_a_servers_configuration_has_databases_and_descriptions(tmp_path: Path) 
     """Beside the settings of another file, and as the server reads it."""
     benchmark = read(bird_folder(tmp_path))
     base = tmp_path / "base.toml"
-    base.write_text("candidates = 5\n[database_options.library]\nexclude = ['loans']\n")
+    base.write_text("candidates = 5\n[database_options.\"library\"]\nexclude = ['loans']\n")
     (tmp_path / "server.toml").write_text(server_config(benchmark.databases, base))
     config = read_config(str(tmp_path / "server.toml"))
     assert config.candidates == 5
