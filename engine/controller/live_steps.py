@@ -135,8 +135,9 @@ class LiveSteps:
             slack = self.remaining_seconds()
             result = await self._services.sql.execute(self.database, statement, limit, slack_seconds=slack)
         except BaseException as error:
-            entry.state = State.CANCELLED if isinstance(error, asyncio.CancelledError) else State.FAILED
-            entry.error = str(error) or type(error).__name__
+            cancelled = isinstance(error, asyncio.CancelledError)
+            entry.state = State.CANCELLED if cancelled else State.FAILED
+            entry.error = "the statement was cancelled" if cancelled else str(error) or type(error).__name__
             entry.total_seconds = clock() - started
             self._record.changed(entry)
             raise

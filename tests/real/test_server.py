@@ -43,7 +43,8 @@ def test_twelve_concurrent_workflows(pair: RealServer) -> None:
         assert stages["information_retrieval"] == 4
         assert stages["unit_tester"] in (0, 3)
         statements = [step for step in answer["timeline"] if step["kind"] == "sql"]
-        assert [step for step in statements if step["error"] is not None] == []
+        # Whether a candidate's statement still runs when the others are enough depends on the machine.
+        assert {step["state"] for step in statements} <= {"finished", "cancelled"}, statements
         assert answer["sql"] in {step["statement"] for step in statements}
     finished = [call for call in calls if call["state"] == "finished"]
     assert {call["runtime"] for call in finished} == {"cpu-0", "cpu-1"}

@@ -164,12 +164,17 @@ def _logprobs(request: msg.Generate, ids: list[int], first: bool = True) -> dict
     return of_prompt | {"output_token_logprobs": tokens} | ({"output_top_logprobs": tops} if top else {})
 
 
+ENDLESS = "SELECT until cancelled"
+
+
 class FakeSql:
-    """Answers every statement with one row."""
+    """Answers every statement with one row, but for ``ENDLESS``, which only ends when it is cancelled."""
 
     async def execute(
         self, database: str, statement: str, timeout_seconds: float, *, slack_seconds: float = 0.0
     ) -> SqlResult:
+        if statement == ENDLESS:
+            await asyncio.Event().wait()
         return SqlResult(statement, ("n",), ((2,),))
 
 

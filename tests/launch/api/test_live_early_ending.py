@@ -6,7 +6,7 @@ from functools import partial
 
 from sched.request import WorkflowSpec
 from sched.workflow import GenerateParams, Segment, SegmentKind, Steps
-from tests.launch.api.api_fakes import FakeWorker
+from tests.launch.api.api_fakes import ENDLESS, FakeWorker
 from tests.launch.api.api_stack import api_stack
 from tests.waiting import reached
 
@@ -48,3 +48,24 @@ async def test_a_decided_fan_out_is_aborted_on_every_runtime() -> None:
             open_rids = {request.rid for request in worker.requests} - {decider}
             await reached(partial(_aborted, worker, open_rids))
         assert all(not runtime.calls for runtime in api.dispatcher.runtimes.values())
+
+
+async def test_a_statement_that_is_no_longer_needed_says_so() -> None:
+    """It has ended as cancelled, in words for a person instead of an exception's name."""
+
+    async def decided(steps: Steps) -> dict[str, int]:
+        async def answered(branch: Steps) -> int:
+            return len((await branch.sql("execute", "SELECT 1")).rows)
+
+        async def endless(branch: Steps) -> int:
+            return len((await branch.sql("execute", ENDLESS)).rows)
+
+        return {"rows": (await steps.fan_out([endless, answered], enough=bool))[0]}
+
+    async with api_stack() as api:
+        spec = WorkflowSpec(workflow_id="w", slo_seconds=900.0, database="shop")
+        record = api.runner.start(spec, decided)
+        await api.runner.wait(record)
+        assert record.result == {"rows": 1}
+        shown = [(entry.state, entry.error) for entry in record.entries]
+        assert shown == [("cancelled", "the statement was cancelled"), ("finished", None)]
