@@ -32,8 +32,9 @@ from launch.controller.workflow_options import prompt_frames, prompt_profile, te
 from launch.served_databases import open_all, refuse_without_room, served
 from launch.server.config import ControllerSpec, ServerConfig
 from launch.shipped import admission_registry, ordering_registry, placement_registry, workflow_registry
-from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.database_registry import CONCURRENCY, DatabaseRegistry
 from plugins.text2sql.databases.model_dialect import DatabasesAsWritten
+from plugins.text2sql.databases.processes.statement_processes import StatementProcesses
 from plugins.text2sql.databases.schema_watch import SchemaWatch
 from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources, ServedWorkflow
@@ -53,6 +54,7 @@ class Parts:
     driver: CoreDriver
     runner: WorkflowRunner
     databases: DatabaseRegistry
+    processes: StatementProcesses
     watch: SchemaWatch
     encoder: PromptEncoder
     services: Services
@@ -76,7 +78,10 @@ class Parts:
         observer = TimelineObservers(meters, *recorder, *([tuner.observer] if tuner.enabled else []))
         driver = _driver(spec, profiles, observer)
         controller = Controller(driver)
-        databases = DatabaseRegistry(max_rows=config.max_rows, max_seconds=config.sql_timeout_seconds)
+        processes = StatementProcesses(CONCURRENCY if config.databases else 0, config.sql_memory_bytes)
+        databases = DatabaseRegistry(
+            max_rows=config.max_rows, max_seconds=config.sql_timeout_seconds, runner=processes
+        )
         open_all(databases, config.databases, config.database_options)
         model = ServedModel.load(spec.served_model_name, spec.model_path, encoder.tokenizer)
         profile = prompt_profile(spec, encoder.tokenizer)
@@ -109,7 +114,18 @@ class Parts:
         )
         watch = SchemaWatch(databases)
         return cls(
-            driver, runner, databases, watch, encoder, services, workflow, retriever, tuner, profiles, app
+            driver,
+            runner,
+            databases,
+            processes,
+            watch,
+            encoder,
+            services,
+            workflow,
+            retriever,
+            tuner,
+            profiles,
+            app,
         )
 
     async def check_prompts(self, context_tokens: int | None) -> None:
@@ -136,6 +152,7 @@ class Parts:
         self.retriever.close()
         self.watch.close()
         self.databases.close()
+        self.processes.close()
         self.encoder.close()
 
 

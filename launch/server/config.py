@@ -36,6 +36,9 @@ def _from_json(value: Any) -> Any:
 
 
 GpuIds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_split)]
+MIN_SQL_MEMORY_BYTES = 256 << 20
+"""What a process with the drivers loaded needs, and some more for results."""
+
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
@@ -136,6 +139,9 @@ class ServerConfig:
     revision_temperature: Annotated[Temperature, _help("temperature of revisions")] = 0.5
     sql_timeout_seconds: Annotated[Seconds, _help("time limit of one SQL statement")] = 10.0
     max_rows: Annotated[PositiveInt, _help("rows of one result; more are cut off")] = 1000
+    sql_memory_bytes: Annotated[
+        int, Field(ge=MIN_SQL_MEMORY_BYTES), _help("memory of each of the four processes that run statements")
+    ] = 2 << 30
     sql_dialect: Annotated[
         str | None,
         _help("dialect of SQL that the model writes, as in sqlite; translated (default: the database's)"),

@@ -15,12 +15,15 @@ from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.statement import Statement
 from plugins.text2sql.databases.statement_queue import StatementQueue
+from plugins.text2sql.databases.statement_runner import InThisThread, Opening, StatementRunner
 from sched.clock import Clock, monotonic
 from sched.errors import ConfigError, NotFoundError
 from sched.workflow import SqlResult
 
 logger = logging.getLogger(__name__)
 
+CONCURRENCY = 4
+"""How many statements run at a time, unless told otherwise."""
 _GRACE_SECONDS = 0.2
 _AGAIN_SECONDS = 0.02
 _CLOSE_SECONDS = 1.0
@@ -34,7 +37,8 @@ class DatabaseRegistry:
     ``max_rows`` rows of together about ``max_bytes`` bytes; the rest is cut off and the result
     marked ``truncated``.  No value, intermediate ones included, may exceed ``max_value_bytes``, so
     that a statement can't fill the memory.  ``max_seconds`` is told to databases that stop statements by
-    themselves.  ``clock`` measures slack and how long statements run.
+    themselves.  ``runner`` says where they run; it must take ``max_concurrency`` at a time.  ``clock``
+    measures slack and how long statements run.
     """
 
     def __init__(
@@ -44,11 +48,13 @@ class DatabaseRegistry:
         max_bytes: int = 1_000_000,
         max_value_bytes: int = 262_144,
         max_seconds: float = 60.0,
-        max_concurrency: int = 4,
+        max_concurrency: int = CONCURRENCY,
+        runner: StatementRunner | None = None,
         clock: Clock = monotonic,
     ) -> None:
         self._limits = Limits(max_rows, max_bytes, max_value_bytes, max_seconds)
         self._threads = max_concurrency
+        self._runner = runner or InThisThread()
         self._clock = clock
         self._databases: dict[str, KnownDatabase] = {}
         self._jobs: dict[Future[SqlResult], Statement] = {}
@@ -74,8 +80,8 @@ class DatabaseRegistry:
         """
         if name in self._databases:
             raise ConfigError(f"two databases are named {name!r}; rename one", field="database")
-        opened = partial(kind, address, self._limits, self._threads)
-        known = KnownDatabase(name, address, opened, presentation)
+        opening = Opening(kind, address, self._limits, self._threads)
+        known = KnownDatabase(name, opening, presentation)
         try:
             known.open()
         except ConfigError as error:
@@ -165,7 +171,9 @@ class DatabaseRegistry:
             UnavailableError: it can't be opened.
         """
         found = self._find(database)
-        job = Statement(found.database, statement, self._clock, lambda: found.schema, found.presentation)
+        asked = found.database
+        run = partial(self._runner.run, found.opening, asked)
+        job = Statement(statement, asked.dialect, run, self._clock, lambda: found.schema, found.presentation)
         if self._closed:
             return job.failed("unavailable", "the databases are closed")
 
@@ -194,7 +202,7 @@ class DatabaseRegistry:
         while self._jobs and time.monotonic() < until:
             for future, job in list(self._jobs.items()):
                 if not self._queue.withdraw(future):
-                    job.stop("unavailable", "the databases were closed")
+                    job.stopping.stop("unavailable", "the databases were closed")
             wait(list(self._jobs), timeout=_AGAIN_SECONDS)
         self._queue.shutdown()
         for known in self._databases.values():
@@ -209,6 +217,6 @@ class DatabaseRegistry:
     def _keep_stopping(self, future: Future[SqlResult], job: Statement, error_kind: str, reason: str) -> None:
         """Interrupt until it ends: an interrupt just before the database starts would be lost."""
         if not future.done():
-            job.stop(error_kind, reason)
+            job.stopping.stop(error_kind, reason)
             again = asyncio.get_running_loop().call_later
             again(_AGAIN_SECONDS, self._keep_stopping, future, job, error_kind, reason)

@@ -44,13 +44,15 @@ def plain(value: Any) -> Any:
 
 
 def weight(value: Any, most: int) -> int:
-    """Return about how many bytes ``value`` takes with all that is in it; beyond ``most`` nothing is counted.
+    """Return how many bytes ``value`` takes with all that is in it, texts in UTF-8.
+
+    Beyond ``most`` nothing is counted.
 
     Raises:
         ValueError: arrays or objects are nested more than ``MAX_DEPTH`` deep.
     """
     if isinstance(value, str | bytes):
-        return len(value)
+        return _length(value)
     total = _SCALAR_BYTES
     waiting = [(value, 1)] if isinstance(value, _NESTED) else []
     while waiting and total <= most:
@@ -60,9 +62,15 @@ def weight(value: Any, most: int) -> int:
         total += _SCALAR_BYTES * len(nested)
         if total <= most:
             parts = (*nested.keys(), *nested.values()) if isinstance(nested, dict) else nested
-            total += sum(len(part) for part in parts if isinstance(part, str | bytes))
+            total += sum(_length(part) for part in parts if isinstance(part, str | bytes))
             waiting += ((part, depth + 1) for part in parts if isinstance(part, _NESTED))
     return total
+
+
+def _length(value: str | bytes) -> int:
+    if isinstance(value, bytes) or value.isascii():
+        return len(value)
+    return len(value.encode(errors="replace"))
 
 
 def _same(value: Any) -> Any:

@@ -6,7 +6,6 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from plugins.text2sql.databases.address import cleared
@@ -14,6 +13,7 @@ from plugins.text2sql.databases.database import Database
 from plugins.text2sql.databases.presentation import Presentation
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.statement import Statement
+from plugins.text2sql.databases.statement_runner import Opening
 from sched.errors import ConfigError, UnavailableError
 from sched.workflow import SqlResult
 
@@ -44,19 +44,16 @@ class DatabaseState:
 
 
 class KnownDatabase:
-    """A database by its name; ``open_`` opens it.  Any thread may call it.
+    """A database by its name.  Any thread may call it.
 
-    No message shows a password in ``address``, whatever the database says.
+    No message shows a password in its address, whatever the database says.
     """
 
-    def __init__(
-        self, name: str, address: str, open_: Callable[[], Database], presentation: Presentation
-    ) -> None:
+    def __init__(self, name: str, opening: Opening, presentation: Presentation) -> None:
         self.name = name
-        self._address = address
         self.presentation = presentation
         self.schema: DatabaseSchema | None = None
-        self._open: Callable[[], Database] | None = open_
+        self.opening = opening
         self._database: Database | None = None
         self._reason: str | None = None
         self._refused: str | None = None
@@ -70,9 +67,9 @@ class KnownDatabase:
         Raises:
             ConfigError: it can't be opened; that is its state then.
         """
-        if self._database is None and self._open is not None:
+        if self._database is None and self._refused is None:
             try:
-                self._database = self._open()
+                self._database = self.opening()
             except ConfigError as error:
                 self._reason = self._cleared(error.message)
                 raise ConfigError(self._reason, field=error.field) from None
@@ -81,7 +78,7 @@ class KnownDatabase:
         """Close it for good: it can't be asked for this ``reason``."""
         self.close()
         # Apart from the other reason, which a look that is under way may still set or clear.
-        self._refused, self._open, self._database = reason, None, None
+        self._refused, self._database = reason, None
 
     def close(self) -> None:
         """Close what is open."""
@@ -157,7 +154,7 @@ class KnownDatabase:
         return StatementTimes(len(seconds), math.fsum(seconds) / len(seconds), tail)
 
     def _cleared(self, message: str) -> str:
-        return cleared(message, [self._address])
+        return cleared(message, [self.opening.address])
 
     def _unavailable(self) -> UnavailableError:
         return UnavailableError(f"database {self.name!r}: {self._refused or self._reason}", field="database")

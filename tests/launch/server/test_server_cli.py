@@ -22,6 +22,7 @@ import pytest
 from launch.checks import free_port
 from launch.server import server_cli
 from launch.server.server_cli import main
+from plugins.text2sql.databases.database_registry import CONCURRENCY
 from tests.launch.server.stand_in import alive
 from tests.waiting import GUARD_SECONDS
 
@@ -242,7 +243,7 @@ def test_simulated_server_serves_restarts_and_drains(simulated: SimulatedServer)
     assert simulated.process.returncode == 0, err
     assert "2 simulated runtimes, placement sluice, ordering adaptive" in out
     assert "runtime sim-0 died (SIGKILL) and is started again in 1 s" in err
-    assert len(pids) == 3
+    assert len(pids) == 3 + CONCURRENCY, "the controller, two workers, and what runs statements"
     assert not any(alive(pid) for pid in pids)
     assert list(simulated.temporary.iterdir()) == []
 

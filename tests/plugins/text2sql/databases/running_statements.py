@@ -43,8 +43,7 @@ async def passes(count: int = 20) -> None:
 def running(registry: DatabaseRegistry, statement: str | None = None) -> int:
     """Return how many statements, or how many times ``statement``, run on the database."""
     return sum(
-        job._interrupt is not None and statement in (None, job._statement)
-        for job in list(registry._jobs.values())
+        job.stopping.running and statement in (None, job.text) for job in list(registry._jobs.values())
     )
 
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
+from plugins.text2sql.databases.database import Limits
 from plugins.text2sql.databases.known_database import KnownDatabase
 from plugins.text2sql.databases.presentation import EVERYTHING
 from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.databases.statement_runner import Opening
 from sched.errors import UnavailableError
 from tests.plugins.text2sql.linking.warehouse import schema, table
 from tests.waiting import GUARD_SECONDS
@@ -42,7 +44,8 @@ class Held:
 
 
 def known(database: Any) -> KnownDatabase:
-    found = KnownDatabase("held", "held.sqlite", lambda: database, EVERYTHING)
+    opening = Opening(lambda *_: database, "held.sqlite", Limits(1, 1, 1), 1)  # type: ignore[arg-type]
+    found = KnownDatabase("held", opening, EVERYTHING)
     found.open()
     return found
 

@@ -1,0 +1,1 @@
+"""Statements in processes that may be killed."""
