@@ -13,6 +13,8 @@ scheduler process:
 - ``Scheduler.__init__``: writes down why a start failed, for the worker to report; closes a socket that
   nobody reads.
 - ``BaseGrammarBackend.set_cache``: few compiled grammars are kept (``engine/sglang/grammars.py``).
+- ``schedule_batch.re``: stop patterns are matched in linear time (``engine/wire/stop_patterns.py``).
+- On a CPU nothing is compiled at its first use (``engine/sglang/first_use.py``).
 
 SGLang only logs a plugin that raises and goes on with its own policy.  Hence the proof: the worker calls
 ``Scheduler.sluice_prove`` in the scheduler process and refuses the runtime without its report.
@@ -31,11 +33,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.sglang import slowdown, variables
+from engine.sglang.first_use import run_as_written
 from engine.sglang.grammars import keep_few
 from engine.sglang.mixed_chunks import BATCHING_METHOD, set_batching, with_budget
 from engine.sglang.pass_ring import PASSES_FILE, PassWriter
 from engine.sglang.pass_watch import PassWatch
 from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
+from engine.wire.stop_patterns import LinearRe
 from engine.worker.own_log import log_as
 from sched.order import queue_position
 
@@ -46,6 +50,7 @@ STEPS_FILE = "scheduler-steps"
 FAILURE_FILE = "start-failure"
 
 _SCHEDULER = "sglang.srt.managers.scheduler"
+_BATCH = "sglang.srt.managers.schedule_batch"
 _SET_GRAMMAR = "sglang.srt.constrained.base_grammar_backend.BaseGrammarBackend.set_cache"
 _STEPS = struct.Struct("<Q")
 NEW_KEYS = "sluice_new_keys"
@@ -82,6 +87,9 @@ def register() -> None:
         HookRegistry.register(target, hook, HookType.AROUND)
     HookRegistry.register(f"{_SCHEDULER}.Scheduler.__init__", close_unread, HookType.AFTER)
     HookRegistry.register(_SET_GRAMMAR, keep_few, HookType.AFTER)
+    sys.modules[_BATCH].re = LinearRe  # type: ignore[attr-defined]
+    if os.environ.get(variables.CPU_CURES) == "1":
+        run_as_written()
     setattr(sys.modules[_SCHEDULER].Scheduler, PROVE_METHOD, _prove)
     setattr(sys.modules[_SCHEDULER].Scheduler, REKEY_METHOD, rekey)
     setattr(sys.modules[_SCHEDULER].Scheduler, BATCHING_METHOD, set_batching)

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.sglang import engine_info, hook, kv_events, process_metrics, translation
 from engine.sglang.engine_arguments import engine_arguments
+from engine.sglang.first_use import WARM_UPS
 from engine.sglang.kv_feed import Send
 from engine.sglang.mixed_chunks import BATCHING_METHOD
 from engine.sglang.pass_ring import PASSES_FILE, PassReader
@@ -129,29 +130,35 @@ class SglangRuntime:
         )
 
     async def warm_up(self) -> None:
-        """Serve one short request.
+        """Serve short requests that use what clients may ask for, one after another.
 
         Raises:
-            StartError: it fails or takes longer than ``WARM_UP_SECONDS``.
+            StartError: one fails, or all take longer than ``WARM_UP_SECONDS``.
         """
-        request = Generate(
-            rid="warm-up".ljust(RID_LENGTH, "-"),
-            token_ids=pack_ids(range(1, WARM_UP_TOKENS + 1)),
-            sampling={"max_new_tokens": WARM_UP_TOKENS, "temperature": 0.0},
-            key=0.0,
-            sequence=0,
-            remaining_seconds=WARM_UP_SECONDS,
-        )
         try:
             async with asyncio.timeout(WARM_UP_SECONDS):
-                outputs = [output async for output in self.generate(request)]
+                for number, sampling in enumerate(WARM_UPS):
+                    await self._try_out(number, sampling)
+        except StartError:
+            raise
         except Exception as error:
-            raise StartError(f"the warm-up request failed: {type(error).__name__}: {error}") from error
-        reason = outputs[-1].finish_reason or {}
-        if reason.get("type") == "abort":
-            raise StartError(f"the warm-up request failed: {reason.get('message')}")
+            raise StartError(f"a warm-up request failed: {type(error).__name__}: {error}") from error
         await self.load()  # maps SGLang's load reports
         unlink_shared_files()
+
+    async def _try_out(self, number: int, sampling: Mapping[str, Any]) -> None:
+        request = Generate(
+            rid=f"warm-up-{number}".ljust(RID_LENGTH, "-"),
+            token_ids=pack_ids(range(1, WARM_UP_TOKENS + 1)),
+            sampling={"max_new_tokens": WARM_UP_TOKENS, **sampling},
+            key=0.0,
+            sequence=number,
+            remaining_seconds=WARM_UP_SECONDS,
+        )
+        outputs = [output async for output in self.generate(request)]
+        reason = outputs[-1].finish_reason or {}
+        if reason.get("type") == "abort":
+            raise StartError(f"a warm-up request failed: {reason.get('message')}")
 
     async def generate(self, request: Generate) -> AsyncIterator[Output]:
         """Yield the growing output of ``request``.

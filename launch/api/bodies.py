@@ -14,6 +14,7 @@ from pydantic import (
     FiniteFloat,
 )
 
+from engine.wire.stop_patterns import linear
 from plugins.workflow_kind import SloSeconds
 
 _MAX_STOPS = 32
@@ -47,6 +48,13 @@ def _regex(pattern: str) -> str:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"{pattern!r} is no regular expression: {error}") from error
+    try:
+        linear(pattern)
+    except ValueError as error:
+        raise ValueError(
+            f"{pattern!r} can't be matched in linear time ({error}); write it in RE2's syntax, "
+            "without lookaround and backreferences"
+        ) from error
     return pattern
 
 

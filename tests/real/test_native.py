@@ -181,3 +181,11 @@ def test_abort_all_empties_the_runtimes(pair: RealServer) -> None:
     with full(pair):
         assert not pair.idle()
     assert pair.idle()
+
+
+def test_no_stop_pattern_holds_the_runtime(pair: RealServer) -> None:
+    """Python would match this one in a time that doubles with each token."""
+    asked = {"stop_regex": "(a|a)+b", "regex": "a{64}c", "max_new_tokens": 100, "temperature": 0}
+    answer = generate(pair, text="a", sampling_params=asked)
+    assert answer["text"] == "a" * 64 + "c"
+    assert generate(pair, text="a", sampling_params=asked | {"stop_regex": "a{9}"})["text"] == "a" * 9

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import sys
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -131,12 +132,15 @@ def sglang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     )
     for name in ("sglang", "sglang.srt", "sglang.srt.plugins"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
-    for module in (scheduler, registry_module):
+    batch = ModuleType("sglang.srt.managers.schedule_batch")
+    vars(batch).update(re=re)
+    for module in (scheduler, registry_module, batch):
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setenv(variables.HOOK, "1")
     monkeypatch.setenv(variables.RUN_DIR, str(tmp_path))
     monkeypatch.delenv(variables.SLOWDOWN, raising=False)
-    return SimpleNamespace(targets=registry.targets, scheduler=scheduler_class)
+    monkeypatch.delenv(variables.CPU_CURES, raising=False)
+    return SimpleNamespace(targets=registry.targets, scheduler=scheduler_class, batch=batch)
 
 
 def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
@@ -152,6 +156,7 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
     ]
     for method in (hook.PROVE_METHOD, hook.REKEY_METHOD):
         assert callable(getattr(sglang.scheduler, method))
+    assert sglang.batch.re.search("(a|a)+b", "a" * 1_000) is None
 
 
 @pytest.mark.parametrize("how", ["not our worker", "not a scheduler process"])

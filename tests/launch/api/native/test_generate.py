@@ -205,6 +205,8 @@ BAD_BODIES: list[tuple[dict[str, Any], int, str]] = [
     ({"sampling_params": {"max_new_tokens": -1}}, 400, "sampling_params.max_new_tokens"),
     ({"sampling_params": {"min_new_tokens": 200}}, 400, "sampling_params.min_new_tokens"),
     ({"sampling_params": {"stop_regex": "("}}, 400, "sampling_params.stop_regex.0"),
+    ({"sampling_params": {"stop_regex": ["a", r"(a)\1"]}}, 400, "sampling_params.stop_regex.1"),
+    ({"sampling_params": {"stop_regex": "(?<=a)b"}}, 400, "sampling_params.stop_regex.0"),
     ({"sampling_params": {"regex": "a", "ebnf": "b"}}, 400, "sampling_params.ebnf"),
     ({"workflow": {"id": "a b"}}, 422, "workflow.id"),
     ({"workflow": {"id": "a", "slo_seconds": 0}}, 422, "workflow.slo_seconds"),
