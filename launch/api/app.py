@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from launch.api import error_answers
 from launch.api.guard import MAX_BODY_BYTES, Guard
+from launch.api.hosts import AllowedHosts
 from launch.api.native import generate, runtimes
 from launch.api.openai import openai_routes
 from launch.api.routes import health, learned, text2sql, workflows
@@ -21,11 +22,15 @@ Agentic Text-to-SQL on SGLang runtimes.  Ask with `/v1/text2sql`, or bring your 
 """
 
 
-def create_app(services: ApiServices, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
-    """Return the application over ``services``; run it in the event loop that they belong to."""
+def create_app(services: ApiServices, hosts: AllowedHosts, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
+    """Return the application over ``services``, which may be asked by the names in ``hosts``.
+
+    Run it in the event loop that the services belong to.
+    """
     app = FastAPI(title="Sluice", version=_version(), description=_DESCRIPTION, strict_content_type=False)
     app.state.services = services
-    app.add_middleware(Guard, max_body_bytes=max_body_bytes, responded=services.metrics.meters.responded)
+    responded = services.metrics.meters.responded
+    app.add_middleware(Guard, max_body_bytes=max_body_bytes, responded=responded, hosts=hosts)
     error_answers.install(app)
     # They are tried in this order: the busiest come first.
     questions = text2sql.router(services.kind)

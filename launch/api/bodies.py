@@ -17,7 +17,10 @@ from pydantic import (
 from engine.wire.stop_patterns import linear
 from plugins.workflow_kind import SloSeconds
 
+_MAX_FIELDS = 200
 _MAX_STOPS = 32
+MAX_LISTED = 16_384
+"""Of lists and tables within a body that nothing else bounds."""
 _MAX_STOP_REGEX_BYTES = 256
 _NAME = r"^[A-Za-z0-9_.:@-]+$"
 
@@ -29,6 +32,22 @@ class Body(BaseModel):
     """Base of the bodies: unknown fields are refused, and types aren't converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def few_fields(value: Any) -> Any:
+    """Return ``value`` unless it is an object with more fields than any has.
+
+    Each unknown field would be a complaint of its own.
+
+    Raises:
+        ValueError: it is.
+    """
+    if isinstance(value, dict) and len(value) > _MAX_FIELDS:
+        raise ValueError(f"an object with {len(value)} fields has more than there are")
+    return value
+
+
+Few = BeforeValidator(few_fields)
 
 
 def _as_list(value: Any) -> Any:
@@ -59,7 +78,10 @@ def _regex(pattern: str) -> str:
 
 
 TopK = Annotated[int, AfterValidator(_top_k)]
-LogitBias = dict[Annotated[str, Field(pattern=r"^\d+$")], FiniteFloat]
+LogitBias = Annotated[
+    dict[Annotated[str, Field(pattern=r"^\d+$")], FiniteFloat], Field(max_length=MAX_LISTED)
+]
+StopTokenIds = Annotated[list[TokenId], Field(max_length=MAX_LISTED, fail_fast=True)]
 Rid = Annotated[str, Field(min_length=1, max_length=256)]
 _OneOrMore = BeforeValidator(_as_list, json_schema_input_type=str | list[str])
 Stops = Annotated[list[str], Field(max_length=_MAX_STOPS), _OneOrMore]

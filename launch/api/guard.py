@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from launch.api.error_answers import error_response
+from launch.api.hosts import AllowedHosts
 from launch.api.timing import stamp_ingress
 from sched.errors import SluiceError
 
@@ -21,8 +22,16 @@ BODY_SECONDS = 30.0
 """A client may be silent for so long while its body is awaited."""
 
 
+class ForeignPageError(SluiceError):
+    """A request that may come from a web page elsewhere."""
+
+    code = "forbidden"
+    status = 403
+
+
 class Guard:
-    """Refuses bodies over ``max_body_bytes`` (413) or too slow ones (408); logs unexpected errors (500).
+    """Refuses bodies over ``max_body_bytes`` (413) or too slow ones (408), and what a web page elsewhere may
+    have had a browser send (403, ``hosts``); logs unexpected errors (500).
 
     ``responded`` is told the route's path (``other`` for none) and the status of each response.
     """
@@ -31,11 +40,13 @@ class Guard:
         self,
         app: ASGIApp,
         responded: Callable[[str, int], None],
+        hosts: AllowedHosts,
         max_body_bytes: int = MAX_BODY_BYTES,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._app = app
         self._responded = responded
+        self._hosts = hosts
         self._max_body_bytes = max_body_bytes
         self._body_seconds = body_seconds
 
@@ -54,6 +65,10 @@ class Guard:
                 self._responded(getattr(scope.get("route"), "path", "other"), message["status"])
             await send(message)
 
+        complaint = self._hosts.complaint(scope["method"], Headers(scope=scope))
+        if complaint is not None:
+            await error_response(ForeignPageError(complaint))(scope, receive, watched_send)
+            return
         try:
             await self._app(scope, self._bounded(scope, receive), watched_send)
         except Exception:

@@ -13,6 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from launch.api.body_values import check_fields, check_values
 from sched.errors import CancelledCallError, SluiceError
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class JsonResponse(Response):
 class JsonRoute(APIRoute):
     """A route that reads its body with orjson, which refuses NaN and lone surrogates.
 
-    The standard library's ``json`` lets both through, to fail in the tokenizer or in the answer.
+    The standard library's ``json`` lets both through, to fail in the tokenizer or in the answer.  A body
+    with too many values is refused before (413).
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -50,7 +52,10 @@ class JsonRoute(APIRoute):
 class _OrjsonRequest(Request):
     async def json(self) -> Any:
         if not hasattr(self, "_json"):
-            self._json = orjson.loads(await self.body())
+            body = await self.body()
+            await check_values(body, self.app.state.services.controller.workers.context_length)
+            self._json = orjson.loads(body)
+            check_fields(self._json)
         return self._json
 
 

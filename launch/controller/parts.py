@@ -21,6 +21,7 @@ from engine.controller.worker_table import WorkerTable
 from engine.controller.workflow_runner import WorkflowRunner
 from engine.wire.link import RouterLink
 from launch.api.app import create_app
+from launch.api.hosts import AllowedHosts
 from launch.api.metrics.counters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.served_model import ServedModel
@@ -110,7 +111,8 @@ class Parts:
                 tuner=tuner,
                 metrics=Metrics(meters, driver),
                 model=model,
-            )
+            ),
+            AllowedHosts(config.host, config.allowed_hosts),
         )
         watch = SchemaWatch(databases)
         return cls(

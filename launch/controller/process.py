@@ -21,6 +21,7 @@ import uvloop
 from pydantic import ValidationError
 
 from engine.wire.status_writer import StatusWriter
+from launch.api.http_protocol import PatientProtocol
 from launch.checks import listen
 from launch.controller.cleared_logs import log_to_stderr
 from launch.controller.lifeline import follow, read_instructions
@@ -88,6 +89,7 @@ def _server(parts: Parts) -> _Server:
     return _Server(
         uvicorn.Config(
             parts.app,
+            http=PatientProtocol,
             log_config=None,
             access_log=False,
             lifespan="off",

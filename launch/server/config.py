@@ -36,9 +36,9 @@ def _from_json(value: Any) -> Any:
 
 
 GpuIds = Annotated[tuple[NonNegativeInt, ...], BeforeValidator(_split)]
+Names = Annotated[tuple[Annotated[str, Field(pattern=r"^[^\s/:]+$")], ...], BeforeValidator(_split)]
 MIN_SQL_MEMORY_BYTES = 256 << 20
 """What a process with the drivers loaded needs, and some more for results."""
-
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Temperature = Annotated[float, Field(ge=0, le=2, allow_inf_nan=False)]
@@ -104,6 +104,10 @@ class ServerConfig:
     mem_fraction_static: Annotated[Fraction | None, _help("SGLang's share of memory, per runtime")] = None
     host: Annotated[str, _help("address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535), _help("port to listen on")] = 30000
+    allowed_hosts: Annotated[
+        Names,
+        _help("further names that the server is known by, and of web pages that may use it; * for any"),
+    ] = ()
     placement: Annotated[str, _help("where calls run: a shipped policy or module:attribute")] = "sluice"
     ordering: Annotated[str, _help("in which order: a shipped policy or module:attribute")] = "adaptive"
     admission: Annotated[str, _help("what is served: a shipped policy or module:attribute")] = "always"

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import Discriminator, Field, FiniteFloat, Tag, model_validator
 
-from launch.api.bodies import Body, LogitBias, Rid, StopPatterns, Stops, TokenId, TopK, WorkflowBody
+from launch.api.bodies import Body, Few, LogitBias, Rid, StopPatterns, Stops, StopTokenIds, TopK, WorkflowBody
 from launch.api.native.sglang_fields import REQUEST_FIELDS, SAMPLING_FIELDS, refuse
 from sched.errors import InvalidRequestError
 
@@ -29,9 +29,13 @@ def _shape_of_ids(value: Any) -> str:
 _One, _Many = Tag(SHAPES[0]), Tag(SHAPES[1])
 _Ids = Annotated[list[int], Field(fail_fast=True)]  # their range: ``tokens.prompt_from_ids``
 
-OneOrMany = Annotated[Annotated[T, _One] | Annotated[list[T], _Many], Discriminator(_shape)]
+_Listed = Field(fail_fast=True)
+
+OneOrMany = Annotated[Annotated[T, _One] | Annotated[list[T], _Listed, _Many], Discriminator(_shape)]
 """A value for all prompts, or a list with one for each."""
-IdsOrMany = Annotated[Annotated[_Ids, _One] | Annotated[list[_Ids], _Many], Discriminator(_shape_of_ids)]
+IdsOrMany = Annotated[
+    Annotated[_Ids, _One] | Annotated[list[_Ids], _Listed, _Many], Discriminator(_shape_of_ids)
+]
 """The same, where a value is itself a list."""
 
 
@@ -53,7 +57,7 @@ class SamplingParams(Body):
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     repetition_penalty: float | None = Field(None, gt=0, le=2)
     stop: Stops | None = None
-    stop_token_ids: list[TokenId] | None = None
+    stop_token_ids: StopTokenIds | None = None
     stop_regex: StopPatterns | None = None
     ignore_eos: bool | None = None
     skip_special_tokens: bool | None = None
@@ -107,7 +111,7 @@ class GenerateBody(Body):
     stream: bool = False
     rid: OneOrMany[Rid] | None = None
     priority: int = Field(0, ge=-(2**31), le=2**31 - 1)
-    workflow: WorkflowBody = WorkflowBody()
+    workflow: Annotated[WorkflowBody, Few] = WorkflowBody()
     program_id: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="before")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from launch.api.bodies import few_fields
 from sched.errors import InvalidRequestError
 
 _UNSET = [
@@ -88,8 +89,9 @@ def refuse(data: Any, unused: Mapping[str, Any], prefix: str = "") -> Any:
 
     Raises:
         InvalidRequestError: one of them has another value; ``prefix`` precedes its name.
+        ValueError: it has more fields than there are.
     """
-    if not isinstance(data, dict):
+    if not isinstance(few_fields(data), dict):
         return data
     for name in data.keys() & unused.keys():
         value = data[name]

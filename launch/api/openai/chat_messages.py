@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
-from launch.api.bodies import Body
+from launch.api.bodies import Body, few_fields
 
 
 class TextPart(BaseModel):
@@ -47,7 +47,7 @@ class ConversationMessage(Body):
     @model_validator(mode="before")
     @classmethod
     def _no_tools(cls, data: Any) -> Any:
-        if not isinstance(data, dict):
+        if not isinstance(few_fields(data), dict):
             return data
         if data.get("role") in ("tool", "function") or data.get("tool_calls") or data.get("function_call"):
             raise ValueError("tools aren't supported here yet: send their results as a user's message")

@@ -7,7 +7,18 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import orjson
 from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
-from launch.api.bodies import Body, LogitBias, Rid, StopPatterns, Stops, TokenId, TopK, WorkflowBody
+from launch.api.bodies import (
+    MAX_LISTED,
+    Body,
+    Few,
+    LogitBias,
+    Rid,
+    StopPatterns,
+    Stops,
+    StopTokenIds,
+    TopK,
+    WorkflowBody,
+)
 from launch.api.openai.chat_messages import ConversationMessage
 from launch.api.openai.unserved_fields import without_unused
 from sched.errors import InvalidRequestError
@@ -40,7 +51,7 @@ class ResponseFormat(Body):
     """What form the output takes."""
 
     type: Literal["text", "json_object", "json_schema"]
-    json_schema: JsonSchema | None = None
+    json_schema: Annotated[JsonSchema, Few] | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -86,15 +97,15 @@ class OpenAiBody(Body):
     logit_bias: LogitBias | None = None
     seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)
     stop: Stops | None = None
-    response_format: ResponseFormat | None = None
+    response_format: Annotated[ResponseFormat, Few] | None = None
     stream: bool = False
-    stream_options: StreamOptions = StreamOptions()
+    stream_options: Annotated[StreamOptions, Few] = StreamOptions()
 
     top_k: TopK | None = None
     min_p: float | None = Field(None, ge=0, le=1)
     min_tokens: int | None = Field(None, ge=0)
     repetition_penalty: float | None = Field(None, gt=0, le=2)
-    stop_token_ids: list[TokenId] | None = None
+    stop_token_ids: StopTokenIds | None = None
     stop_regex: StopPatterns | None = None
     no_stop_trim: bool | None = None
     ignore_eos: bool | None = None
@@ -104,7 +115,7 @@ class OpenAiBody(Body):
     json_schema: str | None = None
     priority: int = Field(0, ge=-(2**31), le=2**31 - 1)
     rid: Rid | None = None
-    workflow: WorkflowBody = WorkflowBody()
+    workflow: Annotated[WorkflowBody, Few] = WorkflowBody()
     program_id: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="before")
@@ -154,7 +165,7 @@ class ChatBody(OpenAiBody):
     are variables for the model's chat template.
     """
 
-    messages: Annotated[list[ConversationMessage], Field(min_length=1)]
+    messages: Annotated[list[ConversationMessage], Field(min_length=1, max_length=MAX_LISTED, fail_fast=True)]
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool = False
     top_logprobs: TopLogprobs | None = None

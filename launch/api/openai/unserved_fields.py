@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from launch.api.bodies import few_fields
 from launch.api.native.sglang_fields import REQUEST_FIELDS
 from sched.errors import InvalidRequestError
 
@@ -70,8 +71,9 @@ def without_unused(data: Any, served: Mapping[str, Any]) -> Any:
 
     Raises:
         InvalidRequestError: a field asks for what isn't supported.
+        ValueError: there are more fields than any body has.
     """
-    if not isinstance(data, dict):
+    if not isinstance(few_fields(data), dict):
         return data
     kept = {}
     for name, value in data.items():

@@ -25,6 +25,8 @@ from engine.controller.worker_table import WorkerTable
 from engine.controller.workflow_runner import WorkflowRunner
 from engine.wire.link import RouterLink
 from launch.api.app import create_app
+from launch.api.hosts import AllowedHosts
+from launch.api.http_protocol import PatientProtocol
 from launch.api.metrics.counters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.logprobs import TokenBytes
@@ -164,7 +166,7 @@ async def api_stack(
         metrics=Metrics(meters, driver),
         model=ServedModel(name="fake", token_bytes=TokenBytes(encoder.tokenizer)),
     )
-    app = create_app(services, max_body_bytes)
+    app = create_app(services, AllowedHosts("api"), max_body_bytes)
     driver.start()
     try:
         for worker in workers[:up]:
@@ -197,7 +199,11 @@ class _Server(uvicorn.Server):
 async def served(app: FastAPI) -> AsyncIterator[int]:
     """Serve ``app`` with uvicorn on 127.0.0.1; yield the port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1))
+    server = _Server(
+        uvicorn.Config(
+            app, http=PatientProtocol, log_config=None, lifespan="off", timeout_graceful_shutdown=1
+        )
+    )
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await reached(lambda: server.started)

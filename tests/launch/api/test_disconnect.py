@@ -18,7 +18,7 @@ async def _begin(
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     content = orjson.dumps(body)
     head = (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
+        f"POST {path} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
     )
     writer.write(head.encode() + b"\r\n\r\n" + content)
     await writer.drain()
