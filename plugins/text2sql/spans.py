@@ -40,11 +40,12 @@ def spans(question: str, most_words: int) -> list[str]:
 
 
 def singulars(word: str) -> list[str]:
-    """Return what ``word`` may be the plural of: tent of tents, lens of lenses, shelf of shelves."""
+    """Return what ``word`` may be the plural of: tents, lenses, shelves or cities."""
     if not word.endswith("s") or len(word) <= _SHORTEST_PLURAL:
         return []
     forms = [word[:-1], *([word[:-2]] if word.endswith("es") else [])]
-    return forms + ([f"{word[:-3]}f"] if word.endswith("ves") else [])
+    forms += [f"{word[:-3]}f"] if word.endswith("ves") else []
+    return forms + ([f"{word[:-3]}y"] if word.endswith("ies") else [])
 
 
 def longest(question: str, known: Callable[[str], bool]) -> list[str]:

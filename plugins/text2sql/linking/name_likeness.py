@@ -9,7 +9,7 @@ _SHORTEST = 3
 """Shorter words are like themselves alone."""
 _LEAST_SHARED = 0.4
 """Of the trigrams of two words; PostgreSQL's ``pg_trgm`` takes 0.3, at which *status* is like *station*."""
-_SHORTENED = 0.5
+_SHORTENED = 0.7
 """How like a word its abbreviation is, and a word that it begins."""
 _VOWELS = frozenset("aeiou")
 
@@ -32,8 +32,8 @@ class NameWords:
     def like(self, word: str) -> dict[str, float]:
         """Return what ``word`` is like, with the likeness: 1 for itself.
 
-        For others it is the share of their trigrams that both have (Jaccard), at least 0.4, or 0.5 where one
-        begins with the other (``cust``) or leaves out letters of it, as abbreviations do (``qty``, ``dept``).
+        For others it is the share of their trigrams that both have (Jaccard), at least 0.4, or 0.7 where one
+        begins with the other (``cust``) or leaves out letters of it, as abbreviations do (``qty``, ``whse``).
         """
         found: dict[str, float] = {}
         if _may_differ(word):
@@ -66,9 +66,10 @@ def _trigrams(word: str) -> frozenset[str]:
 def _shortens(short: str, long: str) -> bool:
     """Whether ``short`` is ``long`` without some letters.
 
-    It has no vowel but the first letter, or begins with the same three letters.
+    It has no vowels but at the ends of both, or begins with the same three letters.
     """
-    if _VOWELS & set(short[1:]) and short[:_SHORTEST] != long[:_SHORTEST]:
+    inner = short[1:-1] if short[-1] == long[-1] else short[1:]
+    if _VOWELS & set(inner) and short[:_SHORTEST] != long[:_SHORTEST]:
         return False
     letters = iter(long)
     return all(letter in letters for letter in short)

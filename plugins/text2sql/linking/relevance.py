@@ -30,15 +30,17 @@ class Relevance:
 
         Each word that the question says, each value that it names and each column that was retrieved counts
         as much as it tells tables apart: the logarithm of all tables over those that it speaks for, as words
-        do in search (inverse document frequency; Spärck Jones, 1972).  A word that is merely like one of a
-        name counts in part.
+        do in search (inverse document frequency; Spärck Jones, 1972).  The names of tables are counted apart
+        from the rest, since many may refer to one of them.  A word that is merely like one of the schema's
+        counts in part.
         """
         said = dict.fromkeys((table.name for table in self._schema.tables), 0.0)
         for word in _without_plurals(wanted.words):
-            _add(said, self._spoken_for(word))
+            for words, weight in self._words:
+                _add(said, words.tables(word), weight)
         for holders in wanted.valued:
-            _add(said, dict.fromkeys(holders, (1.0, _NAME_WEIGHT)))
-        _add(said, {name: (1.0, _WORD_WEIGHT) for name, _ in wanted.columns})
+            _add(said, dict.fromkeys(holders, 1.0), _NAME_WEIGHT)
+        _add(said, {name: 1.0 for name, _ in wanted.columns}, _WORD_WEIGHT)
         return said
 
     def scores(self, said: Mapping[str, float]) -> dict[str, float]:
@@ -53,29 +55,33 @@ class Relevance:
         return scores
 
     @cached_property
-    def _tables(self) -> dict[str, dict[str, float]]:
-        """By word of a name or a description: the weight that it has for each table."""
-        found: dict[str, dict[str, float]] = {}
+    def _words(self) -> tuple[tuple[_Words, float], ...]:
+        """The words of names, and those of columns and descriptions; with what each weighs."""
+        names, others = {}, {}
         for table in self._schema.tables:
+            names[table.name] = stems(table.name)
             texts = [table.description]
             texts += [text for column in table.columns for text in (column.name, column.description)]
-            weights = dict.fromkeys(frozenset[str]().union(*map(stems, texts)), _WORD_WEIGHT)
-            for word, weight in (weights | dict.fromkeys(stems(table.name), _NAME_WEIGHT)).items():
-                found.setdefault(word, {})[table.name] = weight
-        return found
+            others[table.name] = frozenset[str]().union(*map(stems, texts))
+        return (_Words(names), _NAME_WEIGHT), (_Words(others), _WORD_WEIGHT)
 
-    @cached_property
-    def _words(self) -> NameWords:
-        return NameWords(self._tables)
 
-    def _spoken_for(self, word: str) -> dict[str, tuple[float, float]]:
-        """Return the tables that have a word like ``word``, with the likeness and the weight of the best."""
-        found: dict[str, tuple[float, float]] = {}
-        for name_word, likeness in self._words.like(word).items():
-            for table, weight in self._tables[name_word].items():
-                best = found.get(table, (0.0, 0.0))
-                if likeness * weight > best[0] * best[1]:
-                    found[table] = likeness, weight
+class _Words:
+    """Words of the tables of a schema."""
+
+    def __init__(self, by_table: Mapping[str, frozenset[str]]) -> None:
+        self._tables: dict[str, list[str]] = {}
+        for table, words in by_table.items():
+            for word in words:
+                self._tables.setdefault(word, []).append(table)
+        self._words = NameWords(self._tables)
+
+    def tables(self, word: str) -> dict[str, float]:
+        """Return the tables that have a word like ``word``, with the likeness of the most alike."""
+        found: dict[str, float] = {}
+        for other, likeness in self._words.like(word).items():
+            for table in self._tables[other]:
+                found[table] = max(likeness, found.get(table, 0.0))
         return found
 
 
@@ -84,10 +90,10 @@ def ranked(names: Iterable[str], scores: Mapping[str, float]) -> list[str]:
     return sorted(names, key=lambda name: -scores[name])
 
 
-def _add(scores: dict[str, float], reached: Mapping[str, tuple[float, float]]) -> None:
-    """Add to the ``scores`` of tables what speaks for those ``reached``, by likeness and weight."""
-    tables = max(1.0, sum(likeness for likeness, _ in reached.values()))
-    for name, (likeness, weight) in reached.items():
+def _add(scores: dict[str, float], reached: Mapping[str, float], weight: float) -> None:
+    """Add to the ``scores`` of tables what speaks for those ``reached``, by their likeness."""
+    tables = max(1.0, sum(reached.values()))
+    for name, likeness in reached.items():
         scores[name] += likeness * weight * max(0.0, math.log(len(scores) / tables))
 
 

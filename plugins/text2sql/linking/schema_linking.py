@@ -10,7 +10,7 @@ from plugins.text2sql import stages
 from plugins.text2sql.answers import MAX_TABLES, TableNames
 from plugins.text2sql.linking.linking_calls import Answers, Lost, answered, ask_parts, linking_seconds
 from plugins.text2sql.linking.relevance import ranked
-from plugins.text2sql.linking.schema_parts import parts
+from plugins.text2sql.linking.schema_parts import beginning, parts
 from plugins.text2sql.linking.wanted import Wanted
 from plugins.text2sql.options import Job
 from sched.errors import InvalidRequestError
@@ -52,7 +52,8 @@ async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
     """Return the tables that the model links to the question.
 
     It sees the whole schema where that fits its context.  Otherwise it is asked about parts of it, side by
-    side, and what it names of all is united.  If that is more than later prompts have room for, the model
+    side, and what it names of all is united: about as many parts as the options allow, of the tables that the
+    question speaks of most.  If that is more than later prompts have room for, the model
     chooses again among them, as long as they become fewer, in up to three rounds.
 
     It takes at most half of the time until the deadline.  Of parts that the model says nothing of, for lack
@@ -78,10 +79,12 @@ async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
     # The names of thousands of columns are taken apart for the first question.
     said = await asyncio.to_thread(linking.relevance.spoken_of, wanted)
     scores = linking.relevance.scores(said)
-    names = [table.name for table in job.schema.tables]
-    linked = Linked([], [], 0)
+    tokens, most_parts = part_tokens(most, room), job.options.linking_parts
+    names = await beginning(linking.rendered, scores, tokens, most_parts)
+    unseen = len(job.schema.tables) - len(names)
+    linked = Linked([], [], 0, (_unseen_note(unseen, most_parts),) if unseen else ())
     for _ in range(_MOST_ROUNDS):
-        asked = await parts(linking.rendered, names, part_tokens(most, room), wanted)
+        asked = await parts(linking.rendered, names, tokens, wanted)
         answers = await ask_parts(steps, job, asked, scores)
         linked = replace(linked, calls=linked.calls + answers.calls)
         if linked.tables and answers.lost:
@@ -110,6 +113,13 @@ async def _of_whole(steps: Steps, job: Job, wanted: Wanted) -> Linked:
     if isinstance(tables, Lost):
         return Linked([], [], int(seconds > 0), (f"schema linking named no tables: {tables.reason}",))
     return Linked.of(tables, wanted)
+
+
+def _unseen_note(unseen: int, most_parts: int) -> str:
+    return (
+        f"{unseen} tables were not shown to schema linking, since the question speaks of others more "
+        f"(--linking-parts {most_parts})"
+    )
 
 
 def _notes(answers: Answers, spoken_of: Sequence[str]) -> list[str]:

@@ -37,6 +37,9 @@ class NamesAValue:
         return Found(())
 
 
+FINDS = NamesAValue()
+
+
 @dataclass
 class Asker:
     """Names the ``wanted`` tables that its prompt shows, or of every part as many as it may."""
@@ -71,10 +74,15 @@ async def asked(
     question: str = "How many rows join at Oak's End?",
     workflow: Text2Sql | None = None,
     steps: Mapping[str, Any] = NOTHING,
+    retrieval: NamesAValue | None = FINDS,
     **options: Any,
 ) -> tuple[dict[str, Any], Journal]:
-    """Ask, over ``ScriptedSteps`` with ``steps``, and check that every prompt has room for its answer."""
-    resources = Resources(registry, Compact(), Text2SqlOptions(**options), NamesAValue())
+    """Ask, over ``ScriptedSteps`` with ``steps``; all parts are linked unless ``options`` say otherwise.
+
+    Check that every prompt has room for its answer.
+    """
+    options = {"linking_parts": 0} | options
+    resources = Resources(registry, Compact(), Text2SqlOptions(**options), retrieval)
     text2sql = workflow or Text2Sql(resources)
     await text2sql.check_context("warehouse", CONTEXT, count)
     scripted = ScriptedSteps(model, registry, database="warehouse", **steps)

@@ -68,6 +68,33 @@ async def test_parts_are_the_same_for_all_questions(warehouse: DatabaseRegistry,
     assert len(beginnings) == len(second.parts)
 
 
+async def test_few_parts_are_linked_of_what_the_question_speaks_of(
+    warehouse: DatabaseRegistry, count: TokenCounter
+) -> None:
+    """In the schema's order; the answer says how many tables were not shown.  A later round adds calls."""
+    question = "How many rows of t_123 and of t_120 join at Oak's End?"
+    model = Asker(ASKED)
+    answer, _ = await asked(warehouse, count, model, question, linking_parts=2)
+    tables = [name for part in model.parts for name in part]
+    assert answer["schema"]["linking_calls"] == len(model.parts) == 2
+    assert tables == sorted(tables)
+    assert {"t_007", *ASKED} <= set(tables)
+    assert (answer["sql"], sorted(answer["tables"])) == (RIGHT, ASKED)
+    (note,) = answer["schema"]["notes"]
+    assert note.startswith(f"{TABLES - len(tables)} tables were not shown to schema linking")
+    assert note.endswith("(--linking-parts 2)")
+
+
+async def test_all_parts_are_linked_of_a_question_that_speaks_of_none(
+    warehouse: DatabaseRegistry, count: TokenCounter
+) -> None:
+    """Whatever the bound is."""
+    model = Asker(ASKED)
+    answer, _ = await asked(warehouse, count, model, "How much is it?", retrieval=None, linking_parts=1)
+    assert sorted(name for part in model.parts for name in part) == [f"t_{n:03}" for n in range(TABLES)]
+    assert (sorted(answer["tables"]), answer["schema"]["notes"]) == (ASKED, [])
+
+
 async def test_of_too_many_linked_tables_the_model_chooses_again(
     warehouse: DatabaseRegistry, count: TokenCounter
 ) -> None:

@@ -18,8 +18,8 @@ from tests.plugins.text2sql.linking.warehouse import TABLES, shown
 from tests.plugins.text2sql.scripted_steps import Call, Journal, Model
 
 QUESTION = "Which rows of t_120 join those of t_123 at Oak's End?"
-SPOKEN_OF = ["t_007", *ASKED, "t_008"]
-"""By the value that it names, by their names, and by a value that retrieval found like it."""
+SPOKEN_OF = [*ASKED, "t_007", "t_008"]
+"""By their names, by the value that it names, and by a value that retrieval found like it."""
 _LATE = CallTimeoutError("the call took longer than 600 s")
 _CRASHED = RuntimeFailureError("the runtime ended")
 
