@@ -1,12 +1,14 @@
 """What questions cost: the calls and tokens of every stage, beside the plan.
 
-The questions are asked one at a time.  ``visits`` are those on the critical path, where parallel calls count
+The questions are asked one at a time.  Of one that takes longer than twice its deadline, what it has cost by
+then counts; it is cancelled.  ``visits`` are those on the critical path, where parallel calls count
 once, as the plan does.  ``at the limit`` are calls that a token limit ended: a model that goes on and on.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -27,6 +29,8 @@ from sched.errors import ConfigError
 
 HELP = "calls and tokens per question, by stage, beside the plan"
 
+_ANSWER_SECONDS = 60.0
+"""What the server takes at most to accept a question or to show a workflow."""
 _FIGURES = ("planned", "visits", "calls", "prompt_tokens", "cached_tokens", "output_tokens")
 
 
@@ -62,26 +66,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Ask, print the tables and return the exit code."""
+    """Ask, print the tables and return the exit code: 1 if a question timed out or the server failed."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 120)
     questions = _questions(arguments.file)
     workflows: list[Mapping[str, Any]] = []
+    failed = False
     try:
-        timeout = httpx.Timeout(2 * arguments.seconds)
-        with httpx.Client(base_url=arguments.server, timeout=timeout, trust_env=False) as client:
-            for database, question in product(arguments.database, questions):
-                workflows.append(_ask(client, question, database, arguments.seconds))
-                console.print(escape(_line(question, workflows[-1])))
+        asyncio.run(_ask_all(arguments, questions, workflows, console))
     except httpx.HTTPError as error:
-        print(f"the measurement failed: {error}", file=sys.stderr)
+        # An error of the connection may have no message.
+        print(f"the measurement failed: {error or type(error).__name__}", file=sys.stderr)
+        failed = True
+    if not workflows:
         return 1
     costs = stage_costs(workflows)
     console.print(_table(costs, len(workflows)))
+    late = sum(workflow["timed_out"] for workflow in workflows)
+    if late:
+        print(f"timed out: {late} of {len(workflows)} questions; the figures have what they cost until then")
     if arguments.json:
         figures = {stage: asdict(cost) for stage, cost in costs.items()}
         report = {"bench": "spending", "stages": figures, "workflows": workflows}
         arguments.json.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")
-    return 0
+    return 1 if failed or late else 0
+
+
+async def _ask_all(
+    arguments: argparse.Namespace,
+    questions: Sequence[str],
+    workflows: list[Mapping[str, Any]],
+    console: Console,
+) -> None:
+    """Ask every question and add its workflow to ``workflows``.
+
+    Raises:
+        httpx.HTTPError: the server can't be reached, refuses a question or doesn't answer.
+    """
+    timeout = httpx.Timeout(_ANSWER_SECONDS)
+    async with httpx.AsyncClient(base_url=arguments.server, timeout=timeout, trust_env=False) as client:
+        for database, question in product(arguments.database, questions):
+            workflows.append(await _ask(client, question, database, arguments.seconds))
+            console.print(escape(_line(question, workflows[-1])))
 
 
 def _questions(file: Path) -> list[str]:
@@ -132,26 +157,41 @@ def _calls(workflow: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [entry for entry in workflow["timeline"] if entry["kind"] == "call"]
 
 
-def _ask(client: httpx.Client, question: str, database: str, seconds: float) -> Mapping[str, Any]:
+async def _ask(client: httpx.AsyncClient, question: str, database: str, seconds: float) -> Mapping[str, Any]:
+    """Return the workflow of ``question`` (``GET /v1/workflows/{id}``) with whether it ``timed_out``.
+
+    It is streamed, so that its id is known before its end.  Leaving the stream cancels it.
+    """
     body = {"question": question, "database": database, "slo_seconds": seconds, "include_outputs": True}
-    # A workflow that fails has used calls, too.
-    answer = client.post("/v1/text2sql", json=body)
-    name = answer.headers.get("x-workflow-id")
-    if name is None:
-        raise httpx.HTTPStatusError(answer.text, request=answer.request, response=answer)
-    workflow: Mapping[str, Any] = client.get(f"/v1/workflows/{name}").raise_for_status().json()
-    return workflow
+    limit = httpx.Timeout(_ANSWER_SECONDS, read=2 * seconds + _ANSWER_SECONDS)
+    async with client.stream("POST", "/v1/text2sql", json=body | {"stream": True}, timeout=limit) as answer:
+        # A workflow that fails has used calls, too.
+        name = answer.headers.get("x-workflow-id")
+        if name is None:
+            text = (await answer.aread()).decode()
+            raise httpx.HTTPStatusError(text, request=answer.request, response=answer)
+        timed_out = False
+        try:
+            async with asyncio.timeout(2 * seconds):
+                async for _ in answer.aiter_raw():
+                    pass
+        except TimeoutError:
+            timed_out = True
+    workflow = (await client.get(f"/v1/workflows/{name}")).raise_for_status().json()
+    # It may have ended in the meantime.
+    return {**workflow, "timed_out": timed_out and workflow["result"] is None}
 
 
 def _line(question: str, workflow: Mapping[str, Any]) -> str:
     calls = _calls(workflow)
     failure = workflow["error"]
-    status = f"failed ({failure['message']})" if failure else workflow["result"]["status"]
+    if workflow["timed_out"]:
+        status = f"timed out after {2 * workflow['slo_seconds']:g} s"
+    else:
+        status = f"failed ({failure['message']})" if failure else workflow["result"]["status"]
     tokens = sum(call["output_tokens"] or 0 for call in calls)
-    return (
-        f"{workflow['database']}: {question}  {status}, {len(calls)} calls, {tokens} tokens out, "
-        f"{workflow['seconds']:.1f} s"
-    )
+    took = "" if workflow["timed_out"] else f", {workflow['seconds']:.1f} s"
+    return f"{workflow['database']}: {question}  {status}, {len(calls)} calls, {tokens} tokens out{took}"
 
 
 def _table(costs: Mapping[str, StageCost], questions: int) -> Table:

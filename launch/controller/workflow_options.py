@@ -55,4 +55,5 @@ def text2sql_options(config: ServerConfig, thinks: bool) -> Text2SqlOptions:
         candidate_temperature=config.candidate_temperature,
         revision_temperature=config.revision_temperature,
         schema_shape=config.schema_shape,
+        linking_parts=config.linking_parts,
     )

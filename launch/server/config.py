@@ -158,6 +158,10 @@ class ServerConfig:
         Literal["auto", "whole", "linked"],
         _help("what prompts show after linking: the whole schema, linked tables, or the cheaper (auto)"),
     ] = "auto"
+    linking_parts: Annotated[
+        NonNegativeInt,
+        _help("parts of a schema beyond the context that linking asks about, by relevance; 0: all"),
+    ] = 4
     journal: Annotated[
         str | None, _help("file that remembers workflows (default: one that goes with the server)")
     ] = None

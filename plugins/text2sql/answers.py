@@ -19,7 +19,7 @@ from sched.workflow import Generation
 T = TypeVar("T")
 
 MAX_KEYWORDS = 8
-_MAX_TABLES = 12
+MAX_TABLES = 12
 _MAX_KEYWORD_CHARACTERS, _MAX_TEST_CHARACTERS = 40, 160
 PASSED, FAILED = "passed", "failed"
 _ARRAY = re.compile(r"\[(?=\s*[\"'\]\[])")
@@ -98,9 +98,9 @@ class TableNames(Form[list[str]]):
     tables: tuple[str, ...]
 
     def pattern(self) -> str:
-        """Return an array of one to ``_MAX_TABLES`` of the names."""
+        """Return an array of one to ``MAX_TABLES`` of the names."""
         names = [json.dumps(table, ensure_ascii=False) for table in self.tables]
-        return _array(_either(names), min(len(names), _MAX_TABLES))
+        return _array(_either(names), min(len(names), MAX_TABLES))
 
     def read(self, text: str) -> list[str]:
         """Return the tables that ``text`` names, each once; in other letter case, or in quotes, too."""
@@ -120,7 +120,7 @@ class SomeTables(Form[list[str] | None]):
     tables: tuple[str, ...]
 
     def pattern(self) -> str:
-        """Return an array of up to ``_MAX_TABLES`` of the names."""
+        """Return an array of up to ``MAX_TABLES`` of the names."""
         return rf"(\[\]|{TableNames(self.tables).pattern()})"
 
     def read(self, text: str) -> list[str] | None:

@@ -25,6 +25,8 @@ class Text2SqlOptions:
     SQL, for ``thinking_tokens`` at most; in other stages nothing stands before the answer.
     ``reasoning_parser`` is SGLang's name for how it marks its thinking; without it any marks are looked for.
 
+    Of a schema that exceeds the context, linking asks about ``linking_parts`` parts at most (0: about all).
+
     With ``early_ending`` calls that can't change the answer are cancelled or not made: candidates once most
     agree, unit tests of results that don't differ, evaluations once one result has won.  Without it
     every stage runs in full, as published.
@@ -41,6 +43,7 @@ class Text2SqlOptions:
     candidate_temperature: float = 0.7
     revision_temperature: float = 0.5
     schema_shape: Literal["auto", "whole", "linked"] = "auto"
+    linking_parts: int = 4
 
 
 def statement_params(

@@ -40,11 +40,17 @@ def spans(question: str, most_words: int) -> list[str]:
 
 
 def singulars(word: str) -> list[str]:
-    """Return what ``word`` may be the plural of: tent of tents, lens of lenses, shelf of shelves."""
+    """Return what ``word`` may be the plural of: tents, lenses, shelves or cities."""
     if not word.endswith("s") or len(word) <= _SHORTEST_PLURAL:
         return []
     forms = [word[:-1], *([word[:-2]] if word.endswith("es") else [])]
-    return forms + ([f"{word[:-3]}f"] if word.endswith("ves") else [])
+    forms += [f"{word[:-3]}f"] if word.endswith("ves") else []
+    return forms + ([f"{word[:-3]}y"] if word.endswith("ies") else [])
+
+
+def plurals(word: str) -> list[str]:
+    """Return what may be the plural of ``word``: tents, lenses, cities."""
+    return [f"{word}s", f"{word}es", *([f"{word[:-1]}ies"] if word.endswith("y") else [])]
 
 
 def longest(question: str, known: Callable[[str], bool]) -> list[str]:
@@ -61,6 +67,11 @@ def starts_no_sentence(text: str, word: str) -> bool:
         text[: found.start()].rstrip(" \t\"'(“‘") for found in re.finditer(rf"\b{re.escape(word)}\b", text)
     )
     return any(part and part[-1] not in _ENDS for part in before)
+
+
+def is_quoted(text: str, word: str) -> bool:
+    """Whether ``word`` stands in quotes somewhere in ``text``."""
+    return re.search(rf"[\"'`“‘«„]{re.escape(word)}[\"'`”’»“]", text) is not None
 
 
 def commands(text: str, word: str) -> bool:

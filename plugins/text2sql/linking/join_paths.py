@@ -25,6 +25,10 @@ class JoinGraph:
                     joined[target].add(table.name)
         self._joined = {name: sorted(others) for name, others in joined.items()}
 
+    def joined(self, name: str) -> list[str]:
+        """Return the tables to which ``name`` refers or that refer to it."""
+        return self._joined[name]
+
     def degree(self, name: str) -> int:
         """Return how many other tables a join along one foreign key reaches from table ``name``."""
         return len(self._joined[name])

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.linking.join_paths import JoinGraph
+from plugins.text2sql.linking.relevance import Relevance, ranked
 from plugins.text2sql.linking.rendered_tables import RenderedTables, ShownTable
 from plugins.text2sql.linking.room import Room
 from plugins.text2sql.linking.table_order import TableOrder
@@ -47,6 +48,7 @@ class LinkedSchema:
         self.last_shown: dict[str, tuple[Segment, ...]] = {}
         """By template: the beginning of the last prompt."""
         self.graph = JoinGraph(schema)
+        self.relevance = Relevance(schema, self.graph)
         self.rendered = RenderedTables(schema, room)
         self.order = order or TableOrder(self.graph)
         self.order.renew(self.graph)
@@ -65,8 +67,8 @@ class LinkedSchema:
     async def fitted(self, names: Sequence[str], wanted: Wanted, room: float) -> FittedTables:
         """Return what fits into ``room`` tokens of the tables with ``names`` and those that join them.
 
-        If not all do, those go first that the question speaks of: by a value that it names and they hold, by
-        their name and their columns; then by the order of ``names``.  A table takes along those that join it
+        If not all do, those go first that the question speaks of (:class:`Relevance`), then by the order of
+        ``names``.  A table takes along those that join it
         to the others, where these fit.  Of tables larger than a quarter of the room some columns are left
         out, so that others fit, too.
         """
@@ -75,8 +77,10 @@ class LinkedSchema:
         if sum(shown[name].tokens for name in needed) <= room:
             return FittedTables(tuple(shown[name] for name in needed))
         # The names of thousands of columns are taken apart for the first question.
-        ranked = await asyncio.to_thread(self._ranked, names, wanted)
-        kept = self._kept(ranked, {name: table.tokens for name, table in shown.items()}, room)
+        candidates = list(dict.fromkeys(names)) or [table.name for table in self.schema.tables]
+        said = await asyncio.to_thread(self.relevance.spoken_of, wanted)
+        order = ranked(candidates, self.relevance.scores(said))
+        kept = self._kept(order, {name: table.tokens for name, table in shown.items()}, room)
         budgets = shares({name: shown[name].tokens for name in kept}, room)
         tables = [
             shown[name]
@@ -85,20 +89,15 @@ class LinkedSchema:
             for name in self.order.sorted(kept)
         ]
         # Those on the ways to tables that were left out are not missed.
-        left_out = tuple(name for name in ranked if name not in kept)
+        left_out = tuple(name for name in order if name not in kept)
         return FittedTables(tuple(tables), left_out)
 
-    def _ranked(self, names: Sequence[str], wanted: Wanted) -> list[str]:
-        names = list(dict.fromkeys(names)) or [table.name for table in self.schema.tables]
-        scores = {name: wanted.of_table(self.rendered.table(name)) for name in names}
-        return sorted(names, key=lambda name: -scores[name])  # sorting is stable
-
-    def _kept(self, ranked: Sequence[str], tokens: dict[str, int], room: float) -> list[str]:
-        """Return those of ``ranked`` that fit, with the tables that join them; the first in any case."""
+    def _kept(self, order: Sequence[str], tokens: dict[str, int], room: float) -> list[str]:
+        """Return those of ``order`` that fit, with the tables that join them; the first in any case."""
         kept: list[str] = []
         most = max(room / _PARTIAL_SHARE, _LEAST_TOKENS)
         left = room
-        for name in ranked:
+        for name in order:
             for new in ([*(self.graph.between(kept, name) or ()), name], [name]):
                 needed = sum(min(float(tokens[table]), most) for table in new)
                 if name not in kept and (needed <= left or not kept):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from plugins.text2sql import stages
-from plugins.text2sql.answers import SomeTables, TableNames
-from plugins.text2sql.linking.schema_parts import Part, parts
+from plugins.text2sql.answers import MAX_TABLES, TableNames
+from plugins.text2sql.linking.linking_calls import Answers, Lost, answered, ask_parts, linking_seconds
+from plugins.text2sql.linking.relevance import ranked
+from plugins.text2sql.linking.schema_parts import beginning, parts
 from plugins.text2sql.linking.wanted import Wanted
 from plugins.text2sql.options import Job
 from sched.errors import InvalidRequestError
@@ -26,12 +29,13 @@ LONG_STATEMENT = "SELECT column FROM table\n" * 40
 class Linked:
     """The ``tables`` that the model named, in ``calls`` calls, and those that hold a ``valued`` name besides.
 
-    None: the model named none, so all may be needed.
+    None: the model named none, so all may be needed.  ``notes`` say what the user should know about it.
     """
 
     tables: list[str]
     valued: list[str]
     calls: int = 1
+    notes: tuple[str, ...] = ()
 
     @property
     def names(self) -> list[str]:
@@ -39,29 +43,31 @@ class Linked:
         return [*self.tables, *self.valued]
 
     @classmethod
-    def of(cls, tables: list[str], wanted: Wanted, calls: int = 1) -> Linked:
+    def of(cls, tables: list[str], wanted: Wanted, calls: int = 1, notes: tuple[str, ...] = ()) -> Linked:
         """Return what follows when the model has named ``tables``."""
-        return cls(tables, wanted.named(tables) if tables else [], calls)
+        return cls(tables, wanted.named(tables) if tables else [], calls, notes)
 
 
 async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
     """Return the tables that the model links to the question.
 
     It sees the whole schema where that fits its context.  Otherwise it is asked about parts of it, side by
-    side, and what it names of all is united.  If that is more than later prompts have room for, the model
+    side, and what it names of all is united: about as many parts as the options allow, of the tables that the
+    question speaks of most.  If that is more than later prompts have room for, the model
     chooses again among them, as long as they become fewer, in up to three rounds.
+
+    It takes at most half of the time until the deadline.  Of parts that the model says nothing of, for lack
+    of time or since a call failed, those tables are taken that the question speaks of most.  Where it was to
+    see the whole schema, all may be needed.
 
     Raises:
         InvalidRequestError: the question leaves no room for tables.
-        SluiceError: a call failed.
+        SluiceError: what concerns the whole question.
     """
-    names = [table.name for table in job.schema.tables]
     linking, bare = job.linking, replace(job.topic, tables=("",))
     room = await linking.room.left(job.prompts.linking(bare), job.options.max_answer_tokens)
     if job.shows_whole or await linking.whole_fits(room):
-        prompt = job.prompts.linking(job.topic)
-        form = TableNames(tuple(names))
-        return Linked.of(await job.ask(steps, stages.SCHEMA_LINKING, prompt, form), wanted)
+        return await _of_whole(steps, job, wanted)
     if room < _LEAST_TOKENS:
         raise InvalidRequestError(
             f"the question is too long: it leaves {max(0, round(room))} tokens of the model's context to the "
@@ -70,12 +76,25 @@ async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
         )
     unasked = job.prompts.linking(replace(bare, question="", hint="", retrieved=""))
     most = await linking.room.left(unasked, job.options.max_answer_tokens)
-    linked = Linked([], [], 0)
+    # The names of thousands of columns are taken apart for the first question.
+    said = await asyncio.to_thread(linking.relevance.spoken_of, wanted)
+    scores = linking.relevance.scores(said)
+    tokens, most_parts = part_tokens(most, room), job.options.linking_parts
+    names = await beginning(linking.rendered, scores, tokens, most_parts)
+    unseen = len(job.schema.tables) - len(names)
+    linked = Linked([], [], 0, (_unseen_note(unseen, most_parts),) if unseen else ())
     for _ in range(_MOST_ROUNDS):
-        round_ = await parts(linking.rendered, names, part_tokens(most, room), wanted)
-        found = await _named(steps, job, round_)
+        asked = await parts(linking.rendered, names, tokens, wanted)
+        answers = await ask_parts(steps, job, asked, scores)
+        linked = replace(linked, calls=linked.calls + answers.calls)
+        if linked.tables and answers.lost:
+            note = f"schema linking didn't choose again among {len(names)} tables: {_reasons(answers)}"
+            return replace(linked, notes=(*linked.notes, note))
+        spoken_of = ranked([name for name in answers.lost if said[name]], said)[:MAX_TABLES]
+        found = answers.named + spoken_of
         chosen = bool(found) and len(found) != len(linked.tables)
-        linked = Linked.of(found if chosen else linked.tables, wanted, linked.calls + len(round_))
+        notes = (*linked.notes, *_notes(answers, spoken_of))
+        linked = Linked.of(found if chosen else linked.tables, wanted, linked.calls, notes)
         needed = await linking.rendered.in_full(linking.needed(linked.names))
         if not chosen or sum(table.tokens for table in needed.values()) <= await _later_room(job):
             break
@@ -83,6 +102,39 @@ async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
             break
         names = found
     return linked
+
+
+async def _of_whole(steps: Steps, job: Job, wanted: Wanted) -> Linked:
+    """Return the tables that the model names of the whole schema."""
+    form = TableNames(tuple(table.name for table in job.schema.tables))
+    prompt = job.prompts.linking(job.topic)
+    seconds = linking_seconds(steps)
+    tables = await answered(seconds, lambda: job.ask(steps, stages.SCHEMA_LINKING, prompt, form))
+    if isinstance(tables, Lost):
+        return Linked([], [], int(seconds > 0), (f"schema linking named no tables: {tables.reason}",))
+    return Linked.of(tables, wanted)
+
+
+def _unseen_note(unseen: int, most_parts: int) -> str:
+    return (
+        f"{unseen} tables were not shown to schema linking, since the question speaks of others more "
+        f"(--linking-parts {most_parts})"
+    )
+
+
+def _notes(answers: Answers, spoken_of: Sequence[str]) -> list[str]:
+    """Return what the user should know of the parts that the model said nothing of."""
+    if not answers.lost:
+        return []
+    names = ", ".join(spoken_of) or "none"
+    return [
+        f"schema linking says nothing of {len(answers.lost)} tables ({_reasons(answers)}); "
+        f"chosen of them by the question's words: {names}"
+    ]
+
+
+def _reasons(answers: Answers) -> str:
+    return "; ".join(answers.reasons)
 
 
 def part_tokens(most: float, room: float) -> float:
@@ -104,19 +156,3 @@ async def _later_room(job: Job) -> float:
         job.prompts.revision(bare, LONG_STATEMENT, LONG_STATEMENT),
     ]
     return min([await job.linking.room.left(prompt, job.sql.max_new_tokens) for prompt in prompts])
-
-
-async def _named(steps: Steps, job: Job, round_: Sequence[Part]) -> list[str]:
-    """Return what the model names of all parts, those named first in their parts first."""
-
-    def branch(part: Part) -> Callable[[Steps], Awaitable[list[str] | None]]:
-        async def run(inner: Steps) -> list[str] | None:
-            topic = replace(job.topic, tables=tuple(table.text for table in part))
-            form = SomeTables(tuple(table.name for table in part))
-            return await job.ask(inner, stages.SCHEMA_LINKING, job.prompts.linking(topic), form)
-
-        return run
-
-    answers = await steps.fan_out([branch(part) for part in round_])
-    longest = max((len(answer) for answer in answers if answer), default=0)
-    return [answer[place] for place in range(longest) for answer in answers if answer and place < len(answer)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 
+from plugins.text2sql.linking.relevance import ranked
 from plugins.text2sql.linking.rendered_tables import RenderedTables, ShownTable
 from plugins.text2sql.linking.wanted import Wanted
 
@@ -26,3 +28,34 @@ async def parts(rendered: RenderedTables, names: Sequence[str], tokens: float, w
         made[-1].append(table)
         used += table.tokens
     return [tuple(part) for part in made]
+
+
+async def beginning(
+    rendered: RenderedTables, scores: Mapping[str, float], tokens: float, most_parts: int
+) -> list[str]:
+    """Return the tables with the best ``scores`` that fit ``most_parts`` parts of ``tokens`` (0: any number).
+
+    Where more tables than that have the best score, the question doesn't tell them apart, and all are
+    returned.
+    """
+    shown = await rendered.in_full()
+    order = ranked(shown, scores)
+
+    def count(tables: int) -> int:
+        return _count(shown, frozenset(order[:tables]), tokens)
+
+    if not most_parts or count(len(order)) <= most_parts:
+        return order
+    # A table less never takes a part more (Murgolo, 1988: next-fit is monotone).
+    fitting = bisect_right(range(1, len(order) + 1), most_parts, key=count)
+    return order[:fitting] if scores[order[fitting]] < scores[order[0]] else order
+
+
+def _count(shown: Mapping[str, ShownTable], names: frozenset[str], tokens: float) -> int:
+    """Return how many parts the tables with ``names`` make at most."""
+    count, used = 0, tokens
+    for name, table in shown.items():
+        if name in names:
+            needed = min(table.tokens, tokens)
+            count, used = (count + 1, needed) if used + needed > tokens else (count, used + needed)
+    return count

@@ -124,7 +124,7 @@ class ShownSchema:
                 self._columns_left_out[table.name] = most
 
     def _notes(self) -> list[str]:
-        notes = []
+        notes = list(self._linked.notes)
         if self._left_out:
             names = list(self._left_out)
             more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []

@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from plugins.text2sql.databases.schema import Column, DatabaseSchema, Table
+from plugins.text2sql.databases.schema import Column, DatabaseSchema
 from plugins.text2sql.retrieval.function_words import FUNCTION_WORDS
 from plugins.text2sql.retrieval.likeness import folded
 from plugins.text2sql.spans import NAME_PART, singulars
 
-_NAME_WEIGHT = 3
-"""A word in a table's name says more than one in the name of a column."""
+_RETRIEVED_WEIGHT = 3
+"""That a column was retrieved says more than a word in its name."""
 _COLUMN_WEIGHT = 2
-"""So does one in a column's name than one in its description, which is longer."""
+"""A word in a column's name says more than one in its description, which is longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Wanted:
                 holders.setdefault(value, set()).add(label[0])
         known = [label for label, _ in found] + [labels.get(column) for column in columns]
         return cls(
-            frozenset().union(*map(_stems, (question, *keywords))),
+            frozenset().union(*map(stems, (question, *keywords))),
             frozenset(filter(None, known)),
             tuple(frozenset(tables) for tables in holders.values()),
         )
@@ -56,18 +56,10 @@ class Wanted:
         missing = [holders for holders in self.valued if holders.isdisjoint(tables)]
         return sorted(frozenset().union(*missing))
 
-    def of_table(self, table: Table) -> int:
-        """Return how much speaks for ``table``: its name, a value of it, its columns."""
-        held = sum(table.name in holders for holders in self.valued)
-        score = _NAME_WEIGHT * (held + len(self.words & _known_stems(table.name)))
-        names = frozenset[str]().union(*(_known_stems(column.name) for column in table.columns))
-        retrieved = sum(name == table.name for name, _ in self.columns)
-        return score + len(self.words & names) + retrieved
-
     def of_column(self, table: str, column: Column) -> int:
         """Return how much speaks for ``column`` of ``table``: it was retrieved, its name, its description."""
         retrieved = (table, column.name) in self.columns
-        named = len(self.words & _known_stems(column.name)) + _NAME_WEIGHT * retrieved
+        named = len(self.words & _known_stems(column.name)) + _RETRIEVED_WEIGHT * retrieved
         return _COLUMN_WEIGHT * named + len(self.words & _known_stems(column.description))
 
 
@@ -90,7 +82,7 @@ def _is_named(literal: str, question: str, keywords: Sequence[str]) -> bool:
     return said is not None or text in map(folded, keywords)
 
 
-def _stems(text: str) -> frozenset[str]:
+def stems(text: str) -> frozenset[str]:
     """Return the words of ``text`` and of names put together in it, also without the plural's ending."""
     words = {folded(part) for part in NAME_PART.findall(text)} - FUNCTION_WORDS
     return frozenset(words.union(*(singulars(word) for word in words))) - {""}
@@ -99,4 +91,4 @@ def _stems(text: str) -> frozenset[str]:
 @lru_cache(maxsize=2**16)
 def _known_stems(text: str) -> frozenset[str]:
     """Return the words of a text of a schema, which every question is compared with."""
-    return _stems(text)
+    return stems(text)

@@ -72,7 +72,8 @@ def extract_sql(text: str, dialect: Dialect, reasoning_parser: str | None = None
     Thinking (as ``reasoning_parser`` says, see :func:`split_thinking`), the tokens that end a turn and
     whatever surrounds the statement are left out; it passes :func:`check_select`.  If there is none, what was
     set apart last as SQL is returned, or else the answer, so that the check can say what is wrong with it.
-    A statement that was cut off is never shortened to one that parses.
+    A statement that was cut off is never shortened to one that parses, and of two in one, without a semicolon
+    or a new line between them, neither is taken alone.
 
     Raises:
         ValueError: ``reasoning_parser`` is unknown.
@@ -118,7 +119,7 @@ class _Reader:
         return self.last(container.text, labelled=True, closed=container.closed)
 
     def last(self, text: str, *, labelled: bool, closed: bool = True) -> str | None:
-        """Return the last complete statement in ``text``.
+        """Return the last complete statement in ``text``, or two in one, which the check refuses.
 
         ``labelled``: only where a line begins, after punctuation, or in capitals.  Unless ``closed``, a
         statement ends with its semicolon or the text.
@@ -166,7 +167,11 @@ class _Reader:
         return None
 
     def _complete(self, text: str, start: int, ends: StatementEnd, closed: bool) -> tuple[str | None, int]:
-        """Return the statement that begins at ``start``, if it is complete, and its end."""
+        """Return the statement that begins at ``start``, if it is complete, and its end.
+
+        A complete SELECT that goes on with another one is returned with that one: neither is what was meant
+        (``SELECT a FROM t UNOIN SELECT b FROM u``).
+        """
         if not closed and ends.end == len(text) and not ends.whole:
             return None, start
         for end in ends.certain[:2] if closed else ():
@@ -184,6 +189,9 @@ class _Reader:
                 statement, _ = self._checked(text[start:end])
                 if statement is not None:
                     return statement, end
+        if any(self._checked(text[start:end])[0] is not None for end in ends.joined):
+            end = min([ends.end, *ends.certain])
+            return text[start:end].strip(), end
         return None, start
 
     def _checked(self, statement: str) -> tuple[str | None, int]:

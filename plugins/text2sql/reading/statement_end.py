@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from rapidfuzz.distance import OSA
+
 from plugins.text2sql.databases.safety import MAX_STATEMENT_CHARACTERS
 from plugins.text2sql.reading.sql_lexer import tokens
 
@@ -42,6 +44,10 @@ _SAYING = _words(
     would should gives returns lists shows finds selects counts retrieves
     """
 )
+_SET_OPERATORS = ("union", "except", "intersect", "minus")
+_OF_SETS = _words("all distinct by name")
+_MOST_ERRORS = 2
+"""So many letters of a misspelt set operator may be wrong."""
 _NEXT_WORD = re.compile(r"\s+([a-z]+)\b(?!\s*[(.=])")
 _SAID = re.compile(r"\s+([a-z]+)\b(?!\s*(?:[(=]|\.\w))")
 _SUBJECT = re.compile(r"\b(?:which|that|this|it|query)\s+\Z", re.IGNORECASE)
@@ -59,13 +65,28 @@ class StatementEnd:
     """Where a statement ends at the latest, and where prose may begin before.
 
     ``whole``: up to ``end``, parentheses are balanced and every literal is closed.  ``certain`` and
-    ``possible`` are the ends before what is, or may be, prose.
+    ``possible`` are the ends before what is, or may be, prose.  ``joined`` is where the first SELECT may
+    end if a second one begins before the end: behind a misspelt UNION, or on its line.
     """
 
     end: int
     whole: bool = True
     certain: list[int] = field(default_factory=list)
     possible: list[int] = field(default_factory=list)
+    joined: tuple[int, ...] = ()
+
+    def join(self, code_end: int, before_word: int, *, misspelt: bool, linked: bool) -> None:
+        """Note a second SELECT behind ``code_end``, unless prose may have begun before.
+
+        The word before it, from ``before_word``, is a ``misspelt`` set operator, which looks like prose on a
+        line of its own, or AND or OR (``linked``), or else part of the first SELECT.
+        """
+        known = before_word if misspelt else code_end + 1
+        if self.joined or any(end < known for end in (*self.certain, *self.possible)):
+            return
+        if misspelt:
+            self.certain, self.possible = [], []
+        self.joined = (code_end, before_word) if misspelt or linked else (code_end,)
 
 
 def find_end(text: str, start: int, dialect: str) -> StatementEnd:
@@ -81,9 +102,9 @@ def find_end(text: str, start: int, dialect: str) -> StatementEnd:
     ends = StatementEnd(stop)
     depth = 0
     previous = start
-    code_end = start
+    code_end = before_word = start
     may_end = False
-    first = ""
+    first = word = ""
     for token in tokens(text, dialect, start, stop):
         kind, at = token.lastgroup, token.start()
         if kind == "comment":
@@ -103,17 +124,40 @@ def find_end(text: str, start: int, dialect: str) -> StatementEnd:
             break
         if kind == "word" and not first:
             first = token[0].lower()
-        if first == "from" and token[0].lower() == "select" and depth == 0:
-            first = "select"  # DuckDB lets FROM come first
+        is_main = first == "from" or (first == "with" and text[code_end - 1] == ")")
+        if is_main and token[0].lower() == "select" and depth == 0:
+            first = "select"  # that of the CTEs, or of the FROM that DuckDB lets come first
+        elif depth == 0 and _is_joined(text, token, code_end, word, capitals):
+            ends.join(code_end, before_word, misspelt=_misspells_operator(word), linked=word in ("and", "or"))
         elif may_end and depth == 0:
             certainty = _prose_begins(text, token, text[previous:at], capitals)
             if certainty is not None:
                 (ends.certain if certainty else ends.possible).append(code_end)
         depth += (kind == "open") - (kind == "close")
         may_end = _may_end(token)
+        if token[0].lower() not in _OF_SETS:
+            word, before_word = token[0].lower() if kind == "word" else "", code_end
         previous = code_end = token.end()
     ends.whole = ends.whole and depth == 0
     return ends
+
+
+def _is_joined(text: str, token: re.Match[str], code_end: int, word: str, capitals: bool) -> bool:
+    """Return whether ``token``, behind code that ends with ``word``, begins a SELECT of the same statement.
+
+    In prose one of two statements on a line is often in capitals alone.
+    """
+    if token[0].lower() != "select" or word in _SET_OPERATORS or code_end == token.start():
+        return False
+    if _misspells_operator(word):
+        return True
+    return "\n" not in text[code_end : token.start()] and token[0].isupper() is capitals
+
+
+def _misspells_operator(word: str) -> bool:
+    return any(
+        OSA.distance(word, known, score_cutoff=_MOST_ERRORS) <= _MOST_ERRORS for known in _SET_OPERATORS
+    )
 
 
 def _wrapper(text: str, start: int) -> str:

@@ -16,6 +16,7 @@ from plugins.text2sql.retrieval.matches import (
     PER_WORD,
     exact,
     may_resemble,
+    meant,
     names,
     nearest,
     phrases,
@@ -58,6 +59,7 @@ class LargeColumns:
         """
         if not self.columns:
             return
+        keywords = meant(keywords, said, common)
         texts, labels = [], []
         wanted = list(_wanted(keywords, said, common))
         for column, value in self._read(partial(self._equal, wanted), "are named"):

@@ -7,10 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql.databases.dialect import Dialect
-from plugins.text2sql.retrieval.function_words import DULL_WORDS, FUNCTION_WORDS
+from plugins.text2sql.retrieval.function_words import DULL_WORDS, ORDINARY_WORDS
 from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
 from plugins.text2sql.retrieval.text_index import TextIndex
-from plugins.text2sql.spans import COMMON_WORDS, commands, longest, singulars, spans, starts_no_sentence
+from plugins.text2sql.spans import (
+    COMMON_WORDS,
+    commands,
+    is_quoted,
+    longest,
+    plurals,
+    singulars,
+    spans,
+    starts_no_sentence,
+)
 
 PER_WORD = 5
 """Of what is equally like a word, so much is taken."""
@@ -42,7 +51,7 @@ def similar(
 ) -> Matches:
     """Return up to ``limit`` labels of what the texts ``said`` name or ``keywords`` or their words resemble.
 
-    What is said in one of the words in ``common``, or in a function word in small letters, is no name.
+    An ordinary word and one of those in ``common`` are names only where they are written so.
     ``besides`` are labels found elsewhere, with their likeness.
     """
     best = dict(besides or {})
@@ -50,7 +59,7 @@ def similar(
     if index is not None:
         for text in said:
             _add(best, _said(index, text, common, dialect))
-        for word in queries(index, keywords, common):
+        for word in queries(index, meant(keywords, said, common), common):
             found = _matches(index, word, common)
             if len(found) > PER_WORD and found[PER_WORD][1] == found[0][1]:
                 notes.append(
@@ -94,15 +103,33 @@ def may_resemble(words: str, common: frozenset[str]) -> bool:
     return any(len(word) >= SHORTEST_WORD and word.lower() not in dull for word in _WORD.findall(words))
 
 
-def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = FUNCTION_WORDS) -> bool:
+def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = ORDINARY_WORDS) -> bool:
     """Whether ``span`` may name a stored value in ``text``.
 
-    A ``dull`` word does only as a name is written, and what bids to do something at a sentence's beginning
+    A ``dull`` or ``common`` word does only as a name is written, with a capital within a sentence, or in
+    quotes.  What bids to do something at a sentence's beginning doesn't.
+    """
+    if span.lower() in dull or span.lower() in common:
+        return is_quoted(text, span) or (span[0].isupper() and starts_no_sentence(text, span))
+    return not commands(text, span)
+
+
+def meant(keywords: Sequence[str], said: Sequence[str], common: frozenset[str]) -> list[str]:
+    """Return the keywords that may name a value.
+
+    An ordinary or ``common`` word that the texts ``said`` have, in either number, but nowhere as a name,
     doesn't.
     """
-    if span.lower() in dull:
-        return span[0].isupper() and starts_no_sentence(text, span)
-    return span not in common and not commands(text, span)
+    return [keyword for keyword in keywords if not _is_ordinary(keyword.strip(), said, common)]
+
+
+def _is_ordinary(word: str, said: Sequence[str], common: frozenset[str]) -> bool:
+    if word.lower() not in ORDINARY_WORDS and word.lower() not in common:
+        return False
+    forms = "|".join(map(re.escape, (word, *singulars(word), *plurals(word))))
+    pattern = re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)
+    written = [(text, found[0]) for text in said for found in pattern.finditer(text)]
+    return bool(written) and not any(names(text, span, common) for text, span in written)
 
 
 def exact(

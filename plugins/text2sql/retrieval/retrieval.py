@@ -29,6 +29,7 @@ from plugins.text2sql.databases.value_scan import (
 from plugins.text2sql.retrieval.large_columns import LargeColumns
 from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
 from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.schema_words import schema_words
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.spans import COMMON_WORDS, NAME_PART
 from sched.errors import UnavailableError
@@ -82,10 +83,14 @@ class Retrieval(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """The values of a database: those in an index, and columns that have too many for it."""
+    """The values of a database: those in an index, and columns that have too many for it.
+
+    ``common`` words name none of them.
+    """
 
     index: TextIndex
     large: tuple[TextColumn, ...]
+    common: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -103,7 +108,8 @@ class Retriever:
     """Holds one index per database; implements :class:`Retrieval`.  One is made at a time.
 
     An index is made anew when the database's identity, its schema or the ``limits`` have changed; until
-    then the old one serves.  A question names no value by one of the ``common`` words.
+    then the old one serves.  A question names no value by one of the ``common`` words, nor by the name of a
+    table or column, unless it writes it as a name.
     """
 
     def __init__(
@@ -185,8 +191,8 @@ class Retriever:
             self._limits.longest,
             lambda: self._stop.is_set() or time.monotonic() >= until,
         )
-        large.look_up(values.index, keywords, said, self._common)
-        found = similar(values.index, keywords, MAX_VALUES, dialect, said, self._common, large.found)
+        large.look_up(values.index, keywords, said, values.common)
+        found = similar(values.index, keywords, MAX_VALUES, dialect, said, values.common, large.found)
         left_out = (f"values: {said}" for said in (*large.notes, *found.notes))
         return Found(found.labels, _joined((note, *values.notes, *left_out)))
 
@@ -226,7 +232,8 @@ class Retriever:
         scanned = scan_values(source, schema, self._limits, self._stop.is_set)
         conditions = map("{} = {}".format, scanned.columns, map(schema.dialect.literal, scanned.values))
         index = TextIndex(scanned.values, tuple(conditions))
-        return _Values(index, scanned.large, tuple(_cuts(scanned, schema.dialect, self._limits)))
+        common = self._common | schema_words(schema)
+        return _Values(index, scanned.large, common, tuple(_cuts(scanned, schema.dialect, self._limits)))
 
 
 def _cuts(scanned: ScannedValues, dialect: Dialect, limits: ScanLimits) -> Iterator[str]:

@@ -11,8 +11,12 @@ import pytest
 
 from launch.bench.bench_cli import main
 from launch.bench.spending import stage_costs
+from plugins.text2sql.question import QuestionRequest
 from sched.errors import Failure
+from sched.workflow import Steps, WorkflowProgram
+from tests.launch.api.api_fakes import FakeText2Sql
 from tests.launch.api.api_stack import api_stack, served
+from tests.waiting import reached
 
 
 def _call(stage: str, branch: int | None = None, **facts: Any) -> dict[str, Any]:
@@ -74,6 +78,50 @@ async def test_questions_are_asked_and_counted(tmp_path: Path, capsys: pytest.Ca
         assert "failed (the prompt is too long), 1 calls" in capsys.readouterr().out
         assert await asyncio.to_thread(main, [*asking[:-1], "none"]) == 1
         assert "there is no database 'none'" in capsys.readouterr().err
+        # What was measured before is shown.
+        assert await asyncio.to_thread(main, [*asking, "--database", "none"]) == 1
+        out, err = capsys.readouterr()
+        assert "mean of 2" in out
+        assert "there is no database 'none'" in err
+
+
+class HangsAfterItsCall(FakeText2Sql):
+    """A workflow that makes a call and then, for one question, does nothing more until it is cancelled."""
+
+    def program(self, request: QuestionRequest, database: str) -> WorkflowProgram:
+        answered = super().program(request, database)
+
+        async def run(steps: Steps) -> Any:
+            result = await answered(steps)
+            if request.question == "Slow?":
+                await asyncio.get_running_loop().create_future()
+            return result
+
+        return run
+
+
+async def test_what_a_question_cost_until_it_timed_out_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its calls and tokens count, it is cancelled, and the next question is asked."""
+    file, report = tmp_path / "questions.txt", tmp_path / "calls.json"
+    file.write_text("Slow?\nQuick?\n")
+    slow = ["--seconds", "0.01", "--json", str(report)]
+    async with api_stack(workflow=HangsAfterItsCall()) as api, served(api.app) as port:
+        asking = ["spending", str(file), "--server", f"http://127.0.0.1:{port}", "--database", "shop"]
+        # The second question may time out as well: the machine is as fast as it is.
+        assert await asyncio.to_thread(main, [*asking, *slow]) == 1
+        printed = capsys.readouterr().out
+        assert "shop: Slow?  timed out after 0.02 s" in printed
+        assert "shop: Quick?" in printed
+        assert "generate_candidate" in printed
+        assert "of 2 questions; the figures have what they cost until then" in printed
+        first, _ = json.loads(report.read_text())["workflows"]
+        assert first["timed_out"]
+        await reached(lambda: not api.dispatcher.book.workflows)
+        hung = api.controller.records.get(first["workflow_id"])
+        assert hung is not None
+        assert hung.state == "cancelled"
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,10 @@ class Journal:
 
 
 def nothing_cached(prompt: Sequence[Segment]) -> PromptSeconds:
-    """Return a second per character of a prompt, which is always computed."""
+    """Return a microsecond per character of a prompt, which is always computed."""
     now = sum(len(segment.text) for segment in prompt)
     shared = sum(len(s.text) for s in prompt if s.kind in (SegmentKind.TEMPLATE, SegmentKind.SCHEMA))
-    return PromptSeconds(now, now - shared)
+    return PromptSeconds(now / 1e6, (now - shared) / 1e6)
 
 
 Hold = Callable[[Call, Journal], Awaitable[None]]
@@ -97,9 +97,10 @@ class ScriptedSteps:
     hold: Hold = at_once
     advised: int = 99
     cost: Callable[[Sequence[Segment]], PromptSeconds] = nothing_cached
+    remaining: float = 60.0
 
     def remaining_seconds(self) -> float:
-        return 60.0
+        return self.remaining
 
     def candidates_advised(self, wanted: int) -> int:
         return min(wanted, self.advised)

@@ -197,8 +197,8 @@ def test_what_is_repeated_to_the_end_is_shown_twice(statement: str, shown: str) 
 async def test_no_round_begins_that_can_not_finish(
     registry: DatabaseRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each round takes 25 s; of 60 there is time for a first statement and one revision."""
-    left = iter([60.0, 35.0, 10.0])
+    """Each round takes 25 s; the 60 s after linking are enough for one and a revision."""
+    left = iter([80.0, 60.0, 35.0, 10.0])
     monkeypatch.setattr(ScriptedSteps, "remaining_seconds", lambda _: next(left))
     answer, journal = await run(registry, scripted(generate_candidate=EMPTY, revise=NOBODY), candidates=1)
     assert journal.stages().count("revise") == 1

@@ -63,6 +63,18 @@ async def test_candidates_are_selected_without_tests_if_these_fail(
     assert (answer["status"], answer["sql"]) == ("ok", WRONG)
 
 
+@pytest.mark.parametrize("error", [_LATE, _CRASHED])
+async def test_all_tables_may_be_needed_if_linking_fails(
+    registry: DatabaseRegistry, error: SluiceError
+) -> None:
+    """The whole schema fits, so that it is shown; the answer says why."""
+    answer, journal = await run(registry, failing(scripted(), stages.SCHEMA_LINKING, error))
+    assert (answer["status"], answer["sql"], answer["tables"]) == ("ok", RIGHT, [])
+    assert answer["schema"]["tables"] == answer["schema"]["of"]
+    assert answer["schema"]["notes"] == [f"schema linking named no tables: {error.message}"]
+    assert answer["schema"]["linking_calls"] == len(journal.of(stages.SCHEMA_LINKING)) == 1
+
+
 async def test_what_concerns_the_whole_question_ends_it(registry: DatabaseRegistry) -> None:
     """A server that refuses further calls is no matter of one candidate."""
     model = failing(scripted(), stages.GENERATE_CANDIDATE, OverloadedError("too much waits"), (0,))

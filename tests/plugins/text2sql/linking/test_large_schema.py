@@ -4,125 +4,29 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from plugins.text2sql import stages
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
-from plugins.text2sql.databases.schema import render
 from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.linking.room import TokenCounter
-from plugins.text2sql.options import Text2SqlOptions
-from plugins.text2sql.profile import Compact
-from plugins.text2sql.program import Text2Sql
-from plugins.text2sql.question import QuestionRequest
-from plugins.text2sql.retrieval.retrieval import Found
-from plugins.workflow_kind import Resources
 from sched.errors import InvalidRequestError
-from tests.plugins.text2sql.linking.warehouse import (
-    COLUMNS,
-    CONTEXT,
-    TABLES,
-    build_warehouse,
-    counter,
-    encoder,
-    named,
-    shown,
-)
-from tests.plugins.text2sql.scripted_steps import Call, Journal, ScriptedSteps
+from tests.plugins.text2sql.linking.asker import ASKED, RIGHT, Asker, asked
+from tests.plugins.text2sql.linking.warehouse import COLUMNS, TABLES, shown
 
-ASKED = ["t_120", "t_123"]
-RIGHT = "SELECT count(*) FROM t_120 JOIN t_121 ON t_120.next_id = t_121.id"
-WRONG = "SELECT id, next_id FROM t_123"
 BROKEN = "SELECT count(*) FROM t_299, no_such_table"
 
 
-class NamesAValue:
-    """Retrieval that finds a value of ``t_007``, which the question names."""
-
-    def prepare(self, database: str) -> None:
-        """Nothing is prepared."""
-
-    async def values(self, database: str, keywords: Any, question: str, hint: str = "") -> Found:
-        return Found(("t_007.measure_7_3 = 'Oak''s End'", "t_008.measure_8_3 = 'Oakland'"))
-
-    async def columns(self, database: str, keywords: Any) -> Found:
-        return Found(())
-
-
-@dataclass
-class Asker:
-    """Names the ``wanted`` tables that its prompt shows, or of every part as many as it may."""
-
-    wanted: list[str] | None
-    statements: tuple[str, ...] = (RIGHT, WRONG, RIGHT)
-    parts: list[list[str]] = field(default_factory=list)
-
-    def __call__(self, call: Call, number: int) -> str:
-        if call.stage == stages.SCHEMA_LINKING:
-            tables = shown(call.prompt)
-            self.parts.append(tables)
-            return named(tables[:12] if self.wanted is None else [t for t in self.wanted if t in tables])
-        if call.stage == stages.GENERATE_CANDIDATE:
-            return self.statements[call.branches[0]]
-        tests = "- It counts rows.\n- It has one column."
-        answers = {
-            stages.INFORMATION_RETRIEVAL: [stages.EXTRACT_KEYWORDS, "retrieve_values", "done"],
-            stages.EXTRACT_KEYWORDS: ['["rows"]'],
-            stages.REVISE: [RIGHT],
-            stages.UNIT_TESTER: [stages.GENERATE_UNIT_TEST, stages.EVALUATE, "done"],
-            stages.GENERATE_UNIT_TEST: [tests],
-            stages.EVALUATE: ["Candidate 1: passed\nCandidate 2: failed"],
-        }[call.stage]
-        return answers[min(number, len(answers) - 1)]
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegistry]:
-    path = build_warehouse(tmp_path_factory.mktemp("large") / "warehouse.sqlite")
-    with closing(DatabaseRegistry()) as registry:
-        registry.register("warehouse", SqliteDatabase, str(path))
-        yield registry
-
-
-@pytest.fixture(scope="module")
-def count(registry: DatabaseRegistry) -> TokenCounter:
-    found: TokenCounter = counter(encoder([render(registry.schema("warehouse"))[:200_000]]))
-    return found
-
-
-async def asked(
-    registry: DatabaseRegistry,
-    count: TokenCounter,
-    model: Asker,
-    question: str = "How many rows join at Oak's End?",
-    workflow: Text2Sql | None = None,
-    **options: Any,
-) -> tuple[dict[str, Any], Journal]:
-    """Ask, and check that every prompt has room for its answer."""
-    resources = Resources(registry, Compact(), Text2SqlOptions(**options), NamesAValue())
-    text2sql = workflow or Text2Sql(resources)
-    await text2sql.check_context("warehouse", CONTEXT, count)
-    steps = ScriptedSteps(model, registry, database="warehouse")
-    answer = await text2sql.program(QuestionRequest(question=question), "warehouse")(steps)
-    for call in steps.journal.calls:
-        used = await count(call.segments) + call.params.max_new_tokens
-        assert used <= CONTEXT, f"{call.stage}: {used}"
-    return answer, steps.journal
-
-
 async def test_the_asked_tables_are_found_part_by_part(
-    registry: DatabaseRegistry, count: TokenCounter
+    warehouse: DatabaseRegistry, count: TokenCounter
 ) -> None:
     """Each table is in one part; later prompts show the linked ones, those between, and a named value's."""
-    assert all(len(table.columns) == COLUMNS for table in registry.schema("warehouse").tables)
+    assert all(len(table.columns) == COLUMNS for table in warehouse.schema("warehouse").tables)
     model = Asker(ASKED)
-    answer, journal = await asked(registry, count, model, early_ending=False)
+    answer, journal = await asked(warehouse, count, model, early_ending=False)
     assert sorted(name for part in model.parts for name in part) == [f"t_{n:03}" for n in range(TABLES)]
     assert answer["status"] == "ok"
     assert answer["sql"] == RIGHT
@@ -152,24 +56,51 @@ async def test_a_single_table_is_asked_about_once(tmp_path: Path, count: TokenCo
     assert len(journal.of(stages.SCHEMA_LINKING)) == answer["schema"]["linking_calls"] == 1
 
 
-async def test_parts_are_the_same_for_all_questions(registry: DatabaseRegistry, count: TokenCounter) -> None:
+async def test_parts_are_the_same_for_all_questions(warehouse: DatabaseRegistry, count: TokenCounter) -> None:
     """So each part's beginning can be cached; a long question has other ones, which fit as well."""
     first, second, long = Asker(ASKED), Asker(["t_299"]), Asker(ASKED)
-    await asked(registry, count, first)
-    _, journal = await asked(registry, count, second, "And how many in the last one, if not in another?")
+    await asked(warehouse, count, first)
+    _, journal = await asked(warehouse, count, second, "And how many in the last one, if not in another?")
     assert first.parts == second.parts
-    await asked(registry, count, long, "How many? " + "Think of every table. " * 200)
+    await asked(warehouse, count, long, "How many? " + "Think of every table. " * 200)
     assert len(long.parts) > len(first.parts)
     beginnings = {call.segments[:-3] for call in journal.of(stages.SCHEMA_LINKING)}
     assert len(beginnings) == len(second.parts)
 
 
+async def test_few_parts_are_linked_of_what_the_question_speaks_of(
+    warehouse: DatabaseRegistry, count: TokenCounter
+) -> None:
+    """In the schema's order; the answer says how many tables were not shown.  A later round adds calls."""
+    question = "How many rows of t_123 and of t_120 join at Oak's End?"
+    model = Asker(ASKED)
+    answer, _ = await asked(warehouse, count, model, question, linking_parts=2)
+    tables = [name for part in model.parts for name in part]
+    assert answer["schema"]["linking_calls"] == len(model.parts) == 2
+    assert tables == sorted(tables)
+    assert {"t_007", *ASKED} <= set(tables)
+    assert (answer["sql"], sorted(answer["tables"])) == (RIGHT, ASKED)
+    (note,) = answer["schema"]["notes"]
+    assert note.startswith(f"{TABLES - len(tables)} tables were not shown to schema linking")
+    assert note.endswith("(--linking-parts 2)")
+
+
+async def test_all_parts_are_linked_of_a_question_that_speaks_of_none(
+    warehouse: DatabaseRegistry, count: TokenCounter
+) -> None:
+    """Whatever the bound is."""
+    model = Asker(ASKED)
+    answer, _ = await asked(warehouse, count, model, "How much is it?", retrieval=None, linking_parts=1)
+    assert sorted(name for part in model.parts for name in part) == [f"t_{n:03}" for n in range(TABLES)]
+    assert (sorted(answer["tables"]), answer["schema"]["notes"]) == (ASKED, [])
+
+
 async def test_of_too_many_linked_tables_the_model_chooses_again(
-    registry: DatabaseRegistry, count: TokenCounter
+    warehouse: DatabaseRegistry, count: TokenCounter
 ) -> None:
     """It named all it may of every part; what it names of these fits, and nothing is left out."""
     model = Asker(None)
-    answer, journal = await asked(registry, count, model, "What is measure 250 of t_250?")
+    answer, journal = await asked(warehouse, count, model, "What is measure 250 of t_250?")
     first = next(n for n in range(len(model.parts)) if "t_299" in model.parts[n]) + 1
     assert answer["schema"]["linking_calls"] == len(model.parts) > first
     again = {name for part in model.parts[first:] for name in part}
@@ -180,10 +111,10 @@ async def test_of_too_many_linked_tables_the_model_chooses_again(
 
 
 async def test_no_answer_at_all_shows_what_the_question_speaks_of(
-    registry: DatabaseRegistry, count: TokenCounter
+    warehouse: DatabaseRegistry, count: TokenCounter
 ) -> None:
     """The value's table and the one that the question names; the note counts the others."""
-    answer, journal = await asked(registry, count, Asker([]), "What does t_250 say of Oak's End?")
+    answer, journal = await asked(warehouse, count, Asker([]), "What does t_250 say of Oak's End?")
     tables = shown(journal.of(stages.GENERATE_CANDIDATE)[0].prompt)
     assert {"t_007", "t_250"} <= set(tables)
     assert len(journal.unreadable) == 0
@@ -192,30 +123,30 @@ async def test_no_answer_at_all_shows_what_the_question_speaks_of(
 
 
 async def test_a_statement_shows_the_tables_it_names_to_its_revision(
-    registry: DatabaseRegistry, count: TokenCounter
+    warehouse: DatabaseRegistry, count: TokenCounter
 ) -> None:
     """Linking had left them out, or they couldn't be repaired."""
     model = Asker(ASKED, (BROKEN, RIGHT, RIGHT))
-    _, journal = await asked(registry, count, model, early_ending=False)
+    _, journal = await asked(warehouse, count, model, early_ending=False)
     assert "t_299" in shown(journal.of(stages.REVISE)[0].prompt)
     assert "t_299" not in shown(journal.of(stages.GENERATE_CANDIDATE)[0].prompt)
 
 
 async def test_a_question_that_fills_the_context_is_refused(
-    registry: DatabaseRegistry, count: TokenCounter
+    warehouse: DatabaseRegistry, count: TokenCounter
 ) -> None:
     """At once and by name, instead of hundreds of parts with a table each."""
     with pytest.raises(InvalidRequestError, match="the question is too long") as caught:
-        await asked(registry, count, Asker(ASKED), "日本 " * 3300)
+        await asked(warehouse, count, Asker(ASKED), "日本 " * 3300)
     assert caught.value.field == "question"
 
 
 async def test_candidates_that_fill_the_context_are_compared_in_part(
-    registry: DatabaseRegistry, count: TokenCounter
+    warehouse: DatabaseRegistry, count: TokenCounter
 ) -> None:
     """Their statements are cut, so that tables and a test have room."""
     long = [f"SELECT {number} AS n, '{'日本' * 900}' FROM t_120" for number in range(3)]
-    answer, journal = await asked(registry, count, Asker(ASKED, tuple(long)))
+    answer, journal = await asked(warehouse, count, Asker(ASKED, tuple(long)))
     (call,) = journal.of(stages.GENERATE_UNIT_TEST)
     assert call.context().count("…") >= 3
     assert shown(call.prompt) == ["t_120"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -199,6 +200,30 @@ def test_any_text_is_read(text: str, pieces: list[str]) -> None:
     """Reading never raises and makes nothing up."""
     found = extract_sql(text.join(pieces), SQLITE)
     assert isinstance(found, str)
+
+
+@settings(derandomize=True)
+@given(
+    st.data(),
+    st.tuples(selects(tail=False), selects()),
+    st.sampled_from(["UNOIN", "UNOIN ALL", "unon", "EXECPT", "Intersct"]),
+    st.sampled_from(["```sql\n{}\n```\n", "{};", "<sql>{}</sql>"]),
+)
+def test_a_misspelt_union_is_no_reason_to_run_one_side_alone(
+    data: st.DataObject, sides: tuple[str, str], operator: str, wrapped: str
+) -> None:
+    """Whatever its sides and wherever it stands, what is found can't run, and is there to be repaired."""
+    for side in sides:
+        try:
+            assume(check_select(side, SQLITE) == side)
+        except UnsafeSqlError:
+            assume(False)
+    statement = f"{sides[0]}{data.draw(spaces)}{operator}{data.draw(spaces)}{sides[1]}"
+    assume("</sql>" not in wrapped or "</sql>" not in statement)
+    found = extract_sql(data.draw(around(wrapped.format(statement))), SQLITE)
+    with pytest.raises(UnsafeSqlError):
+        check_select(found, SQLITE)
+    assert operator in found
 
 
 escaped = st.lists(st.sampled_from([*INSIDE, "\\'", "\\\\", "\\n"]), max_size=4)

@@ -197,6 +197,47 @@ def test_a_from_of_the_statement_before_is_left_there() -> None:
     assert extract_sql("SELECT a\nFROM t\nSELECT b FROM u") == "SELECT b FROM u"
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT 1 UNOIN SELECT 2",
+        "SELECT a FROM t UNOIN ALL SELECT b FROM u",
+        "SELECT a FROM t\nUNOIN\nSELECT b FROM u",
+        "SELECT a FROM t WHERE x = 1 EXECPT SELECT b FROM u",
+        "SELECT a FROM t UNION SELECT b FROM u UNOIN SELECT c FROM v",
+        "WITH x AS (SELECT 1)\nSELECT a FROM x UNOIN SELECT b FROM u",
+        "SELECT a FROM t UNOIN SELECT b FROM",
+        "SELECT a FROM t AND SELECT b FROM u",
+        "SELECT a FROM t SELECT b FROM u",
+        "select a from t or select b from u",
+    ],
+)
+@pytest.mark.parametrize(
+    "answer", ["{}", "{};", "```sql\n{}\n```", "Use this:\n\n{};\n\nThis lists both.", "`{}`"]
+)
+def test_neither_of_two_selects_in_one_is_run_alone(statement: str, answer: str) -> None:
+    """The whole goes to the check, whose message a revision shows."""
+    found = extract_sql(answer.replace("{}", statement))
+    assert found == statement
+    with pytest.raises(UnsafeSqlError, match="syntax error"):
+        check_select(found, SQLITE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("SELECT a FROM t UNOIN SELECT b FROM u; SELECT c FROM v;", "SELECT c FROM v"),
+        ("SELECT a FROM t. SELECT b FROM u", "SELECT b FROM u"),
+        ("select the names with SELECT a FROM t", "SELECT a FROM t"),
+        ("SELECT statements such as SELECT a FROM t", "SELECT a FROM t"),
+        ("SELECT a FROM t UNION BY NAME SELECT b FROM u", "SELECT a FROM t UNION BY NAME SELECT b FROM u"),
+    ],
+)
+def test_what_only_looks_like_two_in_one_is_read_as_before(answer: str, expected: str) -> None:
+    """A later statement, prose, or a set operator of another dialect."""
+    assert sql_extraction.extract_sql(answer, Dialect("duckdb")) == expected
+
+
 def test_escapes_in_json_are_undone() -> None:
     """Newlines and quotes of a JSON value are those of the statement."""
     statement = "SELECT \"a b\"\nFROM t -- all\nWHERE c = '\\n'"
