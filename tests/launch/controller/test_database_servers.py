@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from launch.bench.databases.postgresql_server import PostgresqlServer
 from launch.served_databases import open_all, served
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema_watch import SchemaWatch
@@ -21,7 +22,6 @@ from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources
 from tests.launch.api.api_stack import api_stack
 from tests.plugins.text2sql.databases.awkward import TRADE, made
-from tests.postgresql_server import OWNER, PostgresqlServer
 from tests.waiting import GUARD_SECONDS, block_until, reached
 
 UNREACHABLE = "postgresql://reader:s3cret-word@127.0.0.1:9/shop"
@@ -30,14 +30,13 @@ UNREACHABLE = "postgresql://reader:s3cret-word@127.0.0.1:9/shop"
 @pytest.fixture
 def books(postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a small database, its password in the environment."""
-    monkeypatch.setenv("BOOKS_PASSWORD", OWNER)
-    with postgresql_server.connect() as connection:
-        connection.execute("CREATE DATABASE books")
-    with postgresql_server.connect("books") as connection:
-        connection.execute("CREATE TABLE titles (title text); INSERT INTO titles VALUES ('Moby Dick')")
-    yield postgresql_server.address("books", OWNER, "${BOOKS_PASSWORD}")
-    with postgresql_server.connect() as connection:
-        connection.execute("DROP DATABASE books WITH (FORCE)")
+    monkeypatch.setenv("BOOKS_PASSWORD", PostgresqlServer.OWNER)
+    postgresql_server.create("books")
+    postgresql_server.script(
+        "CREATE TABLE titles (title text); INSERT INTO titles VALUES ('Moby Dick')", "books"
+    )
+    yield postgresql_server.address("books", PostgresqlServer.OWNER, "${BOOKS_PASSWORD}")
+    postgresql_server.drop("books")
 
 
 @pytest.fixture
@@ -138,8 +137,7 @@ def test_a_watch_finds_what_changed(
     watch = SchemaWatch(registry, period_seconds=0.01)
     watch.start()
     try:
-        with postgresql_server.connect("books") as owner:
-            owner.execute("CREATE TABLE authors (name text)")
+        postgresql_server.script("CREATE TABLE authors (name text)", "books")
         block_until(lambda: len(registry.schema("books").tables) == 2)
         postgresql_server.stop()
         try:

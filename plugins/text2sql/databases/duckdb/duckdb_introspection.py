@@ -6,28 +6,24 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 
-from plugins.text2sql.databases.descriptions import MAX_TABLE_CHARACTERS
 from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
 from plugins.text2sql.databases.relational.column_facts import (
     MAX_FREQUENT,
-    NO_FACTS,
     Facts,
     ListedColumn,
-    one_line,
 )
 from plugins.text2sql.databases.relational.interrupting import expired, watched
+from plugins.text2sql.databases.relational.listed_table import ListedTable
 from plugins.text2sql.databases.schema import (
     MAX_SAMPLE_CHARACTERS,
     SAMPLE_ROWS,
     DatabaseSchema,
     ForeignKey,
     Kind,
-    Table,
 )
 
 logger = logging.getLogger(__name__)
@@ -56,27 +52,6 @@ WHERE database_name = current_database() AND constraint_type IN ('PRIMARY KEY', 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A table as the catalogue has it."""
-
-    schema: str
-    name: str
-    columns: tuple[ListedColumn, ...]
-    keys: tuple[ForeignKey, ...]
-    rows: int
-    view: bool
-    comment: str
-
-    @property
-    def known_as(self) -> str:
-        return DUCKDB.known_as(self.schema, self.name)
-
-    @property
-    def sql(self) -> str:
-        return f"{DUCKDB.identifier(self.schema)}.{DUCKDB.identifier(self.name)}"
-
-
 def introspect(cursor: duckdb.DuckDBPyConnection) -> DatabaseSchema:
     """Read the schema: two queries, and two more for each table.
 
@@ -93,20 +68,11 @@ def introspect(cursor: duckdb.DuckDBPyConnection) -> DatabaseSchema:
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             logger.warning("%r is left out of its database's schema: %s", listed.known_as, error)
             continue
-        tables.append(
-            Table(
-                listed.known_as,
-                tuple(column.with_facts(fact) for column, fact in zip(listed.columns, facts, strict=True)),
-                listed.keys,
-                listed.rows,
-                listed.view,
-                one_line(listed.comment, MAX_TABLE_CHARACTERS),
-            )
-        )
+        tables.append(listed.shown(round(listed.rows), facts))
     return DatabaseSchema(tuple(sorted(tables, key=lambda table: table.name)), DUCKDB)
 
 
-def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[_Listed]:
+def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[ListedTable]:
     primary: dict[tuple[str, str], Sequence[str]] = {}
     foreign: dict[tuple[str, str], list[ForeignKey]] = defaultdict(list)
     for schema, table, kind, columns, target, target_columns in cursor.execute(_KEYS).fetchall():
@@ -124,14 +90,15 @@ def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[_Listed]:
             logger.warning("tables of schema %r are left out: its name has a dot", schema)
             continue
         *_, comment, size, view, view_comment = columns[0]
-        yield _Listed(
-            schema,
-            table,
-            tuple(_column(row, primary.get((schema, table), ())) for row in columns),
-            tuple(sorted(foreign[schema, table], key=lambda key: (key.columns, key.target))),
-            0 if view else size,
-            view,
-            (view_comment if view else comment) or "",
+        yield ListedTable(
+            schema=schema,
+            name=table,
+            known_as=DUCKDB.known_as(schema, table),
+            view=view,
+            comment=(view_comment if view else comment) or "",
+            rows=0 if view else size,
+            columns=tuple(_column(row, primary.get((schema, table), ())) for row in columns),
+            keys=tuple(foreign[schema, table]),
         )
 
 
@@ -151,15 +118,14 @@ def _column(row: Sequence[Any], primary: Sequence[str]) -> ListedColumn:
     return ListedColumn(name, shown, nullable, name in primary, kind, comment or "", labels)
 
 
-def _facts(cursor: duckdb.DuckDBPyConnection, table: _Listed) -> list[Facts]:
+def _facts(cursor: duckdb.DuckDBPyConnection, table: ListedTable) -> dict[str, Facts]:
     """Return what the first rows, and for tables DuckDB's statistics, tell of the columns."""
     columns = [column for column in table.columns if column.kind is not Kind.OTHER and not column.labels]
-    facts = _of_view(cursor, table, columns) if table.view else _of_table(cursor, table, columns)
-    return [facts.get(column.name, NO_FACTS) for column in table.columns]
+    return _of_view(cursor, table, columns) if table.view else _of_table(cursor, table, columns)
 
 
 def _of_view(
-    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+    cursor: duckdb.DuckDBPyConnection, table: ListedTable, columns: Sequence[ListedColumn]
 ) -> dict[str, Facts]:
     """Return what the first rows of a view tell; nothing if they take long."""
     try:
@@ -177,7 +143,7 @@ def _of_view(
 
 
 def _of_table(
-    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+    cursor: duckdb.DuckDBPyConnection, table: ListedTable, columns: Sequence[ListedColumn]
 ) -> dict[str, Facts]:
     texts = [column for column in columns if column.kind is Kind.TEXT]
     values = _first_rows(cursor, table, texts)
@@ -187,23 +153,28 @@ def _of_table(
     if words:
         # DuckDB keeps the ends of numbers and dates.
         wanted = ", ".join(f"min({word}), max({word})" for word in words)
-        ends = cursor.execute(f"SELECT {wanted} FROM {table.sql}").fetchall()[0]
+        ends = cursor.execute(f"SELECT {wanted} FROM {_sql(table)}").fetchall()[0]
         pairs = zip(others, ends[::2], ends[1::2], strict=True)
         facts |= {column.name: Facts(low=low, high=high) for column, low, high in pairs}
     return facts
 
 
 def _first_rows(
-    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+    cursor: duckdb.DuckDBPyConnection, table: ListedTable, columns: Sequence[ListedColumn]
 ) -> list[list[Any]]:
     """Return the values that the first rows have of each of ``columns``."""
     if not columns:
         return []
     names = ", ".join(DUCKDB.identifier(column.name) for column in columns)
-    rows = cursor.execute(f"SELECT {names} FROM {table.sql} LIMIT {SAMPLE_ROWS}").fetchall()
+    rows = cursor.execute(f"SELECT {names} FROM {_sql(table)} LIMIT {SAMPLE_ROWS}").fetchall()
     if not rows:
         return [[] for _ in columns]
     return [[value for value in values if value is not None] for values in zip(*rows, strict=True)]
+
+
+def _sql(table: ListedTable) -> str:
+    """Return the table in SQL, with its schema."""
+    return f"{DUCKDB.identifier(table.schema)}.{DUCKDB.identifier(table.name)}"
 
 
 def _frequent(texts: Sequence[str]) -> Facts:

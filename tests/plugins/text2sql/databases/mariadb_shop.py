@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
-from launch.database_kinds import kind_of
-from plugins.text2sql.databases.database_registry import DatabaseRegistry
-from plugins.text2sql.databases.schema import Table
-from tests.mariadb_server import MariadbServer
+from launch.bench.databases.mariadb_server import MariadbServer
 from tests.plugins.text2sql.databases.shops import READER, READER_PASSWORD, tables
 
 NAME = "mariadb"
@@ -70,23 +64,3 @@ def mariadb_shop(shop: Path, server: MariadbServer) -> str:
         f"GRANT EXECUTE ON PROCEDURE shop.sell_all TO {READER}"
     )
     return server.address("shop", READER, READER_PASSWORD)
-
-
-@contextmanager
-def scratch(
-    server: MariadbServer, statements: str, database: str = "scratch", **limits: Any
-) -> Iterator[DatabaseRegistry]:
-    """Open a database of its own, made by ``statements``, as its owner."""
-    server.script("CREATE DATABASE scratch")
-    try:
-        server.script(statements, "scratch")
-        with closing(DatabaseRegistry(**limits)) as registry:
-            address = server.address(database)
-            registry.register(NAME, kind_of(NAME, address), address)
-            yield registry
-    finally:
-        server.script("DROP DATABASE scratch")
-
-
-def tables_of(registry: DatabaseRegistry) -> dict[str, Table]:
-    return {table.name: table for table in registry.schema(NAME).tables}
