@@ -34,8 +34,9 @@ _CONNECTING: dict[str, Any] = {
 }
 _UNBOUNDED = 2**32 - 1
 _SETTINGS: dict[str, str | float] = {
-    # Double quotes are texts and a backslash escapes, as the parser has it; stock - sold may be negative.
-    "sql_mode": "NO_UNSIGNED_SUBTRACTION",
+    # Double quotes are texts and a backslash escapes, as the parser has it; stock - sold may be negative; a
+    # column beside max() is an error, not the value of just any row.
+    "sql_mode": "NO_UNSIGNED_SUBTRACTION,ONLY_FULL_GROUP_BY",
     "time_zone": "+00:00",
     "lock_wait_timeout": 2,
     "innodb_lock_wait_timeout": 2,
@@ -45,9 +46,7 @@ _OF_MARIADB: dict[str, str | float] = {
     "max_recursive_iterations": _UNBOUNDED,
     "tmp_disk_table_size": 2**31,
 }
-# MySQL knows what depends on a key in GROUP BY; MariaDB, whose default is another, doesn't.
 _OF_MYSQL: dict[str, str | float] = {
-    "sql_mode": "NO_UNSIGNED_SUBTRACTION,ONLY_FULL_GROUP_BY",
     "cte_max_recursion_depth": _UNBOUNDED,
     "information_schema_stats_expiry": 0,
 }

@@ -166,10 +166,10 @@ async def test_no_statement_leaves_settings_to_the_next(
             assert (await registry.execute(NAME, statement, AMPLE)).error == "this is no SELECT"
         asked = "SELECT @@sql_mode, @@max_statement_time > 0, @a, @@tx_read_only, @@time_zone"
         result = await registry.execute(NAME, asked, AMPLE)
-    assert result.rows == (("NO_UNSIGNED_SUBTRACTION", 1, None, 1, "+00:00"),)
+    assert result.rows == (("ONLY_FULL_GROUP_BY,NO_UNSIGNED_SUBTRACTION", 1, None, 1, "+00:00"),)
 
 
-def test_large_tables_are_known_in_part(server: MariadbServer) -> None:
+def test_large_tables_are_known_in_part(server: MariadbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Columns of many values by their index or their first rows; the ends of numbers by index or ANALYZE."""
     made = (
         "CREATE TABLE t (n INTEGER PRIMARY KEY, name VARCHAR(20), code VARCHAR(20), kind VARCHAR(20), "
@@ -205,6 +205,22 @@ def test_values_are_looked_up_letter_by_letter(server: MariadbServer) -> None:
         assert database.beginning("t", "c", ["x_"], 5, lambda: False) == ["x_y"]
         assert database.equal("t", "c", ["Größe"], 5, lambda: False) == ["Größe"]
         assert database.equal("t", "c", [], 5, lambda: False) == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "remedy"),
+    [
+        ("SELECT name, max(price) FROM products", "or take one row with ORDER BY and LIMIT 1"),
+        ("SELECT name, max(price) FROM products GROUP BY category_id", "group by each column that is shown"),
+    ],
+)
+async def test_no_column_has_just_any_rows_value(
+    registry: DatabaseRegistry, statement: str, remedy: str
+) -> None:
+    """It is an error that says how to mend it."""
+    result = await registry.execute(NAME, statement, AMPLE)
+    assert result.error_kind == "invalid"
+    assert remedy in (result.error or "")
 
 
 async def test_no_rows_are_cut_without_a_word(registry: DatabaseRegistry) -> None:
