@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from plugins.text2sql.databases.database import ColumnValues, ValueSpan
@@ -14,6 +16,8 @@ from plugins.text2sql.databases.relational.column_reader import ColumnReader
 
 _LOOKED_AT = 100_000
 """Of a column with more different values in so many rows than are wanted, no more is read."""
+_READ_ROWS = 1_000_000
+"""Of a table with more rows than are wanted, so many are read: the server copies them first."""
 
 
 class MysqlColumnReader(ColumnReader):
@@ -27,17 +31,23 @@ class MysqlColumnReader(ColumnReader):
         self._connection = connection
         self._indexed = listed is not None and column in listed.indexed
         self._view = listed is None or listed.view
+        self._rows = math.inf if listed is None or listed.view else listed.rows
 
     def distinct(self, span: ValueSpan, at_most: int) -> ColumnValues:
         """Return different values; a column with very many is known by its first rows, or its index."""
+        # Just this form lets the server leap from value to value in an index.
+        every = f"SELECT DISTINCT {self.word} FROM {self.table} LIMIT {at_most}"
         if self._indexed:
-            # Just this form lets the server leap from value to value.
-            statement = f"SELECT DISTINCT {self.word} FROM {self.table} LIMIT {at_most}"
-            return _fitting(self.rows(statement), span, at_most)
-        found = _fitting(self._first(min(_LOOKED_AT, span.rows), at_most), span, at_most)
-        if found.more or span.rows <= _LOOKED_AT:
-            return found
-        return _fitting(self._first(span.rows, at_most), span, at_most)
+            return _fitting(self.rows(every), span, at_most)
+        looked_at = min(_LOOKED_AT, span.rows)
+        if self._rows > looked_at:
+            found = _fitting(self._first(looked_at, at_most), span, at_most)
+            if found.more or span.rows <= looked_at:
+                return found
+        if self._rows <= span.rows:
+            return _fitting(self.rows(every), span, at_most)
+        found = _fitting(self._first(min(_READ_ROWS, span.rows), at_most), span, at_most)
+        return replace(found, in_part=True)
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
         """Return the rows of ``statement``."""

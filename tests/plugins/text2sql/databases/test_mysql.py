@@ -11,6 +11,7 @@ import pytest
 from launch.bench.databases.mariadb_server import MariadbServer
 from plugins.text2sql.databases.database import ValueSpan
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.mysql import mysql_values
 from plugins.text2sql.databases.mysql.mysql_database import MysqlDatabase
 from plugins.text2sql.databases.schema import Kind, render
 from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
@@ -188,6 +189,12 @@ def test_large_tables_are_known_in_part(server: MariadbServer, monkeypatch: pyte
         assert set(found.values) == {f"Kind {i}" for i in range(5)}
         few = database.distinct("t", "code", ValueSpan(1, 64, 2_000_000), 10, lambda: False)
         assert few.more
+        monkeypatch.setattr(mysql_values, "_LOOKED_AT", 5)
+        monkeypatch.setattr(mysql_values, "_READ_ROWS", 7_000)
+        part = database.distinct("t", "kind", ValueSpan(1, 64, 19_000), 10, lambda: False)
+        assert (list(part.values), part.in_part) == ([f"Kind {i}" for i in range(5)], True)
+        every = database.distinct("t", "kind", ValueSpan(1, 64, 40_000), 10, lambda: False)
+        assert (list(every.values), every.in_part) == ([f"Kind {i}" for i in range(5)], False)
 
 
 def test_values_are_looked_up_letter_by_letter(server: MariadbServer) -> None:
