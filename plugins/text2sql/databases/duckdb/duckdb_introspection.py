@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import duckdb
@@ -28,8 +29,10 @@ from plugins.text2sql.databases.schema import (
 
 logger = logging.getLogger(__name__)
 
-VIEW_SECONDS = 1.0
-"""A view whose first rows take longer is shown without samples."""
+TABLE_SECONDS = 5.0
+"""Of a table or view that takes longer, only the samples that came in time are shown."""
+_SAMPLING_SECONDS = 60.0
+"""Tables that have not been sampled after so long are shown without samples."""
 
 _MAX_TYPE_CHARACTERS = 100
 _NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|U?INTEGER|DECIMAL.*|DOUBLE|FLOAT|BIGNUM")
@@ -55,16 +58,17 @@ WHERE database_name = current_database() AND constraint_type IN ('PRIMARY KEY', 
 def introspect(cursor: duckdb.DuckDBPyConnection) -> DatabaseSchema:
     """Read the schema: two queries, and two more for each table.
 
-    A table's lowest and highest values come from DuckDB's statistics, the rest from its first rows.  What
-    can't be read by itself is left out, and the log names it.
+    A table's lowest and highest values come from DuckDB's statistics, the rest from its first rows, as far as
+    they come in time.  What can't be read by itself is left out, and the log names it.
 
     Raises:
         duckdb.Error: the database can't be read.
     """
     tables = []
+    late = expired(_SAMPLING_SECONDS)
     for listed in _listed(cursor):
         try:
-            facts = _facts(cursor, listed)
+            facts = {} if late() else _facts(cursor, listed)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             logger.warning("%r is left out of its database's schema: %s", listed.known_as, error)
             continue
@@ -119,35 +123,34 @@ def _column(row: Sequence[Any], primary: Sequence[str]) -> ListedColumn:
 
 
 def _facts(cursor: duckdb.DuckDBPyConnection, table: ListedTable) -> dict[str, Facts]:
-    """Return what the first rows, and for tables DuckDB's statistics, tell of the columns."""
+    """Return what the first rows, and for tables DuckDB's statistics, tell of the columns.
+
+    If that takes long, only what it told in time.
+    """
     columns = [column for column in table.columns if column.kind is not Kind.OTHER and not column.labels]
-    return _of_view(cursor, table, columns) if table.view else _of_table(cursor, table, columns)
+    facts: dict[str, Facts] = {}
+    with suppress(duckdb.InterruptException), watched(expired(TABLE_SECONDS), cursor.interrupt):
+        for part in (_of_view if table.view else _of_table)(cursor, table, columns):
+            facts |= part
+    return facts
 
 
 def _of_view(
     cursor: duckdb.DuckDBPyConnection, table: ListedTable, columns: Sequence[ListedColumn]
-) -> dict[str, Facts]:
-    """Return what the first rows of a view tell; nothing if they take long."""
-    try:
-        with watched(expired(VIEW_SECONDS), cursor.interrupt):
-            values = _first_rows(cursor, table, columns)
-    except duckdb.InterruptException:
-        return {}
-    facts = {}
-    for column, found in zip(columns, values, strict=True):
+) -> Iterator[dict[str, Facts]]:
+    for column, found in zip(columns, _first_rows(cursor, table, columns), strict=True):
         if column.kind is Kind.TEXT:
-            facts[column.name] = _frequent(found)
+            yield {column.name: _frequent(found)}
         elif found:
-            facts[column.name] = Facts(low=min(found), high=max(found))
-    return facts
+            yield {column.name: Facts(low=min(found), high=max(found))}
 
 
 def _of_table(
     cursor: duckdb.DuckDBPyConnection, table: ListedTable, columns: Sequence[ListedColumn]
-) -> dict[str, Facts]:
+) -> Iterator[dict[str, Facts]]:
     texts = [column for column in columns if column.kind is Kind.TEXT]
     values = _first_rows(cursor, table, texts)
-    facts = {column.name: _frequent(found) for column, found in zip(texts, values, strict=True)}
+    yield {column.name: _frequent(found) for column, found in zip(texts, values, strict=True)}
     others = [column for column in columns if column.kind is not Kind.TEXT]
     words = [DUCKDB.identifier(column.name) for column in others]
     if words:
@@ -155,8 +158,7 @@ def _of_table(
         wanted = ", ".join(f"min({word}), max({word})" for word in words)
         ends = cursor.execute(f"SELECT {wanted} FROM {_sql(table)}").fetchall()[0]
         pairs = zip(others, ends[::2], ends[1::2], strict=True)
-        facts |= {column.name: Facts(low=low, high=high) for column, low, high in pairs}
-    return facts
+        yield {column.name: Facts(low=low, high=high) for column, low, high in pairs}
 
 
 def _first_rows(
