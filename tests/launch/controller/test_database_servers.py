@@ -80,7 +80,7 @@ async def test_the_api_lists_it_and_refuses_questions(registry: DatabaseRegistry
 async def test_the_api_lists_a_server_that_ends_and_comes_back(
     registry: DatabaseRegistry, books: str, postgresql_server: PostgresqlServer
 ) -> None:
-    """With the reason while it is away."""
+    """With the reason while it is away; questions to it are refused then, though its schema is known."""
     addresses = {"books": books}
     open_all(registry, addresses, {})
     watch = SchemaWatch(registry, period_seconds=0.01)
@@ -100,6 +100,10 @@ async def test_the_api_lists_a_server_that_ends_and_comes_back(
                 away = await details()
                 assert away["state"] == "unavailable"
                 assert away["reason"]
+                asked = {"question": "How many?", "database": "books"}
+                refused = await api.client.post("/v1/text2sql", json=asked)
+                assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+                assert away["reason"] in refused.json()["error"]["message"]
             finally:
                 postgresql_server.start()
             await reached(lambda: registry.names() == ("books",))
