@@ -46,7 +46,14 @@ INSERT INTO archive.orders VALUES (1, 'the oldest');
 
 
 def mariadb_shop(shop: Path, server: MariadbServer) -> str:
-    """Return the address of a copy of ``shop`` in MariaDB, of a user who may only read its tables."""
+    """Return the address of a copy of ``shop`` in MariaDB, of a user who may only read its tables.
+
+    Made once a server.
+    """
+    address = server.address("shop", READER, READER_PASSWORD)
+    with server.asked() as cursor:
+        if cursor.execute("SHOW DATABASES LIKE 'shop'"):
+            return address
     server.script("CREATE DATABASE shop")
     names = ["open_orders", "broken", "odd_values", "MixedCase"]
     with server.asked("shop") as cursor:
@@ -63,4 +70,4 @@ def mariadb_shop(shop: Path, server: MariadbServer) -> str:
         + f"GRANT EXECUTE ON FUNCTION shop.sell TO {READER}; GRANT EXECUTE ON FUNCTION shop.len TO {READER};"
         f"GRANT EXECUTE ON PROCEDURE shop.sell_all TO {READER}"
     )
-    return server.address("shop", READER, READER_PASSWORD)
+    return address
