@@ -14,8 +14,7 @@ pytest_plugins = [
     "tests.process_guard",
     "tests.parallel",
     "tests.small_model",
-    "tests.postgresql_server",
-    "tests.mariadb_server",
+    "tests.database_servers",
 ]
 
 # A test beside running engines may be slow at any example; pytest-timeout bounds it instead.

@@ -18,7 +18,7 @@ from launch.api.error_answers import error_body, error_docs, error_response
 from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, stream_docs, until_disconnected
 from launch.api.services import ApiServices, Services
 from plugins.workflow_kind import WorkflowKind, WorkflowRequest
-from sched.errors import InvalidRequestError, NotFoundError, SluiceError, error_for
+from sched.errors import InvalidRequestError, NotFoundError, SluiceError, UnavailableError, error_for
 from sched.request import WorkflowSpec
 
 WORKFLOW_HEADER = "x-workflow-id"
@@ -76,8 +76,10 @@ def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:
     Raises:
         InvalidRequestError: no database is named and there isn't exactly one.
         NotFoundError: no such database.
+        UnavailableError: it can't be asked now, whatever is known of its schema.
     """
-    names = [database.name for database in services.databases()]
+    listed = {database.name: database for database in services.databases()}
+    names = list(listed)
     known = ", ".join(names) or "none"
     database = body.database
     if database is None:
@@ -86,6 +88,8 @@ def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:
         database = names[0]
     elif database not in names:
         raise NotFoundError(f"there is no database {database!r}; known are: {known}", field="database")
+    if listed[database].state == "unavailable":
+        raise UnavailableError(f"database {database!r}: {listed[database].reason}", field="database")
     return WorkflowSpec(
         workflow_id=f"question-{uuid4().hex[:16]}",
         slo_seconds=body.slo_seconds or services.default_slo_seconds,

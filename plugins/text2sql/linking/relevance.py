@@ -55,7 +55,7 @@ class Relevance:
         return scores
 
     @cached_property
-    def _words(self) -> tuple[tuple[_Words, float], ...]:
+    def _words(self) -> tuple[tuple[_SaidWords, float], ...]:
         """The words of names, and those of columns and descriptions; with what each weighs."""
         names, others = {}, {}
         for table in self._schema.tables:
@@ -63,10 +63,10 @@ class Relevance:
             texts = [table.description]
             texts += [text for column in table.columns for text in (column.name, column.description)]
             others[table.name] = frozenset[str]().union(*map(stems, texts))
-        return (_Words(names), _NAME_WEIGHT), (_Words(others), _WORD_WEIGHT)
+        return (_SaidWords(names), _NAME_WEIGHT), (_SaidWords(others), _WORD_WEIGHT)
 
 
-class _Words:
+class _SaidWords:
     """Words of the tables of a schema."""
 
     def __init__(self, by_table: Mapping[str, frozenset[str]]) -> None:

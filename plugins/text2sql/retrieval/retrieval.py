@@ -10,27 +10,19 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
 from plugins.text2sql.databases.database import Database
-from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.databases.value_scan import (
-    ScanLimits,
-    ScannedValues,
-    ScanStoppedError,
-    TextColumn,
-    identity,
-    scan_values,
-)
+from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, identity
 from plugins.text2sql.retrieval.large_columns import LargeColumns
 from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
 from plugins.text2sql.retrieval.matches import similar
-from plugins.text2sql.retrieval.schema_words import schema_words
 from plugins.text2sql.retrieval.text_index import TextIndex
+from plugins.text2sql.retrieval.value_index import ValueIndex, value_index
 from plugins.text2sql.spans import COMMON_WORDS, NAME_PART
 from sched.errors import UnavailableError
 
@@ -40,7 +32,6 @@ MAX_VALUES = 10
 MAX_COLUMNS = 8
 _LOOKUP_SECONDS = 2.0
 _DATABASE_SECONDS = 1.0
-_MOST_NAMED = 5
 _MISSING = "the index of values is still being made; the question went on without it"
 _STALE = "the database has changed and its index is being made anew; the old one was used"
 
@@ -81,25 +72,12 @@ class Retrieval(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
-    """The values of a database: those in an index, and columns that have too many for it.
-
-    ``common`` words name none of them.
-    """
-
-    index: TextIndex
-    large: tuple[TextColumn, ...]
-    common: frozenset[str]
-    notes: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class _Index:
     """A database's index.  ``made_from`` is the identity it stands for, or is being made for."""
 
     columns: TextIndex
-    values: _Values | None = None
+    values: ValueIndex | None = None
     made_from: str | None = None
     note: str | None = None
 
@@ -175,7 +153,7 @@ class Retriever:
     def _found(
         self,
         database: str,
-        values: _Values | None,
+        values: ValueIndex | None,
         keywords: Sequence[str],
         said: tuple[str, ...],
         note: str | None,
@@ -191,8 +169,9 @@ class Retriever:
             self._limits.longest,
             lambda: self._stop.is_set() or time.monotonic() >= until,
         )
-        large.look_up(values.index, keywords, said, values.common)
-        found = similar(values.index, keywords, MAX_VALUES, dialect, said, values.common, large.found)
+        common = self._common | values.schema_words
+        large.look_up(values.index, keywords, said, common)
+        found = similar(values.index, keywords, MAX_VALUES, dialect, said, common, large.found)
         left_out = (f"values: {said}" for said in (*large.notes, *found.notes))
         return Found(found.labels, _joined((note, *values.notes, *left_out)))
 
@@ -217,7 +196,8 @@ class Retriever:
     def _make(self, database: str, index: _Index, wanted: str) -> None:
         note: str | None = None
         try:
-            index.values = self._made(database)
+            source, schema = self._databases.database(database), self._databases.schema(database)
+            index.values = value_index(source, schema, self._limits, self._stop.is_set)
         except ScanStoppedError:
             return
         except Exception as error:  # whatever it is, questions go on without the index
@@ -226,28 +206,6 @@ class Retriever:
         with self._lock:
             if index.made_from == wanted:
                 index.note = note
-
-    def _made(self, database: str) -> _Values:
-        source, schema = self._databases.database(database), self._databases.schema(database)
-        scanned = scan_values(source, schema, self._limits, self._stop.is_set)
-        conditions = map("{} = {}".format, scanned.columns, map(schema.dialect.literal, scanned.values))
-        index = TextIndex(scanned.values, tuple(conditions))
-        common = self._common | schema_words(schema)
-        return _Values(index, scanned.large, common, tuple(_cuts(scanned, schema.dialect, self._limits)))
-
-
-def _cuts(scanned: ScannedValues, dialect: Dialect, limits: ScanLimits) -> Iterator[str]:
-    """Yield what was left out of an index of values."""
-    if scanned.large:
-        names = _listed([column.sql(dialect) for column in scanned.large])
-        yield f"too many values to index, sought in the database instead: {names}"
-    if scanned.in_part:
-        yield f"values of some rows only (of at most {limits.column_rows}): {_listed(scanned.in_part)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
-    return ", ".join([*names[:_MOST_NAMED], *more])
 
 
 def _column_index(schema: DatabaseSchema) -> TextIndex:

@@ -17,10 +17,8 @@ async def _begin(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     content = orjson.dumps(body)
-    head = (
-        f"POST {path} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json\r\nContent-Length: {len(content)}"
-    )
-    writer.write(head.encode() + b"\r\n\r\n" + content)
+    head = f"POST {path} HTTP/1.1\r\nHost: api\r\nContent-Type: application/json"
+    writer.write(f"{head}\r\nContent-Length: {len(content)}\r\n\r\n".encode() + content)
     await writer.drain()
     return reader, writer
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from launch.bench.databases.postgresql_server import PostgresqlServer
 from launch.served_databases import open_all, served
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema_watch import SchemaWatch
@@ -21,7 +22,6 @@ from plugins.text2sql.retrieval.retrieval import Retriever
 from plugins.workflow_kind import Resources
 from tests.launch.api.api_stack import api_stack
 from tests.plugins.text2sql.databases.awkward import TRADE, made
-from tests.postgresql_server import OWNER, PostgresqlServer
 from tests.waiting import GUARD_SECONDS, block_until, reached
 
 UNREACHABLE = "postgresql://reader:s3cret-word@127.0.0.1:9/shop"
@@ -30,14 +30,13 @@ UNREACHABLE = "postgresql://reader:s3cret-word@127.0.0.1:9/shop"
 @pytest.fixture
 def books(postgresql_server: PostgresqlServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a small database, its password in the environment."""
-    monkeypatch.setenv("BOOKS_PASSWORD", OWNER)
-    with postgresql_server.connect() as connection:
-        connection.execute("CREATE DATABASE books")
-    with postgresql_server.connect("books") as connection:
-        connection.execute("CREATE TABLE titles (title text); INSERT INTO titles VALUES ('Moby Dick')")
-    yield postgresql_server.address("books", OWNER, "${BOOKS_PASSWORD}")
-    with postgresql_server.connect() as connection:
-        connection.execute("DROP DATABASE books WITH (FORCE)")
+    monkeypatch.setenv("BOOKS_PASSWORD", PostgresqlServer.OWNER)
+    postgresql_server.create("books")
+    postgresql_server.script(
+        "CREATE TABLE titles (title text); INSERT INTO titles VALUES ('Moby Dick')", "books"
+    )
+    yield postgresql_server.address("books", PostgresqlServer.OWNER, "${BOOKS_PASSWORD}")
+    postgresql_server.drop("books")
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ async def test_the_api_lists_it_and_refuses_questions(registry: DatabaseRegistry
 async def test_the_api_lists_a_server_that_ends_and_comes_back(
     registry: DatabaseRegistry, books: str, postgresql_server: PostgresqlServer
 ) -> None:
-    """With the reason while it is away."""
+    """With the reason while it is away; questions to it are refused then, though its schema is known."""
     addresses = {"books": books}
     open_all(registry, addresses, {})
     watch = SchemaWatch(registry, period_seconds=0.01)
@@ -101,6 +100,10 @@ async def test_the_api_lists_a_server_that_ends_and_comes_back(
                 away = await details()
                 assert away["state"] == "unavailable"
                 assert away["reason"]
+                asked = {"question": "How many?", "database": "books"}
+                refused = await api.client.post("/v1/text2sql", json=asked)
+                assert (refused.status_code, refused.json()["error"]["code"]) == (503, "unavailable")
+                assert away["reason"] in refused.json()["error"]["message"]
             finally:
                 postgresql_server.start()
             await reached(lambda: registry.names() == ("books",))
@@ -138,8 +141,7 @@ def test_a_watch_finds_what_changed(
     watch = SchemaWatch(registry, period_seconds=0.01)
     watch.start()
     try:
-        with postgresql_server.connect("books") as owner:
-            owner.execute("CREATE TABLE authors (name text)")
+        postgresql_server.script("CREATE TABLE authors (name text)", "books")
         block_until(lambda: len(registry.schema("books").tables) == 2)
         postgresql_server.stop()
         try:

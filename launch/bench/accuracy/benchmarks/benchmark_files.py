@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from launch.bench.accuracy.benchmarks.benchmark_question import BenchmarkQuestion
 from sched.errors import ConfigError
 
 EVIDENCE_CHARACTERS = 10_000
@@ -50,6 +51,15 @@ class BenchmarkFolder:
             if missing:
                 raise self.error(f"{path}: entry {number} has no {', '.join(missing)}")
         return found
+
+    def databases(self, questions: Iterable[BenchmarkQuestion], layout: str) -> dict[str, Path]:
+        """Return by name the files of the databases of ``questions``; ``layout`` has ``NAME`` for the name.
+
+        Raises:
+            ConfigError: one isn't there.
+        """
+        names = sorted({question.database for question in questions})
+        return {name: self.file(layout.replace("NAME", name)) for name in names}
 
     def text(self, path: Path) -> str:
         """Return the text of a file in UTF-8, or else in Latin-1.

@@ -38,9 +38,9 @@ def read_bird(path: Path, repeats: int) -> Benchmark:
         )
         for place, entry in enumerate(entries)
     ]
-    names = sorted({question.database for question in questions})
-    databases = {name: _database(folder, name) for name in names}
-    judge = BirdJudge({name: database.file for name, database in databases.items()}, repeats)
+    files = folder.databases(questions, "dev_databases/NAME/NAME.sqlite")
+    databases = {name: _database(file) for name, file in files.items()}
+    judge = BirdJudge(files, repeats)
     return Benchmark("BIRD", questions, databases, judge, write_bird_predictions)
 
 
@@ -56,7 +56,6 @@ def write_bird_predictions(
     path.write_text(json.dumps(told, indent=4, ensure_ascii=False) + "\n", "utf-8")
 
 
-def _database(folder: BenchmarkFolder, name: str) -> BenchmarkDatabase:
-    file = folder.file(f"dev_databases/{name}/{name}.sqlite")
+def _database(file: Path) -> BenchmarkDatabase:
     descriptions = file.parent / "database_description"
     return BenchmarkDatabase(file, descriptions if any(descriptions.glob("*.csv")) else None)

@@ -32,8 +32,7 @@ def read_spider(path: Path) -> Benchmark:
         BenchmarkQuestion(str(place), str(entry["db_id"]), str(entry["question"]), str(entry["query"]))
         for place, entry in enumerate(entries)
     ]
-    names = sorted({question.database for question in questions})
-    files = {name: folder.file(f"database/{name}/{name}.sqlite") for name in names}
+    files = folder.databases(questions, "database/NAME/NAME.sqlite")
     suites = {name: sorted(file.parent.glob("*.sqlite")) for name, file in files.items()}
     databases = {name: BenchmarkDatabase(file) for name, file in files.items()}
     return Benchmark("Spider", questions, databases, SpiderJudge(suites), write_sql_lines)

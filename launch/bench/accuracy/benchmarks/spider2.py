@@ -51,8 +51,7 @@ def read_spider2(path: Path) -> Benchmark:
     ]
     if not questions:
         raise folder.error(f"{listing} names no question local… with a result in {_GOLD}/exec_result")
-    names = sorted({question.database for question in questions})
-    files = {name: folder.file(f"resource/databases/spider2-localdb/{name}.sqlite") for name in names}
+    files = folder.databases(questions, "resource/databases/spider2-localdb/NAME.sqlite")
     databases = {name: BenchmarkDatabase(file) for name, file in files.items()}
     long = sum(len(documents[question.id]) > EVIDENCE_CHARACTERS for question in questions)
     return Benchmark(

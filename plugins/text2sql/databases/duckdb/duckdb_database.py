@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,13 @@ from plugins.text2sql.databases.database import (
 from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
 from plugins.text2sql.databases.duckdb.duckdb_errors import explained
 from plugins.text2sql.databases.duckdb.duckdb_introspection import introspect
+from plugins.text2sql.databases.duckdb.duckdb_values import Ask, TableReader, beginning, equal
 from plugins.text2sql.databases.relational.batches import rows_in_batches
 from plugins.text2sql.databases.relational.interrupting import expired, watched
 from plugins.text2sql.databases.schema import DatabaseSchema
 from sched.errors import ConfigError, UnavailableError
 
 _URL = "duckdb:///"
-_LOOKED_AT = 100_000
-"""Of a column with more different values in so many rows than are wanted, no more is read."""
 _OPTIONS = {"memory_limit", "threads"}
 _AT_OPENING = {
     "autoinstall_known_extensions": "false",
@@ -57,7 +56,7 @@ class DuckdbDatabase(Database):
         self._limits = limits
         self._lock = threading.Lock()
         self._used = 0
-        self._rows: Mapping[str, int] = {}
+        self._reader = TableReader()
         self._opened_as: str | None = None
         self._connection: duckdb.DuckDBPyConnection | None = None
         try:
@@ -79,40 +78,26 @@ class DuckdbDatabase(Database):
         """Read the schema; of each table the first rows."""
         with self._reading() as cursor:
             schema = introspect(cursor)
-        self._rows = {table.name: table.row_count for table in schema.tables if not table.view}
+        self._reader = TableReader(schema)
         return schema
 
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
     ) -> ColumnValues:
         """Return different values of a column; a column with very many is known by its first rows."""
-        word, source = DUCKDB.identifier(column), DUCKDB.table(table)
-
-        def values(rows: int) -> list[Any]:
-            statement = (
-                f"SELECT DISTINCT v FROM (SELECT {word} AS v FROM {source} LIMIT {rows}) "
-                f"WHERE length(v) BETWEEN {span.shortest} AND {span.longest} LIMIT {at_most}"
-            )
-            return self._texts(statement, (), stopped)
-
-        first = values(min(_LOOKED_AT, span.rows))
-        if len(first) == at_most:
-            return ColumnValues(first, more=True)
-        small = self._rows.get(table, span.rows) <= _LOOKED_AT
-        return ColumnValues(sorted(first if small else values(span.rows)))
+        return self._reader.distinct(table, column, span, at_most, self._asking(stopped))
 
     def equal(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
     ) -> Sequence[str]:
         """Return values that are one of ``texts``."""
-        return self._matching(table, column, ("{} = ?", texts), f"ORDER BY 1 LIMIT {at_most}", stopped)
+        return equal(table, column, texts, at_most, self._asking(stopped))
 
     def beginning(
         self, table: str, column: str, texts: Sequence[str], at_most: int, stopped: Callable[[], bool]
     ) -> Sequence[str]:
         """Return values that begin with one of ``texts`` in any case, the shortest first."""
-        order = f"ORDER BY length(v), v LIMIT {at_most}"
-        return self._matching(table, column, ("starts_with(lower({}), lower(?))", texts), order, stopped)
+        return beginning(table, column, texts, at_most, self._asking(stopped))
 
     def schema_identity(self) -> str:
         """Return the identity: what is open for reading can't be changed, only replaced."""
@@ -168,23 +153,12 @@ class DuckdbDatabase(Database):
         if not selects:
             raise StatementError("rejected", "this is not exactly one SELECT")
 
-    def _matching(
-        self,
-        table: str,
-        column: str,
-        condition: tuple[str, Sequence[str]],
-        order: str,
-        stopped: Callable[[], bool],
-    ) -> Sequence[str]:
-        word = DUCKDB.identifier(column)
-        form, texts = condition
-        conditions = " OR ".join([form.format(word)] * len(texts))
-        statement = f"SELECT DISTINCT {word} AS v FROM {DUCKDB.table(table)} WHERE {conditions} {order}"
-        return self._texts(statement, texts, stopped) if texts else ()
+    def _asking(self, stopped: Callable[[], bool]) -> Ask:
+        def ask(statement: str, parameters: Sequence[str]) -> Sequence[Sequence[Any]]:
+            with self._reading() as cursor, watched(stopped, cursor.interrupt):
+                return cursor.execute(statement, list(parameters)).fetchall()
 
-    def _texts(self, statement: str, parameters: Sequence[str], stopped: Callable[[], bool]) -> list[Any]:
-        with self._reading() as cursor, watched(stopped, cursor.interrupt):
-            return [value for (value,) in cursor.execute(statement, list(parameters)).fetchall()]
+        return ask
 
     @contextmanager
     def _reading(self) -> Iterator[duckdb.DuckDBPyConnection]:

@@ -6,34 +6,33 @@ import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any
 
 import duckdb
 
-from plugins.text2sql.databases.descriptions import MAX_TABLE_CHARACTERS
 from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
 from plugins.text2sql.databases.relational.column_facts import (
     MAX_FREQUENT,
-    NO_FACTS,
     Facts,
     ListedColumn,
-    one_line,
 )
 from plugins.text2sql.databases.relational.interrupting import expired, watched
+from plugins.text2sql.databases.relational.listed_table import ListedTable
 from plugins.text2sql.databases.schema import (
     MAX_SAMPLE_CHARACTERS,
     SAMPLE_ROWS,
     DatabaseSchema,
     ForeignKey,
     Kind,
-    Table,
 )
 
 logger = logging.getLogger(__name__)
 
-VIEW_SECONDS = 1.0
-"""A view whose first rows take longer is shown without samples."""
+TABLE_SECONDS = 5.0
+"""Of a table or view that takes longer, only the samples that came in time are shown."""
+_SAMPLING_SECONDS = 60.0
+"""Tables that have not been sampled after so long are shown without samples."""
 
 _MAX_TYPE_CHARACTERS = 100
 _NUMBER = re.compile(r"U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|U?INTEGER|DECIMAL.*|DOUBLE|FLOAT|BIGNUM")
@@ -56,57 +55,28 @@ WHERE database_name = current_database() AND constraint_type IN ('PRIMARY KEY', 
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A table as the catalogue has it."""
-
-    schema: str
-    name: str
-    columns: tuple[ListedColumn, ...]
-    keys: tuple[ForeignKey, ...]
-    rows: int
-    view: bool
-    comment: str
-
-    @property
-    def known_as(self) -> str:
-        return DUCKDB.known_as(self.schema, self.name)
-
-    @property
-    def sql(self) -> str:
-        return f"{DUCKDB.identifier(self.schema)}.{DUCKDB.identifier(self.name)}"
-
-
 def introspect(cursor: duckdb.DuckDBPyConnection) -> DatabaseSchema:
     """Read the schema: two queries, and two more for each table.
 
-    A table's lowest and highest values come from DuckDB's statistics, the rest from its first rows.  What
-    can't be read by itself is left out, and the log names it.
+    A table's lowest and highest values come from DuckDB's statistics, the rest from its first rows, as far as
+    they come in time.  What can't be read by itself is left out, and the log names it.
 
     Raises:
         duckdb.Error: the database can't be read.
     """
     tables = []
+    late = expired(_SAMPLING_SECONDS)
     for listed in _listed(cursor):
         try:
-            facts = _facts(cursor, listed)
+            facts = {} if late() else _facts(cursor, listed)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
             logger.warning("%r is left out of its database's schema: %s", listed.known_as, error)
             continue
-        tables.append(
-            Table(
-                listed.known_as,
-                tuple(column.with_facts(fact) for column, fact in zip(listed.columns, facts, strict=True)),
-                listed.keys,
-                listed.rows,
-                listed.view,
-                one_line(listed.comment, MAX_TABLE_CHARACTERS),
-            )
-        )
+        tables.append(listed.shown(round(listed.rows), facts))
     return DatabaseSchema(tuple(sorted(tables, key=lambda table: table.name)), DUCKDB)
 
 
-def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[_Listed]:
+def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[ListedTable]:
     primary: dict[tuple[str, str], Sequence[str]] = {}
     foreign: dict[tuple[str, str], list[ForeignKey]] = defaultdict(list)
     for schema, table, kind, columns, target, target_columns in cursor.execute(_KEYS).fetchall():
@@ -124,14 +94,15 @@ def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[_Listed]:
             logger.warning("tables of schema %r are left out: its name has a dot", schema)
             continue
         *_, comment, size, view, view_comment = columns[0]
-        yield _Listed(
-            schema,
-            table,
-            tuple(_column(row, primary.get((schema, table), ())) for row in columns),
-            tuple(sorted(foreign[schema, table], key=lambda key: (key.columns, key.target))),
-            0 if view else size,
-            view,
-            (view_comment if view else comment) or "",
+        yield ListedTable(
+            schema=schema,
+            name=table,
+            known_as=DUCKDB.known_as(schema, table),
+            view=view,
+            comment=(view_comment if view else comment) or "",
+            rows=0 if view else size,
+            columns=tuple(_column(row, primary.get((schema, table), ())) for row in columns),
+            keys=tuple(foreign[schema, table]),
         )
 
 
@@ -151,59 +122,61 @@ def _column(row: Sequence[Any], primary: Sequence[str]) -> ListedColumn:
     return ListedColumn(name, shown, nullable, name in primary, kind, comment or "", labels)
 
 
-def _facts(cursor: duckdb.DuckDBPyConnection, table: _Listed) -> list[Facts]:
-    """Return what the first rows, and for tables DuckDB's statistics, tell of the columns."""
+def _facts(cursor: duckdb.DuckDBPyConnection, table: ListedTable) -> dict[str, Facts]:
+    """Return what the first rows, and for tables DuckDB's statistics, tell of the columns.
+
+    If that takes long, only what it told in time.
+    """
     columns = [column for column in table.columns if column.kind is not Kind.OTHER and not column.labels]
-    facts = _of_view(cursor, table, columns) if table.view else _of_table(cursor, table, columns)
-    return [facts.get(column.name, NO_FACTS) for column in table.columns]
-
-
-def _of_view(
-    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
-) -> dict[str, Facts]:
-    """Return what the first rows of a view tell; nothing if they take long."""
-    try:
-        with watched(expired(VIEW_SECONDS), cursor.interrupt):
-            values = _first_rows(cursor, table, columns)
-    except duckdb.InterruptException:
-        return {}
-    facts = {}
-    for column, found in zip(columns, values, strict=True):
-        if column.kind is Kind.TEXT:
-            facts[column.name] = _frequent(found)
-        elif found:
-            facts[column.name] = Facts(low=min(found), high=max(found))
+    facts: dict[str, Facts] = {}
+    with suppress(duckdb.InterruptException), watched(expired(TABLE_SECONDS), cursor.interrupt):
+        for part in (_of_view if table.view else _of_table)(cursor, table, columns):
+            facts |= part
     return facts
 
 
+def _of_view(
+    cursor: duckdb.DuckDBPyConnection, table: ListedTable, columns: Sequence[ListedColumn]
+) -> Iterator[dict[str, Facts]]:
+    for column, found in zip(columns, _first_rows(cursor, table, columns), strict=True):
+        if column.kind is Kind.TEXT:
+            yield {column.name: _frequent(found)}
+        elif found:
+            yield {column.name: Facts(low=min(found), high=max(found))}
+
+
 def _of_table(
-    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
-) -> dict[str, Facts]:
+    cursor: duckdb.DuckDBPyConnection, table: ListedTable, columns: Sequence[ListedColumn]
+) -> Iterator[dict[str, Facts]]:
     texts = [column for column in columns if column.kind is Kind.TEXT]
     values = _first_rows(cursor, table, texts)
-    facts = {column.name: _frequent(found) for column, found in zip(texts, values, strict=True)}
+    yield {column.name: _frequent(found) for column, found in zip(texts, values, strict=True)}
     others = [column for column in columns if column.kind is not Kind.TEXT]
     words = [DUCKDB.identifier(column.name) for column in others]
     if words:
         # DuckDB keeps the ends of numbers and dates.
         wanted = ", ".join(f"min({word}), max({word})" for word in words)
-        ends = cursor.execute(f"SELECT {wanted} FROM {table.sql}").fetchall()[0]
+        ends = cursor.execute(f"SELECT {wanted} FROM {_sql(table)}").fetchall()[0]
         pairs = zip(others, ends[::2], ends[1::2], strict=True)
-        facts |= {column.name: Facts(low=low, high=high) for column, low, high in pairs}
-    return facts
+        yield {column.name: Facts(low=low, high=high) for column, low, high in pairs}
 
 
 def _first_rows(
-    cursor: duckdb.DuckDBPyConnection, table: _Listed, columns: Sequence[ListedColumn]
+    cursor: duckdb.DuckDBPyConnection, table: ListedTable, columns: Sequence[ListedColumn]
 ) -> list[list[Any]]:
     """Return the values that the first rows have of each of ``columns``."""
     if not columns:
         return []
     names = ", ".join(DUCKDB.identifier(column.name) for column in columns)
-    rows = cursor.execute(f"SELECT {names} FROM {table.sql} LIMIT {SAMPLE_ROWS}").fetchall()
+    rows = cursor.execute(f"SELECT {names} FROM {_sql(table)} LIMIT {SAMPLE_ROWS}").fetchall()
     if not rows:
         return [[] for _ in columns]
     return [[value for value in values if value is not None] for values in zip(*rows, strict=True)]
+
+
+def _sql(table: ListedTable) -> str:
+    """Return the table in SQL, with its schema."""
+    return f"{DUCKDB.identifier(table.schema)}.{DUCKDB.identifier(table.name)}"
 
 
 def _frequent(texts: Sequence[str]) -> Facts:

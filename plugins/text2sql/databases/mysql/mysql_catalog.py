@@ -14,6 +14,7 @@ import pymysql
 from plugins.text2sql.databases.mysql.mysql_connections import Connection, rows
 from plugins.text2sql.databases.mysql.mysql_dialect import SYSTEM_SCHEMAS, MysqlDialect
 from plugins.text2sql.databases.relational.column_facts import ListedColumn
+from plugins.text2sql.databases.relational.listed_table import ListedTable
 from plugins.text2sql.databases.schema import ForeignKey, Kind
 
 logger = logging.getLogger(__name__)
@@ -74,19 +75,16 @@ Place = tuple[str, str]
 """A table by its database and its name."""
 
 
-@dataclass(frozen=True, slots=True)
-class MysqlTable:
-    """A table as the catalogue has it.  ``rows`` is the server's estimate; ``indexed`` begin an index."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MysqlTable(ListedTable):
+    """A table as the information schema has it.
 
-    schema: str
-    name: str
-    known_as: str
-    view: bool
-    comment: str
-    rows: int
-    columns: tuple[ListedColumn, ...]
-    keys: tuple[ForeignKey, ...]
+    ``indexed`` columns begin an index.  ``ends`` are the lowest and highest values that ANALYZE noted of
+    columns, as text.
+    """
+
     indexed: frozenset[str]
+    ends: Mapping[str, tuple[str, str]]
 
 
 class Catalog:
@@ -109,6 +107,7 @@ class Catalog:
         for schema, table, name in self._ask(connection, _INDEXED):
             indexed[schema, table].add(name)
         foreign = self._foreign_keys(connection, columns)
+        ends = _column_ends(connection)
         found = []
         for schema, name, kind, comment, count in self._ask(connection, _TABLES):
             if "." in schema and schema != self._database:
@@ -118,15 +117,16 @@ class Catalog:
             elif (schema, name) in columns:
                 place, view = (schema, name), kind == "VIEW"
                 listed = MysqlTable(
-                    schema,
-                    name,
-                    self._dialect.known_as(schema, name),
-                    view,
-                    "" if view else comment,
-                    count,
-                    tuple(columns[place]),
-                    tuple(sorted(foreign[place], key=lambda key: (key.columns, key.target))),
-                    frozenset(indexed[place]),
+                    schema=schema,
+                    name=name,
+                    known_as=self._dialect.known_as(schema, name),
+                    view=view,
+                    comment="" if view else comment,
+                    rows=count,
+                    columns=tuple(columns[place]),
+                    keys=tuple(foreign[place]),
+                    indexed=frozenset(indexed[place]),
+                    ends=ends.get(place, {}),
                 )
                 found.append(listed)
         return found
@@ -170,11 +170,9 @@ class Catalog:
         return rows(connection, query.format(where=_ONE), (self._database,) * places)
 
 
-def column_ends(connection: Connection) -> Mapping[tuple[str, str, str], tuple[str, str]]:
-    """Return the lowest and highest values of columns that MariaDB's ANALYZE noted, as text, where readable.
-
-    By database, table and column.
-    """
+def _column_ends(connection: Connection) -> Mapping[Place, Mapping[str, tuple[str, str]]]:
+    """Return the lowest and highest values, as text, that MariaDB's ANALYZE noted of columns, if readable."""
+    ends: dict[Place, dict[str, tuple[str, str]]] = defaultdict(dict)
     try:
         found = rows(
             connection,
@@ -183,8 +181,10 @@ def column_ends(connection: Connection) -> Mapping[tuple[str, str, str], tuple[s
             "WHERE min_value IS NOT NULL AND max_value IS NOT NULL",
         )
     except (pymysql.OperationalError, pymysql.ProgrammingError):  # no right to it, or MySQL, which has none
-        return {}
-    return {(schema, table, column): (low, high) for schema, table, column, low, high in found}
+        return ends
+    for schema, table, column, low, high in found:
+        ends[schema, table][column] = (low, high)
+    return ends
 
 
 def _column(row: Sequence[Any]) -> ListedColumn:

@@ -1,43 +1,42 @@
-"""Connections to MySQL and MariaDB that only read, within time limits that the server keeps."""
+"""MySQL's and MariaDB's connections: what the driver is told, the session's settings, rows one by one."""
 
 from __future__ import annotations
 
-import select
 import socket
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from typing import Any, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any, TypeAlias
 
 import pymysql
 import sqlalchemy as sa
 from pymysql.cursors import Cursor, SSCursor
-from sqlalchemy.pool import QueuePool
 
 from plugins.text2sql.databases.database import Limits, Rows, StatementError
 from plugins.text2sql.databases.mysql.mysql_decoding import DECODING
 from plugins.text2sql.databases.mysql.mysql_errors import NotConnectedError
 from plugins.text2sql.databases.mysql.mysql_url import connecting
-from plugins.text2sql.databases.relational.interrupting import Interrupter
+from plugins.text2sql.databases.relational.server_connections import (
+    CANCEL_SECONDS,
+    CONNECT_SECONDS,
+    ServerConnections,
+)
 
-POOL_SECONDS = 1.0
 Connection: TypeAlias = "pymysql.Connection[Cursor]"
-_SPARE = 2
-"""Connections beside those of statements, for look-ups and the reading of the schema."""
-_CANCEL_SECONDS = 2
 _BEYOND_SECONDS = 10.0
 """So long after its time limit, a server that has not ended a statement is given up."""
 _CONNECTING: dict[str, Any] = {
     "conv": DECODING,
     "charset": "utf8mb4",
-    "connect_timeout": 5,
+    "connect_timeout": CONNECT_SECONDS,
     "write_timeout": 10.0,
     "local_infile": False,
     "program_name": "sluice",
 }
 _UNBOUNDED = 2**32 - 1
 _SETTINGS: dict[str, str | float] = {
-    # Double quotes are texts and a backslash escapes, as the parser has it; stock - sold may be negative.
-    "sql_mode": "NO_UNSIGNED_SUBTRACTION",
+    # Double quotes are texts and a backslash escapes, as the parser has it; stock - sold may be negative; a
+    # column beside max() is an error, not the value of just any row.
+    "sql_mode": "NO_UNSIGNED_SUBTRACTION,ONLY_FULL_GROUP_BY",
     "time_zone": "+00:00",
     "lock_wait_timeout": 2,
     "innodb_lock_wait_timeout": 2,
@@ -47,9 +46,7 @@ _OF_MARIADB: dict[str, str | float] = {
     "max_recursive_iterations": _UNBOUNDED,
     "tmp_disk_table_size": 2**31,
 }
-# MySQL knows what depends on a key in GROUP BY; MariaDB, whose default is another, doesn't.
 _OF_MYSQL: dict[str, str | float] = {
-    "sql_mode": "NO_UNSIGNED_SUBTRACTION,ONLY_FULL_GROUP_BY",
     "cte_max_recursion_depth": _UNBOUNDED,
     "information_schema_stats_expiry": 0,
 }
@@ -63,56 +60,54 @@ def settings(mariadb: bool, limits: Limits) -> Mapping[str, str | float]:
     return {**_SETTINGS, **vendors, **longest, **_time_limit(mariadb, limits.seconds)}
 
 
-def open_pool(url: sa.URL, connections: int, limits: Limits) -> QueuePool:
-    """Return a pool of connections whose transactions only read, and end after ``limits.seconds``.
+class MysqlConnections(ServerConnections[Connection]):
+    """Connections to the database at ``url``."""
 
-    Nothing is connected yet.  A connection that has died meanwhile is replaced when it is asked for.
-    """
-    given = {**_CONNECTING, **connecting(url), "read_timeout": limits.seconds + _BEYOND_SECONDS}
+    errors = pymysql.MySQLError
 
-    def connect() -> Connection:
+    def __init__(self, url: sa.URL, connections: int, limits: Limits, longest: float) -> None:
+        """Make the pool; no statement, whatever its limit, may take more than ``longest`` seconds."""
+        super().__init__(connections, limits.seconds)
+        self._given = {**_CONNECTING, **connecting(url)}
+        self._read_seconds = max(limits.seconds, longest) + _BEYOND_SECONDS
+        self._limits = limits
+
+    def connect(self) -> Connection:
+        """Return a new connection, in a session that only reads."""
         try:
-            connection: Connection = pymysql.connect(**given)
+            connection: Connection = pymysql.connect(**self._given, read_timeout=self._read_seconds)
         except (pymysql.MySQLError, OSError, UnicodeError, RuntimeError) as error:
             # RuntimeError: a way to log in for which the driver lacks a package.
             raise NotConnectedError(*error.args) from error
-        assign(connection, settings(is_mariadb(connection), limits))
+        _assign(connection, settings(_is_mariadb(connection), self._limits))
         rows(connection, "SET SESSION TRANSACTION READ ONLY")
         return connection
 
-    pool = QueuePool(cast(Any, connect), pool_size=connections + _SPARE, max_overflow=0, timeout=POOL_SECONDS)
-
-    @sa.event.listens_for(pool, "checkout")
-    def _still_there(connection: Any, _record: object, _proxy: object) -> None:
-        # A server that ended has closed its end.  Unlike a question to it, a look at the socket never waits.
-        look = select.poll()
-        look.register(_socket(connection).fileno(), select.POLLIN)
-        if look.poll(0):
-            raise sa.exc.DisconnectionError
-
-    return pool
-
-
-@contextmanager
-def transaction(pool: QueuePool, url: sa.URL) -> Iterator[tuple[Connection, Interrupter]]:
-    """Open a read-only transaction; the interrupter ends what runs in it.
-
-    A connection that was interrupted is closed, so that a late request can't hit the next statement.
-
-    Raises:
-        pymysql.MySQLError, sqlalchemy.exc.SQLAlchemyError: there is no connection.
-    """
-    pooled = pool.connect()
-    connection: Connection = pooled.dbapi_connection  # type: ignore[assignment]
-    interrupter = Interrupter(lambda: _kill(connection, url), lambda: _sever(connection))
-    try:
+    def begin(self, connection: Connection) -> None:
+        """Begin a transaction that only reads."""
         rows(connection, "START TRANSACTION READ ONLY")
-        yield connection, interrupter
-    finally:
-        if interrupter.used or not connection.open:
-            pooled.invalidate()
-        else:
-            pooled.close()
+
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """Set the variable of the vendor."""
+        _assign(connection, _time_limit(_is_mariadb(connection), seconds))
+
+    def cancel(self, connection: Any) -> None:
+        """Ask the server over a connection of its own."""
+        given = {**self._given, "connect_timeout": CANCEL_SECONDS, "read_timeout": CANCEL_SECONDS}
+        with closing(pymysql.connect(**given)) as asking:
+            rows(asking, "KILL QUERY %s", (connection.thread_id(),))
+
+    def descriptor(self, connection: Any) -> int:
+        """Return the descriptor of the socket."""
+        found = connection._sock
+        if found is None:
+            raise sa.exc.DisconnectionError
+        assert isinstance(found, socket.socket)
+        return found.fileno()
+
+    def is_open(self, connection: Connection) -> bool:
+        """Whether the driver hasn't closed it."""
+        return connection.open
 
 
 def rows(
@@ -154,24 +149,11 @@ def answer(connection: Connection, statement: str, limits: Limits) -> Rows:
     return found
 
 
-@contextmanager
-def time_limited(connection: Connection, seconds: float, limits: Limits) -> Iterator[None]:
-    """Have the server end every statement inside after ``seconds`` instead of ``limits.seconds``."""
-    mariadb = is_mariadb(connection)
-    assign(connection, _time_limit(mariadb, seconds))
-    try:
-        yield
-    finally:
-        if connection.open:
-            assign(connection, _time_limit(mariadb, limits.seconds))
-
-
-def is_mariadb(connection: Any) -> bool:
-    """Whether the server is MariaDB."""
+def _is_mariadb(connection: Any) -> bool:
     return "mariadb" in str(connection.get_server_info()).lower()
 
 
-def assign(connection: Connection, values: Mapping[str, str | float]) -> None:
+def _assign(connection: Connection, values: Mapping[str, str | float]) -> None:
     """Set variables of the session.
 
     Raises:
@@ -185,26 +167,6 @@ def _time_limit(mariadb: bool, seconds: float) -> dict[str, str | float]:
     if mariadb:
         return {"max_statement_time": seconds}
     return {"max_execution_time": max(1, round(seconds * 1000))}
-
-
-def _kill(busy: Any, url: sa.URL) -> None:
-    """Ask the server, over a connection of its own, to end what runs on the ``busy`` one."""
-    given = {**_CONNECTING, **connecting(url), "connect_timeout": _CANCEL_SECONDS}
-    with closing(pymysql.connect(**given, read_timeout=_CANCEL_SECONDS)) as connection:
-        rows(connection, "KILL QUERY %s", (busy.thread_id(),))
-
-
-def _socket(connection: Any) -> socket.socket:
-    found = connection._sock
-    if found is None:
-        raise sa.exc.DisconnectionError
-    assert isinstance(found, socket.socket)
-    return found
-
-
-def _sever(connection: Connection) -> None:
-    """Shut the connection's socket, which wakes the thread that waits for it."""
-    _socket(connection).shutdown(socket.SHUT_RDWR)
 
 
 def _abandon(connection: Any) -> None:

@@ -25,6 +25,11 @@ _UNKNOWN: dict[int, tuple[Literal["table", "column"], re.Pattern[str]]] = {
     1054: ("column", re.compile(r"Unknown column '(.+)' in ", re.DOTALL)),
     1146: ("table", re.compile(r"Table '(.+)' doesn't exist", re.DOTALL)),
 }
+_REMEDIES = {
+    # MariaDB doesn't know what depends on a key.
+    1055: "group by each column that is shown, or aggregate it",
+    1140: "aggregate each column, or take one row with ORDER BY and LIMIT 1",
+}
 _DENIED = re.compile(r"SELECT command denied to user .* for (?:column '.+' in )?table [`'](?P<table>.+)[`']")
 
 
@@ -63,7 +68,8 @@ def explained(error: BaseException, url: sa.URL, dialect: Dialect) -> StatementE
         if found := pattern.match(message):
             name = _table(found[1], dialect) if kind == "table" else found[1]
             return StatementError("invalid", message, UnknownName(kind, name))
-    return StatementError("invalid", message)
+    remedy = _REMEDIES.get(code)
+    return StatementError("invalid", f"{message}; {remedy}" if remedy else message)
 
 
 def _table(name: str, dialect: Dialect) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 
 from plugins.text2sql.databases.mysql.mysql_catalog import MysqlTable
@@ -22,8 +22,11 @@ _VIEW_ROWS = 1_000
 _NO_DATE = "0000-00-00"
 """What MySQL stores for a date that isn't known."""
 _COUNT, _FIRST, _ENDS = "count", "first", "ends"
-# Letter by letter, where the column may take small and capital letters for the same.
-_BINARY = "CAST({} AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin"
+
+
+def letter_by_letter(word: str) -> str:
+    """Return ``word`` in SQL so that small letters differ from capital ones, whatever its character set."""
+    return f"CAST({word} AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin"
 
 
 def sql_name(table: MysqlTable) -> str:
@@ -37,10 +40,8 @@ def first_rows(table: str, view: bool, columns: str, most: int) -> str:
     return f"SELECT {columns} FROM {table} {hint} LIMIT {most}"
 
 
-def sampled(
-    connection: Connection, table: MysqlTable, ends: Mapping[tuple[str, str, str], tuple[str, str]]
-) -> Sampled:
-    """Return what the first rows of ``table`` tell; ``ends`` are known lowest and highest values.
+def sampled(connection: Connection, table: MysqlTable) -> Sampled:
+    """Return what the first rows of ``table`` tell.
 
     Raises:
         pymysql.MySQLError: it can't be read.
@@ -63,10 +64,10 @@ def sampled(
             found = texts[index]
             facts[column.name] = Facts(frequent=found, complete=len(found) < MAX_FREQUENT)
         else:
-            noted = ends.get((table.schema, table.name, column.name), ())
+            noted = table.ends.get(column.name, ())
             whole = () if count < limit else (*values[index, _ENDS], *noted)
             facts[column.name] = _ordered(column.kind, values[index, _FIRST], whole)
-    return Sampled(max(count, table.rows) if count == limit else count, facts)
+    return Sampled(max(count, round(table.rows)) if count == limit else count, facts)
 
 
 def _parts(table: MysqlTable, columns: Sequence[ListedColumn], limit: int) -> Iterator[str]:
@@ -76,7 +77,7 @@ def _parts(table: MysqlTable, columns: Sequence[ListedColumn], limit: int) -> It
     for index, column in enumerate(columns):
         word = MYSQL.identifier(column.name)
         if column.kind is Kind.TEXT:
-            shown = _BINARY.format(f"LEFT({word}, {MAX_SAMPLE_CHARACTERS + 1})")
+            shown = letter_by_letter(f"LEFT({word}, {MAX_SAMPLE_CHARACTERS + 1})")
             first = first_rows(place, table.view, f"{shown} AS v", limit)
             yield (
                 f"SELECT '{_FIRST}', {index}, v, n FROM (SELECT v, COUNT(*) AS n FROM ({first}) AS s "
@@ -86,13 +87,13 @@ def _parts(table: MysqlTable, columns: Sequence[ListedColumn], limit: int) -> It
             continue
         first = first_rows(place, table.view, f"{word} AS v", limit)
         yield (
-            f"SELECT '{_FIRST}', {index}, {_BINARY.format('v')}, r FROM (SELECT v, COUNT(*) OVER () AS c, "
+            f"SELECT '{_FIRST}', {index}, {letter_by_letter('v')}, r FROM (SELECT v, COUNT(*) OVER () AS c, "
             f"ROW_NUMBER() OVER (ORDER BY v) AS r FROM ({first}) AS s WHERE v IS NOT NULL) AS q "
             f"WHERE r IN (1, FLOOR((c + 1) / 2), c)"
         )
         if column.name in table.indexed:
             for end in ("MIN", "MAX"):
-                value = _BINARY.format(f"{end}({word})")
+                value = letter_by_letter(f"{end}({word})")
                 yield f"SELECT '{_ENDS}', {index}, {value}, 0 FROM {place}"
 
 

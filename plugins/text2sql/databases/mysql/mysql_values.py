@@ -2,92 +2,68 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 from plugins.text2sql.databases.database import ColumnValues, ValueSpan
 from plugins.text2sql.databases.dialect import Dialect
+from plugins.text2sql.databases.mysql.mysql_catalog import MysqlTable
 from plugins.text2sql.databases.mysql.mysql_connections import Connection, rows
-from plugins.text2sql.databases.mysql.mysql_sampling import first_rows
-from plugins.text2sql.databases.relational.beginnings import pattern, usual_cases
+from plugins.text2sql.databases.mysql.mysql_sampling import first_rows, letter_by_letter
+from plugins.text2sql.databases.relational.column_reader import ColumnReader
 
 _LOOKED_AT = 100_000
 """Of a column with more different values in so many rows than are wanted, no more is read."""
+_READ_ROWS = 1_000_000
+"""Of a table with more rows than are wanted, so many are read: the server copies them first."""
 
 
-class ColumnReader:
-    """Reads a column of text, by its own and its table's known name; ``dialect`` is the connection's."""
+class MysqlColumnReader(ColumnReader):
+    """Reads a column of ``table``, by their known names; ``listed`` is what the schema was read from."""
 
-    def __init__(self, connection: Connection, dialect: Dialect, table: str, column: str) -> None:
+    def __init__(
+        self, connection: Connection, dialect: Dialect, table: str, column: str, listed: MysqlTable | None
+    ) -> None:
+        word = dialect.identifier(column)
+        super().__init__(dialect.table(table), word, letter_by_letter(word), "CHAR_LENGTH")
         self._connection = connection
-        self._table = dialect.table(table)
-        self._word = dialect.identifier(column)
-        # Letter by letter, and in the connection's character set, whatever the column's are.
-        self._binary = f"CAST({self._word} AS CHAR CHARACTER SET utf8mb4) COLLATE utf8mb4_bin"
+        self._indexed = listed is not None and column in listed.indexed
+        self._view = listed is None or listed.view
+        self._rows = math.inf if listed is None or listed.view else listed.rows
 
-    def distinct(self, span: ValueSpan, at_most: int, indexed: bool, view: bool) -> ColumnValues:
-        """Return different values; a column with very many is known by its first rows, or its index.
+    def distinct(self, span: ValueSpan, at_most: int) -> ColumnValues:
+        """Return different values; a column with very many is known by its first rows, or its index."""
+        # Just this form lets the server leap from value to value in an index.
+        every = f"SELECT DISTINCT {self.word} FROM {self.table} LIMIT {at_most}"
+        if self._indexed:
+            return _fitting(self.rows(every), span, at_most)
+        looked_at = min(_LOOKED_AT, span.rows)
+        if self._rows > looked_at:
+            found = _fitting(self._first(looked_at, at_most), span, at_most)
+            if found.more or span.rows <= looked_at:
+                return found
+        if self._rows <= span.rows:
+            return _fitting(self.rows(every), span, at_most)
+        found = _fitting(self._first(min(_READ_ROWS, span.rows), at_most), span, at_most)
+        return replace(found, in_part=True)
 
-        Raises:
-            pymysql.MySQLError: they can't be read.
-        """
-        if indexed:
-            # Just this form lets the server leap from value to value.
-            statement = f"SELECT DISTINCT {self._word} FROM {self._table} LIMIT {at_most}"
-            return _fitting(self._texts(statement), span, at_most)
-        first = self._first(min(_LOOKED_AT, span.rows), at_most, view)
-        found = _fitting(first, span, at_most)
-        if found.more or span.rows <= _LOOKED_AT:
-            return found
-        return _fitting(self._first(span.rows, at_most, view), span, at_most)
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        """Return the rows of ``statement``."""
+        return rows(self._connection, statement, parameters or None)
 
-    def equal(self, texts: Sequence[str], at_most: int) -> Sequence[str]:
-        """Return values that are one of ``texts``; an index is used.
-
-        Raises:
-            pymysql.MySQLError: they can't be read.
-        """
-        if not texts:
-            return ()
-        wanted = set(texts)
-        statement = f"SELECT DISTINCT {self._binary} FROM {self._table} WHERE {self._word} IN %s ORDER BY 1"
-        return [text for text in self._texts(statement, list(texts)) if text in wanted][:at_most]
-
-    def beginning(self, texts: Sequence[str], at_most: int) -> Sequence[str]:
-        """Return values that begin with one of ``texts`` in any case, the shortest first.
-
-        First in the cases that are usual in names, for which an index serves; where there are none, and the
-        column tells small from capital letters, all rows are read.
-
-        Raises:
-            pymysql.MySQLError: they can't be read.
-        """
-        found = self._like(self._word, usual_cases(texts), at_most)
-        if found or not texts or self._ignores_case():
-            return found
-        return self._like(f"LOWER({self._binary})", [text.lower() for text in texts], at_most)
-
-    def _first(self, most: int, at_most: int, view: bool) -> Sequence[str]:
-        first = first_rows(self._table, view, f"{self._word} AS v", most)
-        return self._texts(f"SELECT DISTINCT v FROM ({first}) AS s WHERE v IS NOT NULL LIMIT {at_most}")
-
-    def _like(self, word: str, beginnings: Sequence[str], at_most: int) -> Sequence[str]:
-        if not beginnings:
-            return ()
-        condition = " OR ".join([f"{word} LIKE %s"] * len(beginnings))
-        return self._texts(
-            f"SELECT v FROM (SELECT DISTINCT {self._binary} AS v FROM {self._table} WHERE {condition}) AS s "
-            f"ORDER BY CHAR_LENGTH(v), v LIMIT {at_most}",
-            *map(pattern, beginnings),
-        )
-
-    def _ignores_case(self) -> bool:
-        found = rows(self._connection, f"SELECT COLLATION({self._word}) FROM {self._table} LIMIT 1")
+    def ignores_case(self) -> bool:
+        """Whether the column's collation does; it may be asked of a row alone."""
+        found = self.rows(f"SELECT COLLATION({self.word}) FROM {self.table} LIMIT 1")
         return not found or "_ci" in found[0][0]
 
-    def _texts(self, statement: str, *parameters: str | Sequence[str]) -> list[str]:
-        return [text for (text,) in rows(self._connection, statement, parameters or None)]
+    def _first(self, most: int, at_most: int) -> Sequence[Sequence[Any]]:
+        first = first_rows(self.table, self._view, f"{self.word} AS v", most)
+        return self.rows(f"SELECT DISTINCT v FROM ({first}) AS s WHERE v IS NOT NULL LIMIT {at_most}")
 
 
-def _fitting(texts: Sequence[str | None], span: ValueSpan, at_most: int) -> ColumnValues:
-    found = sorted(text for text in texts if text is not None and span.shortest <= len(text) <= span.longest)
-    return ColumnValues(found, more=len(texts) >= at_most)
+def _fitting(found: Sequence[Sequence[Any]], span: ValueSpan, at_most: int) -> ColumnValues:
+    texts = (text for (text,) in found if text is not None)
+    fitting = sorted(text for text in texts if span.shortest <= len(text) <= span.longest)
+    return ColumnValues(fitting, more=len(found) >= at_most)

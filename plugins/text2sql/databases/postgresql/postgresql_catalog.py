@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
-
+from plugins.text2sql.databases.postgresql.postgresql_connections import Connection
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.relational.column_facts import ListedColumn
+from plugins.text2sql.databases.relational.listed_table import ListedTable
 from plugins.text2sql.databases.schema import ForeignKey, Kind
 
 logger = logging.getLogger(__name__)
@@ -89,28 +89,17 @@ _KINDS = {"N": Kind.NUMBER, "D": Kind.DATE, "S": Kind.TEXT, "E": Kind.TEXT}
 _OTHERS = {"time", "timetz", "money", "oid", "char"}
 
 
-@dataclass(frozen=True, slots=True)
-class ListedTable:
-    """A table as the catalogue has it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostgresqlTable(ListedTable):
+    """A table as PostgreSQL's catalogue has it.
 
     ``kind`` is PostgreSQL's letter: ``r`` table, ``p`` partitioned, ``v`` view, ``m`` materialized view,
-    ``f`` foreign.  ``rows`` is its estimate, negative if it has none; ``bytes`` the size on disk.
+    ``f`` foreign.  ``bytes`` is the size on disk.
     """
 
-    schema: str
-    name: str
     kind: str
-    comment: str
-    rows: float
     bytes: int
     writable: bool
-    columns: tuple[ListedColumn, ...]
-    keys: tuple[ForeignKey, ...]
-
-    @property
-    def known_as(self) -> str:
-        """The name in the schema."""
-        return POSTGRESQL.known_as(self.schema, self.name)
 
     @property
     def sql(self) -> str:
@@ -118,8 +107,8 @@ class ListedTable:
         return f"{POSTGRESQL.identifier(self.schema)}.{POSTGRESQL.identifier(self.name)}"
 
 
-def listed_tables(connection: psycopg.Connection[Any]) -> list[ListedTable]:
-    """Return the tables and views that the role may read, with the columns it may read.
+def listed_tables(connection: Connection) -> list[PostgresqlTable]:
+    """Return the tables and views of which the role may read columns, with these.
 
     Raises:
         psycopg.Error: the catalogue can't be read.
@@ -136,15 +125,26 @@ def listed_tables(connection: psycopg.Connection[Any]) -> list[ListedTable]:
         if "." in schema:
             logger.warning("tables of schema %r are left out: its name has a dot", schema)
             continue
-        keys = tuple(sorted(foreign[oid], key=lambda key: (key.columns, key.target)))
-        table = ListedTable(
-            schema, name, kind, comment or "", estimate, size, writable, tuple(columns[oid]), keys
+        if oid not in columns:
+            continue
+        table = PostgresqlTable(
+            schema=schema,
+            name=name,
+            known_as=names[oid],
+            view=kind == "v",
+            comment=comment or "",
+            rows=estimate,
+            columns=tuple(columns[oid]),
+            keys=tuple(foreign[oid]),
+            kind=kind,
+            bytes=size,
+            writable=writable,
         )
         tables.append(table)
     return tables
 
 
-def schema_identity(connection: psycopg.Connection[Any]) -> str:
+def schema_identity(connection: Connection) -> str:
     """Return what differs once tables, columns, keys, enums, comments or rights have changed.
 
     Raises:
@@ -154,7 +154,7 @@ def schema_identity(connection: psycopg.Connection[Any]) -> str:
     return str(row[0] if row else "")
 
 
-def role_warnings(connection: psycopg.Connection[Any], tables: Sequence[ListedTable]) -> tuple[str, ...]:
+def role_warnings(connection: Connection, tables: Sequence[PostgresqlTable]) -> tuple[str, ...]:
     """Return what the role may do that reading doesn't need.
 
     Raises:
@@ -172,7 +172,7 @@ def role_warnings(connection: psycopg.Connection[Any], tables: Sequence[ListedTa
 
 
 def _keys(
-    connection: psycopg.Connection[Any], oids: Sequence[int], names: Mapping[int, str]
+    connection: Connection, oids: Sequence[int], names: Mapping[int, str]
 ) -> tuple[dict[int, Sequence[str]], dict[int, list[ForeignKey]]]:
     primary: dict[int, Sequence[str]] = {}
     foreign: dict[int, list[ForeignKey]] = defaultdict(list)

@@ -1,27 +1,23 @@
-"""Connections to PostgreSQL that only read, within time limits that the server keeps."""
+"""PostgreSQL's connections: what the driver is told, the session's settings, the types."""
 
 from __future__ import annotations
 
-import os
-import select
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 import psycopg
 import sqlalchemy as sa
 from psycopg.types.string import TextLoader
 
-from plugins.text2sql.databases.relational.interrupting import Interrupter
+from plugins.text2sql.databases.relational.server_connections import (
+    CANCEL_SECONDS,
+    CONNECT_SECONDS,
+    ServerConnections,
+)
 
-POOL_SECONDS = 1.0
-_SPARE = 2
-"""Connections beside those of statements, for look-ups and the reading of the schema."""
-_CANCEL_SECONDS = 2.0
+Connection: TypeAlias = "psycopg.Connection[Any]"
 _CONNECTING: dict[str, Any] = {
     "application_name": "sluice",
-    "connect_timeout": 5,
+    "connect_timeout": CONNECT_SECONDS,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
@@ -55,23 +51,20 @@ class MomentLoader(TextLoader):
         return f"{text}:00" if text[-3:-2] in ("+", "-") and ":" in text else text
 
 
-def open_engine(url: sa.URL, connections: int, seconds: float) -> sa.Engine:
-    """Return an engine of connections whose transactions only read, and end after ``seconds``.
+class PostgresqlConnections(ServerConnections[Connection]):
+    """Connections to the database at ``url``."""
 
-    Nothing is connected yet.  A connection that has died meanwhile is replaced when it is asked for.
-    """
-    given = {name: value for name, value in _CONNECTING.items() if name not in url.query}
-    engine = sa.create_engine(
-        url.set(drivername="postgresql+psycopg").difference_update_query(["options"]),
-        pool_size=connections + _SPARE,
-        max_overflow=0,
-        pool_timeout=POOL_SECONDS,
-        connect_args=given,
-    )
-    settings = _SETTINGS | {"statement_timeout": f"{max(1, round(seconds * 1000))}ms"}
+    errors = psycopg.Error
 
-    @sa.event.listens_for(engine, "connect")
-    def _restrict(connection: psycopg.Connection[Any], _record: object) -> None:
+    def __init__(self, url: sa.URL, connections: int, seconds: float) -> None:
+        super().__init__(connections, seconds)
+        bare = url.set(drivername="postgresql+psycopg").difference_update_query(["options"])
+        self._words, given = bare.get_dialect()().create_connect_args(bare)
+        self._given: dict[str, Any] = {**_CONNECTING, **given}
+
+    def connect(self) -> Connection:
+        """Return a new connection, every transaction of which begins with BEGIN READ ONLY."""
+        connection = psycopg.connect(*self._words, **self._given)
         for name in _AS_TEXT:
             connection.adapters.register_loader(name, TextLoader)
         for name in _MOMENTS:
@@ -80,47 +73,32 @@ def open_engine(url: sa.URL, connections: int, seconds: float) -> sa.Engine:
             connection.adapters.register_loader(f"{name}range", TextLoader)
             connection.adapters.register_loader(f"{name}multirange", TextLoader)
         connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
-        for name, value in settings.items():
-            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
-        connection.commit()
-        # From now on every transaction begins with BEGIN READ ONLY.
+        for name, value in _SETTINGS.items():
+            _assign(connection, name, value)
+        self.limit(connection, self._seconds)
         connection.read_only = True
+        return connection
 
-    @sa.event.listens_for(engine, "checkout")
-    def _still_there(connection: psycopg.Connection[Any], _record: object, _proxy: object) -> None:
-        # A server that ended has closed its end.  Unlike a question to it, a look at the socket never waits.
-        look = select.poll()
-        look.register(connection.fileno(), select.POLLIN)
-        if look.poll(0):
-            raise sa.exc.DisconnectionError
+    def begin(self, connection: Connection) -> None:
+        """Do nothing: the driver begins a transaction with the first statement."""
 
-    return engine
+    def limit(self, connection: Connection, seconds: float) -> None:
+        """Set ``statement_timeout``."""
+        _assign(connection, "statement_timeout", f"{max(1, round(seconds * 1000))}ms")
+        connection.commit()
 
+    def cancel(self, connection: Connection) -> None:
+        """Ask the server to end the statement, as libpq does."""
+        connection.cancel_safe(timeout=CANCEL_SECONDS)
 
-@contextmanager
-def transaction(engine: sa.Engine) -> Iterator[tuple[psycopg.Connection[Any], Interrupter]]:
-    """Open a read-only transaction; the interrupter ends what runs in it.
+    def descriptor(self, connection: Connection) -> int:
+        """Return the descriptor of the socket."""
+        return connection.fileno()
 
-    A connection that was interrupted is closed, so that a late request can't hit the next statement.
-
-    Raises:
-        psycopg.Error, sqlalchemy.exc.SQLAlchemyError: there is no connection.
-    """
-    pooled = engine.raw_connection()
-    connection: psycopg.Connection[Any] = pooled.driver_connection  # type: ignore[assignment]
-    interrupter = Interrupter(
-        lambda: connection.cancel_safe(timeout=_CANCEL_SECONDS), lambda: _sever(connection)
-    )
-    try:
-        yield connection, interrupter
-    finally:
-        if interrupter.used:
-            pooled.invalidate()
-        else:
-            pooled.close()
+    def is_open(self, connection: Connection) -> bool:
+        """Whether the driver hasn't closed it."""
+        return not connection.closed
 
 
-def _sever(connection: psycopg.Connection[Any]) -> None:
-    """Shut the connection's socket, which wakes the thread that waits for it."""
-    with socket.socket(fileno=os.dup(connection.fileno())) as line:
-        line.shutdown(socket.SHUT_RDWR)
+def _assign(connection: Connection, name: str, value: str) -> None:
+    connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))

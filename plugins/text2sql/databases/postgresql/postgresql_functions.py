@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import psycopg
 import sqlglot
 from sqlglot import exp
 
+from plugins.text2sql.databases.postgresql.postgresql_connections import Connection
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL, SAFE_VOLATILE
 
 _VOLATILE = """
@@ -16,7 +14,7 @@ WHERE provolatile = 'v' AND NOT (pronamespace = 'pg_catalog'::regnamespace AND p
 """
 
 
-def volatile_functions(connection: psycopg.Connection[Any]) -> frozenset[str]:
+def volatile_functions(connection: Connection) -> frozenset[str]:
     """Return the functions that PostgreSQL doesn't know to leave the data as it is, users' ones included.
 
     Raises:

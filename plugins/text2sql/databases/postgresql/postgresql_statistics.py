@@ -6,11 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Any
 
-import psycopg
-
-from plugins.text2sql.databases.postgresql.postgresql_catalog import ListedTable
+from plugins.text2sql.databases.postgresql.postgresql_catalog import PostgresqlTable
+from plugins.text2sql.databases.postgresql.postgresql_connections import Connection
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.relational.column_facts import (
     MAX_FREQUENT,
@@ -73,7 +71,7 @@ class Statistics:
         return Facts(values[0], values[len(values) // 2], values[-1]) if values else NO_FACTS
 
 
-def tells_too_little(known: Mapping[str, Statistics] | None, table: ListedTable) -> bool:
+def tells_too_little(known: Mapping[str, Statistics] | None, table: PostgresqlTable) -> bool:
     """Whether ``table`` is better sampled: it has no statistics, or it is small and they leave out values.
 
     ANALYZE lists no value that it saw once in a column where others repeat, though there be few.
@@ -87,7 +85,7 @@ def tells_too_little(known: Mapping[str, Statistics] | None, table: ListedTable)
 
 
 def all_statistics(
-    connection: psycopg.Connection[Any],
+    connection: Connection,
 ) -> Mapping[tuple[str, str], Mapping[str, Statistics]]:
     """Return the statistics of all columns that the role may read, by schema and table.
 
@@ -100,9 +98,7 @@ def all_statistics(
     return found
 
 
-def table_statistics(
-    connection: psycopg.Connection[Any], schema: str, table: str
-) -> Mapping[str, Statistics]:
+def table_statistics(connection: Connection, schema: str, table: str) -> Mapping[str, Statistics]:
     """Return the statistics of the columns of a table.
 
     Raises:
@@ -112,7 +108,7 @@ def table_statistics(
     return {row[2]: Statistics(row[3], row[4] or (), row[5] or ()) for row in rows}
 
 
-def sampled(connection: psycopg.Connection[Any], table: ListedTable) -> Sampled:
+def sampled(connection: Connection, table: PostgresqlTable) -> Sampled:
     """Return what the first rows of ``table`` tell.
 
     Raises:

@@ -6,12 +6,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import psycopg
-
 from plugins.text2sql.databases.database import ColumnValues, ValueSpan
+from plugins.text2sql.databases.postgresql.postgresql_connections import Connection
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.postgresql.postgresql_statistics import Statistics, table_statistics
-from plugins.text2sql.databases.relational.beginnings import pattern, usual_cases
+from plugins.text2sql.databases.relational.column_reader import ColumnReader
 from plugins.text2sql.databases.relational.interrupting import expired
 
 _SAMPLED_ROWS = 200_000
@@ -28,7 +27,7 @@ class TableStatistics:
         self._stale: Callable[[], bool] = expired(0.0)
         self._found: Mapping[str, Statistics] = {}
 
-    def of(self, connection: psycopg.Connection[Any], table: str, column: str) -> Statistics | None:
+    def of(self, connection: Connection, table: str, column: str) -> Statistics | None:
         """Return the statistics of a column, at most 10 s old, if it has any.
 
         Raises:
@@ -43,83 +42,44 @@ class TableStatistics:
             return self._found.get(column)
 
 
-def distinct_values(
-    connection: psycopg.Connection[Any],
-    known: Statistics | None,
-    place: tuple[str, str],
-    span: ValueSpan,
-    at_most: int,
-    rows: int,
-) -> ColumnValues:
-    """Return different values of the column at ``place``, a table of about ``rows`` rows and its column.
+class PostgresqlColumnReader(ColumnReader):
+    """Reads a column of a table of about ``rows`` rows, by their known names."""
 
-    Those that ``known`` has, and of a column with few others those of the rows, or of sampled ones.
+    def __init__(
+        self, connection: Connection, statistics: TableStatistics, table: str, column: str, rows: int
+    ) -> None:
+        text = f"{POSTGRESQL.identifier(column)}::text"
+        super().__init__(POSTGRESQL.table(table), text, text, "length")
+        self._connection = connection
+        self._statistics = statistics
+        self._known_as = table
+        self._column = column
+        self._rows = rows
 
-    Raises:
-        psycopg.Error: they can't be read.
-    """
-    table, word = POSTGRESQL.table(place[0]), POSTGRESQL.identifier(place[1])
-    fitting: list[str] = []
-    if known is not None:
-        texts = (*known.common, *known.spread)
-        fitting = [text for text in texts if span.shortest <= len(text) <= span.longest]
-        if known.complete:
-            return ColumnValues(fitting[:at_most])
-        if known.estimate(rows) > at_most:
-            return ColumnValues(fitting[:at_most], more=True)
-    in_part = rows > min(span.rows, _SAMPLED_ROWS)
-    share = f"TABLESAMPLE SYSTEM ({100 * _SAMPLED_ROWS / rows:.6f}) REPEATABLE (0)" if in_part else ""
-    values = connection.execute(
-        f"SELECT DISTINCT v FROM (SELECT {word}::text AS v FROM {table} {share} LIMIT {span.rows}) AS s "
-        f"WHERE length(v) BETWEEN {span.shortest} AND {span.longest} LIMIT {at_most}"
-    )
-    found = dict.fromkeys((*fitting, *(value for (value,) in values)))
-    return ColumnValues(sorted(found)[:at_most], in_part=in_part)
+    def distinct(self, span: ValueSpan, at_most: int) -> ColumnValues:
+        """Return the values that the statistics have, and of a column with few others the rows'.
 
+        Those of all rows, or of sampled ones.
+        """
+        known = self._statistics.of(self._connection, self._known_as, self._column)
+        fitting: list[str] = []
+        if known is not None:
+            texts = (*known.common, *known.spread)
+            fitting = [text for text in texts if span.shortest <= len(text) <= span.longest]
+            if known.complete:
+                return ColumnValues(fitting[:at_most])
+            if known.estimate(self._rows) > at_most:
+                return ColumnValues(fitting[:at_most], more=True)
+        in_part = self._rows > min(span.rows, _SAMPLED_ROWS)
+        percent = 100 * _SAMPLED_ROWS / self._rows if in_part else 0
+        share = f"TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)" if in_part else ""
+        values = self.rows(
+            f"SELECT DISTINCT v FROM (SELECT {self.text} AS v FROM {self.table} {share} LIMIT {span.rows}) "
+            f"AS s WHERE length(v) BETWEEN {span.shortest} AND {span.longest} LIMIT {at_most}"
+        )
+        found = dict.fromkeys((*fitting, *(value for (value,) in values)))
+        return ColumnValues(sorted(found)[:at_most], in_part=in_part)
 
-def equal_values(
-    connection: psycopg.Connection[Any], table: str, column: str, texts: Sequence[str], at_most: int
-) -> Sequence[str]:
-    """Return values that are one of ``texts``; an index is used.
-
-    Raises:
-        psycopg.Error: they can't be read.
-    """
-    word = POSTGRESQL.identifier(column)
-    return _matching(
-        connection, table, column, f"{word}::text = ANY(%s)", texts, f"ORDER BY v LIMIT {at_most}"
-    )
-
-
-def beginning_values(
-    connection: psycopg.Connection[Any], table: str, column: str, texts: Sequence[str], at_most: int
-) -> Sequence[str]:
-    """Return values that begin with one of ``texts`` in any case, the shortest first.
-
-    First in the cases that are usual in names, for which an index on patterns serves; where there are none,
-    all rows are read.
-
-    Raises:
-        psycopg.Error: they can't be read.
-    """
-    order = f"ORDER BY length(v), v LIMIT {at_most}"
-    word = f"{POSTGRESQL.identifier(column)}::text"
-    usual = [*map(pattern, usual_cases(texts))]
-    found = _matching(connection, table, column, f"{word} LIKE ANY(%s)", usual, order)
-    anyhow = [*map(pattern, texts)]
-    return found or _matching(connection, table, column, f"{word} ILIKE ANY(%s)", anyhow, order)
-
-
-def _matching(
-    connection: psycopg.Connection[Any],
-    table: str,
-    column: str,
-    condition: str,
-    texts: Sequence[str],
-    order: str,
-) -> Sequence[str]:
-    statement = (
-        f"SELECT v FROM (SELECT DISTINCT {POSTGRESQL.identifier(column)}::text AS v "
-        f"FROM {POSTGRESQL.table(table)} WHERE {condition}) AS s {order}"
-    )
-    return [value for (value,) in connection.execute(statement, (list(texts),))]
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        """Return the rows of ``statement``."""
+        return self._connection.execute(statement.encode(), parameters or None).fetchall()

@@ -14,8 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from plugins.text2sql.databases.database import Rows, StatementError
-from plugins.text2sql.databases.processes.child import Beginning
-from plugins.text2sql.databases.processes.replies import READY, Reply, decode, most_bytes
+from plugins.text2sql.databases.processes.statement_child import Beginning
+from plugins.text2sql.databases.processes.statement_replies import READY, Reply, decode, most_bytes
 from plugins.text2sql.databases.statement_runner import Opening
 from sched.clock import Clock
 
@@ -26,7 +26,7 @@ _SPARE_SECONDS = 60.0
 """Beyond a statement's limit, after which its process is taken for dead: to open the database, to answer."""
 _END_SECONDS = 5.0
 _ROOT = Path(__file__).resolve().parents[4]
-_COMMAND = (sys.executable, "-m", "plugins.text2sql.databases.processes.child")
+_COMMAND = (sys.executable, "-m", "plugins.text2sql.databases.processes.statement_child")
 
 
 class StatementProcess:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -28,8 +29,11 @@ _HEAP_BYTES = 1 << 30
 """What all of this process's SQLite may take: SQLite has no limit for a single connection."""
 
 
-def open_read_only(path: Path, connections: int) -> sa.Engine:
-    """Return an engine of at most ``connections`` that may move between threads but not write."""
+def open_read_only(path: Path, connections: int, *, overflow: bool = False) -> sa.Engine:
+    """Return an engine of ``connections`` that may move between threads but not write.
+
+    With ``overflow`` further ones are opened where these don't suffice, and closed after their use.
+    """
     url = sa.URL.create(
         "sqlite+pysqlite",
         database=f"file:{quote(str(path.resolve()))}",
@@ -39,7 +43,7 @@ def open_read_only(path: Path, connections: int) -> sa.Engine:
         url,
         poolclass=sa.QueuePool,
         pool_size=connections,
-        max_overflow=0,
+        max_overflow=-1 if overflow else 0,
         pool_timeout=_POOL_SECONDS,
         connect_args={"check_same_thread": False, "timeout": _BUSY_SECONDS},
     )
@@ -50,6 +54,41 @@ def open_read_only(path: Path, connections: int) -> sa.Engine:
         connection.text_factory = lambda raw: raw.decode(errors="replace")
 
     return engine
+
+
+class OpenedFile:
+    """A file that is read beside the statements, for what they may not do, such as looking at its schema.
+
+    A connection reads the whole schema when it is first used, so one is kept.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._opened_as: tuple[int, int] | None = None
+        self._engine: sa.Engine | None = None
+
+    def engine(self) -> sa.Engine:
+        """Return an engine on the file that lies at the path now.
+
+        Raises:
+            OSError: there is none.
+        """
+        stat = self._path.stat()
+        there = (stat.st_dev, stat.st_ino)
+        with self._lock:
+            if self._engine is None or there != self._opened_as:
+                if self._engine is not None:
+                    self._engine.dispose()
+                self._engine, self._opened_as = open_read_only(self._path, 1, overflow=True), there
+            return self._engine
+
+    def close(self) -> None:
+        """Close the file; :meth:`engine` opens it again."""
+        with self._lock:
+            if self._engine is not None:
+                self._engine.dispose()
+                self._engine = None
 
 
 def guard(engine: sa.Engine, limits: Limits) -> None:

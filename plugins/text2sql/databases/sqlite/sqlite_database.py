@@ -22,7 +22,7 @@ from plugins.text2sql.databases.database import (
     ValueSpan,
 )
 from plugins.text2sql.databases.schema import DatabaseSchema
-from plugins.text2sql.databases.sqlite.connections import guard, open_read_only
+from plugins.text2sql.databases.sqlite.connections import OpenedFile, guard, open_read_only
 from plugins.text2sql.databases.sqlite.double_quotes import with_backquotes
 from plugins.text2sql.databases.sqlite.introspection import introspect
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, identifier
@@ -47,6 +47,7 @@ class SqliteDatabase(Database):
             raise ConfigError(f"there is no file {self._path}", field="database")
         self._engine = open_read_only(self._path, connections)
         guard(self._engine, limits)
+        self._file = OpenedFile(self._path)
         try:
             with self._engine.connect() as connection:
                 connection.exec_driver_sql("SELECT count(*) FROM sqlite_master")
@@ -161,6 +162,7 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         """Close the file."""
         self._engine.dispose()
+        self._file.close()
 
     def _fetch(self, connection: sa.Connection, statement: str) -> Rows:
         strict = with_backquotes(statement)
@@ -174,23 +176,25 @@ class SqliteDatabase(Database):
     def _texts(self, wanted: sa.Select[Any] | str, stopped: Callable[[], bool]) -> Sequence[Any]:
         with self._reading() as engine, engine.connect() as connection:
             raw: Any = connection.connection.driver_connection
-            raw.set_progress_handler(stopped, _STOP_CHECK_INSTRUCTIONS)
             batched = connection.execution_options(yield_per=_BATCH)
-            rows = batched.exec_driver_sql(wanted) if isinstance(wanted, str) else batched.execute(wanted)
-            return rows.scalars().all()
+            raw.set_progress_handler(stopped, _STOP_CHECK_INSTRUCTIONS)
+            try:
+                rows = batched.exec_driver_sql(wanted) if isinstance(wanted, str) else batched.execute(wanted)
+                return rows.scalars().all()
+            finally:
+                raw.set_progress_handler(None, 0)
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Engine]:
-        """Open the file beside the statements, for what they may not do, such as looking at its schema."""
-        engine = open_read_only(self._path, 1)
+        """Give the file beside the statements, for what they may not do, such as looking at its schema."""
         try:
-            yield engine
+            yield self._file.engine()
         except SQLAlchemyError as error:
             raise UnavailableError(str(getattr(error, "orig", None) or error)) from error
         except MemoryError as error:
             raise UnavailableError("a statement has taken all memory that SQLite may have") from error
-        finally:
-            engine.dispose()
+        except OSError as error:
+            raise UnavailableError(str(error)) from error
 
 
 def _path(address: str) -> Path:

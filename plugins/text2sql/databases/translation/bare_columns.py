@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from plugins.text2sql.databases.translation.resolved_names import KEYS, SOURCE
 
-_ANY = {"postgres": "(ARRAY_AGG(value))[1]", "duckdb": "FIRST(value)"}
+_ANY = {"postgres": "(ARRAY_AGG(value))[1]", "duckdb": "FIRST(value)", "mysql": "MIN(value)"}
 _AT = {
     ("postgres", exp.Max): "(ARRAY_AGG(value ORDER BY key DESC NULLS LAST))[1]",
     ("postgres", exp.Min): "(ARRAY_AGG(value ORDER BY key NULLS LAST))[1]",
@@ -22,8 +22,8 @@ def group_as(tree: exp.Expr, target: str) -> None:
     """Aggregate what ``tree`` neither groups nor aggregates, where dialect ``target`` demands it.
 
     With one max() or min() in the query such a column has the value of that row, as in SQLite; else of any.
-    A DISTINCT that is ordered by something else is grouped.  MySQL's dialect demands nothing, and such a
-    column has any row's value there.
+    MySQL has no means for the former: there, the column is left as it is, which is an error.  A DISTINCT that
+    is ordered by something else is grouped.
     """
     if target not in _ANY:
         return
@@ -130,9 +130,13 @@ def _aggregate_bare(select: exp.Select, aggregates: Sequence[exp.AggFunc], targe
     for part in list(_parts(select)):
         for node in list(_bare(part, keys)):
             of_query = SOURCE not in node.meta and not node.table and node.name.casefold() in names
-            if of_query or (target == "postgres" and _follows(node, grouped)):
+            follows = _follows(node, grouped)
+            if of_query or (follows and target == "postgres"):
                 continue
-            value = _any_value(node, by, target)
+            at = None if follows else by
+            if at is not None and (target, type(at)) not in _AT:
+                continue
+            value = _any_value(node, at, target)
             if node is part and not isinstance(node.parent, exp.Ordered | exp.Having):
                 value = exp.alias_(value, node.this.copy())
             node.replace(value)

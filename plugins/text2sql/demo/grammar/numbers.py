@@ -111,7 +111,8 @@ def _counts(number: str) -> bool:
 
 def _scale(column: Column) -> list[str]:
     """Return all values of a column of few integers: who speaks of good ones thinks of some."""
-    low, *_, high = column.samples or (0, 0)
+    ends = column.samples or (0,)  # one where all rows have the same
+    low, high = ends[0], ends[-1]
     if isinstance(low, int) and isinstance(high, int) and 0 <= low <= high <= low + _LONGEST_SCALE:
         return [str(number) for number in range(low, high + 1)]
     return []

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from launch.bench.databases.mariadb_server import MariadbServer
+from launch.bench.databases.postgresql_server import PostgresqlServer
 from launch.database_kinds import kind_of
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
-from tests.mariadb_server import MariadbServer
 from tests.plugins.text2sql.databases.mariadb_shop import mariadb_shop
 from tests.plugins.text2sql.databases.shops import (
     add_virtual_tables,
@@ -20,7 +21,6 @@ from tests.plugins.text2sql.databases.shops import (
     postgresql_shop,
     sqlite_shop,
 )
-from tests.postgresql_server import PostgresqlServer
 
 MARIADB = pytest.param("mariadb", marks=pytest.mark.slow)
 KINDS = ("sqlite", "duckdb", "postgresql", MARIADB)

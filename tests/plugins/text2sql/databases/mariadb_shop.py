@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
-from launch.database_kinds import kind_of
-from plugins.text2sql.databases.database_registry import DatabaseRegistry
-from plugins.text2sql.databases.schema import Table
-from tests.mariadb_server import MariadbServer
+from launch.bench.databases.mariadb_server import MariadbServer
 from tests.plugins.text2sql.databases.shops import READER, READER_PASSWORD, tables
 
 NAME = "mariadb"
@@ -52,7 +46,14 @@ INSERT INTO archive.orders VALUES (1, 'the oldest');
 
 
 def mariadb_shop(shop: Path, server: MariadbServer) -> str:
-    """Return the address of a copy of ``shop`` in MariaDB, of a user who may only read its tables."""
+    """Return the address of a copy of ``shop`` in MariaDB, of a user who may only read its tables.
+
+    Made once a server.
+    """
+    address = server.address("shop", READER, READER_PASSWORD)
+    with server.asked() as cursor:
+        if cursor.execute("SHOW DATABASES LIKE 'shop'"):
+            return address
     server.script("CREATE DATABASE shop")
     names = ["open_orders", "broken", "odd_values", "MixedCase"]
     with server.asked("shop") as cursor:
@@ -69,24 +70,4 @@ def mariadb_shop(shop: Path, server: MariadbServer) -> str:
         + f"GRANT EXECUTE ON FUNCTION shop.sell TO {READER}; GRANT EXECUTE ON FUNCTION shop.len TO {READER};"
         f"GRANT EXECUTE ON PROCEDURE shop.sell_all TO {READER}"
     )
-    return server.address("shop", READER, READER_PASSWORD)
-
-
-@contextmanager
-def scratch(
-    server: MariadbServer, statements: str, database: str = "scratch", **limits: Any
-) -> Iterator[DatabaseRegistry]:
-    """Open a database of its own, made by ``statements``, as its owner."""
-    server.script("CREATE DATABASE scratch")
-    try:
-        server.script(statements, "scratch")
-        with closing(DatabaseRegistry(**limits)) as registry:
-            address = server.address(database)
-            registry.register(NAME, kind_of(NAME, address), address)
-            yield registry
-    finally:
-        server.script("DROP DATABASE scratch")
-
-
-def tables_of(registry: DatabaseRegistry) -> dict[str, Table]:
-    return {table.name: table for table in registry.schema(NAME).tables}
+    return address

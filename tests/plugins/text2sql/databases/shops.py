@@ -13,8 +13,8 @@ from typing import Any
 
 import duckdb
 
+from launch.bench.databases.postgresql_server import PostgresqlServer
 from plugins.text2sql.demo.shop import build_shop
-from tests.postgresql_server import PostgresqlServer
 
 READER, READER_PASSWORD = "reader", "reads-only-7"
 _DATES = re.compile(r"(\w+_on|partner_since) TEXT")

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
+from launch.bench.databases.mariadb_server import MariadbServer
+from launch.bench.databases.postgresql_server import PostgresqlServer
 from plugins.text2sql.databases import statement as statement_module
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.mysql.mysql_database import MysqlDatabase
 from plugins.text2sql.databases.postgresql.postgresql_database import PostgresqlDatabase
-from tests.mariadb_server import MariadbServer
 from tests.plugins.text2sql.databases.attack_outcomes import CHECKED, ENDLESS, HARMLESS, REFUSED, STOPPED
 from tests.plugins.text2sql.databases.attacks import TABLE, listed
 from tests.plugins.text2sql.databases.conftest import Shops
 from tests.plugins.text2sql.databases.mysql_attacks import MARIADB
 from tests.plugins.text2sql.databases.running_statements import AMPLE
-from tests.postgresql_server import PostgresqlServer
 
 SOON = 0.3
 """Seconds after which what never ends is stopped."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
 
 from launch.database_kinds import kind_of, resolved
-from plugins.text2sql.databases.database import ValueSpan
+from plugins.text2sql.databases.database import ColumnValues, ValueSpan
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.duckdb import duckdb_introspection
 from plugins.text2sql.databases.duckdb.duckdb_database import DuckdbDatabase
+from plugins.text2sql.databases.relational.listed_table import ListedTable
 from plugins.text2sql.databases.schema import Kind, render
 from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
 from sched.errors import ConfigError, UnavailableError
 from tests.plugins.text2sql.databases.conftest import Shops
-from tests.plugins.text2sql.databases.running_statements import AMPLE
+from tests.plugins.text2sql.databases.running_statements import AMPLE, ENDLESS
 
 NAME = "duckdb"
 
@@ -230,3 +233,73 @@ async def test_many_questions_at_once(registry: DatabaseRegistry) -> None:
         *(registry.execute(NAME, f"SELECT {n}, count(*) FROM orders", AMPLE) for n in range(30))
     )
     assert [result.rows for result in results] == [((n, 4500),) for n in range(30)]
+
+
+@pytest.mark.parametrize(("quick", "sampled"), [(0, ()), (1, ("a", "b"))])
+def test_a_table_that_takes_too_long_has_the_samples_that_came_in_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, quick: int, sampled: tuple[str, ...]
+) -> None:
+    """Texts are read first, the ends of other columns after them; the next table has its samples."""
+    address = made(
+        tmp_path / "slow.duckdb",
+        "CREATE TABLE slow AS SELECT * FROM (VALUES ('a', DATE '2025-01-31'), ('b', NULL)) AS v (word, day);"
+        "CREATE TABLE two AS SELECT 'x' AS word",
+    )
+    plain = duckdb_introspection._sql
+    asked: list[str] = []
+    stuck: list[str] = []
+
+    def source(table: ListedTable) -> str:
+        asked.append(table.name)
+        if table.name != "slow" or len(asked) <= quick:
+            return plain(table)
+        stuck.append(table.name)
+        return f"(SELECT slow.* FROM slow, ({ENDLESS}))"
+
+    def expired(seconds: float) -> Callable[[], bool]:
+        stuck.clear()
+        return lambda: seconds == duckdb_introspection.TABLE_SECONDS and bool(stuck)
+
+    monkeypatch.setattr(duckdb_introspection, "_sql", source)
+    monkeypatch.setattr(duckdb_introspection, "expired", expired)
+    with closing(opened(address)) as registry:
+        slow, two = registry.schema(NAME).tables
+    assert [column.samples for column in slow.columns] == [sampled, ()]
+    assert two.columns[0].samples == ("x",)
+
+
+def test_tables_beyond_the_time_for_all_have_no_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are known all the same."""
+    monkeypatch.setattr(duckdb_introspection, "_SAMPLING_SECONDS", 0.0)
+    with closing(opened(made(tmp_path / "one.duckdb", "CREATE TABLE one AS SELECT 'x' AS word"))) as registry:
+        (one,) = registry.schema(NAME).tables
+    assert (one.row_count, one.columns[0].samples) == (1, ())
+
+
+def test_the_columns_of_a_small_table_are_read_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the order of an index, and any other; limits of length hold, and those of values."""
+    rows = "('a', 'one'), ('b', NULL), ('b', 'a longer text')"
+    made_by = f"CREATE TABLE t AS SELECT * FROM (VALUES {rows}) AS v (x, y)"
+    asked: list[str] = []
+    with closing(opened(made(tmp_path / "small.duckdb", made_by))) as registry:
+        registry.schema(NAME)
+        database = registry.database(NAME)
+        reading = DuckdbDatabase._reading
+
+        def noted(self: DuckdbDatabase) -> Any:
+            asked.append("once")
+            return reading(self)
+
+        monkeypatch.setattr(DuckdbDatabase, "_reading", noted)
+        span = ValueSpan(1, 5, 100)
+        assert database.distinct("t", "x", span, 9, lambda: False) == ColumnValues(["a", "b"])
+        assert database.distinct("t", "y", span, 9, lambda: False) == ColumnValues(["one"])
+        assert len(asked) == 1
+        assert database.distinct("t", "x", span, 2, lambda: False) == ColumnValues(["a", "b"], more=True)
+        longer = database.distinct("t", "y", ValueSpan(1, 50, 100), 9, lambda: False)
+        assert longer == ColumnValues(["a longer text", "one"])
+        assert len(asked) == 3

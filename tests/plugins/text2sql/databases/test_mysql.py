@@ -1,4 +1,4 @@
-"""What only MySQL and MariaDB have: their types, users, and a server that comes and goes."""
+"""What only MySQL and MariaDB have: their types, users and collations."""
 
 from __future__ import annotations
 
@@ -8,15 +8,17 @@ from contextlib import closing
 
 import pytest
 
+from launch.bench.databases.mariadb_server import MariadbServer
 from plugins.text2sql.databases.database import ValueSpan
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.mysql import mysql_values
 from plugins.text2sql.databases.mysql.mysql_database import MysqlDatabase
 from plugins.text2sql.databases.schema import Kind, render
 from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
-from tests.mariadb_server import MariadbServer
 from tests.plugins.text2sql.databases.conftest import Shops
-from tests.plugins.text2sql.databases.mariadb_shop import NAME, scratch, tables_of
+from tests.plugins.text2sql.databases.mariadb_shop import NAME
 from tests.plugins.text2sql.databases.running_statements import AMPLE
+from tests.plugins.text2sql.databases.server_kinds import scratch, tables_of
 
 pytestmark = pytest.mark.slow
 
@@ -68,7 +70,7 @@ def test_the_schema_shows_what_the_user_may_read(
 ) -> None:
     """Comments, views and labels; neither sequences nor tables without a right, and broken views are told."""
     with caplog.at_level(logging.WARNING):
-        tables = tables_of(registry)
+        tables = tables_of(registry, NAME)
     assert not tables.keys() & {"secret", "counter", "broken", "archive.orders"}
     assert "'shop.broken' is left out of its database's schema: View 'shop.broken' references" in caplog.text
     assert tables["open_orders"].view
@@ -100,8 +102,8 @@ async def test_without_a_database_all_are_known(server: MariadbServer) -> None:
         "CREATE TABLE people (id INTEGER PRIMARY KEY); INSERT INTO people VALUES (7);"
         "CREATE TABLE jobs (person INTEGER, FOREIGN KEY (person) REFERENCES scratch.people (id))"
     )
-    with scratch(server, made, database="") as registry:
-        tables = tables_of(registry)
+    with scratch(server, NAME, made, database="") as registry:
+        tables = tables_of(registry, NAME)
         assert {"scratch.people", "scratch.jobs", "shop.orders", "archive.orders"} <= tables.keys()
         assert tables["scratch.jobs"].foreign_keys[0].target == "scratch.people"
         result = await registry.execute(NAME, "SELECT p.id FROM scratch.people AS p", AMPLE)
@@ -118,7 +120,7 @@ def test_a_reader_is_not_warned_about(registry: DatabaseRegistry) -> None:
 
 def test_a_user_who_may_write_is_told(server: MariadbServer) -> None:
     """The hash of the password is not."""
-    with scratch(server, "CREATE TABLE t (a TEXT)") as registry:
+    with scratch(server, NAME, "CREATE TABLE t (a TEXT)") as registry:
         registry.schema(NAME)
         assert registry.state(NAME).warnings == (
             "the user has ALL PRIVILEGES, GRANT OPTION on *.*; give the server one that may only read",
@@ -132,7 +134,7 @@ async def test_not_even_the_owner_can_write(server: MariadbServer, monkeypatch: 
         "CREATE FUNCTION gone() RETURNS INTEGER MODIFIES SQL DATA BEGIN DELETE FROM t; RETURN 1; END;"
         "CREATE PROCEDURE hard() BEGIN COMMIT; DELETE FROM t; END"
     )
-    with scratch(server, made, max_concurrency=1) as registry:
+    with scratch(server, NAME, made, max_concurrency=1) as registry:
         monkeypatch.setattr("plugins.text2sql.databases.statement.check_select", lambda text, _: text)
         monkeypatch.setattr(MysqlDatabase, "_check", lambda *_: None)
         for statement in (
@@ -165,39 +167,10 @@ async def test_no_statement_leaves_settings_to_the_next(
             assert (await registry.execute(NAME, statement, AMPLE)).error == "this is no SELECT"
         asked = "SELECT @@sql_mode, @@max_statement_time > 0, @a, @@tx_read_only, @@time_zone"
         result = await registry.execute(NAME, asked, AMPLE)
-    assert result.rows == (("NO_UNSIGNED_SUBTRACTION", 1, None, 1, "+00:00"),)
+    assert result.rows == (("ONLY_FULL_GROUP_BY,NO_UNSIGNED_SUBTRACTION", 1, None, 1, "+00:00"),)
 
 
-def test_a_schema_that_changed_is_read_again(server: MariadbServer) -> None:
-    """Tables, columns, comments, labels of enums and indexes; not the data."""
-    with scratch(server, "CREATE TABLE t (a VARCHAR(20), m ENUM('calm'))") as registry:
-        before = registry.schema(NAME)
-        server.script("INSERT INTO t VALUES ('x', 'calm')", "scratch")
-        assert not registry.refresh(NAME)
-        assert registry.schema(NAME) is before
-        for change in (
-            "ALTER TABLE t ADD COLUMN b INTEGER",
-            "ALTER TABLE t COMMENT = 'things'",
-            "ALTER TABLE t MODIFY m ENUM('calm', 'cross')",
-            "CREATE TABLE u (c TEXT)",
-            "RENAME TABLE t TO things",
-            "DROP TABLE u",
-        ):
-            server.script(change, "scratch")
-            assert registry.refresh(NAME), change
-        assert [column.name for column in tables_of(registry)["things"].columns] == ["a", "m", "b"]
-
-
-def test_the_identity_changes_with_the_rows(server: MariadbServer) -> None:
-    """So the index of values follows them."""
-    with scratch(server, "CREATE TABLE t (a TEXT)") as registry:
-        database = registry.database(NAME)
-        before = database.identity()
-        server.script("INSERT INTO t SELECT CONCAT('x', seq) FROM seq_1_to_1000; ANALYZE TABLE t", "scratch")
-        assert database.identity() != before
-
-
-def test_large_tables_are_known_in_part(server: MariadbServer) -> None:
+def test_large_tables_are_known_in_part(server: MariadbServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Columns of many values by their index or their first rows; the ends of numbers by index or ANALYZE."""
     made = (
         "CREATE TABLE t (n INTEGER PRIMARY KEY, name VARCHAR(20), code VARCHAR(20), kind VARCHAR(20), "
@@ -205,8 +178,8 @@ def test_large_tables_are_known_in_part(server: MariadbServer) -> None:
         "INSERT INTO t SELECT seq, CONCAT('name ', seq), CONCAT('code ', seq), CONCAT('Kind ', seq % 5), seq "
         "FROM seq_1_to_20000; ANALYZE TABLE t PERSISTENT FOR COLUMNS (noted) INDEXES ()"
     )
-    with scratch(server, made) as registry:
-        columns = {column.name: column for column in tables_of(registry)["t"].columns}
+    with scratch(server, NAME, made) as registry:
+        columns = {column.name: column for column in tables_of(registry, NAME)["t"].columns}
         assert (columns["n"].samples[0], columns["n"].samples[-1]) == (1, 20_000)
         assert (columns["noted"].samples[0], columns["noted"].samples[-1]) == (1, 20_000)
         assert columns["kind"].choices == tuple(f"Kind {i}" for i in range(5))
@@ -216,6 +189,12 @@ def test_large_tables_are_known_in_part(server: MariadbServer) -> None:
         assert set(found.values) == {f"Kind {i}" for i in range(5)}
         few = database.distinct("t", "code", ValueSpan(1, 64, 2_000_000), 10, lambda: False)
         assert few.more
+        monkeypatch.setattr(mysql_values, "_LOOKED_AT", 5)
+        monkeypatch.setattr(mysql_values, "_READ_ROWS", 7_000)
+        part = database.distinct("t", "kind", ValueSpan(1, 64, 19_000), 10, lambda: False)
+        assert (list(part.values), part.in_part) == ([f"Kind {i}" for i in range(5)], True)
+        every = database.distinct("t", "kind", ValueSpan(1, 64, 40_000), 10, lambda: False)
+        assert (list(every.values), every.in_part) == ([f"Kind {i}" for i in range(5)], False)
 
 
 def test_values_are_looked_up_letter_by_letter(server: MariadbServer) -> None:
@@ -225,7 +204,7 @@ def test_values_are_looked_up_letter_by_letter(server: MariadbServer) -> None:
         "c VARCHAR(20) CHARACTER SET latin1);"
         "INSERT INTO t VALUES ('Ärger', 'mcDonald', 'Größe'), ('ärger', 'Other', 'x_y'), ('100%', 'z', 'xzy')"
     )
-    with scratch(server, made) as registry:
+    with scratch(server, NAME, made) as registry:
         database = registry.database(NAME)
         assert database.equal("t", "a", ["Ärger", "it's\\"], 5, lambda: False) == ["Ärger"]
         assert database.beginning("t", "a", ["äRG"], 5, lambda: False) == ["Ärger", "ärger"]
@@ -233,6 +212,22 @@ def test_values_are_looked_up_letter_by_letter(server: MariadbServer) -> None:
         assert database.beginning("t", "c", ["x_"], 5, lambda: False) == ["x_y"]
         assert database.equal("t", "c", ["Größe"], 5, lambda: False) == ["Größe"]
         assert database.equal("t", "c", [], 5, lambda: False) == ()
+
+
+@pytest.mark.parametrize(
+    ("statement", "remedy"),
+    [
+        ("SELECT name, max(price) FROM products", "or take one row with ORDER BY and LIMIT 1"),
+        ("SELECT name, max(price) FROM products GROUP BY category_id", "group by each column that is shown"),
+    ],
+)
+async def test_no_column_has_just_any_rows_value(
+    registry: DatabaseRegistry, statement: str, remedy: str
+) -> None:
+    """It is an error that says how to mend it."""
+    result = await registry.execute(NAME, statement, AMPLE)
+    assert result.error_kind == "invalid"
+    assert remedy in (result.error or "")
 
 
 async def test_no_rows_are_cut_without_a_word(registry: DatabaseRegistry) -> None:

@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 
 from plugins.text2sql.databases import statement as statement_module
+from plugins.text2sql.databases.database import ValueSpan
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
+from plugins.text2sql.databases.sqlite import connections
 from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
+from sched.errors import UnavailableError
 from tests.plugins.text2sql.databases.running_statements import AMPLE
 
 
@@ -154,7 +157,9 @@ _HUNGRY = """
 import asyncio, sys
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.sqlite import connections
+from plugins.text2sql.databases.sqlite import connections
 from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
+from sched.errors import UnavailableError
 connections._HEAP_BYTES = 20_000_000
 registry = DatabaseRegistry()
 registry.register("shop", SqliteDatabase, sys.argv[1])
@@ -194,3 +199,54 @@ async def test_values_are_safe_for_json(tmp_path: Path) -> None:
     assert result.rows == (("00ff", "inf", "-inf", None, "a\ufffdb", 2**63 - 1),)
     assert json.loads(json.dumps(result.rows, allow_nan=False))
     assert names == ["b", "i", "j", "n", "u"]
+
+
+def written(path: Path, *texts: str) -> Path:
+    """Put a new file with a table of ``texts`` at ``path``."""
+    path.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE t (word TEXT)")
+        connection.executemany("INSERT INTO t VALUES (?)", [(text,) for text in texts])
+    return path
+
+
+def test_readings_share_a_connection(registry: DatabaseRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new one would read the whole schema before each column."""
+    opened = []
+    connect = connections.open_read_only
+
+    def noted(path: Path, *arguments: Any, **options: Any) -> Any:
+        opened.append(path)
+        return connect(path, *arguments, **options)
+
+    monkeypatch.setattr(connections, "open_read_only", noted)
+    database = registry.database("shop")
+    for _ in range(3):
+        assert database.distinct("orders", "status", ValueSpan(1, 64, 9999), 99, lambda: False).values
+        assert database.equal("customers", "segment", ["premium"], 5, lambda: False) == ["premium"]
+        assert database.schema_identity()
+    assert len(opened) == 1
+
+
+def test_a_reading_that_is_stopped_stops_no_other(tmp_path: Path) -> None:
+    """Though they share a connection."""
+    path = written(tmp_path / "words.sqlite", *(f"word {i}" for i in range(20_000)))
+    for registry in limited(path):
+        database = registry.database("shop")
+        with pytest.raises(UnavailableError, match="interrupted"):
+            database.equal("t", "word", ["word 7"], 5, lambda: True)
+        assert database.equal("t", "word", ["word 7"], 5, lambda: False) == ["word 7"]
+        assert registry.schema("shop").tables[0].row_count == 20_000
+
+
+def test_a_file_in_the_place_of_another_is_read(tmp_path: Path) -> None:
+    """And one that is gone can't be."""
+    path = written(tmp_path / "words.sqlite", "first")
+    for registry in limited(path):
+        database = registry.database("shop")
+        assert database.equal("t", "word", ["first", "second"], 5, lambda: False) == ["first"]
+        written(tmp_path / "new.sqlite", "second").replace(path)
+        assert database.equal("t", "word", ["first", "second"], 5, lambda: False) == ["second"]
+        path.unlink()
+        with pytest.raises(UnavailableError, match=r"words\.sqlite"):
+            database.equal("t", "word", ["second"], 5, lambda: False)

@@ -66,7 +66,9 @@ def _in(dialect: Dialect, statement: str, written_in: Dialect = SQLITE) -> str:
         ("SELECT id FROM orders ORDER BY seen_on, id DESC", "ORDER BY seen_on, id DESC"),
         ('SELECT "id" FROM [orders]', "SELECT id FROM orders"),
         ("SELECT date('now', 'start of year') FROM orders", "DATE_FORMAT(CURRENT_TIMESTAMP(), '%Y-01-01')"),
-        ("SELECT status, id FROM orders GROUP BY status", "SELECT status, id FROM orders GROUP BY status"),
+        ("SELECT status, id FROM orders GROUP BY status", "SELECT status, MIN(id) AS id FROM orders"),
+        ("SELECT status, max(total) FROM orders GROUP BY id", "SELECT MIN(status) AS status, MAX(total)"),
+        ("SELECT status, max(total) FROM orders", "SELECT status, MAX(total) FROM orders"),
         ("SELECT id FROM orders WHERE id = '17' AND status = 5", "id = 17 AND status = '5'"),
     ],
 )

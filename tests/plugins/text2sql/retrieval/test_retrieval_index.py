@@ -18,6 +18,7 @@ from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.databases.value_scan import ScannedValues, scan_values
 from plugins.text2sql.retrieval import retrieval as module
+from plugins.text2sql.retrieval import value_index
 from plugins.text2sql.retrieval.matches import Matches, similar
 from plugins.text2sql.retrieval.retrieval import Found, Retriever
 from sched.errors import NotFoundError
@@ -67,7 +68,7 @@ def held_scans(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
         assert release.wait(GUARD)
         return scan_values(*arguments)
 
-    monkeypatch.setattr(module, "scan_values", held)
+    monkeypatch.setattr(value_index, "scan_values", held)
     return release
 
 

@@ -18,8 +18,8 @@ import pytest
 from launch.database_kinds import kind_of
 from plugins.text2sql.databases.database import Limits, Rows, StatementError, UnknownName
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
-from plugins.text2sql.databases.processes.replies import Reply, decode, encode
 from plugins.text2sql.databases.processes.statement_processes import StatementProcesses
+from plugins.text2sql.databases.processes.statement_replies import Reply, decode, encode
 from plugins.text2sql.databases.statement_runner import Opening
 from plugins.text2sql.databases.stopping import Stopping
 from tests.plugins.text2sql.databases.conftest import Shops
@@ -224,7 +224,6 @@ def test_closing_ends_the_processes_whatever_they_do(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from plugins.text2sql.databases.database import Limits
-from plugins.text2sql.databases.processes.replies import Reply, decode, encode
 from plugins.text2sql.databases.processes.statement_processes import StatementProcesses
 from plugins.text2sql.databases.statement_runner import Opening
 from plugins.text2sql.databases.stopping import Stopping

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -147,3 +148,16 @@ def test_what_is_bound_ends_within_the_limit(shop: DatabaseSchema) -> None:
     drawn = " ".join(sample(tree, rng) for _ in range(300))
     assert "9" * 30 not in drawn
     assert max_length(tree) <= MAX_LENGTH
+
+
+@pytest.mark.parametrize("samples", [(12,), ()])
+def test_a_column_of_one_value_or_none_is_asked_like_any(
+    shop: DatabaseSchema, samples: tuple[int, ...]
+) -> None:
+    """Where all rows have the same, or nothing, the ends of the column are no pair."""
+    (products,) = shop.select(["products"])
+    columns = (
+        replace(column, samples=samples) if column.name == "stock" else column for column in products.columns
+    )
+    flat = DatabaseSchema((replace(products, columns=tuple(columns)),))
+    assert allows(flat, "products with 7 in stock", "name FROM products WHERE stock = 7")

@@ -1,4 +1,4 @@
-"""``python -m plugins.text2sql.databases.processes.child``: runs statements for the process that started it.
+"""``python -m plugins.text2sql.databases.processes.statement_child``: runs the statements of another process.
 
 Its standard input is a socket.  The first message is a :class:`Beginning`, then come statements with
 their numbers, one at a time, and interrupts: the number of the statement alone.  It says when it is ready,
@@ -23,7 +23,7 @@ from multiprocessing.connection import Connection
 import psutil
 
 from plugins.text2sql.databases.database import Database, Rows, StatementError
-from plugins.text2sql.databases.processes.replies import READY, Reply, encode
+from plugins.text2sql.databases.processes.statement_replies import READY, Reply, encode
 from plugins.text2sql.databases.statement_runner import Opening, readable_rows
 from plugins.text2sql.databases.stopping import Stopping
 from sched.errors import ConfigError

@@ -1,0 +1,1 @@
+"""What reading databases costs, and the servers that this is measured on."""
