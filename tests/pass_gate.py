@@ -55,12 +55,15 @@ class Gate:
     def seen(self) -> list[Seen]:
         """Return what each running scheduler process last wrote, in no order."""
         found = []
-        for path in self.folder.glob("seen-*.json"):
-            if not psutil.pid_exists(int(path.stem.removeprefix("seen-"))):
-                continue  # a test has killed it
-            values = json.loads(path.read_text(encoding="utf-8"))
+        for pid in self.pids():
+            values = json.loads((self.folder / f"seen-{pid}.json").read_text(encoding="utf-8"))
             found.append(Seen(**(values | {"admitted": tuple(values["admitted"])})))
         return found
+
+    def pids(self) -> list[int]:
+        """Return the ids of the scheduler processes that have written something and still run."""
+        pids = [int(path.stem.removeprefix("seen-")) for path in self.folder.glob("seen-*.json")]
+        return [pid for pid in pids if psutil.pid_exists(pid)]
 
     def until(self, condition: Callable[[list[Seen]], bool]) -> list[Seen]:
         """Wait until the schedulers say what ``condition`` asks for, and return it."""

@@ -68,8 +68,8 @@ class Controller:
 
     @property
     def ready(self) -> bool:
-        """Whether every expected runtime is up and no drain has begun."""
-        return len(self.workers) == len(self.workers.expected) and not self.draining
+        """Whether every expected runtime serves and no drain has begun."""
+        return not self.workers.missing and not self.draining
 
     @property
     def calls_in_flight(self) -> int:
