@@ -26,13 +26,14 @@ ORDER = "order.json"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a scheduler process last wrote of itself.
+    """What the scheduler process ``pid`` last wrote of itself.
 
     ``waiting`` and ``running`` count requests, ``new_keys`` the keys that came for waiting ones.
     ``admitted`` holds each request that has begun since the gate was last closed, in that order, told by its
     ``max_new_tokens``.
     """
 
+    pid: int
     waiting: int
     running: int
     new_keys: int
@@ -57,7 +58,7 @@ class Gate:
         found = []
         for pid in self.pids():
             values = json.loads((self.folder / f"seen-{pid}.json").read_text(encoding="utf-8"))
-            found.append(Seen(**(values | {"admitted": tuple(values["admitted"])})))
+            found.append(Seen(pid=pid, **(values | {"admitted": tuple(values["admitted"])})))
         return found
 
     def pids(self) -> list[int]:

@@ -124,7 +124,8 @@ def test_a_stopped_scheduler_is_noticed_and_runs_nothing_twice(own: RealServer) 
         assert eventually(own.ready), own.workers()
         own.gate.until(lambda seen: not any(one.running or one.waiting for one in seen))
     assert [worker["pid"] for worker in own.workers() if worker["name"] == victim["name"]] == [victim["pid"]]
-    assert all(one.admitted == () for one in own.gate.seen()), "nothing was begun after it woke up"
+    (woken,) = (one for one in own.gate.seen() if one.pid == scheduler.pid)
+    assert woken.admitted == (), "what it had is not begun after it woke up"
     assert _generate(own, "afterwards", 16).status_code == 200
     print(f"noticed after {noticed:.1f} s, {len(moved)} calls moved")
 
@@ -150,3 +151,21 @@ def test_the_runtimes_outlive_the_controller(own: RealServer) -> None:
         workflow = client.get("/v1/workflows/lost-0").json()
     assert (workflow["state"], workflow["error"]["code"]) == ("failed", "controller_lost")
     print(f"ready {ready:.2f} s after the controller was killed")
+
+
+def test_without_a_launcher_what_was_accepted_is_answered(own: RealServer) -> None:
+    """The last test of this server: it ends with nothing left, SGLang's processes included."""
+    assert eventually(own.ready)
+    names = [f"accepted-{number}" for number in range(4)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        with own.gate.held():
+            answers = [pool.submit(_generate, own, name, 16) for name in names]
+            own.gate.until_received(len(names))
+            own.family = own.processes()
+            own.process.kill()
+            own.process.wait()
+            with own.client() as client:
+                assert eventually(lambda: client.post("/generate", json={"text": "new"}).status_code == 503)
+        assert {answer.result().status_code for answer in answers} == {200}
+    assert eventually(lambda: not own.survivors()), own.survivors()
+    assert eventually(lambda: list(own.temporary.rglob("*")) == [])
