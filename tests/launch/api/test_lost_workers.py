@@ -97,7 +97,7 @@ async def test_an_unknown_worker_is_asked_who_it_is() -> None:
         worker.link.from_worker(b"r0", beat)
         await reached(lambda: _kinds(worker) == ["introduce"])
         worker.hello()
-        await reached(lambda: api.controller.ready)
+        await reached(lambda: not api.controller.workers.missing)
         worker.link.from_worker(b"r0", beat)
         await reached(lambda: api.controller.workers.describe()[0]["running"] == 1)
         assert _kinds(worker) == ["introduce", "welcome"]
