@@ -31,3 +31,24 @@ class ManualClock:
             raise ValueError(f"a clock can't go back ({seconds} s)")
         self.now += seconds
         return self.now
+
+
+class AttentiveClock:
+    """The time that a watcher saw pass: between two readings, at most ``most_seconds`` of ``clock`` count.
+
+    A watcher that was itself stopped or starved heard nothing meanwhile, and must not take that for the
+    silence of those it watches.
+    """
+
+    def __init__(self, clock: Clock, most_seconds: float) -> None:
+        self._clock = clock
+        self._most = most_seconds
+        self._last = clock()
+        self._seen = 0.0
+
+    def __call__(self) -> float:
+        """Return the time seen until now, seconds."""
+        now = self._clock()
+        self._seen += min(now - self._last, self._most)
+        self._last = now
+        return self._seen

@@ -96,6 +96,21 @@ class RuntimeState:
         uncached = call.prompt_tokens - self.cached_tokens(call)
         return self.latency.service_seconds(uncached, call.expected_output_tokens)
 
+    def pass_seconds(self) -> float:
+        """Predicted seconds of the longest forward pass that the calls sent here may need now: as much of the
+        prompts as one pass takes, beside all that decode."""
+        room, prompts, decoding, context = self.latency.chunks.tokens, list[tuple[float, float]](), 0, 0.0
+        for call in self.calls.values():
+            if call.state is State.RUNNING:
+                decoding += 1
+                context += call.prompt_tokens + call.expected_output_tokens
+            elif call.state is State.DISPATCHED and room > 0:
+                tokens = min(room, call.uncached_tokens)
+                room -= tokens
+                prompts.append((tokens, call.prompt_tokens - tokens))
+        prefill = self.latency.prompts_seconds(prompts) if prompts else 0.0
+        return prefill + (self.latency.step_seconds(decoding, context) if decoding else 0.0)
+
     def prompt_seconds(
         self, blocks: Sequence[int], prompt_tokens: int, shared_tokens: int, output_tokens: float
     ) -> PromptSeconds:

@@ -26,13 +26,14 @@ ORDER = "order.json"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a scheduler process last wrote of itself.
+    """What the scheduler process ``pid`` last wrote of itself.
 
     ``waiting`` and ``running`` count requests, ``new_keys`` the keys that came for waiting ones.
     ``admitted`` holds each request that has begun since the gate was last closed, in that order, told by its
     ``max_new_tokens``.
     """
 
+    pid: int
     waiting: int
     running: int
     new_keys: int
@@ -55,12 +56,15 @@ class Gate:
     def seen(self) -> list[Seen]:
         """Return what each running scheduler process last wrote, in no order."""
         found = []
-        for path in self.folder.glob("seen-*.json"):
-            if not psutil.pid_exists(int(path.stem.removeprefix("seen-"))):
-                continue  # a test has killed it
-            values = json.loads(path.read_text(encoding="utf-8"))
-            found.append(Seen(**(values | {"admitted": tuple(values["admitted"])})))
+        for pid in self.pids():
+            values = json.loads((self.folder / f"seen-{pid}.json").read_text(encoding="utf-8"))
+            found.append(Seen(pid=pid, **(values | {"admitted": tuple(values["admitted"])})))
         return found
+
+    def pids(self) -> list[int]:
+        """Return the ids of the scheduler processes that have written something and still run."""
+        pids = [int(path.stem.removeprefix("seen-")) for path in self.folder.glob("seen-*.json")]
+        return [pid for pid in pids if psutil.pid_exists(pid)]
 
     def until(self, condition: Callable[[list[Seen]], bool]) -> list[Seen]:
         """Wait until the schedulers say what ``condition`` asks for, and return it."""

@@ -67,11 +67,6 @@ class Controller:
                 self.cancel_workflow(record.spec.workflow_id, "the server is shutting down")
 
     @property
-    def ready(self) -> bool:
-        """Whether every expected runtime is up and no drain has begun."""
-        return len(self.workers) == len(self.workers.expected) and not self.draining
-
-    @property
     def calls_in_flight(self) -> int:
         """Calls accepted and not settled."""
         return len(self._driver.pending)

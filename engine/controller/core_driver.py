@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from engine.controller.cache_reports import CacheReports
 from engine.controller.call_reports import CallReports
 from engine.controller.calls import CallResult, PendingCall, RequestIds
 from engine.controller.journal import Journal
 from engine.controller.timeline import WorkflowRecords
 from engine.controller.timeline_observers import NOBODY, TimelineObserver
 from engine.controller.worker_commands import WorkerCommands
-from engine.controller.worker_table import WorkerTable, passes_reported, runtime_up
+from engine.controller.worker_table import WorkerTable
+from engine.controller.worker_watch import WorkerWatch
 from engine.wire import messages as msg
 from engine.wire.link import RouterLink
 from sched import events as ev
@@ -42,7 +42,7 @@ class DriverOptions:
 class CoreDriver:
     """Owns the link, the core and the pending calls.  Use from one event loop.
 
-    ``complete`` is set when every expected worker has been welcomed for the first time.
+    ``notify`` gets sentences for the user about runtimes that were lost and came back.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class CoreDriver:
         clock: Clock = monotonic,
         observer: TimelineObserver = NOBODY,
         journal: Journal | None = None,
+        notify: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self.clock = clock
         self.workers = workers
@@ -62,7 +63,6 @@ class CoreDriver:
         for record in journal.restore() if journal else ():
             self.records.add_closed(record)
         self.pending: dict[int, PendingCall] = {}
-        self.complete = asyncio.Event()
         self._link = link
         self.dispatcher = dispatcher
         self._options = options
@@ -78,12 +78,10 @@ class CoreDriver:
             Joined: lambda decision: None,
         }
         self.worker_commands = WorkerCommands(link, workers)
-        self._cache_reports = CacheReports(link, self.handle)
+        self.watch = WorkerWatch(link, workers, dispatcher, self.handle, options.epoch, notify)
         self._on_message: Mapping[type, Callable[[bytes, Any], None]] = {
-            msg.Hello: self._hello,
-            msg.Heartbeat: self._heartbeat,
+            **self.watch.handlers,
             **CallReports(self.pending, self._rids, dispatcher, self.handle, clock).handlers,
-            msg.CacheChanged: self._cache_reports.take,
             msg.CommandReply: self.worker_commands.reply,
         }
 
@@ -114,12 +112,6 @@ class CoreDriver:
         """Give the core an event and carry out what it decides."""
         for decision in self.dispatcher.handle(event, self.clock()):
             self._on_decision[type(decision)](decision)
-
-    def worker_died(self, pid: int) -> None:
-        """Note the end of a worker process, if it was one of ours, before it is missed."""
-        name = self.workers.remove(pid)
-        if name is not None:
-            self._lost(name, "its process died")
 
     # --- decisions ------------------------------------------------------------------------------
 
@@ -215,35 +207,5 @@ class CoreDriver:
                 logger.exception("a heartbeat failed")
 
     def _beat(self) -> None:
-        for identity in self.workers.identities():
-            self._link.send(identity, msg.Ping(epoch=self._options.epoch))
-        for name in self.workers.lost(self.clock()):
-            self._lost(name, "no heartbeat")
+        self.watch.beat()
         self.handle(ev.Tick())
-
-    def _lost(self, name: str, reason: str) -> None:
-        logger.error("runtime %s was lost: %s", name, reason)
-        self.handle(ev.RuntimeLost(name, reason))
-
-    def _hello(self, identity: bytes, hello: msg.Hello) -> None:
-        refusal = self.workers.refusal(hello)
-        if refusal is not None:
-            logger.error("runtime %s is refused: %s", hello.runtime, refusal)
-            self._link.send(identity, msg.Shutdown(grace_seconds=0.0))
-            return
-        fresh = self.workers.welcome(identity, hello, self.clock())
-        # First of all, since a fresh worker ends what it runs.
-        self._link.send(identity, msg.Welcome(epoch=self._options.epoch, fresh=fresh))
-        if fresh:
-            self.handle(ev.RuntimeLost(hello.runtime, "its worker was replaced"))
-            self.handle(runtime_up(hello))
-            self._cache_reports.ask(identity, hello.runtime)
-            logger.info("runtime %s is up (pid %d)", hello.runtime, hello.pid)
-            if len(self.workers) == len(self.workers.expected):
-                self.complete.set()
-
-    def _heartbeat(self, identity: bytes, heartbeat: msg.Heartbeat) -> None:
-        if not self.workers.heard(heartbeat, self.clock()):
-            self._link.send(identity, msg.Introduce())
-        elif heartbeat.passes:
-            self.handle(passes_reported(heartbeat))

@@ -27,7 +27,7 @@ class Fleet:
 
     def describe(self) -> list[dict[str, Any]]:
         """Return one dictionary per expected runtime: what it says of itself, and what is believed of it."""
-        described = self._driver.workers.describe(self._driver.clock())
+        described = self._driver.workers.describe()
         for description in described:
             if runtime := self._driver.dispatcher.runtimes.get(description["name"]):
                 description["prefix_cache"] = runtime.cache.describe()

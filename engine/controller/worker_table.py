@@ -4,22 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from engine.wire.messages import Heartbeat, Hello
 from engine.wire.ordering_proof import PROOF_ORDER
+from engine.wire.worker_ended import WorkerEnded
+from sched.clock import AttentiveClock, Clock, monotonic
 from sched.events import PassesReported, RuntimeUp
+from sched.liveness import LifeLimits
 from sched.predict.speed import Chunks, Pass, Speed
+
+_MOST_SECONDS = 2.0
+"""So much of the time between two looks counts as a worker's silence: it is several periods of them."""
+
+
+class Standing(Enum):
+    """What a heartbeat means: its worker is unknown, serves, was just found to hang, or still hangs."""
+
+    UNKNOWN = "unknown"
+    SERVING = "serving"
+    NOW_HUNG = "now hung"
+    HUNG = "hung"
 
 
 @dataclass(slots=True)
 class Worker:
-    """One runtime as it introduced itself; ``last_seen`` is seconds on the controller's clock."""
+    """One runtime as it introduced itself; ``last_seen`` and ``hung_since`` are seconds on the table's clock.
+
+    ``dismissed``: it was told to end.
+    """
 
     identity: bytes
     hello: Hello
     last_seen: float
     load: Heartbeat | None = None
+    hung_since: float | None = None
+    dismissed: bool = False
 
 
 def runtime_up(hello: Hello) -> RuntimeUp:
@@ -48,14 +69,24 @@ def _pass(
 class WorkerTable:
     """Workers by runtime name.  ``expected`` names the runtimes of this server.
 
-    ``lost_after_seconds`` without a heartbeat count as loss.
+    A worker whose scheduler hangs stays in the table, but serves no more until it introduces itself anew.
+    What passes while this process is stopped, by ``clock``, is nobody's silence.
     """
 
-    def __init__(self, expected: Sequence[str], *, allow_simulated: bool, lost_after_seconds: float) -> None:
+    def __init__(
+        self,
+        expected: Sequence[str],
+        *,
+        allow_simulated: bool,
+        limits: LifeLimits,
+        clock: Clock = monotonic,
+    ) -> None:
         self.expected = tuple(expected)
         self._allow_simulated = allow_simulated
-        self._lost_after = lost_after_seconds
+        self._limits = limits
+        self._clock = AttentiveClock(clock, _MOST_SECONDS)
         self._workers: dict[str, Worker] = {}
+        self._ended: dict[str, WorkerEnded] = {}
 
     def refusal(self, hello: Hello) -> str | None:
         """Return why the worker may not serve, or ``None``."""
@@ -70,64 +101,111 @@ class WorkerTable:
             return "its tokenizer differs from the other runtimes'"
         return None
 
-    def welcome(self, identity: bytes, hello: Hello, now: float) -> bool:
-        """Add or renew a worker; return whether it is a new process (its old work is gone)."""
-        known = self._workers.get(hello.runtime)
+    def welcome(self, identity: bytes, hello: Hello) -> bool:
+        """Add or renew a worker; return whether it is new (what it may still run is of no use)."""
+        known, now = self.get(hello.runtime), self._clock()
+        self._ended.pop(hello.runtime, None)
         if known is not None and known.hello.pid == hello.pid:
             known.identity, known.last_seen = identity, now
             return False
         self._workers[hello.runtime] = Worker(identity, hello, now)
         return True
 
-    def heard(self, heartbeat: Heartbeat, now: float) -> bool:
-        """Note a heartbeat; return whether it came from a welcomed worker."""
-        worker = self._workers.get(heartbeat.runtime)
-        if worker is not None:
-            worker.last_seen, worker.load = now, heartbeat
-        return worker is not None
+    def heard(self, heartbeat: Heartbeat, pass_seconds: float) -> Standing:
+        """Note a heartbeat of a runtime whose longest pass now is predicted to last ``pass_seconds``.
 
-    def lost(self, now: float) -> list[str]:
-        """Remove and return the runtimes that were silent for too long."""
-        gone = [n for n, w in self._workers.items() if now - w.last_seen > self._lost_after]
-        for name in gone:
-            del self._workers[name]
-        return gone
+        One that hung and shows signs of life again is forgotten, hence unknown.
+        """
+        worker, now = self._workers.get(heartbeat.runtime), self._clock()
+        if worker is None:
+            return Standing.UNKNOWN
+        worker.last_seen, worker.load = now, heartbeat
+        hangs = self._limits.is_hung(heartbeat.still_seconds, pass_seconds)
+        if worker.hung_since is None:
+            worker.hung_since = now if hangs else None
+            return Standing.NOW_HUNG if hangs else Standing.SERVING
+        if hangs or worker.dismissed:
+            return Standing.HUNG
+        del self._workers[heartbeat.runtime]
+        return Standing.UNKNOWN
 
-    def remove(self, pid: int) -> str | None:
-        """Remove the worker whose process is ``pid`` and return its runtime; ``None`` if there is none."""
-        name = next((n for n, w in self._workers.items() if w.hello.pid == pid), None)
+    def silent(self) -> list[Worker]:
+        """Return the workers that were silent for too long."""
+        now = self._clock()
+        return [w for w in self._workers.values() if now - w.last_seen > self._limits.lost_seconds]
+
+    def remove(self, worker: Worker) -> None:
+        """Forget a worker."""
+        del self._workers[worker.hello.runtime]
+
+    def dismiss_hung(self) -> list[Worker]:
+        """Return, each once, the workers that have hung for so long that they must end."""
+        now = self._clock()
+        over = [
+            worker
+            for worker in self._workers.values()
+            if not worker.dismissed
+            and worker.hung_since is not None
+            and now - worker.hung_since > self._limits.kill_seconds
+        ]
+        for worker in over:
+            worker.dismissed = True
+        return over
+
+    def ended(self, ended: WorkerEnded) -> str | None:
+        """Note the end of a worker's process; return its runtime if it was known."""
+        if ended.runtime in self.expected:
+            self._ended[ended.runtime] = ended
+        name = next((n for n, w in self._workers.items() if w.hello.pid == ended.pid), None)
         if name is not None:
             del self._workers[name]
         return name
 
     def get(self, name: str) -> Worker | None:
-        """Return the worker of a runtime, if it is there."""
-        return self._workers.get(name)
+        """Return the worker of a runtime, if it serves."""
+        worker = self._workers.get(name)
+        return None if worker is None or worker.hung_since is not None else worker
+
+    def known(self, name: str) -> Worker:
+        """Return the worker of a runtime, whether it serves or hangs.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._workers[name]
 
     def identities(self) -> list[bytes]:
-        """Return the link identities of all workers."""
+        """Return the link identities of all workers that are there, whether they serve or hang."""
         return [worker.identity for worker in self._workers.values()]
 
+    @property
+    def missing(self) -> list[str]:
+        """The expected runtimes that don't serve."""
+        return [name for name in self.expected if self.get(name) is None]
+
     def __len__(self) -> int:
-        return len(self._workers)
+        """Runtimes that serve."""
+        return len(self.expected) - len(self.missing)
 
     @property
     def context_length(self) -> int | None:
-        """The smallest context length of the workers, in tokens; ``None`` without workers."""
-        return min((w.hello.context_length for w in self._workers.values()), default=None)
+        """The smallest context length of the workers that serve, in tokens; ``None`` without one."""
+        serving = (worker for name in self.expected if (worker := self.get(name)))
+        return min((worker.hello.context_length for worker in serving), default=None)
 
-    def describe(self, now: float) -> list[dict[str, Any]]:
+    def describe(self) -> list[dict[str, Any]]:
         """Return one dictionary per expected runtime, for ``/workers``."""
-        return [self._describe(name, now) for name in self.expected]
+        return [self._describe(name, self._clock()) for name in self.expected]
 
     def _describe(self, name: str, now: float) -> dict[str, Any]:
         worker = self._workers.get(name)
         if worker is None:
-            return {"name": name, "status": "missing"}
+            ended = self._ended.get(name)
+            return {"name": name, "status": "missing"} | (ended.describe() if ended else {})
         hello, load = worker.hello, worker.load
         return {
             "name": name,
-            "status": "ready",
+            "status": "ready" if worker.hung_since is None else "hung",
             "simulated": hello.simulated,
             "pid": hello.pid,
             "device": hello.device,
@@ -147,4 +225,5 @@ class WorkerTable:
             "waiting": None if load is None else load.waiting,
             "used_tokens": None if load is None else load.used_tokens,
             "scheduler_steps": None if load is None else load.scheduler_steps,
+            "still_seconds": None if load is None else round(load.still_seconds, 3),
         }

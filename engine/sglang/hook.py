@@ -8,6 +8,7 @@ scheduler process:
   request's key travels in its ``sampling_params.custom_params["sluice"]``, the same on all ranks of a
   tensor-parallel runtime, and no clock is read, so all ranks sort alike.
   ``Scheduler.sluice_rekey`` changes the key of a request, waiting or about to come.
+- ``Scheduler.ingest_requests``: counts the turns of the loop (``engine/sglang/turns.py``).
 - ``Scheduler.run_batch``: counts and times forward passes, around ``engine/sglang/slowdown.py``.
 - ``Scheduler.get_new_batch_prefill``: a prefill budget beside decoding (``engine/sglang/mixed_chunks.py``).
 - ``Scheduler.__init__``: writes down why a start failed, for the worker to report; closes a socket that
@@ -38,6 +39,7 @@ from engine.sglang.grammars import keep_few
 from engine.sglang.mixed_chunks import BATCHING_METHOD, set_batching, with_budget
 from engine.sglang.pass_ring import PASSES_FILE, PassWriter
 from engine.sglang.pass_watch import PassWatch
+from engine.sglang.turns import TurnCounter, turning_method
 from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
 from engine.wire.stop_patterns import LinearRe
 from engine.worker.own_log import log_as
@@ -68,6 +70,7 @@ def register() -> None:
 
     Raises:
         ValueError: ``SLUICE_SLOWDOWN`` is not a number ≥ 1.
+        AttributeError: this version of SGLang has no method to count the turns of its loop by.
     """
     if os.environ.get(variables.HOOK) != "1" or _SCHEDULER not in sys.modules:
         return
@@ -75,6 +78,8 @@ def register() -> None:
 
     if log := os.environ.get(variables.LOG):
         log_as(*log.split())
+    scheduler_class = sys.modules[_SCHEDULER].Scheduler
+    turn = f"{_SCHEDULER}.Scheduler.{turning_method(scheduler_class)}"
     slowdown.register()  # before our hook on the same method, so that it is inside
     run_dir = Path(os.environ[variables.RUN_DIR])
     policy = "sglang.srt.managers.schedule_policy.SchedulePolicy"
@@ -85,14 +90,15 @@ def register() -> None:
         (f"{_SCHEDULER}.Scheduler.__init__", _FailureReport(run_dir / FAILURE_FILE)),
     ):
         HookRegistry.register(target, hook, HookType.AROUND)
+    HookRegistry.register(turn, TurnCounter(run_dir), HookType.BEFORE)
     HookRegistry.register(f"{_SCHEDULER}.Scheduler.__init__", close_unread, HookType.AFTER)
     HookRegistry.register(_SET_GRAMMAR, keep_few, HookType.AFTER)
     sys.modules[_BATCH].re = LinearRe  # type: ignore[attr-defined]
     if os.environ.get(variables.CPU_CURES) == "1":
         run_as_written()
-    setattr(sys.modules[_SCHEDULER].Scheduler, PROVE_METHOD, _prove)
-    setattr(sys.modules[_SCHEDULER].Scheduler, REKEY_METHOD, rekey)
-    setattr(sys.modules[_SCHEDULER].Scheduler, BATCHING_METHOD, set_batching)
+    setattr(scheduler_class, PROVE_METHOD, _prove)
+    setattr(scheduler_class, REKEY_METHOD, rekey)
+    setattr(scheduler_class, BATCHING_METHOD, set_batching)
 
 
 def in_our_order(

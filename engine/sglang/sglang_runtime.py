@@ -17,6 +17,7 @@ from engine.sglang.kv_feed import Send
 from engine.sglang.mixed_chunks import BATCHING_METHOD
 from engine.sglang.pass_ring import PASSES_FILE, PassReader
 from engine.sglang.rekeys import Rekeys
+from engine.sglang.turns import SchedulerPulses
 from engine.wire.messages import RID_LENGTH, Generate
 from engine.wire.token_ids import pack_ids
 from engine.wire.tokenizer_identity import tokenizer_hash
@@ -75,6 +76,7 @@ class SglangRuntime:
             raise StartError(self._reason(error)) from error
         self._manager: Any = self._engine.tokenizer_manager
         self._passes = PassReader(run_dir / PASSES_FILE)
+        self._pulses = SchedulerPulses(run_dir)
         self._report: dict[str, Any] = {}
         self._rekeys = Rekeys(self._tell_schedulers)
 
@@ -193,6 +195,7 @@ class SglangRuntime:
             waiting=sum(load.num_waiting_reqs for load in loads),
             used_tokens=sum(load.num_used_tokens for load in loads),
             scheduler_steps=hook.read_steps(self._run_dir),
+            still_seconds=self._pulses.still_seconds(),
         )
 
     def passes(self, most: int) -> list[Pass]:

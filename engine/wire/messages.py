@@ -81,6 +81,13 @@ class Welcome(WireMessage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drop(WireMessage):
+    """End all that runs: the controller has given the runtime up, and has it run elsewhere."""
+
+    kind: ClassVar[str] = "drop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ping(WireMessage):
     """The controller's heartbeat; a worker that hears none for its orphan limit ends itself."""
 
@@ -90,10 +97,14 @@ class Ping(WireMessage):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shutdown(WireMessage):
-    """End after finishing what runs, or after ``grace_seconds``."""
+    """End after finishing what runs, or after ``grace_seconds``.
+
+    ``fault`` says what is wrong with the worker; empty: nothing.
+    """
 
     kind: ClassVar[str] = "shutdown"
     grace_seconds: float
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +158,8 @@ class Hello(WireMessage):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat(WireMessage):
     """A worker's load.  ``scheduler_steps`` counts forward passes of SGLang's scheduler; ``passes`` are the
-    latest ones since the heartbeat before, each the fields of ``sched.predict.speed.Pass``."""
+    latest ones since the heartbeat before, each the fields of ``sched.predict.speed.Pass``.
+    ``still_seconds``: since the scheduler last showed a sign of life (``engine/worker/pulse.py``)."""
 
     kind: ClassVar[str] = "heartbeat"
     runtime: str
@@ -156,6 +168,7 @@ class Heartbeat(WireMessage):
     used_tokens: int
     scheduler_steps: int
     passes: Sequence[Sequence[float]] = field(default_factory=list)
+    still_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

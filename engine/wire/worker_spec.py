@@ -47,7 +47,8 @@ class WorkerSpec:
     calibrated); ``recalibrate``: it is measured again.  ``prefill_budget``: tokens prefilled beside decoding
     (``None``: as the calibration finds best, 0: as SGLang is started).  ``grid``: what is measured, if not
     the usual.  ``sm_share``: of a GPU's multiprocessors, where NVIDIA's MPS runs.  ``log_level``: from which
-    on Sluice's own modules log; SGLang's is one of its arguments.
+    on Sluice's own modules log; SGLang's is one of its arguments.  ``drain_seconds``: what the controller
+    gets to finish what it accepted when the launcher is gone.  ``shared_folder``: of the server's processes.
     """
 
     name: str
@@ -60,7 +61,7 @@ class WorkerSpec:
     slowdown: float = 1.0
     simulated: bool = False
     orphan_seconds: float = 60.0
-    heartbeat_seconds: float = 1.0
+    heartbeat_seconds: float = 0.5
     kv_events: bool = True
     calibration_folder: str | None = None
     prefill_budget: int | None = None
@@ -68,6 +69,8 @@ class WorkerSpec:
     grid: Grid | None = None
     sm_share: float | None = None
     log_level: str = "info"
+    drain_seconds: float = 30.0
+    shared_folder: str | None = None
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""

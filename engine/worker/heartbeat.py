@@ -10,12 +10,16 @@ from dataclasses import replace
 from engine.wire.messages import Heartbeat, Hello, WireMessage
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.runtime_interface import Runtime
-from sched.clock import Clock
+from sched.clock import AttentiveClock, Clock
 
 HELLO_SECONDS = 0.5
 PASSES = 64
 """Forward passes that a heartbeat tells of; a learner needs no more."""
 _MISSED_PINGS = 5
+_MOST_SECONDS = 5.0
+"""So much of the time between two looks counts: a worker that was stopped itself heard nothing."""
+_LONE_SECONDS = 10.0
+"""How long a controller may be silent that nobody would start again."""
 
 
 class HeartbeatSender:
@@ -33,13 +37,15 @@ class HeartbeatSender:
         self._hello = hello
         self._runtime = runtime
         self._send = send
-        self._clock = clock
-        self._last_heard = clock()
+        self._clock = AttentiveClock(clock, _MOST_SECONDS)
+        self._last_heard = self._clock()
+        self._orphan_seconds = spec.orphan_seconds
         self._welcomed = False
         self._hurry = asyncio.Event()
 
     def measured(self, speed: Mapping[str, float], prefill_budget: int) -> None:
-        """Introduce the runtime with its ``speed`` and, unless it is 0, its prefill budget in tokens."""
+        """Introduce the runtime with its ``speed``, the fields of ``sched.predict.speed.Speed``, and, unless
+        it is 0, its prefill budget in tokens."""
         self._hello = replace(self._hello, speed=speed)
         if prefill_budget:
             self._hello = replace(self._hello, chunk_tokens=prefill_budget, mixed=True)
@@ -47,6 +53,10 @@ class HeartbeatSender:
     def heard(self) -> None:
         """Note a message of the controller."""
         self._last_heard = self._clock()
+
+    def launcher_lost(self) -> None:
+        """Serve on for the controller, which finishes what it accepted; nobody would start it again."""
+        self._orphan_seconds = min(self._orphan_seconds, _LONE_SECONDS)
 
     def welcomed(self) -> None:
         """Note that the controller knows the runtime."""
@@ -61,7 +71,7 @@ class HeartbeatSender:
         """Send until the controller has been silent for too long; return what to say of that."""
         period = self._spec.heartbeat_seconds
         self._last_heard = self._clock()  # nobody could answer before: preparing the runtime may take minutes
-        while (silent := self._clock() - self._last_heard) <= self._spec.orphan_seconds:
+        while (silent := self._clock() - self._last_heard) <= self._orphan_seconds:
             self._hurry.clear()
             if silent > _MISSED_PINGS * period:
                 self._welcomed = False
@@ -79,5 +89,6 @@ class HeartbeatSender:
             waiting=load.waiting,
             used_tokens=load.used_tokens,
             scheduler_steps=load.scheduler_steps,
+            still_seconds=load.still_seconds,
             passes=[list(done) for done in self._runtime.passes(PASSES)],
         )

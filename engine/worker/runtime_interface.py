@@ -41,12 +41,17 @@ class RuntimeInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuntimeLoad:
-    """Requests running and waiting, KV tokens in use, forward passes made so far."""
+    """Requests running and waiting, KV tokens in use, forward passes made so far.
+
+    ``still_seconds``: since the runtime's scheduler last showed a sign of life, seen from outside; the
+    longest of several.  One that has nothing to do shows signs of life, too.
+    """
 
     running: int
     waiting: int
     used_tokens: int
     scheduler_steps: int
+    still_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

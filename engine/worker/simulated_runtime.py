@@ -4,13 +4,13 @@ It behaves like one in time: a queue in our order, a batch of limited size, pref
 speeds, a prefix cache.  Its text says that it is simulated.  ``engine_args`` it understands (tokens,
 tokens per second): ``prefill_tokens_per_second``, ``decode_tokens_per_second`` (of each request),
 ``max_running_requests``, ``context_length``, ``max_total_tokens``, and ``output_tokens``, after which an
-output ends by itself.  While the file ``hold_file`` is there, outputs stay at their first token.
+output ends by itself.  While the file ``hold_file`` is there, outputs stay at their first token; while
+``hang_file`` is, the scheduler shows no sign of life (``engine/worker/simulated_faults.py``).
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from engine.wire.tokenizer_identity import tokenizer_hash
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.runtime_interface import Output, RuntimeInfo, RuntimeLoad, StartError
 from engine.worker.simulated_cache import SimulatedCache
+from engine.worker.simulated_faults import SimulatedFaults
 from engine.worker.simulated_request import SimulatedRequest
 from sched.order import queue_position
 from sched.predict.speed import Pass
@@ -35,6 +36,7 @@ _DEFAULTS: dict[str, float] = {
     "output_tokens": 32,
 }
 _DEFAULT_NEW_TOKENS = 128
+_LOOK_SECONDS = 0.02
 
 
 def _position(key: float, sequence: int, priority: int) -> tuple[bool, tuple[int, float, int]]:
@@ -52,7 +54,7 @@ class SimulatedRuntime:
 
     def __init__(self, spec: WorkerSpec, _run_dir: Path) -> None:
         given = dict(spec.engine_args)
-        self._hold_file = given.pop("hold_file", None)
+        self._faults = SimulatedFaults(spec.name, given)
         unknown = sorted(set(given) - set(_DEFAULTS))
         if unknown:
             raise StartError(f"a simulated runtime has no argument {unknown[0]}: drop it")
@@ -146,6 +148,7 @@ class SimulatedRuntime:
             waiting=len(self._waiting),
             used_tokens=sum(entry.prompt_tokens + entry.produced for entry in self._running),
             scheduler_steps=self._steps,
+            still_seconds=self._faults.still_seconds(),
         )
 
     def passes(self, most: int) -> list[Pass]:
@@ -198,6 +201,8 @@ class SimulatedRuntime:
             if not self._waiting and not self._running:
                 self._work.clear()
                 await self._work.wait()
+            while self._faults.hangs:  # noqa: ASYNC110 (a file)
+                await asyncio.sleep(_LOOK_SECONDS)
             self._steps += 1
             if self._waiting and len(self._running) < self._slots:
                 await self._prefill()
@@ -217,14 +222,11 @@ class SimulatedRuntime:
     async def _decode(self) -> None:
         batch = list(self._running)
         await asyncio.sleep(self._decode_seconds)
-        if self._is_held():
+        if self._faults.holds:
             return
         for entry in batch:
             if entry in self._running:
                 self._produce(entry)
-
-    def _is_held(self) -> bool:
-        return self._hold_file is not None and os.path.exists(self._hold_file)
 
     def _produce(self, entry: SimulatedRequest) -> None:
         entry.produced += 1

@@ -2,8 +2,9 @@
 
 ``python -m engine.worker [--status-fd N]`` reads a :class:`engine.wire.worker_spec.WorkerSpec` as one line of
 JSON from standard input, which then stays open as a lifeline: when it closes, the launcher is gone and the
-worker ends.  Progress goes to the status descriptor as JSON lines (``stage``, ``seconds`` since the start
-of the process, ``message``); the stages are spawned, imported, loaded, hook_live, ready or failed.
+worker ends, once the controller has finished what it accepted.  Progress goes to the status descriptor as
+JSON lines (``stage``, ``seconds`` since the start of the process, ``message``); the stages are spawned,
+imported, loaded, hook_live, ready or failed.
 
 Exit codes: 0 after a shutdown, a signal, a lost lifeline or controller; 1 after a failure.
 """
@@ -18,18 +19,19 @@ import shutil
 import signal
 import sys
 import tempfile
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 from engine.sglang import cpu
 from engine.wire.link import DealerLink
 from engine.wire.messages import Hello, WireMessage
+from engine.wire.shared_folder import SharedFolder
 from engine.wire.status_writer import StatusWriter
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import die_with_parent, end_children
+from engine.worker.launcher_line import LauncherLine, read_spec
 from engine.worker.own_log import WORKER, log_as
 from engine.worker.runtime_interface import Runtime, RuntimeInfo, StartError
 from engine.worker.self_calibration import calibrated, configure
@@ -43,37 +45,7 @@ if __name__ == "__mp_main__":
 
 logger = logging.getLogger(WORKER)  # as the main module it would have another name
 
-_STDIN = 0
-_MAX_SPEC_BYTES = 1 << 20
-_LAST_RESORT_SECONDS = 20.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-def _read_spec() -> WorkerSpec:
-    line = b""
-    while not line.endswith(b"\n"):
-        part = os.read(_STDIN, 1)  # byte by byte: what follows the line is the lifeline's
-        if not part or len(line) > _MAX_SPEC_BYTES:
-            raise StartError("no specification came on standard input: workers are started by launch")
-        line += part
-    try:
-        spec = WorkerSpec.from_json(line)
-    except (TypeError, ValueError) as error:
-        raise StartError(f"the worker's specification is malformed: {error}") from error
-    if spec.slowdown < 1:
-        raise StartError(f"slowdown is {spec.slowdown}; it must be at least 1")
-    return spec
-
-
-def _watch_lifeline() -> None:
-    """End this process when the launcher does, even if the main thread is stuck."""
-    while os.read(_STDIN, 4096):
-        pass
-    logger.warning("the launcher is gone")
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(_LAST_RESORT_SECONDS)
-    end_children()
-    os._exit(1)
 
 
 def _stop_start(signum: int, _frame: object) -> None:
@@ -107,7 +79,8 @@ def _check_model(model_path: str) -> None:
         raise StartError(f"model_path {path} has no config.json: give the folder of a model")
 
 
-async def _serve(spec: WorkerSpec, run_dir: Path, status: StatusWriter) -> Ending:
+async def _serve(spec: WorkerSpec, run_dir: Path, status: StatusWriter, launcher: LauncherLine) -> Ending:
+    loop, alive = asyncio.get_running_loop(), None
     runtime = _load_runtime(spec, run_dir, status)
     status("loaded")
     try:
@@ -119,8 +92,13 @@ async def _serve(spec: WorkerSpec, run_dir: Path, status: StatusWriter) -> Endin
         try:
             if await protocol.until_stopped(_prepare(spec, runtime, info, protocol)):
                 status("ready")
+                alive = asyncio.create_task(status.keep_alive(), name="alive")
+                launcher_lost = partial(loop.call_soon_threadsafe, protocol.heartbeats.launcher_lost)
+                launcher.when_lost(launcher_lost, spec.drain_seconds)
             return await protocol.run()
         finally:
+            if alive is not None:
+                alive.cancel()
             link.close()
     finally:
         runtime.shutdown()
@@ -135,7 +113,7 @@ async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, protoc
     await runtime.warm_up()
     calibration = await calibrated(runtime, spec, info)
     budget = await configure(runtime, spec, calibration)
-    protocol.measured(asdict(calibration.speed) if calibration else {}, budget)
+    protocol.heartbeats.measured(asdict(calibration.speed) if calibration else {}, budget)
 
 
 def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[WorkerProtocol, DealerLink]:
@@ -176,17 +154,17 @@ def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequenc
 
 def _run(status: StatusWriter) -> Ending:
     try:
-        spec = _read_spec()
+        spec = read_spec()
     except StartError as error:
         return Ending(str(error), failed=True)
     log_as(spec.name, spec.log_level)
     status("spawned")
     for signum in _SIGNALS:
         signal.signal(signum, _stop_start)
-    threading.Thread(target=_watch_lifeline, name="lifeline", daemon=True).start()
+    launcher, folder = LauncherLine(), SharedFolder(spec.shared_folder)
     run_dir = Path(tempfile.mkdtemp(prefix="w-"))
     try:
-        return asyncio.run(_serve(spec, run_dir, status))
+        return asyncio.run(_serve(spec, run_dir, status, launcher))
     except (StartError, ConfigError) as error:
         return Ending(str(error), failed=True)
     except SystemExit as stopped:
@@ -198,6 +176,8 @@ def _run(status: StatusWriter) -> Ending:
         signal.signal(signal.SIGQUIT, signal.SIG_IGN)  # from SGLang's processes as they end
         end_children()
         shutil.rmtree(run_dir, ignore_errors=True)
+        if launcher.lost:
+            folder.leave()
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -13,6 +13,7 @@ from engine.wire.messages import (
     AbortRequest,
     CacheRequest,
     Command,
+    Drop,
     Failed,
     Generate,
     Hello,
@@ -58,9 +59,9 @@ class _Running:
 class WorkerProtocol:
     """Serves ``runtime``, whose introduction is ``hello``, sending through ``send``.
 
-    Everything but the constructor belongs to one event loop.  Each ``Generate`` gets exactly one
-    ``Finished`` or ``Failed``.  An ``AbortRequest`` for an unknown id is remembered for a minute, since it
-    may overtake its ``Generate``.
+    ``heartbeats`` are its signs of life.  Everything but the constructor belongs to one event loop.  Each
+    ``Generate`` gets exactly one ``Finished`` or ``Failed``.  An ``AbortRequest`` for an unknown id is
+    remembered for a minute, since it may overtake its ``Generate``.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class WorkerProtocol:
         clock: Clock = monotonic,
     ) -> None:
         self._spec = spec
-        self._heartbeats = HeartbeatSender(spec, hello, runtime, send, clock)
+        self.heartbeats = HeartbeatSender(spec, hello, runtime, send, clock)
         self._runtime = runtime
         self._commands = CommandRunner(spec.name, runtime, send)
         self._send = send
@@ -85,7 +86,7 @@ class WorkerProtocol:
 
     def receive(self, message: WireMessage) -> None:
         """Act on a message of the controller; messages of other kinds are logged and dropped."""
-        self._heartbeats.heard()
+        self.heartbeats.heard()
         match message:
             case Generate():
                 self._generate(message)
@@ -96,8 +97,10 @@ class WorkerProtocol:
                 asyncio.get_running_loop().call_soon(self._runtime.rekey, message.rid, message.key)
             case Welcome():
                 self._welcome(message)
+            case Drop():
+                self._drop("the controller gave the runtime up")
             case Introduce():
-                self._heartbeats.introduce()
+                self.heartbeats.introduce()
             case Ping():
                 pass
             case Command():
@@ -105,7 +108,9 @@ class WorkerProtocol:
             case CacheRequest():
                 self._runtime.report_cache(self._send)
             case Shutdown():
-                self.stop(Ending("the controller asked for it"), message.grace_seconds)
+                fault = message.fault
+                ending = Ending(fault or "the controller asked for it", failed=bool(fault))
+                self.stop(ending, message.grace_seconds)
             case _:
                 logger.warning("dropped a %s message: it goes the other way", message.kind)
 
@@ -122,11 +127,6 @@ class WorkerProtocol:
                 self._end(rid, Failure("unavailable", "the runtime was stopped"))
         self._stopped.set()
 
-    def measured(self, speed: Mapping[str, float], prefill_budget: int) -> None:
-        """Introduce the runtime with its ``speed`` (the fields of ``sched.predict.speed.Speed``) and its
-        budget."""
-        self._heartbeats.measured(speed, prefill_budget)
-
     async def until_stopped(self, work: Coroutine[Any, Any, None]) -> bool:
         """Run ``work`` to its end, raising what it raises; cancel it and return ``False`` if stopped."""
         task = asyncio.create_task(work)
@@ -141,7 +141,7 @@ class WorkerProtocol:
 
     async def run(self) -> Ending:
         """Introduce the runtime, report its load and serve; return why it ended."""
-        heartbeats = asyncio.create_task(self._heartbeats.run(), name="heartbeats")
+        heartbeats = asyncio.create_task(self.heartbeats.run(), name="heartbeats")
         stopped = asyncio.create_task(self._stopped.wait(), name="stopped")
         try:
             await asyncio.wait({heartbeats, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -169,11 +169,16 @@ class WorkerProtocol:
             await asyncio.wait({r.task for r in self._running.values()}, timeout=seconds)
 
     def _welcome(self, welcome: Welcome) -> None:
-        self._heartbeats.welcomed()
-        if welcome.fresh and self._running:
-            logger.warning("ending %d requests that this controller doesn't know", len(self._running))
-            for rid in list(self._running):
-                self._end(rid, Failure("cancelled", "the controller that asked for it is gone"))
+        self.heartbeats.welcomed()
+        if welcome.fresh:
+            self._drop("the controller that asked for it is gone")
+
+    def _drop(self, reason: str) -> None:
+        """End all that runs: nobody waits for it any more."""
+        if self._running:
+            logger.warning("ending %d requests: %s", len(self._running), reason)
+        for rid in list(self._running):
+            self._end(rid, Failure("cancelled", reason))
 
     # --- requests -------------------------------------------------------------------------------
 

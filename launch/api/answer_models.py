@@ -186,6 +186,13 @@ class Health(AnswerModel):
     status: Literal["ok"]
 
 
+class Readiness(Health):
+    """New work is taken; the server is ``degraded`` if runtimes are ``missing``, which don't serve."""
+
+    degraded: bool
+    missing: list[str]
+
+
 class RuntimeHealth(Health):
     """Every runtime generates; ``runtimes`` tells by name in how many ``seconds`` each did."""
 

@@ -53,7 +53,8 @@ def _wait_until_ready(server: subprocess.Popen[bytes], url: str, tell: Callable[
         if server.poll() is not None:
             raise RuntimeError("the server ended while starting; its message is above")
         try:
-            if httpx.get(f"{url}/readiness", timeout=2.0, trust_env=False).is_success:
+            answer = httpx.get(f"{url}/readiness", timeout=2.0, trust_env=False)
+            if answer.is_success and not answer.json()["degraded"]:
                 return
         except httpx.TransportError:
             pass

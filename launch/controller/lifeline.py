@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 import orjson
 
+from engine.wire.worker_ended import WorkerEnded
+
 logger = logging.getLogger(__name__)
 
 STDIN = 0
@@ -19,8 +21,8 @@ def read_instructions() -> bytes:
         return stdin.readline()
 
 
-async def follow(worker_died: Callable[[int], None]) -> None:
-    """Report the process id of every worker that the launcher saw die; return when the launcher is gone."""
+async def follow(worker_ended: Callable[[WorkerEnded], None]) -> None:
+    """Report every worker's end that the launcher tells of; return when the launcher is gone."""
     reader = asyncio.StreamReader()
     stdin = open(STDIN, "rb", buffering=0, closefd=False)  # noqa: ASYNC230, SIM115 (the transport closes it)
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
@@ -29,7 +31,7 @@ async def follow(worker_died: Callable[[int], None]) -> None:
     try:
         async for line in reader:
             try:
-                worker_died(int(orjson.loads(line)["died"]))
+                worker_ended(WorkerEnded.from_message(orjson.loads(line)))
             except (ValueError, KeyError, TypeError):
                 logger.warning("the launcher said %r, which means nothing here", line)
     finally:

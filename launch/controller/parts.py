@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,8 +42,6 @@ from plugins.workflow_kind import Resources, ServedWorkflow
 from sched.dispatcher import Dispatcher
 from sched.predict.stage_profile import PUBLISHED
 
-LOST_AFTER_SECONDS = 10.0
-"""A worker that sends no heartbeat for so long is lost; its heart beats every second, in a thread."""
 WORKFLOW_TIMEOUT_FACTOR = 4.0
 """Time limit of a workflow, as a multiple of that of one call."""
 
@@ -66,8 +64,8 @@ class Parts:
     app: FastAPI
 
     @classmethod
-    def build(cls, spec: ControllerSpec) -> Parts:
-        """Put the process together; needs a running event loop.
+    def build(cls, spec: ControllerSpec, notify: Callable[[str], None]) -> Parts:
+        """Put the process together; needs a running event loop.  ``notify`` gets sentences for the user.
 
         Raises:
             ConfigError: a policy can't be loaded, or nothing of a database is shown.
@@ -77,7 +75,7 @@ class Parts:
         profiles = ProfileFile(None if config.simulated else spec.model_path)
         recorder = _recorder(config, encoder)
         observer = TimelineObservers(meters, *recorder, *([tuner.observer] if tuner.enabled else []))
-        driver = _driver(spec, profiles, observer)
+        driver = _driver(spec, profiles, observer, notify)
         controller = Controller(driver)
         processes = StatementProcesses(CONCURRENCY if config.databases else 0, config.sql_memory_bytes)
         databases = DatabaseRegistry(
@@ -158,7 +156,9 @@ class Parts:
         self.encoder.close()
 
 
-def _driver(spec: ControllerSpec, profiles: ProfileFile, observer: TimelineObserver) -> CoreDriver:
+def _driver(
+    spec: ControllerSpec, profiles: ProfileFile, observer: TimelineObserver, notify: Callable[[str], None]
+) -> CoreDriver:
     config = spec.config
     dispatcher = Dispatcher(
         placement_registry().load(config.placement),
@@ -167,13 +167,11 @@ def _driver(spec: ControllerSpec, profiles: ProfileFile, observer: TimelineObser
         profiles.load(),
         admission=admission_registry().load(config.admission),
     )
-    workers = WorkerTable(
-        spec.runtimes, allow_simulated=config.simulated, lost_after_seconds=LOST_AFTER_SECONDS
-    )
+    workers = WorkerTable(spec.runtimes, allow_simulated=config.simulated, limits=config.life_limits())
     options = DriverOptions(epoch=uuid.uuid4().hex, call_timeout_seconds=config.call_timeout_seconds)
     journal = Journal(Path(config.journal)) if config.journal else None
     link = RouterLink(spec.endpoint)
-    return CoreDriver(link, dispatcher, workers, options, observer=observer, journal=journal)
+    return CoreDriver(link, dispatcher, workers, options, observer=observer, journal=journal, notify=notify)
 
 
 def _recorder(config: ServerConfig, encoder: PromptEncoder) -> Sequence[TimelineObserver]:

@@ -20,6 +20,7 @@ import uvicorn
 import uvloop
 from pydantic import ValidationError
 
+from engine.wire.shared_folder import SharedFolder
 from engine.wire.status_writer import StatusWriter
 from launch.api.http_protocol import PatientProtocol
 from launch.checks import listen
@@ -57,20 +58,22 @@ async def _serve(spec: ControllerSpec, status: StatusWriter) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    folder = SharedFolder(spec.shared_folder)
     listener = listen(spec.config.host, spec.config.port)
-    parts = Parts.build(spec)
+    parts = Parts.build(spec, status.notice)
     gc.freeze()
-    lifeline = asyncio.create_task(follow(parts.driver.worker_died), name="lifeline")
+    lifeline = asyncio.create_task(follow(parts.driver.watch.worker_ended), name="lifeline")
     lifeline.add_done_callback(lambda _: stop.set())
     # Refused within seconds where the model's files say its context; its runtimes say it in the end.
     await parts.check_prompts(None if spec.config.simulated else declared_context(spec.model_path))
     server = _server(parts)
     parts.start()
     serving = asyncio.create_task(server.serve(sockets=[listener]))
+    alive = asyncio.create_task(status.keep_alive(), name="alive")
     try:
         status("listening")
         stopping = asyncio.create_task(stop.wait())
-        complete = asyncio.create_task(parts.driver.complete.wait())
+        complete = asyncio.create_task(parts.driver.watch.complete.wait())
         ends = {serving, stopping}
         await asyncio.wait(ends | {complete}, return_when=asyncio.FIRST_COMPLETED)
         if complete.done():
@@ -79,10 +82,16 @@ async def _serve(spec: ControllerSpec, status: StatusWriter) -> None:
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         await parts.runner.drain(spec.config.drain_seconds)
     finally:
+        launcher_gone = lifeline.done()
+        if launcher_gone:  # which would end the workers
+            parts.driver.watch.dismiss()
         lifeline.cancel()
+        alive.cancel()
         server.should_exit = True
         await asyncio.gather(serving, return_exceptions=True)
         await parts.close()
+        if launcher_gone:
+            folder.leave()
 
 
 def _server(parts: Parts) -> _Server:

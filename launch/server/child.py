@@ -33,15 +33,25 @@ class ChildError(Exception):
 
 
 class Child:
-    """A started process and the stages it has reached.  Create with :meth:`start`."""
+    """A started process and the stages it has reached.  Create with :meth:`start`.
+
+    ``signs_of_life`` counts those that it has sent since it is ready.
+    """
 
     def __init__(
-        self, spec: ChildSpec, folder: Path, report: Callable[[str, ChildStage], None], awaited: str
+        self,
+        spec: ChildSpec,
+        folder: Path,
+        report: Callable[[str, ChildStage], None],
+        notify: Callable[[str], None],
+        awaited: str,
     ) -> None:
         self.label = spec.label
         self._awaited = awaited
         self.log = folder / spec.log_name
         self._report = report
+        self._notify = notify
+        self.signs_of_life = 0
         self._stage = ""
         self._outcome: asyncio.Future[ChildStage] = asyncio.get_running_loop().create_future()
         self._process: StartedProcess
@@ -53,17 +63,18 @@ class Child:
         spec: ChildSpec,
         folder: Path,
         report: Callable[[str, ChildStage], None],
+        notify: Callable[[str], None] = lambda notice: None,
         awaited: str = "ready",
     ) -> Child:
         """Start ``spec`` with ``starter``; its log and temporary files go to ``folder``, its stages to
-        ``report``.
+        ``report``, what it says for the user to ``notify``.
 
         It counts as ready from the stage ``awaited``.
 
         Raises:
             OSError: the program can't be started.
         """
-        child = cls(spec, folder, report, awaited)
+        child = cls(spec, folder, report, notify, awaited)
         child._process = await starter.start(spec, folder, child._read)
         child._note(ChildStage("spawned"))
         return child
@@ -146,9 +157,12 @@ class Child:
         return await self._process.gone(seconds)
 
     def _read(self, line: bytes) -> None:
-        """Note the stage that a line of the process's status names; any other line says nothing."""
+        """Note what a line of the process's status says: any line that isn't JSON says nothing."""
         with suppress(ValueError, KeyError, TypeError, AttributeError):
             report = orjson.loads(line)
+            self.signs_of_life += "alive" in report
+            if "notice" in report:
+                self._notify(str(report["notice"]))
             message = str(report.get("message", ""))
             self._note(ChildStage(str(report["stage"]), float(report.get("seconds", 0.0)), message))
 

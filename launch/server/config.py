@@ -14,6 +14,7 @@ import orjson
 from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, with_config
 
 from sched.limits import CoreLimits
+from sched.liveness import LifeLimits
 
 EMBEDDED = "embedded"
 """The model path that stands for the embedded default model."""
@@ -116,6 +117,15 @@ class ServerConfig:
     max_waiting_calls: Annotated[PositiveInt, _help("waiting calls beyond which requests are refused")] = 1024
     call_timeout_seconds: Annotated[Seconds, _help("time limit of one call")] = 600.0
     start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
+    hung_after_seconds: Annotated[
+        float,
+        Field(ge=3, allow_inf_nan=False),
+        _help("without a sign of life, or 3 passes: a scheduler hangs"),
+    ] = 3.0
+    lost_after_seconds: Annotated[Seconds, _help("without a heartbeat: a runtime is lost")] = 10.0
+    kill_after_seconds: Annotated[
+        Seconds, _help("without a sign of life: a process is killed and started again")
+    ] = 30.0
     drain_seconds: Annotated[Seconds, _help("time that running work has to finish at shutdown")] = 30.0
     workflow: Annotated[str, _help("what answers questions: a shipped kind or module:attribute")] = "text2sql"
     candidates: Annotated[PositiveInt, _help("SQL candidates per question")] = 3
@@ -192,6 +202,14 @@ class ServerConfig:
         """Return the bounds of the core."""
         return CoreLimits(window_tokens=self.window_tokens, max_waiting_calls=self.max_waiting_calls)
 
+    def life_limits(self) -> LifeLimits:
+        """Return how long processes may show no sign of life."""
+        return LifeLimits(
+            hung_seconds=self.hung_after_seconds,
+            lost_seconds=self.lost_after_seconds,
+            kill_seconds=self.kill_after_seconds,
+        )
+
 
 @with_config(_STRICT)
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +218,8 @@ class ControllerSpec:
 
     ``config`` is resolved; the rest is what the launcher alone knows.  ``endpoint`` is the ZMQ address to
     bind (``ipc://…``).  ``model_path`` is the folder that ``"embedded"`` stands for, or the first runtime's.
-    ``policy_path`` is the folder in which a user's policies are looked up.
+    ``policy_path`` is the folder in which a user's policies are looked up, ``shared_folder`` that of the
+    server's processes.
     """
 
     config: ServerConfig
@@ -209,6 +228,7 @@ class ControllerSpec:
     served_model_name: str
     embedded_model: bool
     policy_path: str
+    shared_folder: str | None = None
 
     @property
     def runtimes(self) -> tuple[str, ...]:

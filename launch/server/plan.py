@@ -12,8 +12,7 @@ from launch.demo_assets import build_demo_database, demo_database, demo_model
 from launch.server.config import EMBEDDED, SHOWN_LEVELS, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
 from launch.server.model_folders import calibration_folder
-from launch.server.starter import ChildSpec
-from launch.server.supervisor import Family
+from launch.server.starter import ChildSpec, Family
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class ServerPlan:
     def family_in(self, folder: Path) -> Family:
         """Return the processes, linked through a socket in the private ``folder``."""
         endpoint = f"ipc://{folder}/controller"
-        controller = self.controller_spec(endpoint, str(folder / "journal"))
+        controller = self.controller_spec(endpoint, folder)
         return Family(
             ChildSpec(label="controller", command=_module("launch.controller"), line=controller.to_json()),
             [
@@ -35,32 +34,38 @@ class ServerPlan:
                     label=f"runtime {worker.name}",
                     command=_module("engine.worker"),
                     line=worker.to_json(),
+                    runtime=worker.name,
                 )
-                for worker in self.worker_specs(endpoint)
+                for worker in self.worker_specs(endpoint, folder)
             ],
         )
 
-    def controller_spec(self, endpoint: str, journal: str | None = None) -> ControllerSpec:
+    def controller_spec(self, endpoint: str, folder: Path | None = None) -> ControllerSpec:
         """Return the controller's instructions; the tokenizer comes from the first runtime's model.
 
-        ``journal`` is the file used unless the configuration names one.
+        ``folder`` is shared by the server's processes; it has the journal unless the configuration names one.
         """
         config, first = self.config, self.config.runtime[0]
         model = self._model_path(first)
         return ControllerSpec(
-            config=replace(config, journal=config.journal or journal),
+            config=replace(config, journal=config.journal or (str(folder / "journal") if folder else None)),
             endpoint=endpoint,
             model_path=model,
             served_model_name=str(first.args.get("served_model_name", Path(model).name)),
             embedded_model=self.embedded is not None,
             policy_path=str(Path.cwd()),
+            shared_folder=str(folder) if folder else None,
         )
 
-    def worker_specs(self, endpoint: str) -> Sequence[WorkerSpec]:
+    def worker_specs(self, endpoint: str, folder: Path | None = None) -> Sequence[WorkerSpec]:
         """Return the workers' instructions; on CPU each gets a core of its own."""
-        return [self._worker_spec(i, runtime, endpoint) for i, runtime in enumerate(self.config.runtime)]
+        return [
+            self._worker_spec(i, runtime, endpoint, folder) for i, runtime in enumerate(self.config.runtime)
+        ]
 
-    def _worker_spec(self, index: int, runtime: RuntimeConfig, endpoint: str) -> WorkerSpec:
+    def _worker_spec(
+        self, index: int, runtime: RuntimeConfig, endpoint: str, folder: Path | None
+    ) -> WorkerSpec:
         arguments = dict(runtime.args)
         if runtime.mem_fraction_static is not None:
             arguments["mem_fraction_static"] = runtime.mem_fraction_static
@@ -83,6 +88,8 @@ class ServerPlan:
             prefill_budget=self.config.prefill_budget,
             recalibrate=self.config.recalibrate,
             log_level=self.config.log_level,
+            drain_seconds=self.config.drain_seconds,
+            shared_folder=str(folder) if folder else None,
         )
 
     def _model_path(self, runtime: RuntimeConfig) -> str:

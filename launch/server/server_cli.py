@@ -18,7 +18,8 @@ from launch.server.plan import ServerPlan, prepare
 from launch.server.progress import choose_progress
 from launch.server.resolve import as_toml, resolve
 from launch.server.sources import read_invocation
-from launch.server.supervisor import Supervisor, TimeLimits
+from launch.server.supervisor import Supervisor
+from launch.server.time_limits import TimeLimits
 from plugins.text2sql.databases.address import shown
 from sched.errors import ConfigError
 
@@ -68,7 +69,11 @@ async def _supervise(plan: ServerPlan) -> int:
     supervisor = Supervisor(
         plan.family_in,
         LocalStarter(),
-        TimeLimits(start_seconds=config.start_timeout_seconds, drain_seconds=config.drain_seconds),
+        TimeLimits(
+            start_seconds=config.start_timeout_seconds,
+            drain_seconds=config.drain_seconds,
+            kill_seconds=config.kill_after_seconds,
+        ),
         progress,
         lambda seconds: _ready_sentence(config, seconds),
         show_logs=show_logs,

@@ -3,13 +3,14 @@ another starter puts them.
 
 A process gets its instructions as one line of JSON on standard input.  The pipe then stays open as a
 lifeline: when it closes, the launcher is gone; the controller also learns there, in such lines, which worker
-died (``{"died": 4711}``).  On the descriptor ``--status-fd`` it reports stages as
-JSON lines: ``{"stage": "loaded", "seconds": 21.3, "message": ""}``, ending in ``ready`` or ``failed``.
+ended (``engine/wire/worker_ended.py``).  On the descriptor ``--status-fd`` it reports stages as
+JSON lines: ``{"stage": "loaded", "seconds": 21.3, "message": ""}``, ending in ``ready`` or ``failed``.  From
+then on a line ``{"alive": true}`` comes every second, and ``{"notice": "…"}`` is a sentence for the user.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -18,17 +19,26 @@ from typing import Protocol
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChildSpec:
     """A process to start.  ``label`` is what users read (``runtime cpu-0``), ``line`` its instructions,
-    ``environment`` what is added to the launcher's own."""
+    ``environment`` what is added to the launcher's own.  ``runtime`` is the name of a worker's runtime."""
 
     label: str
     command: tuple[str, ...]
     line: bytes
     environment: Mapping[str, str] = field(default_factory=dict)
+    runtime: str = ""
 
     @property
     def log_name(self) -> str:
         """The name of the log file: the label without spaces."""
         return self.label.replace(" ", "-") + ".log"
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The processes of a server."""
+
+    controller: ChildSpec
+    workers: Sequence[ChildSpec]
 
 
 class StartedProcess(Protocol):

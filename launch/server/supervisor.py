@@ -10,43 +10,22 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from launch.server.child import Child, ChildError
 from launch.server.event_waits import all_done, done_before, happens
-from launch.server.logs import follow, tail
+from launch.server.keepers import Keepers, KeepersPorts
+from launch.server.logs import follow
 from launch.server.progress import Progress
-from launch.server.restart_backoff import RestartBackoff, RestartLimits
+from launch.server.restart_backoff import RestartLimits
 from launch.server.run_folder import run_folder
-from launch.server.starter import ChildSpec, Starter
+from launch.server.starter import ChildSpec, Family, Starter
+from launch.server.time_limits import TimeLimits
 from sched.clock import Clock, monotonic
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _KILL_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The processes of a server."""
-
-    controller: ChildSpec
-    workers: Sequence[ChildSpec]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimeLimits:
-    """How long the supervisor waits for its children, seconds.  ``end_seconds`` is what a child gets between
-    SIGTERM and SIGKILL beyond its drain, ``hurry_seconds`` the same after a failure.  ``settle_seconds`` is
-    what the controller gets to be ready once a runtime that was ready has died."""
-
-    start_seconds: float
-    drain_seconds: float
-    end_seconds: float = 10.0
-    hurry_seconds: float = 3.0
-    settle_seconds: float = 10.0
 
 
 class Supervisor:
@@ -127,7 +106,9 @@ class Supervisor:
     # --- start ----------------------------------------------------------------------------------
 
     async def _start_all(self, folder: Path, family: Family) -> None:
-        started = [await self._start(spec, folder) for spec in (family.controller, *family.workers)]
+        started = [
+            await self._start(spec, "ready", folder=folder) for spec in (family.controller, *family.workers)
+        ]
         all_ready = asyncio.Event()
 
         async def stays(child: Child) -> None:
@@ -146,8 +127,9 @@ class Supervisor:
 
         await done_before(all_ready, all_done(map(stays, started)))
 
-    async def _start(self, spec: ChildSpec, folder: Path, awaited: str = "ready") -> Child:
-        child = await Child.start(self._starter, spec, folder, self._progress.stage, awaited)
+    async def _start(self, spec: ChildSpec, awaited: str, *, folder: Path) -> Child:
+        shown = self._progress.stage, self._progress.problem
+        child = await Child.start(self._starter, spec, folder, *shown, awaited)
         if self._show_logs and spec.label not in self._children:
             write = partial(self._log_line, spec.label)
             self._followers.append(asyncio.create_task(follow(child.log, write)))
@@ -161,62 +143,19 @@ class Supervisor:
 
     async def _serve(self, folder: Path, family: Family) -> str | None:
         """Keep everything running; return ``None`` after a signal, otherwise why the server can't go on."""
-        workers = asyncio.gather(*(self._keep_worker(spec, folder, family) for spec in family.workers))
-        controller = asyncio.create_task(self._keep_controller(family.controller, folder))
-        stopped = asyncio.create_task(self._stop.wait())
-        waits: set[asyncio.Future[Any]] = {workers, controller, stopped}
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        no_runtime = workers.done()
-        for wait in waits:
-            wait.cancel()
-        await asyncio.gather(*waits, return_exceptions=True)
-        if self._stop.is_set():
-            return None
-        return f"no {'runtime' if no_runtime else 'controller'} is left, so the server stops"
-
-    async def _keep_worker(self, spec: ChildSpec, folder: Path, family: Family) -> None:
-        """Restart a worker whenever it ends; return when it ends too often."""
-        limits = self._restart_limits
-        backoff = RestartBackoff(limits, limits.worker_backoff_seconds, self._clock)
-        while True:
-            child = self._children[spec.label]
-            await child.wait()
-            # Sooner than the controller would miss its heartbeats.
-            self._children[family.controller.label].tell({"died": child.pid})
-            if not await self._restart(spec, folder, backoff):
-                return
-
-    async def _keep_controller(self, spec: ChildSpec, folder: Path) -> None:
-        """Restart the controller whenever it ends, the workers going on; return when it ends too often."""
-        limits = self._restart_limits
-        backoff = RestartBackoff(limits, limits.controller_backoff_seconds, self._clock)
-        while True:
-            await self._children[spec.label].wait()
-            # Not until it is ready: a runtime may be missing just then.
-            if not await self._restart(spec, folder, backoff, awaited="listening"):
-                return
-
-    async def _restart(
-        self, spec: ChildSpec, folder: Path, backoff: RestartBackoff, awaited: str = "ready"
-    ) -> bool:
-        """Start a dead child again unless it died too often; return whether it was tried."""
-        child = self._children[spec.label]
-        child.kill()  # what it may have left running
-        delay = backoff.died()
-        what_next = (
-            f"given up after {backoff.count} deaths" if delay is None else f"started again in {delay:g} s"
+        ports = KeepersPorts(
+            start=partial(self._start, folder=folder),
+            progress=self._progress,
+            clock=self._clock,
+            sleep=self._sleep,
         )
-        problem = f"{spec.label} died ({child.ending}) and is {what_next}"
-        self._progress.problem("\n".join([problem, *tail(child.log)]))
-        if delay is None:
-            return False
-        await self._sleep(delay)
-        try:
-            await (await self._start(spec, folder, awaited)).until_ready(self._limits.start_seconds)
-        except (ChildError, OSError) as failure:
-            self._progress.problem(str(failure))
-            self._children[spec.label].kill()
-        return True
+        keepers = Keepers(family, self._children, self._limits, self._restart_limits, ports)
+        reasons: list[str] = []
+
+        async def keep() -> None:
+            reasons.append(await keepers.run())
+
+        return reasons[0] if await done_before(self._stop, keep()) else None
 
     # --- end ------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from engine.wire.link import RouterLink
 from launch.shipped import ordering_registry, placement_registry
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.dispatcher import Dispatcher
+from sched.liveness import LifeLimits
 from sched.request import WorkflowSpec
 from tests.waiting import GUARD_SECONDS
 
@@ -30,12 +31,12 @@ async def controlled(
 ) -> AsyncIterator[tuple[Controller, CoreDriver]]:
     """Listen on ``endpoint`` for ``runtimes``; end with all of them up and the controller closed."""
     dispatcher = Dispatcher(placement_registry().load("least_work"), ordering_registry().load(ordering))
-    workers = WorkerTable(runtimes, allow_simulated=True, lost_after_seconds=600.0)
+    workers = WorkerTable(runtimes, allow_simulated=True, limits=LifeLimits(lost_seconds=600.0))
     driver = CoreDriver(RouterLink(endpoint), dispatcher, workers, DriverOptions(epoch="cache"))
     driver.start()
     try:
         async with asyncio.timeout(GUARD_SECONDS):
-            await driver.complete.wait()
+            await driver.watch.complete.wait()
         yield Controller(driver), driver
     finally:
         await driver.close()

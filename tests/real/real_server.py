@@ -23,6 +23,8 @@ from tests.waiting import GUARD_SECONDS
 ROOT = Path(__file__).resolve().parents[2]
 CROWDED = ("--window-tokens", "100000", "--", "--max-running-requests", "2")
 """Few slots, so that calls wait inside SGLang; a wide window, so that none waits in the controller."""
+PATIENCE = {f"SLUICE_{what}_AFTER_SECONDS": str(GUARD_SECONDS) for what in ("HUNG", "LOST", "KILL")}
+"""However slow the machine is, no process that lives is given up; tests of that set limits of their own."""
 START_SECONDS = 900.0
 """A bound against hanging: on a quiet machine a start takes half a minute."""
 
@@ -62,10 +64,11 @@ class RealServer:
         return sum((worker.get("running") or 0) + (worker.get("waiting") or 0) for worker in self.workers())
 
     def ready(self) -> bool:
-        """Whether the server answers and takes work."""
+        """Whether the server takes work and all of its runtimes serve."""
         try:
             with self.client() as client:
-                return client.get("/readiness").is_success
+                answer = client.get("/readiness")
+                return answer.is_success and not answer.json()["degraded"]
         except httpx.TransportError:
             return False
 
@@ -118,7 +121,7 @@ def real_server(folder: Path, *arguments: str) -> Iterator[RealServer]:
         process = subprocess.Popen(
             [sys.executable, "-m", "launch.server", "--port", str(port), *arguments],
             cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temporary)} | gate.environment(),
+            env={**os.environ, "TMPDIR": str(temporary)} | PATIENCE | gate.environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

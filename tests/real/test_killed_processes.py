@@ -1,4 +1,4 @@
-"""A real runtime that is killed under load, and a controller that is."""
+"""A real runtime that is killed under load, a scheduler that is stopped, and a controller that is killed."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from tests.launch.server.test_recovery import controllers, kill_controller, log
@@ -19,12 +20,14 @@ from tests.waiting import eventually
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 
 SLO_SECONDS = 600.0
+HUNG_SOON = ("--hung-after-seconds", "10")
+"""A scheduler that lives turns every second, or uses processor time."""
 
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
     """Two real runtimes that only these tests use."""
-    with real_server(tmp_path_factory.mktemp("own"), "--cpu-slots", "2") as server:
+    with real_server(tmp_path_factory.mktemp("own"), "--cpu-slots", "2", *HUNG_SOON) as server:
         yield server
 
 
@@ -87,6 +90,46 @@ def test_a_killed_runtime_loses_no_call(own: RealServer) -> None:
     )
 
 
+def _scheduler_of(server: RealServer, worker_pid: int) -> psutil.Process:
+    """Return SGLang's scheduler process below a worker."""
+    below = {process.pid: process for process in psutil.Process(worker_pid).children(recursive=True)}
+    (pid,) = (pid for pid in server.gate.pids() if pid in below)
+    return below[pid]
+
+
+def test_a_stopped_scheduler_is_noticed_and_runs_nothing_twice(own: RealServer) -> None:
+    """Its calls are answered by the other runtime; woken up, it ends them unseen, and serves again."""
+    assert eventually(own.ready)
+    names = [f"stopped-{number}" for number in range(8)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        with own.gate.held():
+            answers = [pool.submit(_generate, own, name, 16) for name in names]
+            own.gate.until_received(len(names))
+            calls = {name: _call(own, name) for name in names}
+            victim = next(worker for worker in own.workers() if worker["name"] == calls[names[0]]["runtime"])
+            moved = {name for name, call in calls.items() if call["runtime"] == victim["name"]}
+            scheduler = _scheduler_of(own, victim["pid"])
+            scheduler.suspend()
+            begun = time.monotonic()
+            said = f"runtime {victim['name']} was lost: its scheduler has shown no sign of life"
+            assert eventually(lambda: said in own.log.read_text()), own.workers()
+            noticed = time.monotonic() - begun
+            own.gate.until(lambda seen: max(one.waiting for one in seen) == len(names))
+        assert {answer.result().status_code for answer in answers} == {200}
+    for name in names:
+        call = _call(own, name)
+        assert (call["attempts"], call["runtime"] != victim["name"]) == (2 if name in moved else 1, True)
+    with own.gate.held():
+        scheduler.resume()
+        assert eventually(own.ready), own.workers()
+        own.gate.until(lambda seen: not any(one.running or one.waiting for one in seen))
+    assert [worker["pid"] for worker in own.workers() if worker["name"] == victim["name"]] == [victim["pid"]]
+    (woken,) = (one for one in own.gate.seen() if one.pid == scheduler.pid)
+    assert woken.admitted == (), "what it had is not begun after it woke up"
+    assert _generate(own, "afterwards", 16).status_code == 200
+    print(f"noticed after {noticed:.1f} s, {len(moved)} calls moved")
+
+
 def test_the_runtimes_outlive_the_controller(own: RealServer) -> None:
     """A new controller takes over loaded runtimes, which drop what the old one had asked for."""
     assert eventually(lambda: own.ready())
@@ -108,3 +151,21 @@ def test_the_runtimes_outlive_the_controller(own: RealServer) -> None:
         workflow = client.get("/v1/workflows/lost-0").json()
     assert (workflow["state"], workflow["error"]["code"]) == ("failed", "controller_lost")
     print(f"ready {ready:.2f} s after the controller was killed")
+
+
+def test_without_a_launcher_what_was_accepted_is_answered(own: RealServer) -> None:
+    """The last test of this server: it ends with nothing left, SGLang's processes included."""
+    assert eventually(own.ready)
+    names = [f"accepted-{number}" for number in range(4)]
+    with ThreadPoolExecutor(len(names)) as pool:
+        with own.gate.held():
+            answers = [pool.submit(_generate, own, name, 16) for name in names]
+            own.gate.until_received(len(names))
+            own.family = own.processes()
+            own.process.kill()
+            own.process.wait()
+            with own.client() as client:
+                assert eventually(lambda: client.post("/generate", json={"text": "new"}).status_code == 503)
+        assert {answer.result().status_code for answer in answers} == {200}
+    assert eventually(lambda: not own.survivors()), own.survivors()
+    assert eventually(lambda: list(own.temporary.rglob("*")) == [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sched.predict.speed import Chunks, Speed
 from sched.request import Call, State, advance
 from sched.runtime import RuntimeState
 from tests.factories import call_spec, chain, make_call
@@ -118,3 +119,26 @@ def test_a_sent_prefix_costs_no_more_seconds() -> None:
     assert seconds - state.service_seconds(before) == pytest.approx(
         96 * state.latency.prefill_seconds_per_token
     )
+
+
+def test_the_predicted_pass_is_that_of_what_was_sent() -> None:
+    """Of prompts as much as one pass takes, nothing of held calls, and a step of all that decode."""
+    state = RuntimeState(
+        "r0",
+        max_total_tokens=10_000,
+        max_running_requests=8,
+        window_tokens=1000,
+        speed=Speed(prefill=0.01, decode=0.1, call=0.02),
+        chunks=Chunks(tokens=256),
+    )
+    assert state.pass_seconds() == 0.0
+    calls = [held(state, sequence, tokens=tokens) for sequence, tokens in [(1, 100), (2, 500), (3, 900)]]
+    assert state.pass_seconds() == 0.0
+    assert send(state) == [1, 2]
+    assert state.pass_seconds() == pytest.approx(256 * 0.01), "100 tokens of one prompt, 156 of the other"
+    context = 0.0
+    for call in calls[:2]:
+        state.first_token(call, 0, 1.0)
+        advance(call, State.RUNNING, 1.0)
+        context += call.prompt_tokens + call.expected_output_tokens
+    assert state.pass_seconds() == pytest.approx(state.latency.step_seconds(2, context))

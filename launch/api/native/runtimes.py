@@ -67,7 +67,7 @@ async def server_info(services: Services) -> Response:
             "version": _version(services),
             "max_total_num_tokens": sum(info["max_total_num_tokens"] for info in infos.values()),
             "internal_states": states,
-            "workers": services.controller.workers.describe(services.controller.clock()),
+            "workers": services.controller.workers.describe(),
         }
     )
 

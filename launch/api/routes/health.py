@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from launch.api.answer_models import Health, ModelInfo, Workers
+from launch.api.answer_models import Health, ModelInfo, Readiness, Workers
 from launch.api.error_answers import error_docs
 from launch.api.replies import JsonResponse
 from launch.api.services import Services
@@ -32,16 +32,19 @@ async def liveness() -> Response:
 
 
 @router.get("/ready", include_in_schema=False)
-@router.get("/readiness", response_model=Health, responses=error_docs(503))
+@router.get("/readiness", response_model=Readiness, responses=error_docs(503))
 async def readiness(services: Services) -> Response:
-    """Say whether all runtimes are up and new work is taken."""
+    """Say whether new work is taken: 200 while at least one runtime serves.
+
+    `degraded` is true, and `missing` names them, if other runtimes don't.
+    """
     controller = services.controller
     if controller.draining:
         raise UnavailableError("the server is shutting down", retry_after=_RETRY_AFTER_SECONDS)
-    if not controller.ready:
-        missing = [name for name in controller.workers.expected if controller.workers.get(name) is None]
-        raise UnavailableError(f"not up yet: runtime {', '.join(missing)}", retry_after=_RETRY_AFTER_SECONDS)
-    return JsonResponse({"status": "ok"})
+    missing = controller.workers.missing
+    if not len(controller.workers):
+        raise UnavailableError(f"not up: runtime {', '.join(missing)}", retry_after=_RETRY_AFTER_SECONDS)
+    return JsonResponse({"status": "ok", "degraded": bool(missing), "missing": missing})
 
 
 @router.get("/get_model_info", include_in_schema=False)

@@ -12,6 +12,7 @@ from engine.controller.worker_commands import WorkerCommands
 from engine.controller.worker_table import WorkerTable
 from engine.wire.link import RouterLink
 from engine.wire.messages import Command, CommandReply, WireMessage
+from sched.liveness import LifeLimits
 from tests.engine.worker_process import hello
 from tests.waiting import GUARD_SECONDS, reached
 
@@ -37,9 +38,9 @@ def link() -> FakeLink:
 @pytest.fixture
 def asked(link: FakeLink) -> WorkerCommands:
     """Commands to three runtimes, of which ``a`` and ``b`` are there."""
-    workers = WorkerTable(("a", "b", "c"), allow_simulated=False, lost_after_seconds=60.0)
+    workers = WorkerTable(("a", "b", "c"), allow_simulated=False, limits=LifeLimits())
     for name in ("a", "b"):
-        workers.welcome(name.encode(), hello(name), 0.0)
+        workers.welcome(name.encode(), hello(name))
     return WorkerCommands(cast(RouterLink, link), workers)
 
 

@@ -124,11 +124,11 @@ def sglang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     """A scheduler process as ``register`` sees it."""
     registry = Registry()
     scheduler = ModuleType("sglang.srt.managers.scheduler")
-    scheduler_class = type("Scheduler", (), {})
+    scheduler_class = type("Scheduler", (), {"ingest_requests": None})
     vars(scheduler).update(Scheduler=scheduler_class)
     registry_module = ModuleType("sglang.srt.plugins.hook_registry")
     vars(registry_module).update(
-        HookRegistry=registry, HookType=SimpleNamespace(AROUND="around", AFTER="after")
+        HookRegistry=registry, HookType=SimpleNamespace(AROUND="around", AFTER="after", BEFORE="before")
     )
     for name in ("sglang", "sglang.srt", "sglang.srt.plugins"):
         monkeypatch.setitem(sys.modules, name, ModuleType(name))
@@ -151,6 +151,7 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
         ["Scheduler", "run_batch"],
         ["Scheduler", "get_new_batch_prefill"],
         ["Scheduler", "__init__"],
+        ["Scheduler", "ingest_requests"],
         ["Scheduler", "__init__"],
         ["BaseGrammarBackend", "set_cache"],
     ]

@@ -32,8 +32,9 @@ SAMPLES: list[msg.WireMessage] = [
     msg.RekeyRequest(rid="x", key=-2.5),
     msg.Introduce(),
     msg.Welcome(epoch="e", fresh=True),
+    msg.Drop(),
     msg.Ping(epoch="e"),
-    msg.Shutdown(grace_seconds=1.0),
+    msg.Shutdown(grace_seconds=1.0, fault="it hangs"),
     msg.Command(rid="1", action="loads", seconds=1.0),
     msg.CacheRequest(),
     msg.Hello(

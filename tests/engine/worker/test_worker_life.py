@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,19 +89,46 @@ async def test_shutdown_cuts_off_what_outlasts_the_grace(
         assert await process.ended() == 0
 
 
-@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT", "lifeline"])
+@pytest.mark.parametrize("how", ["SIGTERM", "SIGINT"])
 async def test_ends_by_itself_and_leaves_nothing(
     controller: FakeController, worker: StartWorker, how: str
 ) -> None:
-    """A signal or a lost launcher ends the worker; running requests are told."""
+    """A signal ends the worker; running requests are told."""
     async with worker(orphan_seconds=3600.0, engine_args=SLOW) as process:
         await controller.hello("sim")
         controller.send("sim", generate("r", PROMPT, sampling=ENDLESS))
         await controller.begun("r")
-        if how == "lifeline":
-            process.cut_lifeline()
-        else:
-            process.process.send_signal(signal.Signals[how])
+        process.process.send_signal(signal.Signals[how])
+        assert await controller.failure("r") == "unavailable"
+        assert await process.ended() == 0
+        assert list(process.temporary.iterdir()) == []
+
+
+async def test_without_a_launcher_it_serves_its_controller_to_the_end(
+    controller: FakeController, worker: StartWorker, tmp_path: Path
+) -> None:
+    """The controller finishes what it accepted and says when; the last one removes the server's folder."""
+    folder = tmp_path / "shared"
+    (folder / "logs").mkdir(parents=True)
+    async with worker(orphan_seconds=3600.0, shared_folder=str(folder)) as process:
+        await controller.hello("sim")
+        process.cut_lifeline()
+        await reached(lambda: "the launcher is gone" in process.log.read_text())
+        assert isinstance(await controller.finished("sim", generate("r", PROMPT)), Finished)
+        controller.send("sim", Shutdown(grace_seconds=0.0))
+        assert await process.ended() == 0
+        assert list(process.temporary.iterdir()) == []
+        assert not folder.exists()
+
+
+async def test_without_anybody_it_ends(controller: FakeController, worker: StartWorker) -> None:
+    """Launcher and controller were killed: the worker waits for no other controller."""
+    async with worker(orphan_seconds=3600.0, engine_args=SLOW) as process:
+        await controller.hello("sim")
+        controller.send("sim", generate("r", PROMPT, sampling=ENDLESS))
+        await controller.begun("r")
+        controller.pinging = False
+        process.cut_lifeline()
         assert await controller.failure("r") == "unavailable"
         assert await process.ended() == 0
         assert list(process.temporary.iterdir()) == []

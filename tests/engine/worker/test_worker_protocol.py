@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.wire.messages import Failed, FirstTokenReady, Heartbeat, Hello, Welcome, WireMessage
+from engine.wire.messages import (
+    Drop,
+    Failed,
+    Finished,
+    FirstTokenReady,
+    Heartbeat,
+    Hello,
+    Shutdown,
+    Welcome,
+    WireMessage,
+)
 from engine.worker.simulated_runtime import SimulatedRuntime
 from engine.worker.worker_protocol import WorkerProtocol
 from sched.clock import ManualClock
@@ -63,14 +73,82 @@ async def test_a_lost_controller_ends_it(runtime: SimulatedRuntime) -> None:
     protocol.receive(Welcome(epoch="e", fresh=False))
     protocol.receive(generate("r", PROMPT, sampling=ENDLESS))
     await reached(lambda: sent.count(FirstTokenReady) > 0 and sent.count(Heartbeat) > 0)
-    clock.advance(SPEC.orphan_seconds)
+
+    async def pass_time(seconds: float) -> None:
+        """The worker looks at its clock at every heartbeat, or it would have been stopped itself."""
+        clock.advance(seconds)
+        before = sent.count(Hello) + sent.count(Heartbeat)
+        await reached(lambda: task.done() or sent.count(Hello) + sent.count(Heartbeat) > before + 1)
+
+    for _ in range(12):
+        await pass_time(5.0)
     greeted = sent.count(Hello)
     await reached(lambda: sent.count(Hello) > greeted + 1)
     assert not task.done()
-    clock.advance(1.0)
+    await pass_time(1.0)
     async with asyncio.timeout(GUARD_SECONDS):
         ending = await task
     assert (ending.reason, ending.failed) == ("no sign of a controller for 61 s", False)
     failed = sent.messages[-1]
     assert isinstance(failed, Failed)
     assert (failed.rid, failed.code) == (rid("r"), "unavailable")
+
+
+async def test_a_worker_that_was_stopped_has_missed_nothing(runtime: SimulatedRuntime) -> None:
+    """What came meanwhile waits: it doesn't end, as if nobody had spoken."""
+    clock, sent = ManualClock(), Sent()
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send, clock)
+    task = asyncio.create_task(protocol.run())
+    protocol.receive(Welcome(epoch="e", fresh=False))
+    await reached(lambda: sent.count(Heartbeat) > 0)
+    clock.advance(3600.0)
+    beats = sent.count(Heartbeat)
+    greeted = sent.count(Hello)
+    await reached(lambda: task.done() or sent.count(Hello) > greeted)
+    protocol.receive(Welcome(epoch="e", fresh=False))
+    await reached(lambda: task.done() or sent.count(Heartbeat) > beats + 1)
+    assert not task.done()
+    task.cancel()
+
+
+async def test_without_a_launcher_it_waits_less_for_a_controller(runtime: SimulatedRuntime) -> None:
+    """Nobody would start one again."""
+    clock, sent = ManualClock(), Sent()
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send, clock)
+    task = asyncio.create_task(protocol.run())
+    await reached(lambda: sent.count(Hello) > 0)
+    protocol.receive(Welcome(epoch="e", fresh=False))
+    protocol.heartbeats.launcher_lost()
+    for _ in range(3):
+        assert not task.done()
+        clock.advance(4.0)
+        before = len(sent.messages)
+        await reached(lambda: task.done() or len(sent.messages) > before + 1)  # noqa: B023
+    async with asyncio.timeout(GUARD_SECONDS):
+        assert (await task).reason == "no sign of a controller for 12 s"
+
+
+async def test_what_the_controller_gave_up_is_ended(runtime: SimulatedRuntime) -> None:
+    """The worker serves on: it may be taken back."""
+    sent = Sent()
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send)
+    task = asyncio.create_task(protocol.run())
+    protocol.receive(generate("r", PROMPT, sampling=ENDLESS))
+    await reached(lambda: sent.count(FirstTokenReady) > 0)
+    protocol.receive(Drop())
+    await reached(lambda: sent.count(Failed) > 0)
+    (failed,) = (message for message in sent.messages if isinstance(message, Failed))
+    assert (failed.code, failed.message) == ("cancelled", "the controller gave the runtime up")
+    protocol.receive(generate("next", PROMPT))
+    await reached(lambda: sent.count(Finished) > 0)
+    assert not task.done()
+    task.cancel()
+
+
+async def test_a_worker_that_is_at_fault_fails(runtime: SimulatedRuntime) -> None:
+    """The controller says what is wrong, and that is the ending's reason."""
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, Sent().send)
+    protocol.receive(Shutdown(grace_seconds=0.0, fault="its scheduler hangs"))
+    async with asyncio.timeout(GUARD_SECONDS):
+        ending = await protocol.run()
+    assert (ending.reason, ending.failed) == ("its scheduler hangs", True)

@@ -39,6 +39,7 @@ from plugins.workflow_kind import ServedWorkflow, WorkflowKind
 from sched.clock import Clock, monotonic
 from sched.dispatcher import Dispatcher
 from sched.limits import CoreLimits
+from sched.liveness import LifeLimits
 from tests.launch.api.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
 from tests.waiting import GUARD_SECONDS, reached
 
@@ -58,6 +59,7 @@ class Api:
     workers: list[FakeWorker]
     text2sql: FakeText2Sql
     databases: list[str]
+    notices: list[str]
 
     @property
     def worker(self) -> FakeWorker:
@@ -115,6 +117,8 @@ class ManualLimits:
 
 
 CHESS = Chess()
+PATIENT = LifeLimits(lost_seconds=math.inf)
+"""Fake workers send no heartbeats by themselves."""
 
 
 @asynccontextmanager
@@ -127,13 +131,14 @@ async def api_stack(
     kind: WorkflowKind = CHESS,
     workflow: ServedWorkflow | None = None,
     clock: Clock = monotonic,
+    limits_of_life: LifeLimits = PATIENT,
     **limits: Any,
 ) -> AsyncIterator[Api]:
     """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello.
 
     ``workflow``, of ``kind``, answers questions instead of the fake one; ``clock`` is the controller's.
     """
-    link = FakeLink()
+    link, notices = FakeLink(), list[str]()
     workers = [FakeWorker(link, name) for name in runtimes]
     policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
     dispatcher = Dispatcher(*policies, CoreLimits(**limits), admission=admission_registry().load(admission))
@@ -141,10 +146,11 @@ async def api_stack(
     driver = CoreDriver(
         cast(RouterLink, link),
         dispatcher,
-        WorkerTable(runtimes, allow_simulated=False, lost_after_seconds=math.inf),
+        WorkerTable(runtimes, allow_simulated=False, limits=limits_of_life, clock=clock),
         DriverOptions(epoch="epoch0", tick_seconds=0.05),
         clock=clock,
         observer=meters,
+        notify=notices.append,
     )
     controller = Controller(driver)
     encoder = PromptEncoder(_tokenizer())
@@ -174,7 +180,7 @@ async def api_stack(
         await reached(lambda: len(controller.workers) == len(workers[:up]))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            yield Api(app, client, controller, dispatcher, runner, workers, text2sql, databases)
+            yield Api(app, client, controller, dispatcher, runner, workers, text2sql, databases, notices)
     finally:
         await runner.drain(0.0)
         await driver.close()

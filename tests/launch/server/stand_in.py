@@ -51,6 +51,11 @@ report("imported")
 while "gate" in plan and not os.path.exists(plan["gate"]):
     time.sleep(0.01)
 time.sleep(plan.get("delay", 0))
+if "born" in plan:  # only the first one gets further
+    try:
+        open(plan["born"], "x").close()
+    except FileExistsError:
+        sys.exit(plan["dies_later"])
 if "dies" in plan:
     sys.exit(plan["dies"])
 if "fails" in plan:
@@ -62,6 +67,10 @@ note("ready")
 if "dies_later" in plan:
     time.sleep(0.2)
     os._exit(plan["dies_later"])
+if plan.get("lives"):
+    os.write(status, b'{"alive": true}\\n')
+if "notices" in plan:
+    os.write(status, json.dumps({"notice": plan["notices"]}).encode() + b"\\n")
 for line in sys.stdin:
     note("told " + line.strip())
 note("orphaned")
@@ -72,15 +81,21 @@ import asyncio, json, signal, sys
 from launch.server.local_starter import LocalStarter
 from launch.server.progress import Progress
 from launch.server.restart_backoff import RestartLimits
-from launch.server.starter import ChildSpec
-from launch.server.supervisor import Family, Supervisor, TimeLimits
+from launch.server.starter import ChildSpec, Family
+from launch.server.supervisor import Supervisor
+from launch.server.time_limits import TimeLimits
 plans, limits, restarts, logs = json.loads(sys.argv[1])
 # Where the tests run in the background it is ignored, and so it would be here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 def family(folder):
     print("folder", folder, oct(folder.stat().st_mode), flush=True)
     children = [
-        ChildSpec(label=p["name"], command=(sys.executable, "-c", p["code"]), line=json.dumps(p).encode())
+        ChildSpec(
+            label=p["name"],
+            command=(sys.executable, "-c", p["code"]),
+            line=json.dumps(p).encode(),
+            runtime=p["name"],
+        )
         for p in plans
     ]
     return Family(children[0], children[1:])
@@ -95,8 +110,9 @@ sys.exit(asyncio.run(supervisor.run()))
 class Server:
     """A launcher process with stand-in children; ``journal()`` holds (time, child, event).
 
-    Children begin to be ready when the file that is their ``gate`` is there; a ``stubborn`` one notes SIGTERM
-    and goes on.  Limits are so long that none passes, unless a test is about it.
+    Children begin to be ready when the file that is their ``gate`` is there; of those with a file ``born``
+    only the first one gets so far.  A ``stubborn`` one notes SIGTERM and goes on.  Limits are so long that
+    none passes, unless a test is about it.
     """
 
     def __init__(

@@ -13,8 +13,9 @@ import pytest
 from launch.server.child import Child, ChildError, ChildStage
 from launch.server.local_starter import LocalStarter
 from launch.server.progress import Progress
-from launch.server.starter import ChildSpec
-from launch.server.supervisor import Family, Supervisor, TimeLimits
+from launch.server.starter import ChildSpec, Family
+from launch.server.supervisor import Supervisor
+from launch.server.time_limits import TimeLimits
 from tests.launch.server.stand_in import CHILD
 from tests.waiting import GUARD_SECONDS
 

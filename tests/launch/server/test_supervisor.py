@@ -188,40 +188,78 @@ def test_children_of_a_killed_launcher_notice(start: Callable[..., Server]) -> N
     server.until(lambda: not server.alive())
 
 
-def test_worker_is_restarted_until_given_up(start: Callable[..., Server]) -> None:
-    """A worker that dies is restarted a bounded number of times; without any left the server stops.
-    What a dead worker leaves running is ended."""
-    server = start({"controller": {}, "a": {"dies_later": 9, "helper": 1}}, {"restarts": 2})
+def test_a_worker_that_never_starts_again_ends_the_server(
+    start: Callable[..., Server], tmp_path: Path
+) -> None:
+    """Without any runtime the server stops.  What a dead worker leaves running is ended."""
+    plan = {"dies_later": 9, "helper": 1, "born": str(tmp_path / "born")}
+    server = start({"controller": {}, "a": plan}, {"hopeless_starts": 2})
     assert server.end() == 1
     assert len(server.pids("a")) == 2 * 3
-    assert server.err.count("a died (exit code 9)") == 3
-    assert "a died (exit code 9) and is given up after 3 deaths" in server.err
-    assert "no runtime is left" in server.err
+    assert server.err.count("a died (exit code 9) and is started again in") == 3
+    assert "every runtime failed in 2 starts in a row, so the server stops" in server.err
     assert server.left_nothing()
 
 
-def test_server_lives_while_one_runtime_does(start: Callable[..., Server]) -> None:
-    """A given-up runtime doesn't end the server, and the drain afterwards is clean."""
-    server = start({"controller": {}, "a": {"dies_later": 9}, "b": {}}, {"restarts": 0})
+def test_server_lives_while_one_runtime_does(start: Callable[..., Server], tmp_path: Path) -> None:
+    """A runtime that dies at every start doesn't end the server, and the drain afterwards is clean."""
+    dying = {"dies_later": 9, "born": str(tmp_path / "born")}
+    server = start(
+        {"controller": {}, "a": dying, "b": {}}, {"hopeless_starts": 2, "worker_longest_seconds": 0.1}
+    )
     server.until_ready()
-    server.until(lambda: "a died (exit code 9) and is given up" in server.err)
+    server.until(lambda: server.err.count("a died (exit code 9) and is started again in 0.1 s") >= 4)
     server.process.send_signal(signal.SIGTERM)
     assert server.end() == 0, server.err
     assert "b" in server.times("end")
     assert server.left_nothing()
 
 
-def test_controller_is_restarted_until_given_up(start: Callable[..., Server]) -> None:
-    """The workers outlive a controller that dies and is started again; too many deaths end the server."""
-    server = start({"controller": {"dies_later": 4}, "a": {}, "b": {"stubborn": 1}}, {"restarts": 2})
+def test_a_controller_that_never_starts_again_ends_the_server(
+    start: Callable[..., Server], tmp_path: Path
+) -> None:
+    """The workers outlive a controller that dies; too many starts in vain end the server."""
+    plan = {"dies_later": 4, "born": str(tmp_path / "born")}
+    server = start({"controller": plan, "a": {}, "b": {"stubborn": 1}}, {"hopeless_starts": 2})
     assert server.end() == 1
     assert len(server.pids("controller")) == 3
     assert [len(server.pids(name)) for name in "ab"] == [1, 1]
     assert "controller died (exit code 4) and is started again in 0.1 s\n    words of contr" in server.err
     assert "controller died (exit code 4) and is started again in 0.2 s" in server.err
-    assert "controller died (exit code 4) and is given up after 3 deaths" in server.err
-    assert "no controller is left, so the server stops" in server.err
+    assert "controller failed in 2 starts in a row, so the server stops" in server.err
     assert server.left_nothing()
+
+
+def test_a_controller_may_die_any_number_of_times(start: Callable[..., Server]) -> None:
+    """As long as it is ready in between."""
+    server = start({"controller": {"dies_later": 4}, "a": {}}, {"controller_longest_seconds": 0.1})
+    server.until(lambda: len(server.pids("controller")) >= 6)
+    assert server.process.poll() is None
+    assert len(server.pids("a")) == 1
+    server.process.send_signal(signal.SIGTERM)
+    server.end()
+    assert server.left_nothing()
+
+
+@pytest.mark.parametrize("who", ["controller", "a"])
+def test_a_stopped_child_is_killed_and_started_again(start: Callable[..., Server], who: str) -> None:
+    """It has shown signs of life before; what has never shown any isn't missed."""
+    children = {name: {"lives": int(name == who)} for name in ("controller", "a")}
+    server = start(children, kill_seconds=1.0, look_seconds=0.1)
+    server.until(lambda: f"{who} has shown no sign of life for 1 s: killed" in server.err)
+    server.until(lambda: len(server.pids(who)) == 2)
+    assert f"{who} died (SIGKILL) and is started again" in server.err
+    server.process.send_signal(signal.SIGTERM)
+    server.end()
+    assert server.left_nothing()
+
+
+def test_what_a_child_says_for_the_user_is_shown(start: Callable[..., Server]) -> None:
+    """Whatever the level of the log."""
+    server = start({"controller": {"notices": "runtime a was lost"}, "a": {}})
+    server.until(lambda: "sluice: runtime a was lost\n" in server.err)
+    server.process.send_signal(signal.SIGTERM)
+    assert server.end() == 0, server.err
 
 
 def test_the_controller_is_told_of_a_dead_worker(start: Callable[..., Server]) -> None:
@@ -230,8 +268,16 @@ def test_the_controller_is_told_of_a_dead_worker(start: Callable[..., Server]) -
     server.until_ready()
     (pid,) = server.pids("a")
     os.kill(pid, signal.SIGKILL)
-    told = json.dumps({"died": pid}, separators=(",", ":"))
-    server.until(lambda: f"told {told}" in {event for _, _, event in server.journal()})
+    server.until(lambda: any(event.startswith("told ") for _, _, event in server.journal()))
+    (told,) = (event for _, name, event in server.journal() if event.startswith("told "))
+    ended = json.loads(told.removeprefix("told "))["ended"]
+    assert ended == {
+        "pid": pid,
+        "runtime": "a",
+        "how": "SIGKILL",
+        "failed_starts": 0,
+        "restart_seconds": 0.05,
+    }
     server.until(lambda: len(server.pids("a")) == 2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.launch.api.api_stack import MODEL_INFO, api_stack
+from tests.waiting import reached
 
 
 async def test_without_a_runtime_the_process_lives_but_is_not_healthy() -> None:
@@ -14,14 +15,19 @@ async def test_without_a_runtime_the_process_lives_but_is_not_healthy() -> None:
             assert response.headers["retry-after"] == "2"
 
 
-async def test_readiness_waits_for_every_runtime_and_names_the_missing() -> None:
-    """One of two runtimes is health, not readiness."""
-    async with api_stack(("fast", "slow"), up=1) as api:
-        assert (await api.client.get("/health")).json() == {"status": "ok"}
-        missing = await api.client.get("/readiness")
-        assert missing.status_code == 503
-        assert "slow" in missing.json()["error"]["message"]
-        assert "fast" not in missing.json()["error"]["message"]
+async def test_a_server_is_ready_while_a_runtime_serves_and_names_the_missing() -> None:
+    """A probe must not cut off the runtime that lives; without any the server isn't ready."""
+    async with api_stack(("fast", "slow"), up=0) as api:
+        none = await api.client.get("/readiness")
+        assert (none.status_code, none.headers["retry-after"]) == (503, "2")
+        assert none.json()["error"]["message"] == "not up: runtime fast, slow"
+        for up, missing in (("fast", ["slow"]), ("slow", [])):
+            (worker,) = (one for one in api.workers if one.name == up)
+            worker.hello()
+            await reached(lambda: api.controller.workers.get(up) is not None)  # noqa: B023
+            answer = await api.client.get("/readiness")
+            assert answer.status_code == 200
+            assert answer.json() == {"status": "ok", "degraded": bool(missing), "missing": missing}
 
 
 async def test_a_draining_server_is_alive_and_not_ready() -> None:
