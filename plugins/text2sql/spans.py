@@ -48,6 +48,11 @@ def singulars(word: str) -> list[str]:
     return forms + ([f"{word[:-3]}y"] if word.endswith("ies") else [])
 
 
+def plurals(word: str) -> list[str]:
+    """Return what may be the plural of ``word``: tents, lenses, cities."""
+    return [f"{word}s", f"{word}es", *([f"{word[:-1]}ies"] if word.endswith("y") else [])]
+
+
 def longest(question: str, known: Callable[[str], bool]) -> list[str]:
     """Return the runs of words that are ``known``; of two that overlap, one within the other, the longer."""
     found = [span for span in spans(question, MOST_NAME_WORDS) if known(span)]
@@ -62,6 +67,11 @@ def starts_no_sentence(text: str, word: str) -> bool:
         text[: found.start()].rstrip(" \t\"'(“‘") for found in re.finditer(rf"\b{re.escape(word)}\b", text)
     )
     return any(part and part[-1] not in _ENDS for part in before)
+
+
+def is_quoted(text: str, word: str) -> bool:
+    """Whether ``word`` stands in quotes somewhere in ``text``."""
+    return re.search(rf"[\"'`“‘«„]{re.escape(word)}[\"'`”’»“]", text) is not None
 
 
 def commands(text: str, word: str) -> bool:

@@ -29,9 +29,13 @@ again ever never always often once there here now today also well instead
 FUNCTION_WORDS = frozenset(
     f"{_ARTICLES_AND_PRONOUNS} {_QUESTION_WORDS} {_COMPARISONS} {_VERBS} {_JOINING_WORDS}".split()
 )
-"""Articles, pronouns, question words, comparisons, plain verbs, prepositions: names only if written so."""
+"""Articles, pronouns, question words, comparisons, plain verbs, prepositions."""
+_ADJECTIVES = "dear easy fair fine nice poor pretty quick real rich whole"
+
+ORDINARY_WORDS = FUNCTION_WORDS | frozenset(_ADJECTIVES.split())
+"""With adjectives that seldom say what a database holds and are names as well (Nice, Rich)."""
 _QUALITIES = """
 best big bottom early good great high large late little low new old short small top upper young
 """
-DULL_WORDS = FUNCTION_WORDS | frozenset(_QUALITIES.split())
-"""Words that resemble no value.  Those that are no function words may be one (a high priority)."""
+DULL_WORDS = ORDINARY_WORDS | frozenset(_QUALITIES.split())
+"""Words that resemble no value.  Those that aren't ordinary may be one (a high priority)."""

@@ -7,10 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from plugins.text2sql.databases.dialect import Dialect
-from plugins.text2sql.retrieval.function_words import DULL_WORDS, FUNCTION_WORDS
+from plugins.text2sql.retrieval.function_words import DULL_WORDS, ORDINARY_WORDS
 from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
 from plugins.text2sql.retrieval.text_index import TextIndex
-from plugins.text2sql.spans import COMMON_WORDS, commands, longest, singulars, spans, starts_no_sentence
+from plugins.text2sql.spans import (
+    COMMON_WORDS,
+    commands,
+    is_quoted,
+    longest,
+    plurals,
+    singulars,
+    spans,
+    starts_no_sentence,
+)
 
 PER_WORD = 5
 """Of what is equally like a word, so much is taken."""
@@ -42,7 +51,7 @@ def similar(
 ) -> Matches:
     """Return up to ``limit`` labels of what the texts ``said`` name or ``keywords`` or their words resemble.
 
-    What is said in one of the words in ``common``, or in a function word in small letters, is no name.
+    An ordinary word and one of those in ``common`` are names only where they are written so.
     ``besides`` are labels found elsewhere, with their likeness.
     """
     best = dict(besides or {})
@@ -94,15 +103,33 @@ def may_resemble(words: str, common: frozenset[str]) -> bool:
     return any(len(word) >= SHORTEST_WORD and word.lower() not in dull for word in _WORD.findall(words))
 
 
-def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = FUNCTION_WORDS) -> bool:
+def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = ORDINARY_WORDS) -> bool:
     """Whether ``span`` may name a stored value in ``text``.
 
-    A ``dull`` word does only as a name is written, and what bids to do something at a sentence's beginning
-    doesn't.
+    A ``dull`` or ``common`` word does only as a name is written, with a capital within a sentence, or in
+    quotes.  What bids to do something at a sentence's beginning doesn't.
     """
-    if span.lower() in dull:
-        return span[0].isupper() and starts_no_sentence(text, span)
-    return span not in common and not commands(text, span)
+    if span.lower() in dull or span.lower() in common:
+        return is_quoted(text, span) or (span[0].isupper() and starts_no_sentence(text, span))
+    return not commands(text, span)
+
+
+def meant(keywords: Sequence[str], said: Sequence[str], of_schema: frozenset[str]) -> list[str]:
+    """Return the ``keywords`` that may name a value.
+
+    An ordinary word and one ``of_schema`` don't if the texts ``said`` have it, in either number, but
+    nowhere as a name.
+    """
+    ordinary = ORDINARY_WORDS | COMMON_WORDS | of_schema
+    return [k for k in keywords if k.strip().lower() not in ordinary or _is_named(k.strip(), said, ordinary)]
+
+
+def _is_named(word: str, said: Sequence[str], ordinary: frozenset[str]) -> bool:
+    """Whether one of the texts ``said`` writes the ordinary ``word`` as a name, or none has it."""
+    forms = "|".join(map(re.escape, (word, *singulars(word), *plurals(word))))
+    pattern = re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)
+    written = [(text, found[0]) for text in said for found in pattern.finditer(text)]
+    return not written or any(names(text, span, ordinary) for text, span in written)
 
 
 def exact(

@@ -28,7 +28,8 @@ from plugins.text2sql.databases.value_scan import (
 )
 from plugins.text2sql.retrieval.large_columns import LargeColumns
 from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
-from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.matches import meant, similar
+from plugins.text2sql.retrieval.schema_words import schema_words
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.spans import COMMON_WORDS, NAME_PART
 from sched.errors import UnavailableError
@@ -82,10 +83,14 @@ class Retrieval(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """The values of a database: those in an index, and columns that have too many for it."""
+    """The values of a database: those in an index, and columns that have too many for it.
+
+    Words ``of_schema`` speak of its tables and columns.
+    """
 
     index: TextIndex
     large: tuple[TextColumn, ...]
+    of_schema: frozenset[str]
     notes: tuple[str, ...]
 
 
@@ -103,7 +108,8 @@ class Retriever:
     """Holds one index per database; implements :class:`Retrieval`.  One is made at a time.
 
     An index is made anew when the database's identity, its schema or the ``limits`` have changed; until
-    then the old one serves.  A question names no value by one of the ``common`` words.
+    then the old one serves.  A question names no value by one of the ``common`` words, nor by the name of a
+    table or column, unless it writes it as a name.
     """
 
     def __init__(
@@ -178,6 +184,7 @@ class Retriever:
             return Found(note=note)
         dialect = self._databases.schema(database).dialect
         until = time.monotonic() + _DATABASE_SECONDS
+        keywords, common = meant(keywords, said, values.of_schema), self._common | values.of_schema
         large = LargeColumns(
             self._databases.database(database),
             values.large,
@@ -185,8 +192,8 @@ class Retriever:
             self._limits.longest,
             lambda: self._stop.is_set() or time.monotonic() >= until,
         )
-        large.look_up(values.index, keywords, said, self._common)
-        found = similar(values.index, keywords, MAX_VALUES, dialect, said, self._common, large.found)
+        large.look_up(values.index, keywords, said, common)
+        found = similar(values.index, keywords, MAX_VALUES, dialect, said, common, large.found)
         left_out = (f"values: {said}" for said in (*large.notes, *found.notes))
         return Found(found.labels, _joined((note, *values.notes, *left_out)))
 
@@ -226,7 +233,9 @@ class Retriever:
         scanned = scan_values(source, schema, self._limits, self._stop.is_set)
         conditions = map("{} = {}".format, scanned.columns, map(schema.dialect.literal, scanned.values))
         index = TextIndex(scanned.values, tuple(conditions))
-        return _Values(index, scanned.large, tuple(_cuts(scanned, schema.dialect, self._limits)))
+        return _Values(
+            index, scanned.large, schema_words(schema), tuple(_cuts(scanned, schema.dialect, self._limits))
+        )
 
 
 def _cuts(scanned: ScannedValues, dialect: Dialect, limits: ScanLimits) -> Iterator[str]:

@@ -25,7 +25,8 @@ def path(tmp_path_factory: pytest.TempPathFactory, shop_path: Path) -> Path:
     shutil.copy(shop_path, path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(
-            "INSERT INTO suppliers VALUES (61, 'O''Hara Goods', 'Cork', 'Ireland', '2020-01-01')"
+            "INSERT INTO suppliers VALUES (61, 'O''Hara Goods', 'Cork', 'Ireland', '2020-01-01'),"
+            "(62, 'Price', 'Nice', 'France', '2020-01-01')"
         )
         connection.commit()
     return path
@@ -92,6 +93,13 @@ async def test_what_the_hint_names_is_found_too(retriever: Retriever) -> None:
         "suppliers.city = 'Berlin'",
         "customers.segment = 'premium'",
     }
+
+
+async def test_names_of_columns_and_adjectives_are_no_values_unless_written_so(retriever: Retriever) -> None:
+    """A supplier is called Price and sits in Nice."""
+    assert (await retriever.values("shop", ["nice", "price"], "what has a nice price")).lines == ()
+    found = await retriever.values("shop", ["price"], "what does Mrs Price of Nice sell")
+    assert set(found.lines) == {"suppliers.name = 'Price'", "suppliers.city = 'Nice'"}
 
 
 async def test_goods_are_found_by_a_part_of_their_names(retriever: Retriever) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from plugins.text2sql.databases.dialect import STANDARD
-from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.matches import meant, similar
+from plugins.text2sql.retrieval.schema_words import schema_words
 from plugins.text2sql.retrieval.text_index import TextIndex
+from plugins.text2sql.spans import COMMON_WORDS
+from tests.plugins.text2sql.linking.warehouse import schema, table
 
 CITIES = ("Munich", "Lyon", "Leon", "Cork", "New York", "York", "São Paulo", "München-Pasing", "Bern")
 NAMES = (
@@ -42,6 +45,7 @@ COLUMNS = {"city": CITIES, "name": NAMES, "x": OTHERS}
 def found(question: str, keywords: list[str], columns: dict[str, tuple[str, ...]]) -> set[str]:
     values = [value for texts in columns.values() for value in texts]
     labels = [f"{column} = {value}" for column, texts in columns.items() for value in texts]
+    keywords = meant(keywords, (question,), frozenset())
     return set(similar(TextIndex(values, labels), keywords, 10, STANDARD, (question,)).labels)
 
 
@@ -51,14 +55,17 @@ def found(question: str, keywords: list[str], columns: dict[str, tuple[str, ...]
         # Words that hold a question together resemble nothing.
         ("how much did it cost", ["much"], []),
         ("how long does a delivery take", ["long"], []),
-        ("who has more than 3 orders", ["more"], ["name = More"]),  # a whole keyword is looked up as it is
+        ("who has more than 3 orders", ["more"], []),  # the question doesn't write it as a name
         ("who has more than 3 orders", ["more than 3 orders"], []),
         ("more than 5, over 10, less than 3", ["over", "less", "than", "most", "many", "under"], []),
         ("More than 3 orders?", ["customers"], []),
         ("all in order. More than 3?", ["order"], []),
         ("what did Thomas More buy", ["customers"], ["name = More"]),
         ("what did Thomas More buy", ["Thomas More"], ["name = More"]),
-        ("who bought it", ["it"], ["x = IT"]),
+        ("who has more than 3 orders", ["More"], []),  # whatever the keyword's case
+        ("who has sold most", ["More"], ["name = More"]),  # the question doesn't have the word at all
+        ("who bought it", ["it"], []),
+        ("who is in 'it'", ["it"], ["x = IT"]),
         ("who bought it", ["bought it"], []),
         ("which staff are in IT", ["staff"], ["x = IT"]),
         ("HOW MUCH MORE DID IT COST", ["COST"], []),
@@ -129,6 +136,60 @@ def found(question: str, keywords: list[str], columns: dict[str, tuple[str, ...]
 def test_a_question_gives_these_conditions(question: str, keywords: list[str], wanted: list[str]) -> None:
     """No more, and no fewer."""
     assert found(question, keywords, COLUMNS) == set(wanted)
+
+
+@pytest.mark.parametrize(
+    ("question", "keywords", "wanted"),
+    [
+        ("at a nice price", [], []),
+        ("at a nice price", ["nice", "price"], []),
+        ("at a nice price", ["nice price"], []),
+        ("at a nice price", ["Nice", "Price"], []),
+        ("Nice prices, please", ["prices"], []),
+        ("Price of the cheapest", ["Price"], []),
+        ("how long does it take", ["long"], []),
+        ("which cities have customers", ["city", "customers"], []),
+        ("the unit price", ["unit price"], []),
+        ("customers in Nice", [], ["x = Nice"]),
+        ("customers in Nice", ["nice"], ["x = Nice"]),
+        ("named 'price'", [], ["x = Price"]),
+        ("named 'price'", ["price"], ["x = Price"]),
+        ('is "long" their name', ["long"], ["x = Long"]),
+        ("what did Ann Price buy", ["Price"], ["x = Price"]),
+        ("how does the price in Nice differ", ["price", "nice"], ["x = Nice"]),
+        ("sold by lumen", ["lumen"], ["x = Lumen"]),
+        ("who is in the city of City", ["city"], ["x = City"]),
+    ],
+)
+def test_an_ordinary_word_is_a_value_only_where_it_is_written_as_a_name(
+    question: str, keywords: list[str], wanted: list[str]
+) -> None:
+    """So is the name of a table or a column, in either number.  What else is said needs no capital."""
+    values = ("Nice", "Price", "Prices", "Long", "City", "Customer", "Unit Price", "Lumen")
+    index = TextIndex(values, [f"x = {value}" for value in values])
+    shop = schema(table("customers", ("id", "city")), table("sales.items", ("id", "price", "unit_price")))
+    words = schema_words(shop)
+    keywords = meant(keywords, (question,), words)
+    found = similar(index, keywords, 10, STANDARD, (question,), COMMON_WORDS | words)
+    assert set(found.labels) == set(wanted)
+
+
+def test_a_common_word_of_a_model_may_be_a_keyword() -> None:
+    """The words in which a profile sees no value are not ordinary ones: what is paid may be a status."""
+    index, common = TextIndex(["paid"], ["status = 'paid'"]), COMMON_WORDS | {"paid"}
+    keywords = meant(["paid"], ("which orders are paid",), frozenset())
+    assert similar(index, keywords, 10, STANDARD, ("which orders are paid",), common).labels == (
+        "status = 'paid'",
+    )
+    assert similar(index, [], 10, STANDARD, ("which orders are paid",), common).labels == ()
+
+
+def test_the_words_of_a_schema_are_its_names_in_both_numbers() -> None:
+    """Whole names, as a question has them."""
+    shop = schema(table("customers", ("id", "shipped_on")), table("sales.City", ("Unit Price",)))
+    words = schema_words(shop)
+    assert {"customers", "customer", "city", "cities", "shipped on", "unit price", "unit prices"} <= words
+    assert words.isdisjoint({"shipped", "unit", "sales", "on", ""})
 
 
 @pytest.mark.parametrize(

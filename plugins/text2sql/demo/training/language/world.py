@@ -19,9 +19,11 @@ from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
 from plugins.text2sql.demo.grammar.joins import Source, sources
 from plugins.text2sql.demo.shop import build_shop
 from plugins.text2sql.demo.training.language.expand import phrasings
-from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.matches import meant, similar
 from plugins.text2sql.retrieval.retrieval import MAX_VALUES
+from plugins.text2sql.retrieval.schema_words import schema_words
 from plugins.text2sql.retrieval.text_index import TextIndex
+from plugins.text2sql.spans import COMMON_WORDS
 
 HELD_OUT = 0.15
 """Of the values of an open column, this share is kept from training to be asked about afterwards."""
@@ -47,7 +49,10 @@ class World:
 
     def evidence(self, keywords: Sequence[str], question: str) -> list[str]:
         """Return what retrieval finds for ``keywords`` and in ``question``, as the workflow's own does."""
-        return list(similar(self._index, keywords, MAX_VALUES, SQLITE, (question,)).labels)
+        of_schema = schema_words(self.schema)
+        common = COMMON_WORDS | of_schema
+        keywords = meant(keywords, (question,), of_schema)
+        return list(similar(self._index, keywords, MAX_VALUES, SQLITE, (question,), common).labels)
 
     def above(self, table: str) -> list[str]:
         """Return the tables that ``table`` refers to, directly or not."""
