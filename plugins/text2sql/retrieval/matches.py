@@ -59,7 +59,7 @@ def similar(
     if index is not None:
         for text in said:
             _add(best, _said(index, text, common, dialect))
-        for word in queries(index, meant(keywords, said, common), common):
+        for word in queries(index, keywords, common):
             found = _matches(index, word, common)
             if len(found) > PER_WORD and found[PER_WORD][1] == found[0][1]:
                 notes.append(
@@ -114,22 +114,22 @@ def names(text: str, span: str, common: frozenset[str], dull: frozenset[str] = O
     return not commands(text, span)
 
 
-def meant(keywords: Sequence[str], said: Sequence[str], common: frozenset[str]) -> list[str]:
-    """Return the keywords that may name a value.
+def meant(keywords: Sequence[str], said: Sequence[str], of_schema: frozenset[str]) -> list[str]:
+    """Return the ``keywords`` that may name a value.
 
-    An ordinary or ``common`` word that the texts ``said`` have, in either number, but nowhere as a name,
-    doesn't.
+    An ordinary word and one ``of_schema`` don't if the texts ``said`` have it, in either number, but
+    nowhere as a name.
     """
-    return [keyword for keyword in keywords if not _is_ordinary(keyword.strip(), said, common)]
+    ordinary = ORDINARY_WORDS | COMMON_WORDS | of_schema
+    return [k for k in keywords if k.strip().lower() not in ordinary or _is_named(k.strip(), said, ordinary)]
 
 
-def _is_ordinary(word: str, said: Sequence[str], common: frozenset[str]) -> bool:
-    if word.lower() not in ORDINARY_WORDS and word.lower() not in common:
-        return False
+def _is_named(word: str, said: Sequence[str], ordinary: frozenset[str]) -> bool:
+    """Whether one of the texts ``said`` writes the ordinary ``word`` as a name, or none has it."""
     forms = "|".join(map(re.escape, (word, *singulars(word), *plurals(word))))
     pattern = re.compile(rf"(?<!\w)(?:{forms})(?!\w)", re.IGNORECASE)
     written = [(text, found[0]) for text in said for found in pattern.finditer(text)]
-    return bool(written) and not any(names(text, span, common) for text, span in written)
+    return not written or any(names(text, span, ordinary) for text, span in written)
 
 
 def exact(

@@ -20,7 +20,7 @@ from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.value_scan import ScanLimits, ScanStoppedError, identity
 from plugins.text2sql.retrieval.large_columns import LargeColumns
 from plugins.text2sql.retrieval.likeness import SHORTEST_WORD
-from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.matches import meant, similar
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.retrieval.value_index import ValueIndex, value_index
 from plugins.text2sql.spans import COMMON_WORDS, NAME_PART
@@ -162,6 +162,7 @@ class Retriever:
             return Found(note=note)
         dialect = self._databases.schema(database).dialect
         until = time.monotonic() + _DATABASE_SECONDS
+        keywords, common = meant(keywords, said, values.schema_words), self._common | values.schema_words
         large = LargeColumns(
             self._databases.database(database),
             values.large,
@@ -169,7 +170,6 @@ class Retriever:
             self._limits.longest,
             lambda: self._stop.is_set() or time.monotonic() >= until,
         )
-        common = self._common | values.schema_words
         large.look_up(values.index, keywords, said, common)
         found = similar(values.index, keywords, MAX_VALUES, dialect, said, common, large.found)
         left_out = (f"values: {said}" for said in (*large.notes, *found.notes))

@@ -23,6 +23,6 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabaseRegi
 
 
 @pytest.fixture(scope="session")
-def count(warehouse: DatabaseRegistry) -> TokenCounter:
-    found: TokenCounter = counter(encoder([render(warehouse.schema("warehouse"))[:200_000]]))
-    return found
+def count(warehouse: DatabaseRegistry) -> Iterator[TokenCounter]:
+    with closing(encoder([render(warehouse.schema("warehouse"))[:200_000]])) as made:
+        yield counter(made)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plugins.text2sql.databases.dialect import STANDARD
-from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.matches import meant, similar
 from plugins.text2sql.retrieval.schema_words import schema_words
 from plugins.text2sql.retrieval.text_index import TextIndex
 from plugins.text2sql.spans import COMMON_WORDS
@@ -45,6 +45,7 @@ COLUMNS = {"city": CITIES, "name": NAMES, "x": OTHERS}
 def found(question: str, keywords: list[str], columns: dict[str, tuple[str, ...]]) -> set[str]:
     values = [value for texts in columns.values() for value in texts]
     labels = [f"{column} = {value}" for column, texts in columns.items() for value in texts]
+    keywords = meant(keywords, (question,), frozenset())
     return set(similar(TextIndex(values, labels), keywords, 10, STANDARD, (question,)).labels)
 
 
@@ -167,8 +168,20 @@ def test_an_ordinary_word_is_a_value_only_where_it_is_written_as_a_name(
     values = ("Nice", "Price", "Prices", "Long", "City", "Customer", "Unit Price", "Lumen")
     index = TextIndex(values, [f"x = {value}" for value in values])
     shop = schema(table("customers", ("id", "city")), table("sales.items", ("id", "price", "unit_price")))
-    common = COMMON_WORDS | schema_words(shop)
-    assert set(similar(index, keywords, 10, STANDARD, (question,), common).labels) == set(wanted)
+    words = schema_words(shop)
+    keywords = meant(keywords, (question,), words)
+    found = similar(index, keywords, 10, STANDARD, (question,), COMMON_WORDS | words)
+    assert set(found.labels) == set(wanted)
+
+
+def test_a_common_word_of_a_model_may_be_a_keyword() -> None:
+    """The words in which a profile sees no value are not ordinary ones: what is paid may be a status."""
+    index, common = TextIndex(["paid"], ["status = 'paid'"]), COMMON_WORDS | {"paid"}
+    keywords = meant(["paid"], ("which orders are paid",), frozenset())
+    assert similar(index, keywords, 10, STANDARD, ("which orders are paid",), common).labels == (
+        "status = 'paid'",
+    )
+    assert similar(index, [], 10, STANDARD, ("which orders are paid",), common).labels == ()
 
 
 def test_the_words_of_a_schema_are_its_names_in_both_numbers() -> None:

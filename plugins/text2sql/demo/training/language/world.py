@@ -19,7 +19,7 @@ from plugins.text2sql.databases.value_scan import ScanLimits, scan_values
 from plugins.text2sql.demo.grammar.joins import Source, sources
 from plugins.text2sql.demo.shop import build_shop
 from plugins.text2sql.demo.training.language.expand import phrasings
-from plugins.text2sql.retrieval.matches import similar
+from plugins.text2sql.retrieval.matches import meant, similar
 from plugins.text2sql.retrieval.retrieval import MAX_VALUES
 from plugins.text2sql.retrieval.schema_words import schema_words
 from plugins.text2sql.retrieval.text_index import TextIndex
@@ -49,7 +49,9 @@ class World:
 
     def evidence(self, keywords: Sequence[str], question: str) -> list[str]:
         """Return what retrieval finds for ``keywords`` and in ``question``, as the workflow's own does."""
-        common = COMMON_WORDS | schema_words(self.schema)
+        of_schema = schema_words(self.schema)
+        common = COMMON_WORDS | of_schema
+        keywords = meant(keywords, (question,), of_schema)
         return list(similar(self._index, keywords, MAX_VALUES, SQLITE, (question,), common).labels)
 
     def above(self, table: str) -> list[str]:
