@@ -115,6 +115,8 @@ class WorkerProcess:
         async with asyncio.timeout(seconds):
             while line := await self._reader.readline():
                 status = json.loads(line)
+                if "stage" not in status:  # a sign of life
+                    continue
                 self.stages.append(status)
                 if status["stage"] in (stage, "failed"):
                     return dict(status)
