@@ -135,15 +135,32 @@ class WorkflowSummary(AnswerModel):
     error: dict[str, Any] | None
 
 
+class EarlierStepsAnswer(AnswerModel):
+    """The sum of a workflow's oldest steps of a kind and stage, ``unfinished`` ones (failed or cancelled)
+    included."""
+
+    kind: Literal["call", "sql"]
+    stage: str
+    steps: int
+    unfinished: int
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    total_seconds: float
+
+
 class WorkflowDetail(WorkflowSummary):
     """A workflow with its result and timeline.
 
     ``plan`` has the expected visits of each stage on the critical path, where parallel calls count once; it
-    is empty where they are learned.
+    is empty where they are learned.  ``timeline`` has the latest steps of a long workflow, ``earlier`` sums
+    up the others.  ``result_omitted``: the result was too large to be kept.
     """
 
     plan: dict[str, float]
     result: dict[str, Any] | None
+    result_omitted: bool
+    earlier: list[EarlierStepsAnswer]
     timeline: list[Step]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
@@ -34,14 +36,19 @@ async def liveness() -> Response:
 @router.get("/ready", include_in_schema=False)
 @router.get("/readiness", response_model=Health, responses=error_docs(503))
 async def readiness(services: Services) -> Response:
-    """Say whether all runtimes are up and new work is taken."""
+    """Say whether all runtimes are up and new work is taken, and in `journal` why it can't be written."""
     controller = services.controller
     if controller.draining:
         raise UnavailableError("the server is shutting down", retry_after=_RETRY_AFTER_SECONDS)
     if not controller.ready:
         missing = [name for name in controller.workers.expected if controller.workers.get(name) is None]
         raise UnavailableError(f"not up yet: runtime {', '.join(missing)}", retry_after=_RETRY_AFTER_SECONDS)
-    return JsonResponse({"status": "ok"})
+    return JsonResponse({"status": "ok"} | journal_health(controller.records.journal_trouble))
+
+
+def journal_health(trouble: str | None) -> dict[str, Any]:
+    """Return what a probe says of the journal: nothing while it can be written."""
+    return {} if trouble is None else {"journal": {"state": "failing", "reason": trouble}}
 
 
 @router.get("/get_model_info", include_in_schema=False)
