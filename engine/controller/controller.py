@@ -13,8 +13,9 @@ from engine.controller.calls import CallRequest, CallResult, PendingCall
 from engine.controller.core_driver import CoreDriver
 from engine.controller.fleet import Fleet
 from engine.controller.prompt_encoder import EncodedPrompt
-from engine.controller.timeline import CallEntry, WorkflowRecord, WorkflowRecords
+from engine.controller.timeline import CallEntry, WorkflowRecord
 from engine.controller.worker_table import WorkerTable
+from engine.controller.workflow_records import WorkflowRecords
 from engine.wire import messages as msg
 from sched import events as ev
 from sched.errors import (
@@ -62,9 +63,8 @@ class Controller:
         deadline = self.clock() + grace_seconds
         while self._driver.pending and self.clock() < deadline:  # noqa: ASYNC110 (a short, rare wait)
             await asyncio.sleep(0.05)
-        for record in self.records.latest(limit=1_000_000):
-            if self.records.is_open(record.spec.workflow_id):
-                self.cancel_workflow(record.spec.workflow_id, "the server is shutting down")
+        for workflow_id in self.records.open_ids():
+            self.cancel_workflow(workflow_id, "the server is shutting down")
 
     @property
     def calls_in_flight(self) -> int:
@@ -90,7 +90,7 @@ class Controller:
         self._driver.handle(ev.WorkflowArrived(spec))
         if record.failure is not None:
             raise error_for(record.failure)
-        self._note(record)
+        self.records.note(record)
         return record
 
     def advised_candidates(self, workflow_id: str, wanted: int) -> int:
@@ -120,11 +120,7 @@ class Controller:
         record = self.records.get(workflow_id)
         assert record is not None
         record.spec = replace(record.spec, slo_seconds=slo_seconds)
-        self._note(record)
-
-    def _note(self, record: WorkflowRecord) -> None:
-        if self._driver.journal is not None:
-            self._driver.journal.accepted(record)
+        self.records.note(record)
 
     def statement_ended(self, workflow_id: str, stage: str, seconds: float) -> None:
         """Note SQL that a workflow's stage asked for."""

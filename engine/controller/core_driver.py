@@ -11,12 +11,12 @@ from typing import Any
 
 from engine.controller.call_reports import CallReports
 from engine.controller.calls import CallResult, PendingCall, RequestIds
-from engine.controller.journal import Journal
-from engine.controller.timeline import WorkflowRecords
+from engine.controller.journal.journal import Journal
 from engine.controller.timeline_observers import NOBODY, TimelineObserver
 from engine.controller.worker_commands import WorkerCommands
 from engine.controller.worker_table import WorkerTable
 from engine.controller.worker_watch import WorkerWatch
+from engine.controller.workflow_records import KEPT_BYTES, WorkflowRecords
 from engine.wire import messages as msg
 from engine.wire.link import RouterLink
 from sched import events as ev
@@ -32,11 +32,13 @@ logger = logging.getLogger(__name__)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DriverOptions:
     """``epoch`` names this controller's life.  ``tick_seconds``: period of heartbeats and time limits.
-    ``call_timeout_seconds``: limit of one call, waiting included."""
+    ``call_timeout_seconds``: limit of one call, waiting included.  ``kept_bytes``: memory for workflows that
+    have ended."""
 
     epoch: str
     tick_seconds: float = 0.5
     call_timeout_seconds: float = 600.0
+    kept_bytes: int = KEPT_BYTES
 
 
 class CoreDriver:
@@ -58,10 +60,8 @@ class CoreDriver:
     ) -> None:
         self.clock = clock
         self.workers = workers
-        self.records = WorkflowRecords()
         self.journal = journal
-        for record in journal.restore() if journal else ():
-            self.records.add_closed(record)
+        self.records = WorkflowRecords(options.kept_bytes, journal)
         self.pending: dict[int, PendingCall] = {}
         self._link = link
         self.dispatcher = dispatcher
@@ -181,8 +181,7 @@ class CoreDriver:
         if record is not None:
             record.settle(decision.state, decision.seconds, decision.deadline_met, decision.failure)
             self._observer.workflow_settled(record)
-            if self.journal is not None:
-                self.journal.ended(record)
+            self.records.keep(record)
 
     # --- messages -------------------------------------------------------------------------------
 
@@ -209,3 +208,5 @@ class CoreDriver:
     def _beat(self) -> None:
         self.watch.beat()
         self.handle(ev.Tick())
+        if self.journal is not None:
+            self.journal.beat(self.clock())

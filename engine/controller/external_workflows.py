@@ -14,6 +14,8 @@ from engine.controller.timeline import BARE_CALL, EXTERNAL, WorkflowRecord
 from sched.errors import ConflictError, Failure, InvalidRequestError
 from sched.request import WorkflowSpec
 
+_MOST_FILLING = 1024
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowTag:
@@ -35,7 +37,8 @@ class WorkflowTag:
 class _Progress:
     """Fan-outs and open calls of one external workflow.
 
-    Siblings of a stage fill a join in the order in which they come.
+    Siblings of a stage fill a join in the order in which they come.  Of more than ``_MOST_FILLING`` joins
+    that lack some, the one that was joined longest ago takes no more.
     """
 
     numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -45,10 +48,13 @@ class _Progress:
 
     def join(self, stage: str, siblings: int) -> tuple[str, int, int]:
         """Return ``(join id, size, branch)`` of the next sibling of ``stage``."""
-        join_id, size, branch = self.filling.get(stage, ("", siblings, siblings))
-        if branch >= size or size != siblings:
+        join_id, size, branch = self.filling.pop(stage, ("", 0, 0))
+        if size != siblings:
             join_id, size, branch = f"{stage}-{next(self.numbers)}", siblings, 0
-        self.filling[stage] = (join_id, size, branch + 1)
+        if branch + 1 < size:
+            self.filling[stage] = (join_id, size, branch + 1)
+            if len(self.filling) > _MOST_FILLING:
+                del self.filling[next(iter(self.filling))]
         return join_id, size, branch
 
 

@@ -11,7 +11,7 @@ from engine.controller.calls import CallRequest, Place
 from engine.controller.controller import Controller
 from engine.controller.prompt_encoder import EncodedPrompt, PromptEncoder
 from engine.controller.prompt_frame import PromptFrames
-from engine.controller.timeline import CallEntry, SqlEntry
+from engine.controller.timeline import CANCELLED_STATEMENT, CallEntry, SqlEntry
 from sched.errors import InvalidRequestError
 from sched.request import State
 from sched.workflow import (
@@ -112,10 +112,10 @@ class LiveSteps:
 
     def unreadable(self, generation: Generation) -> None:
         """Note that a call's answer can't be used; see ``sched.workflow.Steps``."""
-        entry = self._record.entries[generation.index]
-        assert isinstance(entry, CallEntry)
-        entry.unreadable = True
-        self._record.changed(entry)
+        entry = self._record.entry(generation.index)
+        if isinstance(entry, CallEntry):
+            entry.unreadable = True
+            self._record.changed(entry)
 
     async def sql(self, stage: str, statement: str) -> SqlResult:
         """Run one SQL statement; see ``sched.workflow.Steps``."""
@@ -137,7 +137,7 @@ class LiveSteps:
         except BaseException as error:
             cancelled = isinstance(error, asyncio.CancelledError)
             entry.state = State.CANCELLED if cancelled else State.FAILED
-            entry.error = "the statement was cancelled" if cancelled else str(error) or type(error).__name__
+            entry.error = CANCELLED_STATEMENT if cancelled else str(error) or type(error).__name__
             entry.total_seconds = clock() - started
             self._record.changed(entry)
             raise

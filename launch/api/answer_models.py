@@ -135,15 +135,32 @@ class WorkflowSummary(AnswerModel):
     error: dict[str, Any] | None
 
 
+class EarlierStepsAnswer(AnswerModel):
+    """The sum of a workflow's oldest steps of a kind and stage, ``unfinished`` ones (failed or cancelled)
+    included."""
+
+    kind: Literal["call", "sql"]
+    stage: str
+    steps: int
+    unfinished: int
+    prompt_tokens: int
+    cached_tokens: int
+    output_tokens: int
+    total_seconds: float
+
+
 class WorkflowDetail(WorkflowSummary):
     """A workflow with its result and timeline.
 
     ``plan`` has the expected visits of each stage on the critical path, where parallel calls count once; it
-    is empty where they are learned.
+    is empty where they are learned.  ``timeline`` has the latest steps of a long workflow, ``earlier`` sums
+    up the others.  ``result_omitted``: the result was too large to be kept.
     """
 
     plan: dict[str, float]
     result: dict[str, Any] | None
+    result_omitted: bool
+    earlier: list[EarlierStepsAnswer]
     timeline: list[Step]
 
 
@@ -186,11 +203,22 @@ class Health(AnswerModel):
     status: Literal["ok"]
 
 
+class JournalHealth(AnswerModel):
+    """The journal can't be written, for this ``reason``; what must be in it waits."""
+
+    state: Literal["failing"]
+    reason: str
+
+
 class Readiness(Health):
-    """New work is taken; the server is ``degraded`` if runtimes are ``missing``, which don't serve."""
+    """New work is taken; the server is ``degraded`` if runtimes are ``missing``, which don't serve.
+
+    ``journal`` is there only while it can't be written.
+    """
 
     degraded: bool
     missing: list[str]
+    journal: JournalHealth | None = None
 
 
 class RuntimeHealth(Health):

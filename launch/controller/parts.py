@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from engine.controller.controller import Controller
 from engine.controller.core_driver import CoreDriver, DriverOptions
 from engine.controller.external_workflows import ExternalWorkflows
-from engine.controller.journal import Journal
+from engine.controller.journal.journal import Journal, JournalOptions
 from engine.controller.live_steps import Services
 from engine.controller.prompt_encoder import PromptEncoder
 from engine.controller.recording.recorder import Recorder
@@ -168,8 +168,13 @@ def _driver(
         admission=admission_registry().load(config.admission),
     )
     workers = WorkerTable(spec.runtimes, allow_simulated=config.simulated, limits=config.life_limits())
-    options = DriverOptions(epoch=uuid.uuid4().hex, call_timeout_seconds=config.call_timeout_seconds)
-    journal = Journal(Path(config.journal)) if config.journal else None
+    options = DriverOptions(
+        epoch=uuid.uuid4().hex,
+        call_timeout_seconds=config.call_timeout_seconds,
+        kept_bytes=config.kept_bytes,
+    )
+    journal_options = JournalOptions(max_bytes=config.journal_bytes, sync=config.journal_sync)
+    journal = Journal(Path(config.journal), journal_options) if config.journal else None
     link = RouterLink(spec.endpoint)
     return CoreDriver(link, dispatcher, workers, options, observer=observer, journal=journal, notify=notify)
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import orjson
 from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, with_config
 
+from engine.controller.journal.disk_sync import SyncPolicy
 from sched.limits import CoreLimits
 from sched.liveness import LifeLimits
 
@@ -175,6 +176,18 @@ class ServerConfig:
     journal: Annotated[
         str | None, _help("file that remembers workflows (default: one that goes with the server)")
     ] = None
+    journal_bytes: Annotated[PositiveInt, _help("size of the journal; the oldest workflows leave it")] = (
+        512 << 20
+    )
+    journal_sync: Annotated[
+        SyncPolicy, _help("when the journal is forced to disk: always (each line), interval (1 s), never")
+    ] = "interval"
+    kept_bytes: Annotated[
+        NonNegativeInt, _help("memory for ended workflows; older ones are read from the journal")
+    ] = 256 << 20
+    workflow_idle_seconds: Annotated[
+        Seconds, _help("silence after which an agent's workflow that lacks its last call is ended")
+    ] = 600.0
     record: Annotated[
         str | None, _help("trace file to which finished workflows are appended, without their text")
     ] = None
@@ -200,7 +213,11 @@ class ServerConfig:
 
     def limits(self) -> CoreLimits:
         """Return the bounds of the core."""
-        return CoreLimits(window_tokens=self.window_tokens, max_waiting_calls=self.max_waiting_calls)
+        return CoreLimits(
+            window_tokens=self.window_tokens,
+            max_waiting_calls=self.max_waiting_calls,
+            workflow_ttl_seconds=self.workflow_idle_seconds,
+        )
 
     def life_limits(self) -> LifeLimits:
         """Return how long processes may show no sign of life."""

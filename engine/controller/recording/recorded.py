@@ -74,12 +74,11 @@ class EndedWorkflow:
 
     @classmethod
     def of(cls, record: WorkflowRecord) -> EndedWorkflow | None:
-        """Return the workflow of ``record``, ``None`` unless it finished."""
-        if record.state is not State.FINISHED:
+        """Return the workflow of ``record``, ``None`` unless it finished with all its statements known."""
+        if record.state is not State.FINISHED or any(earlier.kind == "sql" for earlier in record.earlier):
             return None
         statements = tuple(entry for entry in record.entries if isinstance(entry, SqlEntry))
-        calls = len(record.entries) - len(statements)
-        return cls(record.spec, record.started_at, statements, calls)
+        return cls(record.spec, record.started_at, statements, record.calls)
 
 
 def trace_workflow(

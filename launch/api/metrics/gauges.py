@@ -28,6 +28,22 @@ class Gauges(Collector):
             ("open_workflows", "Workflows that have not ended.", driver.records.open_count),
         ):
             yield GaugeMetricFamily(f"sluice_{name}", text, value=value)
+        yield from self._remembered()
+
+    def _remembered(self) -> Iterator[GaugeMetricFamily]:
+        kept, journal = self._driver.records.kept, self._driver.journal
+        values = [
+            ("kept_workflows", "Ended workflows in memory.", len(kept)),
+            ("kept_bytes", "What they take, as JSON.", kept.size),
+        ]
+        if journal is not None:
+            values += [
+                ("journal_bytes", "Size of the journal's files.", journal.size),
+                ("journal_failing", "Whether the journal can't be written.", journal.trouble is not None),
+                ("journal_unwritten_workflows", "Ended workflows that wait for it.", journal.unwritten),
+            ]
+        for name, text, value in values:
+            yield GaugeMetricFamily(f"sluice_{name}", text, value=value)
 
     def _off(self) -> GaugeMetricFamily:
         text = "Absolute error of the latest predictions, in seconds or tokens; the _share ones relative."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
@@ -36,7 +38,8 @@ async def liveness() -> Response:
 async def readiness(services: Services) -> Response:
     """Say whether new work is taken: 200 while at least one runtime serves.
 
-    `degraded` is true, and `missing` names them, if other runtimes don't.
+    `degraded` is true, and `missing` names them, if other runtimes don't; `journal` says why it can't be
+    written, if it can't.
     """
     controller = services.controller
     if controller.draining:
@@ -44,7 +47,13 @@ async def readiness(services: Services) -> Response:
     missing = controller.workers.missing
     if not len(controller.workers):
         raise UnavailableError(f"not up: runtime {', '.join(missing)}", retry_after=_RETRY_AFTER_SECONDS)
-    return JsonResponse({"status": "ok", "degraded": bool(missing), "missing": missing})
+    trouble = journal_health(controller.records.journal_trouble)
+    return JsonResponse({"status": "ok", "degraded": bool(missing), "missing": missing} | trouble)
+
+
+def journal_health(trouble: str | None) -> dict[str, Any]:
+    """Return what a probe says of the journal: nothing while it can be written."""
+    return {} if trouble is None else {"journal": {"state": "failing", "reason": trouble}}
 
 
 @router.get("/get_model_info", include_in_schema=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import orjson
 from fastapi import APIRouter, Query, Response
 
 from engine.controller.timeline import WorkflowRecord
@@ -19,9 +20,9 @@ router = APIRouter(route_class=JsonRoute, prefix="/v1/workflows", tags=["Workflo
 
 @router.get("", response_model=WorkflowList, responses=error_docs(422))
 async def workflows(services: Services, limit: Annotated[int, Query(ge=1, le=1000)] = 50) -> Response:
-    """List workflows, newest first, running ones before those that have ended."""
-    latest = services.controller.records.latest(limit)
-    return JsonResponse({"workflows": [record.summary() for record in latest]})
+    """List workflows, newest first, running ones before those that have ended and are still in memory."""
+    summaries = services.controller.records.summaries(limit)
+    return JsonResponse({"workflows": [orjson.Fragment(summary) for summary in summaries]})
 
 
 @router.get("/{workflow_id}", response_model=WorkflowDetail, responses=error_docs(404, 422))
@@ -50,7 +51,14 @@ async def cancel(workflow_id: str, services: Services) -> Response:
 
 
 def _find(services: ApiServices, workflow_id: str) -> WorkflowRecord:
-    record = services.controller.records.get(workflow_id)
+    records = services.controller.records
+    record = records.get(workflow_id)
+    if record is None and records.has_expired(workflow_id):
+        raise NotFoundError(
+            f"workflow {workflow_id!r} has ended and expired: later ones took its room; --kept-bytes and "
+            "--journal-bytes give more",
+            field="workflow_id",
+        )
     if record is None:
         raise NotFoundError(
             f"there is no workflow {workflow_id!r}, or it ended long ago", field="workflow_id"

@@ -19,9 +19,12 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from engine.controller.controller import Controller
 from engine.controller.core_driver import CoreDriver, DriverOptions
 from engine.controller.external_workflows import ExternalWorkflows
+from engine.controller.journal.journal import Journal
 from engine.controller.live_steps import Services
 from engine.controller.prompt_encoder import PromptEncoder
+from engine.controller.timeline import WorkflowRecord
 from engine.controller.worker_table import WorkerTable
+from engine.controller.workflow_records import KEPT_BYTES
 from engine.controller.workflow_runner import WorkflowRunner
 from engine.wire.link import RouterLink
 from launch.api.app import create_app
@@ -64,6 +67,12 @@ class Api:
     @property
     def worker(self) -> FakeWorker:
         return self.workers[0]
+
+    def latest(self, limit: int) -> list[WorkflowRecord]:
+        """Return up to ``limit`` workflows, newest first, open ones before others."""
+        records = self.controller.records
+        names = [orjson.loads(summary)["workflow_id"] for summary in records.summaries(limit)]
+        return [record for name in names if (record := records.get(name)) is not None]
 
     async def generate(self, **body: Any) -> httpx.Response:
         return await self.client.post("/generate", json={"text": "one two three"} | body)
@@ -132,6 +141,8 @@ async def api_stack(
     workflow: ServedWorkflow | None = None,
     clock: Clock = monotonic,
     limits_of_life: LifeLimits = PATIENT,
+    journal: Journal | None = None,
+    kept_bytes: int = KEPT_BYTES,
     **limits: Any,
 ) -> AsyncIterator[Api]:
     """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello.
@@ -147,9 +158,10 @@ async def api_stack(
         cast(RouterLink, link),
         dispatcher,
         WorkerTable(runtimes, allow_simulated=False, limits=limits_of_life, clock=clock),
-        DriverOptions(epoch="epoch0", tick_seconds=0.05),
+        DriverOptions(epoch="epoch0", tick_seconds=0.05, kept_bytes=kept_bytes),
         clock=clock,
         observer=meters,
+        journal=journal,
         notify=notices.append,
     )
     controller = Controller(driver)

@@ -61,7 +61,7 @@ async def test_a_later_call_may_name_another_deadline() -> None:
         assert api.worker.rekeys == []
         calls.append(await _waiting(api, slo_seconds=20.0))
         assert {rid for rid, _ in api.worker.rekeys} == {sent.rid for sent in api.worker.requests[:2]}
-        assert api.controller.records.latest(1)[0].summary()["slo_seconds"] == 20.0
+        assert api.latest(1)[0].summary()["slo_seconds"] == 20.0
         api.worker.go.set()
         assert [(await call).status_code for call in calls] == [200, 200, 200]
 
@@ -92,7 +92,7 @@ async def test_a_program_sees_its_new_deadline() -> None:
         api.worker.go.clear()
         asked = asyncio.create_task(api.client.post("/v1/text2sql", json={"question": "How many?"}))
         await reached(lambda: bool(api.worker.requests))
-        running = api.controller.records.latest(1)[0]
+        running = api.latest(1)[0]
         assert (await _patch(api, 1000.0, running.spec.workflow_id))[0] == 200
         api.worker.go.set()
         assert (await asked).json()["slo_seconds"] == 1000.0

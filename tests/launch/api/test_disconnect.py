@@ -27,7 +27,7 @@ async def _aborted(api: Api) -> None:
     await reached(lambda: bool(api.worker.aborted))
     assert api.worker.aborted == [api.worker.requests[0].rid]
     await reached(lambda: api.controller.calls_in_flight == 0)
-    (record,) = api.controller.records.latest(10)
+    (record,) = api.latest(10)
     await reached(lambda: record.state == "cancelled")
     assert record.failure is not None
     assert record.failure.message == "its client went away"

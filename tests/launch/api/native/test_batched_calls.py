@@ -21,7 +21,7 @@ async def test_a_batch_is_answered_in_order_and_is_one_workflow_of_siblings() ->
         assert [answer["meta_info"]["id"] for answer in answers] == ["job_0", "job_1", "job_2"]
         assert [answer["meta_info"]["prompt_tokens"] for answer in answers] == [1, 2, 1]
         assert len({answer["meta_info"]["sluice"]["workflow_id"] for answer in answers}) == 1
-        (record,) = api.controller.records.latest(10)
+        (record,) = api.latest(10)
         assert [entry.branch for entry in record.entries] == [0, 1, 2]
         assert record.state == "finished"
 
@@ -43,7 +43,7 @@ async def test_a_batch_can_join_a_workflow_of_its_client() -> None:
         answers = (await api.generate(text=["a", "b"], workflow=tag)).json()
         assert {answer["meta_info"]["sluice"]["workflow_id"] for answer in answers} == {"q"}
         assert {answer["meta_info"]["sluice"]["stage"] for answer in answers} == {"draft"}
-        assert api.controller.records.latest(1)[0].state == "finished"
+        assert api.latest(1)[0].state == "finished"
 
 
 async def test_a_streamed_batch_says_whose_event_it_is() -> None:
@@ -79,8 +79,8 @@ async def test_one_that_fails_ends_the_batch(stream: bool) -> None:
         )
         assert error["message"] == "the grammar is broken"
         assert good.aborted == [good.requests[0].rid]
-        await reached(lambda: api.controller.records.latest(1)[0].state == "failed")
-        failure = api.controller.records.latest(1)[0].failure
+        await reached(lambda: api.latest(1)[0].state == "failed")
+        failure = api.latest(1)[0].failure
         assert failure is not None
         assert failure.code == "invalid_request"
 
@@ -103,7 +103,7 @@ async def test_nothing_of_a_batch_is_queued_if_one_prompt_is_too_long() -> None:
         response = await api.generate(text=None, input_ids=[[1], [1] * 600])
         assert (response.status_code, response.json()["error"]["field"]) == (400, "input_ids")
         assert not api.worker.requests
-        assert not api.controller.records.latest(10)
+        assert not api.latest(10)
 
 
 # --- log probabilities ------------------------------------------------------------------------------

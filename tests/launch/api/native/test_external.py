@@ -92,7 +92,7 @@ async def test_a_workflow_run_by_the_server_takes_no_calls_from_outside() -> Non
         api.worker.go.clear()
         asked = asyncio.create_task(api.client.post("/v1/text2sql", json={"question": "How many?"}))
         await reached(lambda: bool(api.worker.requests))
-        running = api.controller.records.latest(1)[0].spec.workflow_id
+        running = api.latest(1)[0].spec.workflow_id
         response = await api.generate(workflow={"id": running})
         assert response.status_code == 409
         assert response.json()["error"]["field"] == "workflow.id"
@@ -108,7 +108,7 @@ async def test_a_bare_call_is_a_workflow_that_ends_as_its_call_does() -> None:
         assert (shown["kind"], shown["state"], shown["slo_seconds"]) == ("call", "finished", 3.0)
         api.worker.failure = Failure("invalid_request", "no such grammar")
         await api.generate()
-        latest = api.controller.records.latest(1)[0].summary()
+        latest = api.latest(1)[0].summary()
         assert (latest["state"], latest["error"]["message"]) == ("failed", "no such grammar")
 
 

@@ -104,7 +104,7 @@ async def test_a_rid_in_use_is_refused_and_free_again_afterwards() -> None:
         refused = await api.generate(rid="same", stream=True)
         assert refused.status_code == 409
         assert refused.json()["error"]["field"] == "rid"
-        assert len(api.controller.records.latest(10)) == 1
+        assert len(api.latest(10)) == 1
         api.worker.go.set()
         assert (await first).status_code == 200
         assert (await api.generate(rid="same")).status_code == 200
@@ -126,7 +126,7 @@ async def test_abort_request_stops_the_call_on_its_runtime(stream: bool) -> None
         assert error["code"] == "cancelled"
         assert response.status_code == (200 if stream else 499)
         assert api.worker.aborted == [api.worker.requests[0].rid]
-        assert api.controller.records.latest(1)[0].state == "cancelled"
+        assert api.latest(1)[0].state == "cancelled"
 
 
 async def test_abort_request_says_when_there_is_nothing_to_abort() -> None:
@@ -167,7 +167,7 @@ async def test_prompt_over_the_context_is_refused_before_it_is_queued() -> None:
             response = await api.generate(**body)
             assert (response.status_code, response.json()["error"]["field"]) == (400, field)
         assert not api.worker.requests
-        assert not api.controller.records.latest(10)
+        assert not api.latest(10)
 
 
 BAD_BODIES: list[tuple[dict[str, Any], int, str]] = [

@@ -93,7 +93,7 @@ async def test_choices_are_siblings_of_one_join() -> None:
             worker.go.clear()
         asking = asyncio.create_task(client.chat.completions.create(model="tiny", messages=QUESTION, n=3))
         await reached(lambda: sum(len(worker.requests) for worker in api.workers) == 3)
-        record = api.controller.records.latest(1)[0]
+        record = api.latest(1)[0]
         (join,) = api.dispatcher.book.workflows[record.spec.workflow_id].joins.values()
         assert (join.size, join.left, record.seconds) == (3, 3, None)
         for worker in api.workers:
@@ -103,7 +103,7 @@ async def test_choices_are_siblings_of_one_join() -> None:
         assert answer.usage is not None
         assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (6, 9)
         assert sorted(entry.branch or 0 for entry in record.entries) == [0, 1, 2]
-        assert (record.state, len(api.controller.records.latest(9))) == ("finished", 1)
+        assert (record.state, len(api.latest(9))) == ("finished", 1)
 
 
 async def test_streamed_choices_come_as_they_are_made() -> None:
@@ -134,7 +134,7 @@ async def test_if_one_choice_fails_the_others_are_aborted() -> None:
         with pytest.raises(openai.BadRequestError, match="no such grammar"):
             await client.chat.completions.create(model="tiny", messages=QUESTION, n=2)
         await reached(lambda: len(good.aborted) == len(good.requests) == 1)
-        record = api.controller.records.latest(1)[0]
+        record = api.latest(1)[0]
         assert (record.state, record.failure and record.failure.message) == ("failed", "no such grammar")
 
 

@@ -55,7 +55,7 @@ async def test_choices_of_several_prompts_are_numbered_prompt_by_prompt() -> Non
         assert [choice.index for choice in answer.choices] == [0, 1, 2, 3]
         assert answer.usage is not None
         assert (answer.usage.prompt_tokens, answer.usage.completion_tokens) == (3, 12)
-        record = api.controller.records.latest(1)[0]
+        record = api.latest(1)[0]
         by_branch = sorted((entry.branch, entry.prompt_tokens) for entry in record.entries)  # type: ignore[union-attr]
         assert by_branch == [(0, 1), (1, 1), (2, 2), (3, 2)]
 

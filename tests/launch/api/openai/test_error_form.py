@@ -102,7 +102,7 @@ async def test_bad_input_names_the_parameter(path: str, body: dict[str, Any], pa
         assert error["message"]
         assert set(error) == {"message", "type", "param", "code"}
         assert not api.worker.requests
-        assert not api.controller.records.latest(1)
+        assert not api.latest(1)
 
 
 @pytest.mark.parametrize(

@@ -165,7 +165,7 @@ async def test_a_bad_question_names_the_field(
     async with api_stack() as api:
         response = await _ask(api, stream=stream, **body)
         assert (response.status_code, response.json()["error"]["field"]) == (status, field)
-        assert not api.controller.records.latest(10)
+        assert not api.latest(10)
 
 
 async def test_a_database_that_can_not_be_asked_is_listed_in_the_details_only() -> None:
@@ -225,7 +225,7 @@ async def test_a_running_workflow_can_be_cancelled_once() -> None:
         api.worker.go.clear()
         asked = asyncio.create_task(_ask(api))
         await reached(lambda: bool(api.worker.requests))
-        path = f"/v1/workflows/{api.controller.records.latest(1)[0].spec.workflow_id}"
+        path = f"/v1/workflows/{api.latest(1)[0].spec.workflow_id}"
         cancelled = await api.client.delete(path)
         assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
         response = await asked
