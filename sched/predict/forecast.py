@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from sched.budget import rest_seconds
 from sched.cache.popularity import Popularity
 from sched.events import CallFinished, StatementEnded
-from sched.predict.history import Paces, Paths, PathStep
+from sched.predict.history import MOST_PATH_STEPS, Paces, Paths, PathStep
 from sched.predict.stage_profile import StageProfile
 from sched.request import Call, Workflow
 from sched.runtime import RuntimeState
@@ -119,8 +119,13 @@ def _last_block(call: Call) -> int | None:
 
 
 def _extend(path: list[PathStep], step: PathStep) -> None:
-    """Append a step; siblings of one round are one step, as long as the longest."""
+    """Append a step; siblings of one round are one step, as long as the longest.
+
+    What comes after ``MOST_PATH_STEPS`` is added to the last one, whose rest it is.
+    """
     if path and path[-1][:2] == step[:2]:
         path[-1] = max(path[-1], step, key=lambda s: s.seconds)
+    elif len(path) >= MOST_PATH_STEPS:
+        path[-1] = path[-1]._replace(seconds=path[-1].seconds + step.seconds)
     else:
         path.append(step)

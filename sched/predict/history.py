@@ -11,6 +11,9 @@ from sched.views import Pace
 _LEAST_WEIGHT = 0.05
 _LEAST_SEEN = 3
 """A mean of fewer workflows is no help."""
+MOST_VISITS = 64
+"""Visits of a stage that are told apart; of an agent that never ends, later ones are as the last of these."""
+MOST_PATH_STEPS = 1024
 PACE_WORKFLOWS = 64
 PACE_QUANTILE = 0.8
 _LEAST_PACE = 5
@@ -32,7 +35,8 @@ class Paths:
     """Mean seconds of what follows a visit of a stage, per (workflow kind, database, stage, visit).
 
     So rounds of correction still to come are predicted from the rounds so far.  A database unknown falls
-    back to its kind, a visit unknown to the one before it.
+    back to its kind, a visit unknown to the one before it.  ``MOST_VISITS`` bounds both the visits that are
+    known and those that are looked for.
     """
 
     def __init__(self) -> None:
@@ -42,13 +46,14 @@ class Paths:
         """Learn from a finished workflow."""
         rest = 0.0
         for step in reversed(path):
-            self._learn(kind, database, (step.stage, step.visit), rest)
+            if step.visit <= MOST_VISITS:
+                self._learn(kind, database, (step.stage, step.visit), rest)
             rest += step.seconds
         self._learn(kind, database, _WHOLE, rest)
 
     def rest(self, kind: str, database: str | None, stage: str, visit: int) -> float | None:
         """Return the expected seconds after a visit, ``None`` if too little is known."""
-        for place in range(visit, 0, -1):
+        for place in range(min(visit, MOST_VISITS), 0, -1):
             found = self._known(kind, database, (stage, place))
             if found is not None:
                 return found
