@@ -1,4 +1,4 @@
-"""A bound on how many values a body has, checked before it is parsed.
+"""Parsing of bodies that holds nobody: a bound on how many values one has is checked before.
 
 Parsing and validating millions of values holds the process, and with it everybody, for seconds; a long text
 doesn't.
@@ -7,8 +7,11 @@ doesn't.
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
+import orjson
 from starlette.exceptions import HTTPException
 
 from launch.api.bodies import few_fields
@@ -16,6 +19,7 @@ from launch.api.bodies import few_fields
 MOST_VALUES = 250_000
 """About 30 ms of parsing and validating."""
 _SLICE_BYTES = 128 * 1024
+_LARGE_BYTES = 1024 * 1024
 
 
 async def check_values(body: bytes, context_tokens: int | None) -> None:
@@ -30,6 +34,24 @@ async def check_values(body: bytes, context_tokens: int | None) -> None:
         raise HTTPException(
             413, f"the body has more than {most} values: send fewer prompts at once, or texts for token ids"
         )
+
+
+async def parsed(body: bytes) -> Any:
+    """Return the JSON ``body`` as Python's objects; large ones are parsed one at a time, in a thread.
+
+    Otherwise, several that have come would hold the process together.
+
+    Raises:
+        json.JSONDecodeError: it is no JSON.
+    """
+    if len(body) <= _LARGE_BYTES:
+        return orjson.loads(body)
+    return await asyncio.get_running_loop().run_in_executor(_parser(), orjson.loads, body)
+
+
+@cache
+def _parser() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "json")
 
 
 def check_fields(parsed: Any) -> None:

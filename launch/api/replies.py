@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from starlette.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from launch.api.body_values import check_fields, check_values
+from launch.api.body_values import check_fields, check_values, parsed
 from sched.errors import CancelledCallError, SluiceError
 
 logger = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class _OrjsonRequest(Request):
         if not hasattr(self, "_json"):
             body = await self.body()
             await check_values(body, self.app.state.services.controller.workers.context_length)
-            self._json = orjson.loads(body)
+            self._json = await parsed(body)
             check_fields(self._json)
         return self._json
 

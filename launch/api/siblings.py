@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ from engine.controller.external_workflows import ExternalWorkflows, WorkflowTag
 from sched.errors import Failure, SluiceError
 
 T = TypeVar("T")
+
+_STARTED_AT_ONCE = 8
 
 
 @asynccontextmanager
@@ -39,8 +42,9 @@ async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Return the results of ``calls`` in order; the first that fails cancels the others and is raised."""
     if len(calls) == 1:
         return [await calls[0]]
-    tasks = [asyncio.create_task(call) for call in calls]
+    tasks: list[asyncio.Task[T]] = []
     try:
+        await _start(calls, tasks)
         return await asyncio.gather(*tasks)  # bounded by the calls' time limits
     finally:
         await _end(tasks)
@@ -62,9 +66,10 @@ async def merged(streams: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[t
         except Exception as error:
             queue.put_nowait(error)
 
-    tasks = [asyncio.create_task(follow(index, stream)) for index, stream in enumerate(streams)]
-    running = len(tasks)
+    tasks: list[asyncio.Task[None]] = []
     try:
+        await _start([follow(index, stream) for index, stream in enumerate(streams)], tasks)
+        running = len(tasks)
         while running:
             got = await queue.get()  # bounded by the calls' time limits
             if got is None:
@@ -75,6 +80,30 @@ async def merged(streams: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[t
                 yield got
     finally:
         await _end(tasks)
+
+
+async def _start(calls: Sequence[Coroutine[Any, Any, T]], tasks: list[asyncio.Task[T]]) -> None:
+    """Start ``calls`` as ``tasks``, a few at a time: accepting thousands at once would hold everybody.
+
+    Once one has failed, no more are started.
+    """
+    failed = False
+
+    def ended(task: asyncio.Task[T]) -> None:
+        nonlocal failed
+        failed |= task.cancelled() or task.exception() is not None
+
+    waiting = deque(calls)
+    try:
+        while waiting and not failed:
+            for call in [waiting.popleft() for _ in range(min(_STARTED_AT_ONCE, len(waiting)))]:
+                task = asyncio.create_task(call)
+                task.add_done_callback(ended)
+                tasks.append(task)
+            await asyncio.sleep(0)
+    finally:
+        for call in waiting:
+            call.close()
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:

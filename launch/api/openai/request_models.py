@@ -8,7 +8,6 @@ import orjson
 from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from launch.api.bodies import (
-    MAX_LISTED,
     Body,
     Few,
     LogitBias,
@@ -28,6 +27,9 @@ MAX_CALLS = 1024
 """Prompts times choices of one request."""
 
 TopLogprobs = Annotated[int, Field(ge=0, le=20)]
+
+
+MAX_MESSAGES = 4096
 
 
 class StreamOptions(Body):
@@ -165,7 +167,9 @@ class ChatBody(OpenAiBody):
     are variables for the model's chat template.
     """
 
-    messages: Annotated[list[ConversationMessage], Field(min_length=1, max_length=MAX_LISTED, fail_fast=True)]
+    messages: Annotated[
+        list[ConversationMessage], Field(min_length=1, max_length=MAX_MESSAGES, fail_fast=True)
+    ]
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool = False
     top_logprobs: TopLogprobs | None = None
