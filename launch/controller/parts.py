@@ -112,7 +112,7 @@ class Parts:
             ),
             AllowedHosts(config.host, config.allowed_hosts),
         )
-        watch = SchemaWatch(databases)
+        watch = SchemaWatch(databases, changed=workflow.prepare)
         return cls(
             driver,
             runner,

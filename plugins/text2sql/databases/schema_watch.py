@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 
@@ -14,10 +15,20 @@ _END_SECONDS = 1.0
 
 
 class SchemaWatch:
-    """Refreshes every database of ``registry`` again and again, in a thread of its own."""
+    """Refreshes every database of ``registry`` again and again, in a thread of its own.
 
-    def __init__(self, registry: DatabaseRegistry, period_seconds: float = PERIOD_SECONDS) -> None:
+    ``changed`` is called there with the name of a database whose schema is another one, to make at once
+    what the next question would wait for.
+    """
+
+    def __init__(
+        self,
+        registry: DatabaseRegistry,
+        period_seconds: float = PERIOD_SECONDS,
+        changed: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._registry = registry
+        self._changed = changed
         self._period = period_seconds
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="schema-watch", daemon=True)
@@ -40,5 +51,6 @@ class SchemaWatch:
                 try:
                     if self._registry.refresh(state.name):
                         logger.info("the schema of database %r was read again", state.name)
+                        self._changed(state.name)
                 except Exception:  # one database's trouble is none of the others'
                     logger.exception("database %r can't be looked at", state.name)

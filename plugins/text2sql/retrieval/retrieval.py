@@ -74,8 +74,12 @@ class Retrieval(Protocol):
 
 @dataclass(slots=True)
 class _Index:
-    """A database's index.  ``made_from`` is the identity it stands for, or is being made for."""
+    """A database's index, of its ``columns`` as they are in ``schema``.
 
+    ``made_from`` is the identity that the values stand for, or are being indexed for.
+    """
+
+    schema: DatabaseSchema
     columns: TextIndex
     values: ValueIndex | None = None
     made_from: str | None = None
@@ -181,7 +185,9 @@ class Retriever:
         with self._lock:
             index = self._indexes.get(database)
             if index is None:
-                index = self._indexes[database] = _Index(_column_index(schema))
+                index = self._indexes[database] = _Index(schema, _column_index(schema))
+            elif index.schema is not schema:
+                index.schema, index.columns = schema, _column_index(schema)
             try:
                 wanted = identity(source, schema, self._limits)
             except UnavailableError as error:

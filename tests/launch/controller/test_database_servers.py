@@ -138,11 +138,14 @@ def test_a_watch_finds_what_changed(
 ) -> None:
     """A new table is in the schema, and a server that ended is unavailable until it runs again."""
     open_all(registry, {"books": books}, {})
-    watch = SchemaWatch(registry, period_seconds=0.01)
+    changed: list[str] = []
+    watch = SchemaWatch(registry, period_seconds=0.01, changed=changed.append)
     watch.start()
     try:
+        registry.schema("books")
         postgresql_server.script("CREATE TABLE authors (name text)", "books")
         block_until(lambda: len(registry.schema("books").tables) == 2)
+        block_until(lambda: "books" in changed)
         postgresql_server.stop()
         try:
             block_until(lambda: registry.names() == ())

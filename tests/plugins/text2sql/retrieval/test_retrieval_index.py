@@ -151,3 +151,16 @@ async def test_a_file_that_is_gone_is_told(retriever: Retriever, path: Path) -> 
     assert "can't be checked" in (found.note or "")
     with pytest.raises(NotFoundError):
         retriever.prepare("shpo")
+
+
+async def test_columns_follow_the_schema(
+    retriever: Retriever, registry: DatabaseRegistry, path: Path
+) -> None:
+    """A column that was added is found once the schema was read again."""
+    new = "customers.loyalty_points"
+    assert new not in (await retriever.columns("shop", ["loyalty points"])).lines
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE customers ADD COLUMN loyalty_points INTEGER")
+        connection.commit()
+    assert registry.refresh("shop")
+    assert new in (await retriever.columns("shop", ["loyalty points"])).lines
