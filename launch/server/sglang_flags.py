@@ -9,7 +9,16 @@ from plugins.text2sql.databases.address import shown
 from sched.errors import ConfigError
 
 _SERVER_WIDE = "this is a setting of Sluice itself: give it before `--` or as a key"
+_NO_KEYS = "requests are not authenticated yet: leave it out, and put a proxy that checks keys in front"
+_NO_TLS = "Sluice serves plain HTTP: leave it out, and put a proxy with the certificate in front"
 _REFUSED = {
+    "api_key": _NO_KEYS,
+    "admin_api_key": _NO_KEYS,
+    "ssl_keyfile": _NO_TLS,
+    "ssl_certfile": _NO_TLS,
+    "ssl_ca_certs": _NO_TLS,
+    "ssl_keyfile_password": _NO_TLS,
+    "enable_ssl_refresh": _NO_TLS,
     "model": "give --model-path before `--`",
     "model_path": _SERVER_WIDE,
     "host": _SERVER_WIDE,

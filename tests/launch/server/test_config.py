@@ -273,6 +273,8 @@ def test_engine_flags_are_converted() -> None:
         ("512", "'512' after `--` belongs to no flag"),
         ("--a 1 --a 2", "--a is given twice"),
         ("--tp 2", "--tp after `--`: give --tp-size before `--`"),
+        ("--api-key s3cret", "--api-key after `--`: requests are not authenticated yet"),
+        ("--ssl-keyfile k.pem", "--ssl-keyfile after `--`: Sluice serves plain HTTP"),
         ("--schedule-policy lpm", "--schedule-policy after `--`: the queue is ordered by --ordering"),
     ],
 )
