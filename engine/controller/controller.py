@@ -124,7 +124,7 @@ class Controller:
         self._driver.handle(ev.DeadlineChanged(workflow_id, slo_seconds))
         record = self.records.get(workflow_id)
         assert record is not None
-        record.spec = replace(record.spec, slo_seconds=slo_seconds)
+        record.spec = replace(record.spec, slo_seconds=slo_seconds, firm=True)
         self._note(record)
 
     def _note(self, record: WorkflowRecord) -> None:
