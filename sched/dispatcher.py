@@ -5,7 +5,6 @@ The live controller and the simulator drive this same object.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,7 +19,7 @@ from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
 from sched.predict.forecast import Forecast
 from sched.predict.stage_profile import StageProfile
 from sched.queues import Queues
-from sched.request import TERMINAL, Call, State, advance
+from sched.request import TERMINAL, Call, State, Workflow, advance
 from sched.runtime import RuntimeState
 from sched.workflow import PromptSeconds
 
@@ -38,13 +37,14 @@ class Dispatcher:
     ) -> None:
         self.limits, self.profile = limits or CoreLimits(), profile or StageProfile()
         self._forecast = Forecast(self.profile)
-        self._gate = Gate(admission)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
+        self._gate = Gate(admission, self.book.workflows.values())
         placer = Placer(placement, ordering, self._forecast)
         self._queues = Queues(
             placer,
             out=lambda decision: self._out.append(decision),
             fail=lambda call, failure, now: self._withdraw(call, State.FAILED, now, failure),
+            late=self._end_if_late,
         )
         self.runtimes: Mapping[str, RuntimeState] = self._queues.runtimes
         self._sequence, self._out = 0, list[Decision]()
@@ -89,12 +89,7 @@ class Dispatcher:
     ) -> PromptSeconds:
         """Return what a prompt costs where it costs least, as caches are believed to be, and with its first
         ``shared_tokens`` cached.  Infinite without a runtime."""
-        tokens = prompt_tokens, shared_tokens, output_tokens
-        costs = [runtime.prompt_seconds(blocks, *tokens) for runtime in self.runtimes.values()]
-        return PromptSeconds(
-            min((cost.now for cost in costs), default=math.inf),
-            min((cost.warm for cost in costs), default=math.inf),
-        )
+        return self._queues.prompt_seconds(blocks, prompt_tokens, shared_tokens, output_tokens)
 
     def handle(self, event: ev.Event, now: float) -> list[Decision]:
         """Apply ``event`` at ``now`` (seconds, never going back) and return the decisions, in order.
@@ -141,7 +136,7 @@ class Dispatcher:
 
     def _workflow_arrived(self, event: ev.WorkflowArrived, now: float) -> None:
         workflow = self.book.open_workflow(event.spec, now)
-        self._forecast.opened(workflow, self.runtimes.values())
+        self._forecast.opened(workflow, len(self.book.workflows) - 1, self.runtimes.values(), now)
         failure = self._gate.refusal(workflow, self.runtimes.values(), now)
         if failure is not None:
             self._close_workflow(event.spec.workflow_id, State.REJECTED, now, failure)
@@ -165,6 +160,15 @@ class Dispatcher:
         if state is State.FINISHED:
             self._forecast.finished(workflow, now)
 
+    def _end_if_late(self, workflow: Workflow, now: float) -> bool:
+        """End a workflow that has calls to send and no time left for them; return whether it was one."""
+        failure = self._gate.too_late(workflow, now)
+        if failure is None:
+            return False
+        self._close_workflow(workflow.spec.workflow_id, State.FAILED, now, failure)
+        self._forecast.ended_late(workflow, now)
+        return True
+
     def _deadline_changed(self, event: ev.DeadlineChanged, now: float) -> None:
         workflow = self.book.change_deadline(event.workflow_id, event.slo_seconds, now)
         self._queues.deadline_changed(workflow)
@@ -185,8 +189,7 @@ class Dispatcher:
         self._sequence += 1
         call = self.book.open_call(event.spec, self._sequence, now)
         if full:
-            failure = Failure("overloaded", "too many calls are waiting; try again later", retry_after=1.0)
-            self._settle(call, State.REJECTED, now, failure)
+            self._settle(call, State.REJECTED, now, self._gate.full(now))
         else:
             advance(call, State.WAITING, now)
             self._queues.place(call, now)
@@ -223,6 +226,8 @@ class Dispatcher:
         for workflow in self.book.silent_workflows(now):
             failure = Failure("timeout", "nothing was heard of the workflow")
             self._close_workflow(workflow.spec.workflow_id, State.CANCELLED, now, failure)
+        for workflow in self.book.waiting_workflows():
+            self._end_if_late(workflow, now)
 
     def _current(self, call_id: int, attempt: int) -> Call | None:
         """Return the call if ``attempt`` is its present one and on a runtime (a late report is no news)."""

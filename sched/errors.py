@@ -64,6 +64,13 @@ class CallTimeoutError(SluiceError):
     status = 504
 
 
+class DeadlineError(SluiceError):
+    """The deadline that the client gave has passed, so the rest of its workflow is not run."""
+
+    code = "deadline_missed"
+    status = 504
+
+
 class CancelledCallError(SluiceError):
     """The client or the workflow cancelled the call (499: the client closed the request)."""
 
@@ -113,6 +120,7 @@ _BY_CODE: dict[str, type[SluiceError]] = {
         OverloadedError,
         UnavailableError,
         CallTimeoutError,
+        DeadlineError,
         CancelledCallError,
         RuntimeFailureError,
     )

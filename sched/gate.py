@@ -1,20 +1,24 @@
-"""The door: workflows pass the admission policy when they arrive."""
+"""The door: workflows pass the admission policy when they arrive, and leave when they are too late."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
-from sched.errors import Failure
+from sched.errors import DeadlineError, Failure
 from sched.policy import Admission, AdmissionPolicy
+from sched.predict.sojourn import drain_seconds
 from sched.request import Workflow
 from sched.runtime import RuntimeState
 
+_RETRY_SECONDS = (1.0, 600.0)
+
 
 class Gate:
-    """Asks the admission policy, if there is one."""
+    """Asks the admission policy, if there is one.  ``workflows`` are the open ones."""
 
-    def __init__(self, policy: AdmissionPolicy | None) -> None:
+    def __init__(self, policy: AdmissionPolicy | None, workflows: Collection[Workflow]) -> None:
         self._policy = policy
+        self._workflows = workflows
 
     def refusal(self, workflow: Workflow, runtimes: Collection[RuntimeState], now: float) -> Failure | None:
         """Return why a workflow is not served, ``None`` if it is.  A policy's fault costs that workflow."""
@@ -24,7 +28,20 @@ class Gate:
             admission = self._policy.admit(workflow, list(runtimes), now)
         except Exception as error:
             return Failure("internal_error", f"the admission policy failed: {error!r}")
-        return None if admission.admitted else _refused(admission)
+        return None if admission.admitted else self._refused(admission, workflow, now)
+
+    def full(self, now: float) -> Failure:
+        """Return why a call is not accepted if too many wait."""
+        message = "too many calls are waiting; try again later"
+        return Failure("overloaded", message, retry_after=_bounded(drain_seconds(self._workflows, 0.0, now)))
+
+    def too_late(self, workflow: Workflow, now: float) -> Failure | None:
+        """Return why a workflow is to end before another of its calls is sent, ``None`` if it may go on."""
+        firm = workflow.spec.firm and self._policy is not None and self._policy.ends_late
+        if not firm or now <= workflow.deadline:
+            return None
+        message = f"the deadline has passed, {workflow.spec.slo_seconds:g} s after the workflow began"
+        return Failure(DeadlineError.code, f"{message}: give more time, or no deadline")
 
     def candidates(
         self, workflow: Workflow | None, wanted: int, runtimes: Collection[RuntimeState], now: float
@@ -35,7 +52,15 @@ class Gate:
         advised = self._policy.candidates(workflow, wanted, list(runtimes), now)
         return max(1, min(wanted, advised))
 
+    def _refused(self, admission: Admission, workflow: Workflow, now: float) -> Failure:
+        message = f"the workflow is refused: {admission.reason or 'too much is asked for'}"
+        wait = admission.retry_after
+        if wait is None:
+            others = (other for other in self._workflows if other is not workflow)
+            wait = _bounded(drain_seconds(others, admission.excess, now))
+        return Failure("overloaded", message, retry_after=wait)
 
-def _refused(admission: Admission) -> Failure:
-    message = f"the workflow is refused: {admission.reason or 'too much is asked for'}"
-    return Failure("overloaded", message, retry_after=admission.retry_after)
+
+def _bounded(seconds: float) -> float:
+    least, most = _RETRY_SECONDS
+    return min(most, max(least, seconds))

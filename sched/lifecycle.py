@@ -45,13 +45,13 @@ class Book:
         return workflow
 
     def change_deadline(self, workflow_id: str, slo_seconds: float, now: float) -> Workflow:
-        """Give a workflow another deadline, ``slo_seconds`` after its arrival, and return it.
+        """Give a workflow another deadline, ``slo_seconds`` after its arrival and firm, and return it.
 
         Raises:
             KeyError: it is not open.
         """
         workflow = self.workflows[workflow_id]
-        workflow.spec = replace(workflow.spec, slo_seconds=slo_seconds)
+        workflow.spec = replace(workflow.spec, slo_seconds=slo_seconds, firm=True)
         workflow.deadline = workflow.arrival + slo_seconds
         workflow.last_event = now
         return workflow
@@ -144,6 +144,11 @@ class Book:
         return [
             w for w in self.workflows.values() if not w.open_calls and now - w.last_event > self._ttl_seconds
         ]
+
+    def waiting_workflows(self) -> list[Workflow]:
+        """Return the workflows of which a call waits to be sent."""
+        waits = {id(c.workflow): c.workflow for c in self.calls.values() if c.state is State.WAITING}
+        return list(waits.values())
 
     @staticmethod
     def _visit(workflow: Workflow, spec: CallSpec) -> None:

@@ -78,21 +78,30 @@ class FollowingPolicy(OrderingPolicy, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whether a workflow is served.  A refused one may come again after ``retry_after`` seconds."""
+    """Whether a workflow is served.
+
+    A refused one may come again after ``retry_after`` seconds; without them the core predicts when a share
+    ``excess`` of the open workflows will have ended.
+    """
 
     admitted: bool
     reason: str = ""
-    retry_after: float = 1.0
+    retry_after: float | None = None
+    excess: float = 0.0
 
 
 @runtime_checkable
 class AdmissionPolicy(Protocol):
     """Refuses workflows, or has them do with less, where not all can be served.
 
-    ``runtimes`` may be empty: none is up yet.
+    ``runtimes`` may be empty: none is up yet.  ``ends_late``: a workflow whose client gave a deadline ends
+    once that has passed, before another of its calls is sent.
     """
 
     name: str
+
+    @property
+    def ends_late(self) -> bool: ...  # noqa: D102
 
     def admit(self, workflow: WorkflowView, runtimes: Sequence[RuntimeView], now: float) -> Admission:
         """Decide on a workflow when it arrives."""

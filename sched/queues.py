@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 
 from sched.decisions import Decision, Dispatch, RekeyCall
 from sched.errors import Failure
@@ -11,23 +12,27 @@ from sched.placer import Placer
 from sched.policy import RekeyReason
 from sched.request import Call, State, Workflow, advance
 from sched.runtime import RuntimeState
+from sched.workflow import PromptSeconds
 
 Fail = Callable[[Call, Failure, float], None]
 """Ends a call, wherever it is, because of a failure at a time."""
+Late = Callable[[Workflow, float], bool]
+"""Ends a workflow that has no time left for the calls it would send; returns whether it was one."""
 
 
 class Queues:
     """Places calls, gives them their keys anew when these change, and sends them while a window has room.
 
     Decisions are appended to ``out``.  ``fail`` is called for a call on which a policy failed: its fault
-    costs that call, never the decisions on others.
+    costs that call, never the decisions on others.  ``late`` is asked before a call is sent.
     """
 
-    def __init__(self, placer: Placer, out: Callable[[Decision], None], fail: Fail) -> None:
+    def __init__(self, placer: Placer, out: Callable[[Decision], None], fail: Fail, late: Late) -> None:
         self.runtimes: dict[str, RuntimeState] = {}
         self._placer = placer
         self._out = out
         self._fail = fail
+        self._late = late
         self._unplaced: dict[int, Call] = {}
         self._changed: dict[Workflow, None] = {}
 
@@ -42,6 +47,17 @@ class Queues:
         waiting, self._unplaced = self._unplaced, {}
         for call in waiting.values():
             self.place(call, now)
+
+    def prompt_seconds(
+        self, blocks: Sequence[int], prompt_tokens: int, shared_tokens: int, output_tokens: float
+    ) -> PromptSeconds:
+        """Return what a prompt costs where it costs least (``Dispatcher.prompt_seconds``)."""
+        tokens = prompt_tokens, shared_tokens, output_tokens
+        costs = [runtime.prompt_seconds(blocks, *tokens) for runtime in self.runtimes.values()]
+        return PromptSeconds(
+            min((cost.now for cost in costs), default=math.inf),
+            min((cost.warm for cost in costs), default=math.inf),
+        )
 
     def close(self, name: str) -> RuntimeState | None:
         """Take a runtime away and return it; its calls are the caller's to place again or end."""
@@ -88,14 +104,28 @@ class Queues:
             self._changed[workflow] = None
 
     def pump(self, calls: dict[int, Call], now: float) -> None:
-        """Re-key what changed among the open ``calls``, then send what the windows have room for."""
-        while self._changed:
-            workflow, _ = self._changed.popitem()
-            for call_id in sorted(workflow.open_calls):
-                self._rekey(calls[call_id], now)
-        for runtime in self.runtimes.values():
-            for call in runtime.take_sendable(now) if runtime.held_calls else ():
-                self._out(self._dispatch(call, now))
+        """Re-key what changed among the open ``calls``, then send what the windows have room for.
+
+        A workflow that ends here, late, makes room: then all is looked at again.
+        """
+        ended = 0
+
+        def late(call: Call) -> bool:
+            nonlocal ended
+            is_late = self._late(call.workflow, now)
+            ended += is_late
+            return is_late
+
+        before = -1
+        while before != ended:
+            before = ended
+            while self._changed:
+                workflow, _ = self._changed.popitem()
+                for call_id in sorted(workflow.open_calls):
+                    self._rekey(calls[call_id], now)
+            for runtime in self.runtimes.values():
+                for call in runtime.take_sendable(now, late) if runtime.held_calls else ():
+                    self._out(self._dispatch(call, now))
 
     def _rekey(self, call: Call, now: float) -> None:
         if call.runtime is None or call.state not in (State.WAITING, State.DISPATCHED):

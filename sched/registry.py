@@ -102,6 +102,12 @@ class Registry(Generic[P]):
         return ConfigError(f"--{self.kind.replace('_', '-')}: {message}", field=self.kind)
 
 
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
 def _parameters(policy: type, text: str) -> dict[str, Any]:
     """Return the parameters in ``text`` as the types that the fields of ``policy`` have.
 
@@ -118,7 +124,8 @@ def _parameters(policy: type, text: str) -> dict[str, Any]:
             raise ValueError(f"unknown parameter {name!r}; it takes {', '.join(known) or 'none'}")
         made_of = next((kind for kind in get_args(types[name]) if kind is not NoneType), types[name])
         try:
-            values[name] = made_of(value)
+            values[name] = _flag(value) if made_of is bool else made_of(value)
         except ValueError:
-            raise ValueError(f"{name} must be of type {made_of.__name__}, not {value!r}") from None
+            wanted = "true or false" if made_of is bool else f"of type {made_of.__name__}"
+            raise ValueError(f"{name} must be {wanted}, not {value!r}") from None
     return values

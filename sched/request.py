@@ -51,7 +51,8 @@ class IllegalTransitionError(RuntimeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowSpec:
-    """A workflow as it arrives.  ``slo_seconds`` is finite.  ``plan`` holds the expected visits per stage
+    """A workflow as it arrives.  ``slo_seconds`` is finite.  ``firm``: the client gave it; otherwise it is a
+    default, by which calls are ordered and nothing is refused.  ``plan`` holds the expected visits per stage
     on the critical path; empty means that they are learned from earlier workflows of the same ``kind``."""
 
     workflow_id: str
@@ -60,6 +61,7 @@ class WorkflowSpec:
     tenant: str = "default"
     database: str | None = None
     plan: tuple[PlanStep, ...] = ()
+    firm: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +110,8 @@ class Join:
 class Workflow:
     """A workflow in flight.  ``arrival``, ``deadline`` and ``last_event`` are seconds on the core's clock.
 
-    ``path``: its critical path so far.  ``base_seconds`` and ``served_seconds`` as in ``WorkflowView``.
+    ``path``: its critical path so far.  ``base_seconds``, ``served_seconds``, ``slowdown`` and
+    ``expected_seconds`` as in ``WorkflowView``.
     """
 
     spec: WorkflowSpec
@@ -127,6 +130,8 @@ class Workflow:
     path: list[PathStep] = field(default_factory=list)
     base_seconds: float = 0.0
     served_seconds: float = 0.0
+    slowdown: float = 1.0
+    expected_seconds: float | None = None
 
 
 @dataclass(slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from sched.cache.belief import CacheBelief
 from sched.cache.prefix import BLOCK_TOKENS, reusable_tokens
@@ -141,13 +141,15 @@ class RuntimeState:
         self.window.held.compact(len(self.calls))
         self.window.held.push(call)
 
-    def take_sendable(self, now: float) -> Iterator[Call]:
+    def take_sendable(self, now: float, ends: Callable[[Call], bool]) -> Iterator[Call]:
         """Yield held calls in order while the window has room; the caller dispatches each at once.
+
+        ``ends`` is asked of each before, and may end it and others instead.
 
         Each is predicted anew before, since the cache may hold another part of it than when it was placed.
         """
         self.cache.pass_time(now)
-        while (call := self.window.take(self._waits_for_prefix, self._predict)) is not None:
+        while (call := self.window.take(ends, self._waits_for_prefix, self._predict)) is not None:
             prefills_alone = self.sent_tokens == call.uncached_tokens
             if prefills_alone and not call.alone:
                 self._watch.sent(call.spec.call_id)

@@ -30,6 +30,10 @@ class WorkflowSpecView(Protocol):
     def database(self) -> str | None: ...  # noqa: D102
     @property
     def slo_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def firm(self) -> bool:
+        """Whether the client gave the deadline, so that a later answer is worth nothing to it."""
+        ...
 
 
 class WorkflowView(Protocol):
@@ -37,6 +41,8 @@ class WorkflowView(Protocol):
 
     ``base_seconds``: its expected time alone on the average runtime, corrections included, as of its
     arrival.  ``served_seconds``: the time that its finished calls ran, first token to last and prefill.
+    ``slowdown``: how many times slower than alone calls were expected to run, at its arrival and with it.
+    ``expected_seconds``: its time at that slowdown; ``None`` if too little is known of its kind.
     """
 
     @property
@@ -49,6 +55,10 @@ class WorkflowView(Protocol):
     def base_seconds(self) -> float: ...  # noqa: D102
     @property
     def served_seconds(self) -> float: ...  # noqa: D102
+    @property
+    def slowdown(self) -> float: ...  # noqa: D102
+    @property
+    def expected_seconds(self) -> float | None: ...  # noqa: D102
 
 
 class CallView(Protocol):

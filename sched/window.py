@@ -22,14 +22,22 @@ class SendingWindow:
         self.sent_calls = 0
         self.held = HeldCalls(runtime)
 
-    def take(self, waits: Callable[[Call], bool], predict: Callable[[Call], None]) -> Call | None:
+    def take(
+        self,
+        ends: Callable[[Call], bool],
+        waits: Callable[[Call], bool],
+        predict: Callable[[Call], None],
+    ) -> Call | None:
         """Count the next held call as sent and return it; ``None`` without one or without room for it.
 
+        One that ``ends`` (the callable has ended it) is no longer held.
         One that ``waits`` is passed over until a call here has its first token or ends.  The others are
         predicted anew (``predict``), as the room needed depends on what is cached now.  A call larger than
         the whole window goes when nothing else is being prefilled; nothing overtakes one without room.
         """
         while self.sent_tokens < self.tokens and (call := self.held.first()) is not None:
+            if ends(call):
+                continue
             if waits(call):
                 self.held.set_aside()
                 continue

@@ -119,7 +119,7 @@ class Controller:
         self._driver.handle(ev.DeadlineChanged(workflow_id, slo_seconds))
         record = self.records.get(workflow_id)
         assert record is not None
-        record.spec = replace(record.spec, slo_seconds=slo_seconds)
+        record.spec = replace(record.spec, slo_seconds=slo_seconds, firm=True)
         self.records.note(record)
 
     def statement_ended(self, workflow_id: str, stage: str, seconds: float) -> None:

@@ -133,6 +133,7 @@ class ExternalWorkflows:
                 kind=EXTERNAL if tag.workflow_id else BARE_CALL,
                 tenant=tag.tenant,
                 database=tag.database,
+                firm=tag.slo_seconds is not None,
             )
         )
         self._progress[record] = _Progress()

@@ -73,7 +73,12 @@ async def _measure(arguments: argparse.Namespace) -> tuple[list[Mapping[str, Any
     runtimes: tuple[RuntimeConfig, ...] = ()
     if arguments.slowdown > 1:
         runtimes = RuntimeConfig(name="plain"), RuntimeConfig(name="slow", slowdown=arguments.slowdown)
-    config = ServerConfig(placement=arguments.placement, model_path=arguments.model_path, runtime=runtimes)
+    config = ServerConfig(
+        placement=arguments.placement,
+        admission="always",
+        model_path=arguments.model_path,
+        runtime=runtimes,
+    )
     trace = scaled(read_trace(arguments.trace), arguments.token_scale) if arguments.trace else []
     async with live_stand(config) as stand:
         if trace:

@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
 async def _measure(
     arguments: argparse.Namespace, budget: int | None
 ) -> tuple[Sequence[Mapping[str, Any]], Any]:
-    config = ServerConfig(placement=arguments.placement, prefill_budget=budget)
+    config = ServerConfig(placement=arguments.placement, admission="always", prefill_budget=budget)
     async with live_stand(config) as stand:
         workflows = await stand.ask(arguments.clients, arguments.seconds)
         return workflows, (await stand.get("/workers"))["workers"]

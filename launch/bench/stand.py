@@ -118,6 +118,7 @@ async def null_stand(window_tokens: int, max_waiting_calls: int) -> AsyncIterato
         call_timeout_seconds=3600.0,
         drain_seconds=1.0,
         simulated=True,
+        admission="always",
         placement="least_work",  # spreads over both runtimes even calls that share a prefix
         ordering="urgency",  # lets a call with a near deadline pass those that wait
         runtime=tuple(RuntimeConfig(name=name, model_path=EMBEDDED) for name in RUNTIMES),

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from launch.shipped import ordering_registry, placement_registry
+from launch.shipped import admission_registry, ordering_registry, placement_registry
 from sched.errors import ConfigError
 from sched.sim.batching import SimRuntimeConfig
 from sched.sim.bounds import rate_bound
@@ -36,6 +36,7 @@ class Cell:
     cluster: str = "hetero1"
     placement: str = "least_work"
     ordering: str = "fcfs"
+    admission: str = "always"
     runtime_config: str = "default"
     load: float | None = None
     rate: float | None = None
@@ -70,6 +71,7 @@ class Cell:
             self._config().batching(gpu)
         placement_registry().load(self.placement)
         ordering_registry().load(self.ordering)
+        admission_registry().load(self.admission)
         for name in (
             "load",
             "rate",
@@ -87,11 +89,13 @@ class Cell:
 
     def run(self) -> dict[str, Any]:
         """Return the cell's figures: plain data, equal for equal cells."""
-        trace = _trace(self.trace)
-        bound = rate_bound(trace, parse_cluster(self.cluster))
+        bound = self._rate_bound()
         rate = self.rate or (self.load * bound if self.load is not None else self._highest_rate(bound))
         summary = summarise(self._simulate(rate), self.slo_scale)
         return {"rate": rate, "load": rate / bound, "rate_bound": bound, **summary.as_dict()}
+
+    def _rate_bound(self) -> float:
+        return rate_bound(_trace(self.trace), parse_cluster(self.cluster))
 
     def _config(self) -> SimRuntimeConfig:
         return SimRuntimeConfig(
@@ -146,6 +150,7 @@ class Cell:
                 early_ending=self.early_ending,
                 calibrated=self.calibrated,
             ),
+            admission=admission_registry().load(self.admission),
         )
 
 

@@ -19,7 +19,8 @@ from launch.checks import checked
 from launch.lab.cells import Cell
 from launch.lab.sweep import STOPPED, sweep
 from launch.lab.sweep_report import grouped, plot, table, write_json
-from launch.shipped import ordering_registry, placement_registry
+from launch.server.config import DEFAULT_ADMISSION
+from launch.shipped import admission_registry, ordering_registry, placement_registry
 from sched.traces.trace_format import read_header
 
 _DEFAULT_LOAD = (0.4,)
@@ -63,6 +64,7 @@ def _cells(arguments: argparse.Namespace) -> list[Cell]:
         rates,
         arguments.placement,
         arguments.ordering,
+        arguments.admission,
         range(arguments.seeds),
     )
     common = {name: getattr(arguments, name) for name in _COMMON}
@@ -73,11 +75,12 @@ def _cells(arguments: argparse.Namespace) -> list[Cell]:
             runtime_config=config,
             placement=placement,
             ordering=ordering,
+            admission=admission,
             seed=seed,
             **rate,
             **common,
         )
-        for trace, cluster, config, rate, placement, ordering, seed in itertools.product(*axes)
+        for trace, cluster, config, rate, placement, ordering, admission, seed in itertools.product(*axes)
     ]
 
 
@@ -101,6 +104,8 @@ def _parser() -> argparse.ArgumentParser:
     placements, orderings = placement_registry().names(), ordering_registry().names()
     add("--placement", type=listed(str), default=["least_work"], help=f"of {', '.join(placements)}")
     add("--ordering", type=listed(str), default=["fcfs"], help=f"of {', '.join(orderings)}")
+    admissions = f"of {', '.join(admission_registry().names())} ({DEFAULT_ADMISSION})"
+    add("--admission", type=listed(str), default=[DEFAULT_ADMISSION], help=admissions)
     add(
         "--cluster",
         action="append",

@@ -40,6 +40,8 @@ def table(groups: Sequence[Group]) -> Table:
         "P95 s",
         "P99 s",
         "met",
+        "refused",
+        "dropped",
         "95 % scale",
         "goodput/s",
         "cached",
@@ -55,6 +57,8 @@ def table(groups: Sequence[Group]) -> Table:
             _spread(results, "p95", ".0f"),
             _mean(results, "p99", ".0f"),
             _spread(results, "attainment", ".3f"),
+            _share(results, "refused"),
+            _share(results, "dropped"),
             _spread(results, "scale", ".2f"),
             _mean(results, "goodput", ".3f"),
             _mean(results, "hit_rate", ".1%"),
@@ -70,6 +74,7 @@ def _settings(cell: Cell) -> dict[str, str]:
         "runtimes": cell.runtime_config,
         "placement": cell.placement,
         "ordering": cell.ordering,
+        "admission": cell.admission,
     }
 
 
@@ -123,6 +128,11 @@ def _mean(results: Sequence[Result], name: str, digits: str) -> str:
     values = [r[name] for r in results]
     # Failed workflows never end.
     return "∞" if any(v is None for v in values) else format(mean(values), digits)
+
+
+def _share(results: Sequence[Result], name: str) -> str:
+    """Return the mean share of the workflows that ``name`` counts."""
+    return f"{mean(r[name] / r['workflows'] for r in results):.1%}"
 
 
 def _spread(results: Sequence[Result], name: str, digits: str) -> str:

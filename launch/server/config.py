@@ -20,6 +20,7 @@ from sched.liveness import LifeLimits
 EMBEDDED = "embedded"
 """The model path that stands for the embedded default model."""
 DEFAULT_CPU_SLOTS = 2
+DEFAULT_ADMISSION = "slo_aware"
 
 
 def _split(value: Any) -> Any:
@@ -112,7 +113,9 @@ class ServerConfig:
     ] = ()
     placement: Annotated[str, _help("where calls run: a shipped policy or module:attribute")] = "sluice"
     ordering: Annotated[str, _help("in which order: a shipped policy or module:attribute")] = "adaptive"
-    admission: Annotated[str, _help("what is served: a shipped policy or module:attribute")] = "always"
+    admission: Annotated[str, _help("which workflows are served: a shipped policy or module:attribute")] = (
+        DEFAULT_ADMISSION
+    )
     default_slo_seconds: Annotated[Seconds, _help("deadline of workflows whose request names none")] = 60.0
     window_tokens: Annotated[PositiveInt, _help("prompt tokens sent ahead to a runtime; more is held")] = 4096
     max_waiting_calls: Annotated[PositiveInt, _help("waiting calls beyond which requests are refused")] = 1024

@@ -7,31 +7,34 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from sched.policy import Admission
-from sched.predict.speed import stretched
 from sched.views import RuntimeView, WorkflowView
 
-_RETRY_SECONDS = (1.0, 60.0)
+_LEAST_SLOWDOWN = 1.2
+"""Below it the load is not to blame: nothing is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SloAware:
-    """Compares a workflow's expected time under the present load with its SLO.
+    """Compares a workflow's expected time at the present load with the deadline that its client gave.
 
-    Beyond ``refuse`` times the SLO the workflow is refused; it may come again after the seconds that are
-    missing.  Beyond ``degrade`` times, it is advised to write fewer candidates, in proportion.  A kind of
-    which nothing is known is admitted.
+    Beyond ``refuse`` times its SLO a workflow is refused.  Beyond ``degrade`` times, it is advised to write
+    fewer candidates, in proportion.  One that was admitted and is late ends before another of its calls is
+    sent, or goes on with ``keep_late``.
 
-    Why: it keeps the deadlines of what was admitted.
+    Why: under overload runtimes that serve everybody serve nobody in time.  With fewer workflows those
+    admitted meet their deadlines, and about as many do as at full load.
 
-    Inputs: the workflow's SLO and its time alone × how much slower than alone the best runtime now decodes,
-    plus the prefills that wait there: a lower bound, so that what is refused really has no chance.
+    Inputs: the slowdown expected from the number of open workflows, and what earlier workflows of the kind
+    took, over their slowdown and by their SLO.  Nothing is refused where the client gave no deadline, where
+    nothing is known of the kind, or at a slowdown below 1.2.
 
-    Trade-offs: some are turned away or have fewer candidates; long workflows with tight SLOs are the first
-    to be refused, and starve while the load lasts.
+    Trade-offs: some are turned away, or have fewer candidates; tight deadlines are refused first, and starve
+    while the load lasts.  Workflows without a deadline are not held back, however many there are.
     """
 
-    degrade: float = 1.0
-    refuse: float = 1.5
+    degrade: float = 0.8
+    refuse: float = 0.9
+    keep_late: bool = False
 
     name: ClassVar[str] = "slo_aware"
 
@@ -39,38 +42,32 @@ class SloAware:
         if not 0 < self.degrade <= self.refuse:
             raise ValueError("degrade must be above 0 and not above refuse")
 
+    @property
+    def ends_late(self) -> bool:
+        """Whether late workflows end."""
+        return not self.keep_late
+
     def admit(self, workflow: WorkflowView, runtimes: Sequence[RuntimeView], now: float) -> Admission:
         """Refuse what would take more than ``refuse`` times its SLO."""
-        expected = _expected_seconds(workflow, runtimes, now)
-        limit = self.refuse * workflow.spec.slo_seconds
-        if expected <= limit:
+        late = _share(workflow, runtimes) / self.refuse
+        if late <= 1 or workflow.slowdown < _LEAST_SLOWDOWN:
             return Admission(True)
-        slo = workflow.spec.slo_seconds
-        reason = f"it would take {expected:.0f} s at the present load, its SLO is {slo:g} s"
-        least, most = _RETRY_SECONDS
-        return Admission(False, reason, min(max(expected - limit, least), most))
+        reason = (
+            f"it would take about {workflow.expected_seconds:.3g} s at the present load, "
+            f"its deadline leaves {workflow.spec.slo_seconds:g} s"
+        )
+        return Admission(False, reason, excess=1 - 1 / late)
 
     def candidates(
         self, workflow: WorkflowView, wanted: int, runtimes: Sequence[RuntimeView], now: float
     ) -> int:
-        """Return fewer than ``wanted`` if the SLO would be passed by more than ``degrade``."""
-        allowed = max(1e-3, self.degrade * workflow.spec.slo_seconds)
-        late = _expected_seconds(workflow, runtimes, now) / allowed
+        """Return fewer than ``wanted`` if more than ``degrade`` times the SLO would be needed."""
+        late = _share(workflow, runtimes) / self.degrade
         return wanted if late <= 1 else max(1, int(wanted / late))
 
 
-def _expected_seconds(workflow: WorkflowView, runtimes: Sequence[RuntimeView], now: float) -> float:
-    """Return the workflow's seconds under the present load of the runtime that is best for it."""
-    if not runtimes:
-        return 0.0
-    alone = sum(r.lone_decode_seconds for r in runtimes) / len(runtimes)
-    return min(_seconds_on(r, workflow.base_seconds, alone, now) for r in runtimes)
-
-
-def _seconds_on(runtime: RuntimeView, base_seconds: float, alone: float, now: float) -> float:
-    load, latency = runtime.load, runtime.latency
-    calls = load.running + load.waiting
-    context = (load.running_context + load.waiting_context) * (calls + 1) / max(1, calls)
-    step = stretched(latency.step_seconds(calls + 1, context), runtime.stall_share(now))
-    waiting = latency.prefill_seconds(load.backlog, load.running, load.running_context)
-    return base_seconds * step / alone + waiting
+def _share(workflow: WorkflowView, runtimes: Sequence[RuntimeView]) -> float:
+    """Return the expected time over a firm SLO, 0 if there is none or nothing is known."""
+    expected, spec = workflow.expected_seconds, workflow.spec
+    known = runtimes and spec.firm and expected is not None
+    return (expected or 0.0) / max(1e-9, spec.slo_seconds) if known else 0.0

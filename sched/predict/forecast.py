@@ -8,6 +8,7 @@ from sched.budget import rest_seconds
 from sched.cache.popularity import Popularity
 from sched.events import CallFinished, StatementEnded
 from sched.predict.history import MOST_PATH_STEPS, Paces, Paths, PathStep
+from sched.predict.sojourn import Sojourns
 from sched.predict.stage_profile import StageProfile
 from sched.request import Call, Workflow
 from sched.runtime import RuntimeState
@@ -34,7 +35,7 @@ class Rates:
 class Forecast:
     """Learns from finished workflows and writes what it expects on open ones.
 
-    All seconds are those alone on the average runtime, except a pace, which is real.
+    All seconds are those alone on the average runtime, except paces and sojourns, which are real.
     """
 
     def __init__(self, profile: StageProfile) -> None:
@@ -42,14 +43,16 @@ class Forecast:
         self._paths = Paths()
         self._paces = Paces()
         self._popularity = Popularity()
+        self._sojourns = Sojourns()
 
-    def opened(self, workflow: Workflow, runtimes: Collection[RuntimeState]) -> None:
-        """Write a workflow's ``base_seconds``."""
+    def opened(self, workflow: Workflow, others: int, runtimes: Collection[RuntimeState], now: float) -> None:
+        """Write what is expected of a workflow that arrives while ``others`` are open."""
         spec = workflow.spec
         known = self._paths.whole(spec.kind, spec.database)
         if known is None:
             known = self._planned(workflow, Rates(runtimes, alone=True))
         workflow.base_seconds = known
+        self._sojourns.opened(workflow, others, runtimes, now)
 
     def ready(self, call: Call, runtimes: Collection[RuntimeState]) -> None:
         """Write what is expected of a call to be placed, and count it on its workflow's path."""
@@ -96,6 +99,11 @@ class Forecast:
         spec = workflow.spec
         self._paths.observe(spec.kind, spec.database, workflow.path)
         self._paces.observe(spec.kind, now - workflow.arrival, spec.slo_seconds)
+        self._sojourns.ended(workflow, now)
+
+    def ended_late(self, workflow: Workflow, now: float) -> None:
+        """Learn from a workflow that was ended, since it was late."""
+        self._sojourns.ended(workflow, now)
 
     def _planned(self, workflow: Workflow, rates: Rates) -> float:
         """Return the seconds of the visits that the workflow's plan still owes."""

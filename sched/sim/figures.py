@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
+
+from sched.decisions import WorkflowSettled
+from sched.errors import DeadlineError
+from sched.request import State
 
 ATTAINMENT = 0.95
 WARM_UP = 0.1
@@ -29,6 +34,25 @@ class CallRecord:
     output_tokens: int
 
 
+class Outcome(StrEnum):
+    """How a workflow ended: well or not, refused at its arrival, or dropped since it was late."""
+
+    FINISHED = "finished"
+    FAILED = "failed"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+
+    @classmethod
+    def of(cls, settled: WorkflowSettled) -> Outcome:
+        """Return how a workflow of the dispatcher's ended."""
+        if settled.state is State.FINISHED:
+            return cls.FINISHED
+        if settled.state is State.REJECTED:
+            return cls.REFUSED
+        late = settled.failure is not None and settled.failure.code == DeadlineError.code
+        return cls.DROPPED if late else cls.FAILED
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowTimes:
     """A workflow that ended; ``base_seconds`` is its expected time alone (``sched/sim/bounds.py``)."""
@@ -37,12 +61,17 @@ class WorkflowTimes:
     arrival: float
     seconds: float
     base_seconds: float
-    failed: bool = False
+    outcome: Outcome = Outcome.FINISHED
     calls: list[CallRecord] = field(default_factory=list)
 
     @property
+    def failed(self) -> bool:
+        """Whether there was no answer."""
+        return self.outcome is not Outcome.FINISHED
+
+    @property
     def stretch(self) -> float:
-        """Seconds over expected seconds, infinite if it failed."""
+        """Seconds over expected seconds, infinite without an answer."""
         return math.inf if self.failed else self.seconds / self.base_seconds
 
 
@@ -79,13 +108,16 @@ class StageSummary:
 class Summary:
     """A run in figures; seconds, workflows per second, shares.
 
-    ``attainment``: the share that meets the SLO of scale S.  ``scale``: the smallest S that 95 % meet.
+    Percentiles and the mean are of workflows that were not ``refused`` or ``dropped`` (counts).
+    ``attainment``: the share of all that meets the SLO of scale S.  ``scale``: the smallest S that 95 % meet.
     ``goodput``: workflows per second that meet it.  ``mispredicted_cache_tokens``: mean difference per
     call between believed and real cached tokens.
     """
 
     workflows: int
     failed: int
+    refused: int
+    dropped: int
     p50: float
     p95: float
     p99: float
@@ -101,7 +133,11 @@ class Summary:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; a figure that is not finite becomes ``None``."""
-        return {k: None if v in (math.inf, -math.inf) else v for k, v in asdict(self).items()}
+        return {k: _finite(v) for k, v in asdict(self).items()}
+
+
+def _finite(figure: Any) -> Any:
+    return None if isinstance(figure, float) and not math.isfinite(figure) else figure
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -113,14 +149,18 @@ def percentile(values: Sequence[float], share: float) -> float:
 def summarise(recording: Recording, slo_scale: float, warm_up: float = WARM_UP) -> Summary:
     """Return the figures of a run at the SLO scale; the first ``warm_up`` share is not counted."""
     counted = recording.workflows[int(len(recording.workflows) * warm_up) :]
-    seconds = [math.inf if w.failed else w.seconds for w in counted]
+    outcomes = Counter(w.outcome for w in counted)
+    shed = (Outcome.REFUSED, Outcome.DROPPED)
+    seconds = [math.inf if w.failed else w.seconds for w in counted if w.outcome not in shed]
     met = sum(w.stretch <= slo_scale for w in counted)
     span = counted[-1].arrival - counted[0].arrival if len(counted) > 1 else 0.0
     calls = [call for workflow in counted for call in workflow.calls]
     end = max((w.arrival + w.seconds for w in recording.workflows), default=0.0)
     return Summary(
         workflows=len(counted),
-        failed=sum(w.failed for w in counted),
+        failed=outcomes[Outcome.FAILED],
+        refused=outcomes[Outcome.REFUSED],
+        dropped=outcomes[Outcome.DROPPED],
         p50=percentile(seconds, 0.5),
         p95=percentile(seconds, 0.95),
         p99=percentile(seconds, 0.99),

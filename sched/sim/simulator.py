@@ -14,13 +14,13 @@ from sched.decisions import AbortCall, CallSettled, Dispatch, RekeyCall, Workflo
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure
 from sched.limits import CoreLimits
-from sched.policy import OrderingPolicy, PlacementPolicy
+from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
 from sched.request import CallSpec, State, WorkflowSpec
 from sched.sim.agenda import Agenda, Turn
 from sched.sim.batching import SimRuntimeConfig
 from sched.sim.bounds import base_seconds, stage_seconds
 from sched.sim.cluster import SimCluster
-from sched.sim.figures import CallRecord, Recording, WorkflowTimes
+from sched.sim.figures import CallRecord, Outcome, Recording, WorkflowTimes
 from sched.sim.hardware import Gpu
 from sched.sim.prompt_chains import PromptChains, shared_by_all
 from sched.sim.replayed_call import SimCall
@@ -77,8 +77,12 @@ class Simulator:
         ordering: OrderingPolicy,
         options: SimOptions | None = None,
         choose: ChoosesPrompt | None = None,
+        admission: AdmissionPolicy | None = None,
     ) -> None:
-        """``choose`` says what a call that becomes ready asks with; without it: what the trace has."""
+        """``choose`` says what a call that becomes ready asks with; without it: what the trace has.
+
+        Without ``admission`` every workflow is served to its end.
+        """
         self._options = options or SimOptions()
         self._choose = choose or (lambda _workflow, call, _cost: call)
         self._gpus = gpus
@@ -90,7 +94,7 @@ class Simulator:
             max_waiting_calls=1_000_000,
             workflow_ttl_seconds=_NEVER_SECONDS,
         )
-        self.dispatcher = Dispatcher(placement, ordering, limits)
+        self.dispatcher = Dispatcher(placement, ordering, limits, admission=admission)
         self._events: deque[ev.Event] = deque()
         self._call_ids = itertools.count(1)
         self._chains = PromptChains()
@@ -132,7 +136,12 @@ class Simulator:
         if len(self._events) > 1:
             return  # a decision on the event in front led to this one
         while self._events:
-            for decision in self.dispatcher.handle(self._events[0], self._agenda.now):
+            event = self._events[0]
+            if isinstance(event, ev.CallArrived) and event.spec.workflow_id not in self._flights:
+                del self._calls[event.spec.call_id]  # its workflow was ended since
+                self._events.popleft()
+                continue
+            for decision in self.dispatcher.handle(event, self._agenda.now):
                 handler = self._handlers.get(type(decision))
                 if handler is not None:
                     handler(decision)
@@ -155,7 +164,8 @@ class Simulator:
             database=workflow.database,
         )
         self.feed(ev.WorkflowArrived(spec))
-        self._start(flight, replay.first())
+        if not flight.over:
+            self._start(flight, replay.first())
 
     def _start(self, flight: _SimulatedWorkflow, calls: Sequence[TraceCall]) -> None:
         workflow = flight.replay.workflow
@@ -225,13 +235,14 @@ class Simulator:
 
     def _workflow_settled(self, decision: WorkflowSettled) -> None:
         flight = self._flights.pop(decision.workflow_id)
+        flight.over = True
         self._ended.append(
             WorkflowTimes(
                 id=decision.workflow_id,
                 arrival=flight.arrival,
                 seconds=decision.seconds,
                 base_seconds=flight.base_seconds,
-                failed=decision.state is not State.FINISHED,
+                outcome=Outcome.of(decision),
                 calls=flight.records,
             )
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import pytest
@@ -56,6 +57,7 @@ def calls(draw: st.DrawFn, sequence: st.SearchStrategy[int] = st.integers(0, 10*
         join_id=draw(st.sampled_from([None, "j"])),
     )
     workflow = workflow_spec(slo_seconds=draw(_ms), database=draw(st.sampled_from([None, "shop"])))
+    workflow = replace(workflow, firm=draw(st.booleans()))
     ready_at = draw(_ms)
     call = make_call(
         spec.call_id,
@@ -71,6 +73,8 @@ def calls(draw: st.DrawFn, sequence: st.SearchStrategy[int] = st.integers(0, 10*
     call.popular_tokens = draw(st.integers(0, 20_000))
     call.pace = Pace(draw(_ms), draw(st.floats(0, 100)))
     call.workflow.base_seconds, call.workflow.served_seconds = draw(_ms), draw(_ms)
+    call.workflow.slowdown = draw(st.floats(1, 20))
+    call.workflow.expected_seconds = draw(st.none() | _ms)
     call.workflow.joins["j"] = Join(draw(st.integers(1, 4)), expected_end=draw(_ms))
     return call
 
@@ -227,7 +231,7 @@ def test_an_admission_depends_on_its_inputs_alone(
     first = untouched((workflow, cluster), lambda: policy.admit(workflow, cluster, now))
     advised = untouched((workflow, cluster), lambda: policy.candidates(workflow, wanted, cluster, now))
     assert 1 <= advised <= wanted
-    assert first.admitted or (first.reason and first.retry_after > 0)
+    assert first.admitted or (first.reason and (first.retry_after or 0 < first.excess <= 1))
     again = admission_registry().load(name)
     assert again.admit(workflow, cluster, now) == first
     assert again.candidates(workflow, wanted, cluster, now) == advised

@@ -14,6 +14,7 @@ _CODES = [
     ("overloaded", 429),
     ("unavailable", 503),
     ("timeout", 504),
+    ("deadline_missed", 504),
     ("cancelled", 499),
     ("runtime_failure", 502),
 ]

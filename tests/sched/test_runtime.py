@@ -28,7 +28,7 @@ def held(state: RuntimeState, sequence: int, *, tokens: int = 100, key: float = 
 def send(state: RuntimeState) -> list[int]:
     """Send what may be sent; return the calls' sequences."""
     sent = []
-    for call in state.take_sendable(0.0):
+    for call in state.take_sendable(0.0, lambda call: False):
         advance(call, State.DISPATCHED, 0.0)
         sent.append(call.sequence)
     return sent

@@ -96,6 +96,7 @@ def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:
         kind=services.kind.name,
         database=database,
         plan=services.workflow.plan(body),
+        firm=body.slo_seconds is not None,
     )
 
 

@@ -104,6 +104,7 @@ class Pair:
             port=port,
             placement=system.placement,
             ordering=system.ordering,
+            admission="always",  # the peers serve all
             max_waiting_calls=100_000,
             drain_seconds=1.0,
         )

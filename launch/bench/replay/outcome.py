@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sched.sim.figures import CallRecord, Recording, WorkflowTimes
+from sched.sim.figures import CallRecord, Outcome, Recording, WorkflowTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +84,7 @@ class WorkflowOutcome:
             arrival=self.arrival,
             seconds=self.seconds,
             base_seconds=self.base_seconds,
-            failed=self.error is not None,
+            outcome=Outcome.FAILED if self.error is not None else Outcome.FINISHED,
             calls=[call.record() for call in self.calls if call.error is None],
         )
 

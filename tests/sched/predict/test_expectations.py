@@ -141,6 +141,7 @@ class _Fussy:
     """Advises what it is told to, and fails for workflows of kind ``bad``."""
 
     name = "fussy"
+    ends_late = False
 
     def __init__(self, advised: int) -> None:
         self._advised = advised
@@ -157,10 +158,10 @@ class _Fussy:
 @given(advised=st.integers(-5, 20), wanted=st.integers(1, 8))
 def test_the_gate_keeps_advice_within_bounds(advised: int, wanted: int) -> None:
     """Whatever a policy says, 1 to ``wanted``; its fault costs the workflow it was asked about."""
-    gate, workflow = Gate(_Fussy(advised)), make_call().workflow
+    gate, workflow = Gate(_Fussy(advised), ()), make_call().workflow
     assert gate.candidates(workflow, wanted, [], 0.0) == max(1, min(wanted, advised))
     assert gate.candidates(None, wanted, [], 0.0) == wanted
     failure = gate.refusal(workflow, [], 0.0)
     assert failure is not None
     assert failure.code == "internal_error"
-    assert Gate(None).refusal(workflow, [], 0.0) is None
+    assert Gate(None, ()).refusal(workflow, [], 0.0) is None

@@ -9,7 +9,15 @@ from statistics import mean, pstdev
 import pytest
 
 from sched.errors import ConfigError
-from sched.sim.figures import CallRecord, Recording, RuntimeRecord, WorkflowTimes, percentile, summarise
+from sched.sim.figures import (
+    CallRecord,
+    Outcome,
+    Recording,
+    RuntimeRecord,
+    WorkflowTimes,
+    percentile,
+    summarise,
+)
 from sched.traces.arrivals import draw
 from sched.traces.trace_format import read_trace
 from tests.sched.sim.sim_factories import trace_call, trace_workflow
@@ -17,7 +25,7 @@ from tests.sched.sim.sim_factories import trace_call, trace_workflow
 FORMULA1 = Path(__file__).parents[3] / "traces" / "hexgen_flow_formula1.jsonl"
 
 
-def workflow_record(arrival: float, seconds: float, *, failed: bool = False) -> WorkflowTimes:
+def workflow_record(arrival: float, seconds: float, *, outcome: Outcome = Outcome.FINISHED) -> WorkflowTimes:
     """Return a workflow expected to take 10 s."""
     call = CallRecord(
         stage="s",
@@ -31,7 +39,7 @@ def workflow_record(arrival: float, seconds: float, *, failed: bool = False) -> 
         output_tokens=5,
     )
     return WorkflowTimes(
-        id=str(arrival), arrival=arrival, seconds=seconds, base_seconds=10.0, failed=failed, calls=[call]
+        id=str(arrival), arrival=arrival, seconds=seconds, base_seconds=10.0, outcome=outcome, calls=[call]
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from launch.shipped import ordering_registry, placement_registry
 from sched.sim.batching import SimRuntimeConfig
-from sched.sim.figures import WorkflowTimes
+from sched.sim.figures import Outcome, WorkflowTimes
 from sched.sim.hardware import parse_cluster
 from sched.sim.simulator import SimOptions
 from sched.tune.autotune import AutotuneOptions, Autotuner, Recent
@@ -43,7 +43,8 @@ def valley(best: float, depth: float = 1.0) -> Callable[[PolicySetting], Setting
 
 
 def record(stretch: float) -> WorkflowTimes:
-    return WorkflowTimes(id="w", arrival=0.0, seconds=stretch, base_seconds=1.0, failed=math.isinf(stretch))
+    outcome = Outcome.FAILED if math.isinf(stretch) else Outcome.FINISHED
+    return WorkflowTimes(id="w", arrival=0.0, seconds=stretch, base_seconds=1.0, outcome=outcome)
 
 
 def test_a_setting_names_its_policy() -> None:
