@@ -10,7 +10,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import ClassVar, Generic, TypeVar
 
 from plugins.text2sql.reading.thinking import split_thinking
@@ -20,12 +20,18 @@ T = TypeVar("T")
 
 MAX_KEYWORDS = 8
 MAX_TABLES = 12
+_MAX_ITEMS = 1_000
 _MAX_KEYWORD_CHARACTERS, _MAX_TEST_CHARACTERS = 40, 160
 PASSED, FAILED = "passed", "failed"
 _ARRAY = re.compile(r"\[(?=\s*[\"'\]\[])")
-_ITEM = re.compile(r'"(?:[^"\\]|\\.)*"|\'(?:[^\'\\]|\\.)*\'(?=\s*[,\]])|\]')
-_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s*(.+?)\s*$", re.MULTILINE)
-_VERDICT = re.compile(r"\bcandidate\W{0,3}(\d+)\W+(?:has\s+)?(passed|failed)\b", re.IGNORECASE)
+# A quote that opens no string is passed over with what follows it, so that no character is read twice.
+_ITEM = re.compile(
+    r"(?P<string>\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'(?=\s*[,\]]))"
+    r"|\"(?:[^\"\\]|\\.)*+\\?\Z|'(?:[^'\\]|\\.)*+(?='|\\?\Z)|(?P<end>\])",
+    re.DOTALL,
+)
+_BULLET = re.compile(r"^[ \t]*(?:[-*•]|\d+[.)])[ \t]*(\S.*)", re.MULTILINE)
+_VERDICT = re.compile(r"\bcandidate\W{0,3}(\d{1,9})\W+(?:has\s+)?(passed|failed)\b", re.IGNORECASE)
 
 
 class Form(ABC, Generic[T]):
@@ -146,7 +152,7 @@ class UnitTests(Form[list[str]]):
 
     def read(self, text: str) -> list[str]:
         """Return the unit tests, each once."""
-        return list(dict.fromkeys(_BULLET.findall(text)))[: self.at_most]
+        return list(dict.fromkeys(map(str.rstrip, _BULLET.findall(text))))[: self.at_most]
 
 
 @dataclass(frozen=True)
@@ -180,10 +186,13 @@ def _array(item: str, at_most: int) -> str:
 
 
 def _strings(text: str) -> list[str]:
-    """Return the complete strings of the first array in ``text``, each once; also Python's, in one quote."""
+    """Return the complete strings of the first array in ``text``, each once; also Python's, in one quote.
+
+    At most ``_MAX_ITEMS`` are read.
+    """
     array = _ARRAY.search(text)
-    items = takewhile(lambda item: item != "]", _ITEM.findall(text, array.end())) if array else ()
-    found = map(_string, items)
+    items = takewhile(lambda item: not item["end"], _ITEM.finditer(text, array.end())) if array else ()
+    found = (_string(item["string"]) for item in islice(items, _MAX_ITEMS) if item["string"])
     return list(dict.fromkeys(string for string in found if string is not None))
 
 
@@ -191,6 +200,8 @@ def _string(quoted: str) -> str | None:
     if quoted.startswith("'"):
         quoted = json.dumps(quoted[1:-1].replace("\\'", "'"), ensure_ascii=False)
     try:
-        return str(json.loads(quoted))
-    except ValueError:  # an escape that JSON doesn't know
+        string = str(json.loads(quoted, strict=False))
+        string.encode()
+    except ValueError:  # an escape that JSON doesn't know, or half a character
         return None
+    return string

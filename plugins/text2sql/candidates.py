@@ -51,7 +51,7 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
                 generation = await steps.generate(stages.REVISE, prompt, sql)
             except CALL_FAILURES:
                 break
-            statement = job.statement(generation)
+            statement = await job.statement(generation)
             if not generation.truncated and tried.has(statement):
                 candidate, cut_off = replace(candidate, rounds=round_), False
                 continue
@@ -121,7 +121,7 @@ async def first_attempt(
     except CALL_FAILURES as error:
         unwritten = SqlResult("", error=f"the model's call failed: {error.message}", error_kind="unavailable")
         return Candidate(index, style.name, 0, unwritten, failure=error)
-    statement = job.statement(generation)
+    statement = await job.statement(generation)
     result = await run_statement(steps, job, generation, statement)
     return Candidate(index, style.name, 0, result, written=statement, cut_off=generation.truncated)
 
@@ -133,7 +133,7 @@ async def run_statement(
 
     ``statement`` is ``job.statement(generation)`` where it was read before.
     """
-    statement = job.statement(generation) if statement is None else statement
+    statement = await job.statement(generation) if statement is None else statement
     if generation.truncated:
         message = f"the statement was cut off after {generation.output_tokens} tokens"
         return SqlResult(statement, error=message, error_kind="rejected")

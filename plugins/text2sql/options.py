@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeVar
@@ -106,9 +107,14 @@ class Job:
         sql = statement_params(self.profile, self.options, self.schema, self.topic.question, values)
         return replace(self, topic=replace(self.topic, retrieved=retrieved), sql=sql)
 
-    def statement(self, generation: Generation) -> str:
-        """Return the SQL in what the model wrote; what it thought before is none."""
-        return extract_sql(generation.text, self.schema.dialect, self.options.reasoning_parser)
+    async def statement(self, generation: Generation) -> str:
+        """Return the SQL in what the model wrote; what it thought before is none.
+
+        Possible statements are parsed in a thread, so that other workflows go on.
+        """
+        return await asyncio.to_thread(
+            extract_sql, generation.text, self.schema.dialect, self.options.reasoning_parser
+        )
 
     def sql_at(self, temperature: float) -> GenerateParams:
         """Return the sampling of statements at ``temperature``."""

@@ -37,6 +37,8 @@ _SQL_LANGUAGES = re.compile(
     re.IGNORECASE,
 )
 _MAX_DEPTH = 3
+_MAX_BEFORE = 500
+"""So many characters of space and comments may precede a statement behind a tag that is never closed."""
 _MAX_BEYOND = 5 * MAX_STATEMENT_CHARACTERS
 
 
@@ -188,7 +190,7 @@ def _tagged(text: str, opening: re.Match[str], unclosed: set[str]) -> _Found:
             inside = _unescaped(text[opening.end() : closing.start()])
             return _Found(closing.end(), Container(inside))
         unclosed.add(name)
-    if _BEGINS.match(text, opening.end()):
+    if _BEGINS.match(text, opening.end(), opening.end() + _MAX_BEFORE):
         return _Found(len(text), Container(text[opening.end() :], closed=False))
     return _Found(opening.end(), None)
 

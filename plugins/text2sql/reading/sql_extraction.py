@@ -1,8 +1,8 @@
 """The statement in what a model writes, whatever stands around it.
 
 What is set apart as SQL (a fence, a JSON value, a tag) counts before what stands in prose, and of either the
-last statement that is complete.  Each part of the text is read a bounded number of times, and a bounded
-number of possible statements is parsed.
+last statement that is complete.  Each part of the text is read a bounded number of times, a bounded number of
+possible statements is parsed, and an answer that no statement could fill isn't read at all.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from plugins.text2sql.reading.sql_lexer import tokens
 from plugins.text2sql.reading.statement_end import StatementEnd, find_end
 from plugins.text2sql.reading.thinking import split_thinking
 
+MAX_ANSWER_CHARACTERS = 10 * MAX_STATEMENT_CHARACTERS
+"""A longer answer, without its thinking, isn't read."""
 MAX_PARSES = 40
 MAX_PARSED_CHARACTERS = 5 * MAX_STATEMENT_CHARACTERS
 MAX_LOOKS = 64
@@ -27,6 +29,8 @@ MAX_STARTS = 64
 """Of a text, at most the last so many places where a statement may begin are looked at."""
 _MAX_CONTAINERS = 200
 _MAX_ENDS = 4
+_MAX_COVERINGS = 8
+"""So many texts around a container are looked at in vain for the statement that it may be a string of."""
 
 _START = re.compile(
     r"(?<![\w.@$])(?:select\b(?!\s+(?:is|are|was|will|can|the)\b)|with\s+(?:--[^\n]{0,200}\n\s*)*(?:recursive\s+)?"
@@ -73,12 +77,18 @@ def extract_sql(text: str, dialect: Dialect, reasoning_parser: str | None = None
     whatever surrounds the statement are left out; it passes :func:`check_select`.  If there is none, what was
     set apart last as SQL is returned, or else the answer, so that the check can say what is wrong with it.
     A statement that was cut off is never shortened to one that parses, and of two in one, without a semicolon
-    or a new line between them, neither is taken alone.
+    or a new line between them, neither is taken alone.  Of an answer of more than ``MAX_ANSWER_CHARACTERS``
+    the first ones are returned, which the check refuses for their length.
+
+    Call it in a thread: it may parse ``MAX_PARSED_CHARACTERS``.
 
     Raises:
         ValueError: ``reasoning_parser`` is unknown.
     """
-    answer = without_quote_marks(_first_turn(split_thinking(text, reasoning_parser)[1]))
+    _, answer = split_thinking(text, reasoning_parser)
+    if len(answer) > MAX_ANSWER_CHARACTERS:
+        return answer[:MAX_ANSWER_CHARACTERS]
+    answer = without_quote_marks(_first_turn(answer))
     reader = _Reader(dialect)
     containers, prose = find_containers(
         answer, dialect.name, lambda start, at: reader.covering(answer, start, at)
@@ -111,6 +121,7 @@ class _Reader:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.looks = MAX_LOOKS
+        self.coverings = _MAX_COVERINGS
         self.parses = MAX_PARSES
         self.characters = MAX_PARSED_CHARACTERS
 
@@ -146,6 +157,8 @@ class _Reader:
 
     def covering(self, text: str, start: int, at: int) -> int | None:
         """Return the end of a statement that begins in ``text[start:at]`` and has a literal around ``at``."""
+        if self.coverings <= 0:
+            return None
         begins = [
             begin
             for begin in _starts(text, start, at, labelled=True)
@@ -163,6 +176,7 @@ class _Reader:
                     statement, end = self._complete(text, begin, ends, True)
                     if statement is not None and end > at:
                         return end
+                    self.coverings -= 1
                     break
         return None
 

@@ -37,6 +37,9 @@ def generation(text: str, cut_off: bool = False) -> Generation:
         ("keywords", "[1, 2]", []),
         ("keywords", '["a", " ", "bad \\x escape"]', ["a"]),
         ("tables", '["b c", "nothing", "a"]', ["b c", "a"]),
+        ("keywords", '["\\ud800", "a"]', ["a"]),
+        ("keywords", "['it's', 'b']", ["s", "b"]),
+        ("keywords", '["a", "b, "c"]', ["a", "b, "]),
         ("keywords", "['New York', 'it\\'s', \"Weber's\"]", ["New York", "it's", "Weber's"]),
         ("keywords", 'Words [2]: ["a", "b"]', ["a", "b"]),
         ("decision", "Done", "done"),
@@ -48,7 +51,10 @@ def generation(text: str, cut_off: bool = False) -> Generation:
         ("verdicts", "Candidate 0: passed, Candidate 4: passed, Candidate 12: passed", set()),
         ("verdicts", "Candidate 1: passed. No: Candidate 1: failed", set()),
         ("verdicts", "Candidate 1 has passed, candidate 2 has not passed", {0}),
+        ("verdicts", f"candidate {'9' * 5_000} passed, candidate 1 passed", {0}),
         ("verdicts", "all passed", set()),
+        ("unit tests", "-\n- One row.", ["One row."]),
+        ("unit tests", "- \n1)\tTwo", ["Two"]),
     ],
 )
 def test_free_text_is_read_as_far_as_it_goes(name: str, text: str, meaning: object) -> None:

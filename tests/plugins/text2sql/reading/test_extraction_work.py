@@ -91,6 +91,11 @@ ADVERSARIAL |= {
     "a list in an unclosed fence": "```sql\nSELECT a FROM t WHERE x IN (" + "1, " * 6_000,
     "lines after a long statement": f"SELECT a FROM t WHERE x IN ({'1, ' * 6_000}1)" + "\nThis is it" * 5_000,
     "nested fences": "".join("`" * width + "sql\n" for width in range(600, 3, -1)),
+    "comments behind tags": "<sql>/*" * (LENGTH // 7),
+    "comments behind tags, and a JSON value": "<sql>/*" * (LENGTH // 14)
+    + '{"sql": "SELECT ' * (LENGTH // 32),
+    "fences in comments": "-- ```\nFROM t SELECT a" * (LENGTH // 22),
+    "tags in texts": "SELECT '<sql>' WITH x AS (\"" * (LENGTH // 27),
     "spaces": "SELECT" + " " * LENGTH + "a",
     "nested parentheses": f"SELECT {'(' * 9_000}1{')' * 9_000}",
 }
@@ -126,6 +131,21 @@ def test_work_is_bounded(name: str, work: Counter[str]) -> None:
     assert work["parses"] <= sql_extraction.MAX_PARSES
     assert work["parsed"] <= sql_extraction.MAX_PARSED_CHARACTERS
     assert work["lexed"] <= MOST_LEXED * LENGTH
+
+
+@pytest.mark.parametrize("lead", ["", "```sql\n"])
+def test_an_answer_of_megabytes_is_not_read(lead: str, work: Counter[str]) -> None:
+    """No statement may be that long; what comes back says so when it is checked."""
+    answer = extract_sql(f"<think>a</think>{lead}SELECT a FROM t WHERE x IN (" + "1, " * 700_000, SQLITE)
+    assert len(answer) == sql_extraction.MAX_ANSWER_CHARACTERS
+    assert work == Counter()
+    with pytest.raises(safety.UnsafeSqlError, match="characters, more than"):
+        safety.check_select(answer, SQLITE)
+
+
+def test_thinking_of_megabytes_hides_no_answer() -> None:
+    """The bound is the answer's: what was thought before may be as long as it likes."""
+    assert extract_sql(f"<think>{'SELECT b ' * 100_000}</think>SELECT a", SQLITE) == "SELECT a"
 
 
 def test_a_list_that_was_cut_off_is_not_parsed(work: Counter[str]) -> None:
