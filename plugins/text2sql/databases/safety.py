@@ -20,7 +20,7 @@ MAX_TABLE_USES = 1_000
 
 _NO_SELECT = "there is no SELECT; write one"
 # DuckDB lets FROM come first.
-_SELECT = re.compile(r"\bselect\b|\A[\s(]*from\b", re.IGNORECASE)
+_SELECT = re.compile(r"\bselect\b(?![;,.:!?])|\A[\s(]*from\b", re.IGNORECASE)
 _WRITING = (
     exp.DDL,
     exp.DML,

@@ -96,6 +96,7 @@ async def test_a_model_that_writes_no_statement_is_given_up(
     [
         ("The average is 2.", "there is no SELECT; write one"),
         ("It isn't in the table's rows.", "there is no SELECT; write one"),
+        ("Problem: there is no SELECT; write one\nRepaired SQL:", "there is no SELECT; write one"),
         ("CREATE TABLE t (a INT)", "CREATE is not allowed; write one SELECT"),
         (f"1. One row\n2. One row{CUT_OFF}", "an answer without SELECT was cut off after 22 tokens"),
         (f"SELECT a FROM{CUT_OFF}", "the statement was cut off after 14 tokens"),
