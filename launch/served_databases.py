@@ -26,7 +26,7 @@ _MOST_COMPLAINTS = 20
 class ServedDatabase:
     """A database of the server; ``reason`` says why one that is ``unavailable`` can't be asked.
 
-    ``warnings`` say what its owner should change, such as a role that may write.
+    ``warnings`` say what its owner should change, such as a role that may write or a view that can't be read.
     """
 
     name: str

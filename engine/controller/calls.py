@@ -42,7 +42,8 @@ class CallRequest:
     """A call that someone wants answered.
 
     ``sampling`` holds SGLang's sampling parameters, ``logprobs`` its request fields for log probabilities
-    (``return_logprob`` …; empty: none are wanted).  ``priority`` as in ``sched/order.py``.
+    (``return_logprob`` …; empty: none are wanted).  ``priority`` as in ``sched/order.py``.  ``given_up`` says
+    why it is cancelled should nobody wait for its answer any more.
     """
 
     place: Place
@@ -53,6 +54,7 @@ class CallRequest:
     priority: int = 0
     logprobs: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
+    given_up: str = "its client went away"
 
     def spec(self, call_id: int, timeout_seconds: float) -> CallSpec:
         """Return what the core needs to know of the call."""

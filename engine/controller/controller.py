@@ -223,7 +223,7 @@ class Controller:
             if rid is not None:
                 del self._client_rids[rid]
             if call.call_id in self._driver.pending:
-                self._driver.handle(ev.CallCancelled(call.call_id, "its client went away"))
+                self._driver.handle(ev.CallCancelled(call.call_id, request.given_up))
             if call.done.done() and not call.done.cancelled():
                 call.done.exception()  # seen: asyncio must not report it as forgotten
 

@@ -26,6 +26,8 @@ from sched.workflow import (
 
 T = TypeVar("T")
 
+_GIVEN_UP = "the workflow gave it up"
+
 
 @dataclass(frozen=True, slots=True)
 class Services:
@@ -103,6 +105,7 @@ class LiveSteps:
             prompt=prompt,
             sampling=params.sampling,
             max_new_tokens=params.max_new_tokens,
+            given_up=_GIVEN_UP,
         )
         result = await self._services.controller.generate(request)
         if self._record.keeps_outputs:

@@ -173,7 +173,7 @@ class WorkflowList(AnswerModel):
 class DatabaseAnswer(AnswerModel):
     """A database; one that is ``unavailable`` can't be asked, for the ``reason`` given.
 
-    ``warnings`` say what its owner should change, such as a role that may write.
+    ``warnings`` say what its owner should change, such as a role that may write or a view that can't be read.
     """
 
     name: str

@@ -7,11 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from plugins.text2sql import stages
+from plugins.text2sql.databases.safety import has_select
 from plugins.text2sql.databases.translation.translated_statement import translated
 from plugins.text2sql.linking.shown_schema import ShownSchema, tables_in
 from plugins.text2sql.options import Job
 from plugins.text2sql.prompts.layout import Style, Topic
-from plugins.text2sql.selection import Candidate, complaint
+from plugins.text2sql.selection import Candidate, complaint, decided
 from sched.errors import CALL_FAILURES
 from sched.workflow import GenerateParams, Generation, Segment, SqlResult, Steps
 
@@ -19,13 +20,47 @@ _SHOWN_ATTEMPTS = 2
 """Earlier statements that a revision's prompt shows."""
 
 
+async def write_candidates(steps: Steps, job: Job, shown: ShownSchema, count: int) -> list[Candidate]:
+    """Return up to ``count`` candidates, written side by side.
+
+    With early ending, those that are still being written are cancelled once most have decided, and from the
+    deadline on as soon as one has rows.  Without any that has, the answer is late.
+
+    Raises:
+        SluiceError: what concerns the whole question.
+    """
+    branches = [candidate_branch(job, shown, index) for index in range(count)]
+    if not job.options.early_ending:
+        return await steps.fan_out(branches)
+    done: list[Candidate] = []
+    late = False
+
+    def enough(results: Sequence[Candidate]) -> bool:
+        done[:] = results
+        return decided(done, count) or (late and _have_rows(done))
+
+    writing = asyncio.ensure_future(steps.fan_out(branches, enough))
+    try:
+        await asyncio.wait({writing}, timeout=max(0.0, steps.remaining_seconds()))
+        late = True
+        # Each call is bounded by its time limit.
+        return done if not writing.done() and _have_rows(done) else await writing
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+
+
+def _have_rows(candidates: Sequence[Candidate]) -> bool:
+    return any(candidate.has_rows for candidate in candidates)
+
+
 def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Steps], Awaitable[Candidate]]:
     """Return the branch of candidate ``index``; the styles alternate.
 
     It ends when the SQL runs and returns rows, after ``max_revisions`` rounds, when the deadline leaves no
-    time for another one, or when two answers in a row go on and on: so would the next, at the full price of
-    the token limit.  A statement that was tried is not run again.  Where a call fails, what came before it
-    stands.
+    time for another one, or when two answers in a row go on and on or hold no SELECT: so would the next, at
+    the full price of a call.  A statement that was tried is not run again.  Where the call of a revision
+    fails, or isn't answered by the deadline, what came before it stands.
     """
     styles = job.prompts.styles
     style = styles[index % len(styles)]
@@ -36,7 +71,7 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
         prompt = await _first_prompt(steps, job, shown, style)
         began = steps.remaining_seconds()
         candidate = await first_attempt(steps, job, prompt, job.sql_at(temperature), index, style)
-        tried, cut_off = Attempts(), candidate.cut_off
+        tried, hopeless = Attempts(), candidate.hopeless
         for round_ in range(1, job.profile.revisions(job.options.max_revisions) + 1):
             if candidate.settled or candidate.failure:
                 break
@@ -48,19 +83,20 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
             prompt = await _revision_prompt(steps, job, shown, candidate, tried)
             sql = job.sql_at(job.options.revision_temperature)
             try:
-                generation = await steps.generate(stages.REVISE, prompt, sql)
-            except CALL_FAILURES:
+                async with asyncio.timeout(left):
+                    generation = await steps.generate(stages.REVISE, prompt, sql)
+            except (*CALL_FAILURES, TimeoutError):
                 break
             statement = await job.statement(generation)
-            if not generation.truncated and tried.has(statement):
-                candidate, cut_off = replace(candidate, rounds=round_), False
-                continue
-            result = await run_statement(steps, job, generation, statement)
-            tried.add(statement, complaint(result))
-            candidate = candidate.revised(round_, result, job.schema.dialect.name, statement)
-            if cut_off and generation.truncated:
+            before, hopeless = hopeless, is_hopeless(generation, statement)
+            if generation.truncated or not tried.has(statement):
+                result = await run_statement(steps, job, generation, statement)
+                tried.add(statement, complaint(result))
+                candidate = candidate.revised(round_, result, job.schema.dialect.name, statement)
+            else:
+                candidate = replace(candidate, rounds=round_)
+            if before and hopeless:
                 break
-            cut_off = generation.truncated
         return candidate
 
     return run
@@ -123,7 +159,13 @@ async def first_attempt(
         return Candidate(index, style.name, 0, unwritten, failure=error)
     statement = await job.statement(generation)
     result = await run_statement(steps, job, generation, statement)
-    return Candidate(index, style.name, 0, result, written=statement, cut_off=generation.truncated)
+    hopeless = is_hopeless(generation, statement)
+    return Candidate(index, style.name, 0, result, written=statement, hopeless=hopeless)
+
+
+def is_hopeless(generation: Generation, statement: str) -> bool:
+    """Return whether an answer, in which ``statement`` was found, was cut off or holds no SELECT."""
+    return generation.truncated or not has_select(statement)
 
 
 async def run_statement(
@@ -135,7 +177,8 @@ async def run_statement(
     """
     statement = await job.statement(generation) if statement is None else statement
     if generation.truncated:
-        message = f"the statement was cut off after {generation.output_tokens} tokens"
+        what = "the statement" if has_select(statement) else "an answer without SELECT"
+        message = f"{what} was cut off after {generation.output_tokens} tokens"
         return SqlResult(statement, error=message, error_kind="rejected")
     if job.schema.runs_as is not None:
         # It takes some milliseconds, in which other workflows go on.

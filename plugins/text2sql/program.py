@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from plugins.text2sql import stages
-from plugins.text2sql.candidates import candidate_branch
+from plugins.text2sql.candidates import write_candidates
 from plugins.text2sql.information import Information, retrieve
 from plugins.text2sql.jobs import FEWER_TABLES, Jobs, Remedy, check_room
 from plugins.text2sql.linking.room import TokenCounter
@@ -16,7 +16,7 @@ from plugins.text2sql.linking.shown_schema import ShownSchema
 from plugins.text2sql.linking.wanted import Wanted
 from plugins.text2sql.options import Job
 from plugins.text2sql.question import QuestionRequest, SqlAnswer
-from plugins.text2sql.selection import check_written, decided, needs_tests, rivals, select
+from plugins.text2sql.selection import check_written, needs_tests, rivals, select
 from plugins.text2sql.unit_tests import Judgement, judge
 from plugins.workflow_kind import Resources
 from sched.workflow import PlanStep, Steps, WorkflowProgram
@@ -97,12 +97,9 @@ class Text2Sql:
                 job.linking.order.needed(job.linking.needed(linked.names))
             shown = ShownSchema(job, linked, wanted)
             advised = steps.candidates_advised(count)
-            branches = [candidate_branch(job, shown, index) for index in range(advised)]
-            in_full = not self._options.early_ending
-            done = await steps.fan_out(
-                branches, enough=None if in_full else lambda results: decided(results, advised)
-            )
+            done = await write_candidates(steps, job, shown, advised)
             check_written(done)
+            in_full = not self._options.early_ending
             differing = rivals(done) if in_full or needs_tests(done, advised) else []
             results = [candidate.as_written for candidate in differing]
             judged = await judge(steps, job, shown, results) if results else Judgement()

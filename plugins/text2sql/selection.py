@@ -20,8 +20,8 @@ class Candidate:
     """A candidate after ``rounds`` revisions.  Its result is the best so far, rows before none.
 
     ``dropped`` are the conditions without which a revision would have had rows: then the empty result stands.
-    ``failure`` is the error of the model's call if that never wrote a statement.  ``cut_off``: the token
-    limit ended its first answer.
+    ``failure`` is the error of the model's call if that never wrote a statement.  ``hopeless``: the token
+    limit ended its first answer, or that held no SELECT.
     ``written`` is the statement as the model wrote it, where the database's dialect is another one.
     """
 
@@ -31,7 +31,7 @@ class Candidate:
     result: SqlResult
     dropped: tuple[str, ...] = ()
     failure: SluiceError | None = None
-    cut_off: bool = False
+    hopeless: bool = False
     written: str | None = None
 
     @property

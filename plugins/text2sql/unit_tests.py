@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,7 @@ async def judge(steps: Steps, job: Job, shown: ShownSchema, results: Sequence[Sq
 
     The agent decides whether tests are written and whether they are evaluated: one call per test, in
     parallel, each about all results, so that only the end of its prompt is its own.  Where a call fails or
-    takes too long, what was judged before it counts.
+    takes too long, what was judged before it counts.  With early ending it all ends at the deadline.
 
     Raises:
         SluiceError: no call can be made.
@@ -82,8 +83,11 @@ async def judge(steps: Steps, job: Job, shown: ShownSchema, results: Sequence[Sq
         Tool(stages.GENERATE_UNIT_TEST, write),
         Tool(stages.EVALUATE, evaluate, needs=stages.GENERATE_UNIT_TEST),
     )
-    with suppress(*CALL_FAILURES):  # the timeline shows it
-        await run_agent(steps, job, stages.UNIT_TESTER, tools)
+    seconds = steps.remaining_seconds() if job.options.early_ending else None
+    if seconds is None or seconds > 0:
+        with suppress(*CALL_FAILURES, TimeoutError):  # the timeline shows it
+            async with asyncio.timeout(seconds):
+                await run_agent(steps, job, stages.UNIT_TESTER, tools)
     return judgement
 
 

@@ -138,7 +138,8 @@ class Database(ABC):
     def introspect(self) -> DatabaseSchema:
         """Read the schema, in this kind's dialect; the same data gives the same schema.  May take seconds.
 
-        Views belong to it.  What the database keeps for itself doesn't, nor what can't be read by itself.
+        Views belong to it.  What the database keeps for itself doesn't.  What can't be read by itself is
+        ``left_out``.
         ``schema.described`` makes the samples of a column.
 
         Raises:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 _REMEMBERED_STATEMENTS = 256
 _TAIL = 0.9
-_NAMED_STRANGERS = 10
+_MOST_NAMED = 10
 _RAN = ("invalid", "timeout")
 
 
@@ -36,7 +36,8 @@ class StatementTimes:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseState:
-    """Whether a database can be asked; if not, ``reason`` says why.  ``warnings`` are the kind's."""
+    """Whether a database can be asked; if not, ``reason`` says why.  ``warnings`` are the kind's, and
+    what of the schema can't be shown."""
 
     name: str
     reason: str | None = None
@@ -88,10 +89,10 @@ class KnownDatabase:
     @property
     def state(self) -> DatabaseState:
         """How it is now."""
-        database = self._database
-        return DatabaseState(
-            self.name, self._refused or self._reason, database.warnings() if database else ()
-        )
+        database, schema = self._database, self.schema
+        warnings = database.warnings() if database else ()
+        left_out = [self._cleared(str(each)) for each in schema.left_out] if schema else []
+        return DatabaseState(self.name, self._refused or self._reason, (*warnings, *left_out))
 
     @property
     def database(self) -> Database:
@@ -175,12 +176,13 @@ class KnownDatabase:
 
     def _shown(self, schema: DatabaseSchema) -> DatabaseSchema:
         if not schema.tables:
-            raise UnavailableError("it has no tables")
+            unread = "; ".join(map(str, schema.left_out[:_MOST_NAMED]))
+            raise UnavailableError(f"it has no tables{' to show: ' if unread else ''}{unread}")
         try:
             shown = self.presentation.of(schema)
         except ConfigError as error:
             raise ConfigError(f"database {self.name!r}: {error.message}", field=error.field) from error
         if strangers := self.presentation.descriptions.strangers(schema.tables):
-            some = ", ".join(strangers[:_NAMED_STRANGERS])
+            some = ", ".join(strangers[:_MOST_NAMED])
             logger.warning("database %r has no %s, which are described", self.name, some)
         return shown

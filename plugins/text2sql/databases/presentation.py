@@ -42,7 +42,8 @@ class Presentation:
         if schema.tables and len(hidden) == len(schema.tables):
             raise ConfigError("include and exclude leave no table; widen them", field="database_options")
         shown = [_without(hidden, table) for table in schema.tables if table.name.lower() not in hidden]
-        return replace(schema, tables=tuple(map(self.descriptions.describe, shown)))
+        missed = tuple(each for each in schema.left_out if self.shows(each.name))
+        return replace(schema, tables=tuple(map(self.descriptions.describe, shown)), left_out=missed)
 
 
 EVERYTHING = Presentation()

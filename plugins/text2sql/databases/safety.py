@@ -7,6 +7,7 @@ read-only and refuses everything but reading.
 from __future__ import annotations
 
 import logging
+import re
 
 import sqlglot
 from sqlglot import exp
@@ -17,6 +18,9 @@ from plugins.text2sql.databases.dialect import Dialect
 MAX_STATEMENT_CHARACTERS = 20_000
 MAX_TABLE_USES = 1_000
 
+_NO_SELECT = "there is no SELECT; write one"
+# DuckDB lets FROM come first.
+_SELECT = re.compile(r"\bselect\b(?![;,.:!?])|\A[\s(]*from\b", re.IGNORECASE)
 _WRITING = (
     exp.DDL,
     exp.DML,
@@ -37,6 +41,11 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 class UnsafeSqlError(ValueError):
     """The text is not exactly one read-only SELECT; the message says why."""
+
+
+def has_select(text: str) -> bool:
+    """Return whether ``text`` may hold a SELECT: prose, or a statement of another kind, doesn't."""
+    return _SELECT.search(text) is not None
 
 
 def check_select(statement: str, dialect: Dialect) -> str:
@@ -102,12 +111,14 @@ def _parse(statement: str, dialect: str) -> list[exp.Expr]:
     try:
         parsed = sqlglot.parse(statement, read=dialect)
     except ParseError as error:
+        if not has_select(statement):  # prose, in which the place of the error means nothing
+            raise UnsafeSqlError(_NO_SELECT) from error
         first = error.errors[0]
         raise UnsafeSqlError(
             f"syntax error near {first['highlight']!r} (line {first['line']}, column {first['col']})"
         ) from error
     except SqlglotError as error:
-        raise UnsafeSqlError(f"syntax error: {error}") from error
+        raise UnsafeSqlError(f"syntax error: {error}" if has_select(statement) else _NO_SELECT) from error
     except RecursionError as error:
         raise UnsafeSqlError("the statement is nested too deeply") from error
     return [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]

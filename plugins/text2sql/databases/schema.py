@@ -82,15 +82,32 @@ class Table:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A table or view, by its known name, that can't be shown, and ``why``.
+
+    ``schema.*`` stands for all of a schema.
+    """
+
+    name: str
+    why: str
+
+    def __str__(self) -> str:
+        """Return it as a sentence without an end."""
+        return f"{self.name!r} is left out: {self.why}"
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseSchema:
     """The tables and views of a database, sorted by name, and how its SQL is written.
 
-    ``runs_as`` is the database's own dialect where a model writes another one, ``dialect``.
+    ``runs_as`` is the database's own dialect where a model writes another one, ``dialect``.  What can't be
+    read by itself, such as a view on a table that is gone, is ``left_out``.
     """
 
     tables: tuple[Table, ...]
     dialect: Dialect = STANDARD
     runs_as: Dialect | None = None
+    left_out: tuple[LeftOut, ...] = ()
 
     def select(self, names: Sequence[str] | None = None) -> tuple[Table, ...]:
         """Return the tables with ``names`` (all for ``None``), always in the schema's order.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 
 from sched.request import WorkflowSpec
@@ -44,6 +45,8 @@ async def test_a_decided_fan_out_is_aborted_on_every_runtime() -> None:
         await api.runner.wait(record)
         assert record.result == {"candidates": 1}
         assert (record.state, record.deadline_met) == ("finished", True)
+        errors = Counter(entry.error for entry in record.entries)
+        assert errors == {None: 1, "the workflow gave it up": 5}
         for worker in api.workers:
             open_rids = {request.rid for request in worker.requests} - {decider}
             await reached(partial(_aborted, worker, open_rids))

@@ -21,6 +21,8 @@ from sched.workflow import Segment
 from tests.launch.api.api_stack import api_stack
 from tests.plugins.text2sql.databases.awkward import TRADE, encrypted, made, many_columns
 
+BROKEN = "'broken_view' is left out: no such table: main.no_such_table"
+
 
 @pytest.fixture
 def registry() -> Iterator[DatabaseRegistry]:
@@ -37,14 +39,15 @@ def addresses(tmp_path: Path) -> dict[str, str]:
 def test_a_bad_database_is_listed_with_its_reason(
     registry: DatabaseRegistry, addresses: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And the log says so."""
+    """And so is what a good one can't show; the log says both."""
     open_all(registry, addresses, {})
     reason = f"{addresses['bad']} can't be read as SQLite: file is not a database"
     assert served(registry, addresses) == [
         ServedDatabase("bad", "sqlite", "unavailable", reason),
-        ServedDatabase("good", "sqlite"),
+        ServedDatabase("good", "sqlite", warnings=(BROKEN,)),
     ]
     assert f"database 'bad': {reason}; questions to it are refused" in caplog.text
+    assert f"database 'good': {BROKEN}" in caplog.text
 
 
 def test_what_can_not_be_asked_is_said_at_the_start(
@@ -53,12 +56,12 @@ def test_what_can_not_be_asked_is_said_at_the_start(
     """A line each; of many, the first ones."""
     open_all(registry, addresses, {})
     reason = f"{addresses['bad']} can't be read as SQLite: file is not a database"
-    assert complaints(registry) == f"database 'bad' can't be asked: {reason}"
+    assert complaints(registry) == f"database 'bad' can't be asked: {reason}\ndatabase 'good': {BROKEN}"
     more = {f"bad{number}": str(encrypted(tmp_path / f"{number}.sqlite")) for number in range(30)}
     open_all(registry, more, {})
     first, *_, last = complaints(registry).split("\n")
     assert first == f"database 'bad' can't be asked: {reason}"
-    assert last == "and 11 more (GET /v1/databases)"
+    assert last == "and 12 more (GET /v1/databases)"
 
 
 def test_a_server_of_bad_databases_only_starts(

@@ -148,14 +148,18 @@ class ScriptedSteps:
 
         tasks = [asyncio.create_task(run(index, branch)) for index, branch in enumerate(branches)]
         pending = set(tasks)
-        while pending:
-            done, pending = await asyncio.wait(pending, timeout=GUARD, return_when=asyncio.FIRST_COMPLETED)
-            assert done, "a branch hangs"
-            if enough is not None and enough([task.result() for task in tasks if task.done()]):
-                break
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        try:
+            while pending:
+                done, pending = await asyncio.wait(
+                    pending, timeout=GUARD, return_when=asyncio.FIRST_COMPLETED
+                )
+                assert done, "a branch hangs"
+                if enough is not None and enough([task.result() for task in tasks if task.done()]):
+                    break
+        finally:
+            for task in pending:
+                task.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
         return [task.result() for task in tasks if not task.cancelled()]
 
 

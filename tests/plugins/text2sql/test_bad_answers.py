@@ -67,20 +67,47 @@ async def test_a_statement_cut_off_is_not_run_but_revised(registry: DatabaseRegi
         ("", [BROKEN, "", EMPTY], 3),
     ],
 )
-async def test_a_model_that_goes_on_and_on_is_given_up(
-    registry: DatabaseRegistry, first: str, revisions: list[str], asked: int
+@pytest.mark.parametrize(
+    "hopeless",
+    [
+        "A view is a table in a view, which " * 4 + CUT_OFF,
+        f"{RIGHT} AND city = 'Ber{CUT_OFF}",
+        "The sum is 2.",
+    ],
+    ids=["endless prose", "endless SQL", "prose"],
+)
+async def test_a_model_that_writes_no_statement_is_given_up(
+    registry: DatabaseRegistry, first: str, revisions: list[str], asked: int, hopeless: str
 ) -> None:
-    """After two answers in a row that only the token limit ended (here: the empty ones)."""
-    endless = "A view is a table in a view, which " * 4 + CUT_OFF
-    script = scripted(generate_candidate=first or endless)
+    """After two answers in a row that the token limit ended or that hold no SELECT (here: the empty ones)."""
+    script = scripted(generate_candidate=first or hopeless)
 
     def model(call: Call, number: int) -> str:
-        return (revisions[number] or endless) if call.stage == "revise" else script(call, number)
+        return (revisions[number] or hopeless) if call.stage == "revise" else script(call, number)
 
     answer, journal = await run(registry, model, candidates=1)
     assert len(journal.of("revise")) == asked
     assert answer["status"] == ("empty" if EMPTY in revisions else "no_sql_ran")
     assert answer["candidates"][0]["revisions"] == asked
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("The average is 2.", "there is no SELECT; write one"),
+        ("It isn't in the table's rows.", "there is no SELECT; write one"),
+        ("Problem: there is no SELECT; write one\nRepaired SQL:", "there is no SELECT; write one"),
+        ("CREATE TABLE t (a INT)", "CREATE is not allowed; write one SELECT"),
+        (f"1. One row\n2. One row{CUT_OFF}", "an answer without SELECT was cut off after 22 tokens"),
+        (f"SELECT a FROM{CUT_OFF}", "the statement was cut off after 14 tokens"),
+    ],
+)
+async def test_an_answer_without_a_statement_is_called_so(
+    registry: DatabaseRegistry, text: str, error: str
+) -> None:
+    """In prose the place of a syntax error means nothing."""
+    answer, _ = await run(registry, scripted(generate_candidate=text), candidates=1, max_revisions=0)
+    assert (answer["status"], answer["sql"], answer["sql_error"]) == ("no_sql_ran", None, error)
 
 
 @pytest.mark.parametrize("text", ["", CUT_OFF, "I don't know", '[["]', "Candidate: - [" + CUT_OFF])

@@ -198,7 +198,8 @@ async def test_no_round_begins_that_can_not_finish(
     registry: DatabaseRegistry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each round takes 25 s; the 60 s after linking are enough for one and a revision."""
-    left = iter([80.0, 60.0, 35.0, 10.0])
+    # Asked for by linking, for all candidates, and before and after each round.
+    left = iter([80.0, 60.0, 60.0, 35.0, 10.0])
     monkeypatch.setattr(ScriptedSteps, "remaining_seconds", lambda _: next(left))
     answer, journal = await run(registry, scripted(generate_candidate=EMPTY, revise=NOBODY), candidates=1)
     assert journal.stages().count("revise") == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -18,16 +17,15 @@ from plugins.text2sql.databases.relational.column_facts import (
     ListedColumn,
 )
 from plugins.text2sql.databases.relational.interrupting import expired, watched
-from plugins.text2sql.databases.relational.listed_table import ListedTable
+from plugins.text2sql.databases.relational.listed_table import ListedTable, with_dots
 from plugins.text2sql.databases.schema import (
     MAX_SAMPLE_CHARACTERS,
     SAMPLE_ROWS,
     DatabaseSchema,
     ForeignKey,
     Kind,
+    LeftOut,
 )
-
-logger = logging.getLogger(__name__)
 
 TABLE_SECONDS = 5.0
 """Of a table or view that takes longer, only the samples that came in time are shown."""
@@ -59,24 +57,27 @@ def introspect(cursor: duckdb.DuckDBPyConnection) -> DatabaseSchema:
     """Read the schema: two queries, and two more for each table.
 
     A table's lowest and highest values come from DuckDB's statistics, the rest from its first rows, as far as
-    they come in time.  What can't be read by itself is left out, and the log names it.
+    they come in time.  What can't be read by itself is ``left_out``.
 
     Raises:
         duckdb.Error: the database can't be read.
     """
     tables = []
     late = expired(_SAMPLING_SECONDS)
-    for listed in _listed(cursor):
+    found, left_out = _listed(cursor)
+    for listed in found:
         try:
             facts = {} if late() else _facts(cursor, listed)
         except (duckdb.BinderException, duckdb.CatalogException) as error:
-            logger.warning("%r is left out of its database's schema: %s", listed.known_as, error)
+            left_out.append(LeftOut(listed.known_as, str(error).partition("\n")[0]))
             continue
         tables.append(listed.shown(round(listed.rows), facts))
-    return DatabaseSchema(tuple(sorted(tables, key=lambda table: table.name)), DUCKDB)
+    tables.sort(key=lambda table: table.name)
+    return DatabaseSchema(tuple(tables), DUCKDB, left_out=tuple(left_out))
 
 
-def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[ListedTable]:
+def _listed(cursor: duckdb.DuckDBPyConnection) -> tuple[list[ListedTable], list[LeftOut]]:
+    """Return the tables and views of the catalogue, and what has no name by which it could be known."""
     primary: dict[tuple[str, str], Sequence[str]] = {}
     foreign: dict[tuple[str, str], list[ForeignKey]] = defaultdict(list)
     for schema, table, kind, columns, target, target_columns in cursor.execute(_KEYS).fetchall():
@@ -89,12 +90,12 @@ def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[ListedTable]:
     rows: dict[tuple[str, str], list[Any]] = defaultdict(list)
     for schema, table, *row in cursor.execute(_COLUMNS).fetchall():
         rows[schema, table].append(row)
+    found = []
     for (schema, table), columns in rows.items():
         if "." in schema:
-            logger.warning("tables of schema %r are left out: its name has a dot", schema)
             continue
         *_, comment, size, view, view_comment = columns[0]
-        yield ListedTable(
+        listed = ListedTable(
             schema=schema,
             name=table,
             known_as=DUCKDB.known_as(schema, table),
@@ -104,6 +105,8 @@ def _listed(cursor: duckdb.DuckDBPyConnection) -> Iterator[ListedTable]:
             columns=tuple(_column(row, primary.get((schema, table), ())) for row in columns),
             keys=tuple(foreign[schema, table]),
         )
+        found.append(listed)
+    return found, with_dots(schema for schema, _ in rows)
 
 
 def _column(row: Sequence[Any], primary: Sequence[str]) -> ListedColumn:

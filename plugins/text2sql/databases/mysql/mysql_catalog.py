@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -14,10 +13,8 @@ import pymysql
 from plugins.text2sql.databases.mysql.mysql_connections import Connection, rows
 from plugins.text2sql.databases.mysql.mysql_dialect import SYSTEM_SCHEMAS, MysqlDialect
 from plugins.text2sql.databases.relational.column_facts import ListedColumn
-from plugins.text2sql.databases.relational.listed_table import ListedTable
-from plugins.text2sql.databases.schema import ForeignKey, Kind
-
-logger = logging.getLogger(__name__)
+from plugins.text2sql.databases.relational.listed_table import ListedTable, with_dots
+from plugins.text2sql.databases.schema import ForeignKey, Kind, LeftOut
 
 _TABLES = """
 SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_COMMENT, COALESCE(TABLE_ROWS, 0)
@@ -94,8 +91,8 @@ class Catalog:
         self._dialect = dialect
         self._database = dialect.default_schema
 
-    def tables(self, connection: Connection) -> list[MysqlTable]:
-        """Return the tables and views with columns that the user may read.
+    def tables(self, connection: Connection) -> tuple[list[MysqlTable], list[LeftOut]]:
+        """Return the tables and views with columns that the user may read, and those that can't be shown.
 
         Raises:
             pymysql.MySQLError: they can't be read.
@@ -109,11 +106,13 @@ class Catalog:
         foreign = self._foreign_keys(connection, columns)
         ends = _column_ends(connection)
         found = []
-        for schema, name, kind, comment, count in self._ask(connection, _TABLES):
+        listed_rows = self._ask(connection, _TABLES)
+        left_out = with_dots(schema for schema, *_ in listed_rows if schema != self._database)
+        for schema, name, kind, comment, count in listed_rows:
             if "." in schema and schema != self._database:
-                logger.warning("tables of database %r are left out: its name has a dot", schema)
-            elif kind == "VIEW" and comment != kind:  # why it can't be read
-                logger.warning("%r is left out of its database's schema: %s", f"{schema}.{name}", comment)
+                continue
+            if kind == "VIEW" and comment != kind:  # why it can't be read
+                left_out.append(LeftOut(self._dialect.known_as(schema, name), comment))
             elif (schema, name) in columns:
                 place, view = (schema, name), kind == "VIEW"
                 listed = MysqlTable(
@@ -129,7 +128,7 @@ class Catalog:
                     ends=ends.get(place, {}),
                 )
                 found.append(listed)
-        return found
+        return found, left_out
 
     def schema_identity(self, connection: Connection) -> str:
         """Return what differs once tables, columns, keys, enums, comments or rights have changed.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 from plugins.text2sql.databases.address import scheme
@@ -17,7 +16,7 @@ from plugins.text2sql.databases.mysql.mysql_sampling import sampled
 from plugins.text2sql.databases.mysql.mysql_url import mysql_url
 from plugins.text2sql.databases.mysql.mysql_values import MysqlColumnReader
 from plugins.text2sql.databases.relational.column_facts import Sampled
-from plugins.text2sql.databases.relational.server_database import LOOK_SECONDS, ServerDatabase
+from plugins.text2sql.databases.relational.server_database import LOOK_SECONDS, Look, ServerDatabase
 
 
 class MysqlDatabase(ServerDatabase[Connection, MysqlTable]):
@@ -48,13 +47,11 @@ class MysqlDatabase(ServerDatabase[Connection, MysqlTable]):
         except UnicodeError as error:
             raise StatementError("invalid", str(error)) from error
 
-    def _look(
-        self, connection: Connection
-    ) -> tuple[Sequence[tuple[MysqlTable, Sampled | None]], tuple[str, ...]]:
+    def _look(self, connection: Connection) -> Look[MysqlTable]:
         """Return the tables of the information schema; a mere reader may see no statistics of them."""
-        tables = self._catalog.tables(connection)
+        tables, left_out = self._catalog.tables(connection)
         warnings = excessive(grant for (grant,) in rows(connection, "SHOW GRANTS"))
-        return [(table, None) for table in tables], warnings
+        return Look([(table, None) for table in tables], left_out, warnings)
 
     def _sample(self, connection: Connection, table: MysqlTable) -> Sampled:
         found = sampled(connection, table)

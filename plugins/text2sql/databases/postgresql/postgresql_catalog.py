@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +10,8 @@ from typing import Any
 from plugins.text2sql.databases.postgresql.postgresql_connections import Connection
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.relational.column_facts import ListedColumn
-from plugins.text2sql.databases.relational.listed_table import ListedTable
-from plugins.text2sql.databases.schema import ForeignKey, Kind
-
-logger = logging.getLogger(__name__)
+from plugins.text2sql.databases.relational.listed_table import ListedTable, with_dots
+from plugins.text2sql.databases.schema import ForeignKey, Kind, LeftOut
 
 # Partitions are read through their parent; what belongs to an extension is none of the user's data.
 _TABLES = """
@@ -107,8 +104,8 @@ class PostgresqlTable(ListedTable):
         return f"{POSTGRESQL.identifier(self.schema)}.{POSTGRESQL.identifier(self.name)}"
 
 
-def listed_tables(connection: Connection) -> list[PostgresqlTable]:
-    """Return the tables and views of which the role may read columns, with these.
+def listed_tables(connection: Connection) -> tuple[list[PostgresqlTable], list[LeftOut]]:
+    """Return the tables and views of which the role may read columns, with these; and what can't be shown.
 
     Raises:
         psycopg.Error: the catalogue can't be read.
@@ -122,10 +119,7 @@ def listed_tables(connection: Connection) -> list[PostgresqlTable]:
         columns[oid].append(_column(column, primary.get(oid, ())))
     tables = []
     for oid, schema, name, kind, comment, estimate, size, writable in rows:
-        if "." in schema:
-            logger.warning("tables of schema %r are left out: its name has a dot", schema)
-            continue
-        if oid not in columns:
+        if "." in schema or oid not in columns:
             continue
         table = PostgresqlTable(
             schema=schema,
@@ -141,7 +135,7 @@ def listed_tables(connection: Connection) -> list[PostgresqlTable]:
             writable=writable,
         )
         tables.append(table)
-    return tables
+    return tables, with_dots(schema for _, schema, *_ in rows)
 
 
 def schema_identity(connection: Connection) -> str:

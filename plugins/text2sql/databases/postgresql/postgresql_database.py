@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import psycopg
 from sqlglot.errors import SqlglotError
@@ -29,7 +29,7 @@ from plugins.text2sql.databases.postgresql.postgresql_values import PostgresqlCo
 from plugins.text2sql.databases.relational.batches import rows_in_batches
 from plugins.text2sql.databases.relational.column_facts import Sampled
 from plugins.text2sql.databases.relational.database_url import database_url
-from plugins.text2sql.databases.relational.server_database import ServerDatabase
+from plugins.text2sql.databases.relational.server_database import Look, ServerDatabase
 
 _CHANGES = """
 SELECT pg_catalog.md5(pg_catalog.string_agg(pg_catalog.concat_ws(' ', relid, last_analyze, last_autoanalyze,
@@ -58,19 +58,17 @@ class PostgresqlDatabase(ServerDatabase[Connection, PostgresqlTable]):
         database_url(address)
         return address
 
-    def _look(
-        self, connection: Connection
-    ) -> tuple[Sequence[tuple[PostgresqlTable, Sampled | None]], tuple[str, ...]]:
+    def _look(self, connection: Connection) -> Look[PostgresqlTable]:
         """Return the tables with what their statistics tell of them.
 
         Tables without any must be sampled, and small ones of which they leave out rare values.
         """
         self._volatile = volatile_functions(connection)
-        tables = listed_tables(connection)
+        tables, left_out = listed_tables(connection)
         statistics = all_statistics(connection)
         known = ((table, statistics.get((table.schema, table.name))) for table in tables)
         listed = [(table, _told(table, found)) for table, found in known]
-        return listed, role_warnings(connection, tables)
+        return Look(listed, left_out, role_warnings(connection, tables))
 
     def _sample(self, connection: Connection, table: PostgresqlTable) -> Sampled:
         found = sampled(connection, table)

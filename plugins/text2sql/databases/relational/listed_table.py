@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from plugins.text2sql.databases.descriptions import MAX_TABLE_CHARACTERS
 from plugins.text2sql.databases.relational.column_facts import NO_FACTS, Facts, ListedColumn, one_line
-from plugins.text2sql.databases.schema import ForeignKey, Table
+from plugins.text2sql.databases.schema import ForeignKey, LeftOut, Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +36,9 @@ class ListedTable:
             self.view,
             one_line(self.comment, MAX_TABLE_CHARACTERS),
         )
+
+
+def with_dots(schemas: Iterable[str]) -> list[LeftOut]:
+    """Return those of ``schemas`` whose tables can't be known as ``schema.table``, since they have a dot."""
+    dotted = sorted({schema for schema in schemas if "." in schema})
+    return [LeftOut(f"{schema}.*", "the schema's name has a dot") for schema in dotted]

@@ -6,6 +6,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 import sqlalchemy as sa
@@ -25,7 +26,7 @@ from plugins.text2sql.databases.relational.column_reader import ColumnReader
 from plugins.text2sql.databases.relational.interrupting import expired, watched
 from plugins.text2sql.databases.relational.listed_table import ListedTable
 from plugins.text2sql.databases.relational.server_connections import ServerConnections, Transactional
-from plugins.text2sql.databases.schema import DatabaseSchema
+from plugins.text2sql.databases.schema import DatabaseSchema, LeftOut
 from sched.errors import UnavailableError
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,18 @@ _SAMPLING_SECONDS = 60.0
 
 C = TypeVar("C", bound=Transactional)
 T = TypeVar("T", bound=ListedTable)
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Generic[T]):
+    """What a catalogue says: the tables that can be read, with what is known of each that needs no sampling.
+
+    What is ``left_out`` can't be shown; ``warnings`` are for the user.
+    """
+
+    tables: Sequence[tuple[T, Sampled | None]]
+    left_out: Sequence[LeftOut]
+    warnings: tuple[str, ...]
 
 
 class ServerDatabase(Database, Generic[C, T]):
@@ -56,11 +69,8 @@ class ServerDatabase(Database, Generic[C, T]):
         self._row_counts: Mapping[str, int] = {}
 
     @abstractmethod
-    def _look(self, connection: C) -> tuple[Sequence[tuple[T, Sampled | None]], tuple[str, ...]]:
-        """Return the tables that can be read, with what is known of each unless it must be sampled.
-
-        And what the user should know.
-        """
+    def _look(self, connection: C) -> Look[T]:
+        """Return what the catalogue says."""
 
     @abstractmethod
     def _sample(self, connection: C, table: T) -> Sampled:
@@ -99,13 +109,16 @@ class ServerDatabase(Database, Generic[C, T]):
     def introspect(self) -> DatabaseSchema:
         """Read the schema from the catalogue; of tables of which it doesn't tell enough, the first rows."""
         with self._looking() as connection:
-            listed, self._warnings = self._look(connection)
-        known = {table.known_as: sample for table, sample in listed if sample is not None}
-        known |= self._samples([table for table, sample in listed if sample is None])
-        self._tables = {table.known_as: table for table, _ in listed if table.known_as in known}
+            look = self._look(connection)
+        known = {table.known_as: sample for table, sample in look.tables if sample is not None}
+        sampled, broken = self._samples([table for table, sample in look.tables if sample is None])
+        known |= sampled
+        self._warnings = look.warnings
+        self._tables = {table.known_as: table for table, _ in look.tables if table.known_as in known}
         shown = [table.shown(known[name].rows, known[name].facts) for name, table in self._tables.items()]
         self._row_counts = {table.name: table.row_count for table in shown}
-        return DatabaseSchema(tuple(sorted(shown, key=lambda table: table.name)), self.dialect)
+        shown.sort(key=lambda table: table.name)
+        return DatabaseSchema(tuple(shown), self.dialect, left_out=(*look.left_out, *broken))
 
     def distinct(
         self, table: str, column: str, span: ValueSpan, at_most: int, stopped: Callable[[], bool]
@@ -162,17 +175,18 @@ class ServerDatabase(Database, Generic[C, T]):
         """Close the connections."""
         self._connections.close()
 
-    def _samples(self, tables: Sequence[T]) -> dict[str, Sampled]:
-        """Return samples by the known name of tables; one that takes more than a second has none.
+    def _samples(self, tables: Sequence[T]) -> tuple[dict[str, Sampled], list[LeftOut]]:
+        """Return samples by the known name of tables, and those that are broken.
 
-        Those that are broken are left out, and the log names them.
+        One that takes more than a second has no samples.
 
         Raises:
             UnavailableError: the server can't be reached.
         """
         found: dict[str, Sampled] = {}
+        broken: list[LeftOut] = []
         if not tables:
-            return found
+            return found, broken
         late = expired(_SAMPLING_SECONDS)
         with self._reading(late, _SAMPLE_SECONDS) as connection:
             for table in tables:
@@ -183,13 +197,13 @@ class ServerDatabase(Database, Generic[C, T]):
                     if not self._connections.is_open(connection):
                         raise
                     if self._is_broken(error):
-                        logger.warning("%r is left out of its database's schema: %s", name, self._line(error))
+                        broken.append(LeftOut(name, self._line(error)))
                     else:
                         logger.info("%s has no samples: %s", name, self._line(error))
                         found[name] = _unsampled(table)
                 # Until the transaction ends, nobody could alter the table.
                 connection.rollback()
-        return found
+        return found, broken
 
     @contextmanager
     def _looking(self) -> Iterator[C]:

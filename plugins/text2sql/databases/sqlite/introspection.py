@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import itertools
-import logging
 import math
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,13 +20,12 @@ from plugins.text2sql.databases.schema import (
     DatabaseSchema,
     ForeignKey,
     Kind,
+    LeftOut,
     Table,
     described,
 )
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE, identifier
 from plugins.text2sql.databases.sqlite.sqlite_errors import is_unavailable
-
-logger = logging.getLogger(__name__)
 
 _COLUMNS_AT_A_TIME = 400
 """Two results for each; SQLite allows 2,000."""
@@ -42,8 +40,8 @@ def introspect(engine: sa.Engine) -> DatabaseSchema:
     """Read the schema through ``engine``; the same data gives the same schema.
 
     Every table is scanned once.  Of a view the first rows are read, unless that is much work.  The tables in
-    which SQLite keeps the content of virtual ones are left out, and so is what can't be read by itself, such
-    as a view on a table that is gone; the log names it.
+    which SQLite keeps the content of virtual ones don't belong to it.  What can't be read by itself, such as
+    a view on a table that is gone, is ``left_out``.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the database can't be read.
@@ -54,23 +52,15 @@ def introspect(engine: sa.Engine) -> DatabaseSchema:
         shadows = {row.name for row in listed if row.type == "shadow"}
         names = [(name, _table) for name in inspector.get_table_names() if name not in shadows]
         names += [(name, _view) for name in inspector.get_view_names()]
-        tables = [_unless_broken(read, connection, inspector, name) for name, read in sorted(names)]
-        return DatabaseSchema(tuple(table for table in tables if table is not None), SQLITE)
-
-
-def _unless_broken(
-    read: Callable[[sa.Connection, sa.Inspector, str], Table],
-    connection: sa.Connection,
-    inspector: sa.Inspector,
-    name: str,
-) -> Table | None:
-    try:
-        return read(connection, inspector, name)
-    except DBAPIError as error:
-        if is_unavailable(error.orig):
-            raise
-        logger.warning("%r is left out of its database's schema: %s", name, error.orig)
-        return None
+        tables, left_out = [], []
+        for name, read in sorted(names):
+            try:
+                tables.append(read(connection, inspector, name))
+            except DBAPIError as error:
+                if is_unavailable(error.orig):
+                    raise
+                left_out.append(LeftOut(name, str(error.orig)))
+        return DatabaseSchema(tuple(tables), SQLITE, left_out=tuple(left_out))
 
 
 def _table(connection: sa.Connection, inspector: sa.Inspector, name: str) -> Table:

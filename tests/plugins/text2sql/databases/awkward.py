@@ -1,8 +1,13 @@
-"""Databases that are awkward in every way that files in the wild are."""
+"""Databases that are awkward in every way that files in the wild are.
+
+``python -m tests.plugins.text2sql.databases.awkward FOLDER > FILE.toml`` makes them, and a configuration file
+with which a server can be tried on them.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -58,6 +63,7 @@ INSERT INTO t VALUES (CAST(x'ff41' AS TEXT), 'multi' || char(10) || 'line'),
                      ('nul' || char(0) || 'mid', 'ok');
 """
 VIEWS = "CREATE VIEW v AS SELECT 1 AS a, 'x' AS b"
+EMPTY_TABLE = "CREATE TABLE only (a TEXT, b INT)"
 
 
 def made(path: Path, script: str) -> Path:
@@ -67,13 +73,18 @@ def made(path: Path, script: str) -> Path:
     return path
 
 
-def many_tables(count: int = 300) -> str:
-    """Return the script of so many tables with six columns each."""
-    columns = ", ".join(f"col_{number} TEXT" for number in range(5))
-    return "\n".join(
-        f"CREATE TABLE module_{number:03}_entity (id INTEGER PRIMARY KEY, {columns});"
-        for number in range(count)
-    )
+def many_tables(count: int = 300, columns: int = 5, rows: int = 0) -> str:
+    """Return the script of so many tables with a key and ``columns``, every third of numbers."""
+    types = ["TEXT" if place % 3 else "INT" for place in range(columns)]
+    listed = ", ".join(f"col_{place} {type_}" for place, type_ in enumerate(types))
+    filled = ""
+    if rows:
+        texts = [f"'v' || k || '_{place}'" if place % 3 else f"k * {place}" for place in range(columns)]
+        numbers = f"WITH RECURSIVE n (k) AS (SELECT 0 UNION ALL SELECT k + 1 FROM n WHERE k + 1 < {rows})"
+        filled = f" {numbers} SELECT k, {', '.join(texts)} FROM n;"
+    names = [f"module_{number:03}_entity" for number in range(count)]
+    made = [f"CREATE TABLE {name} (id INTEGER PRIMARY KEY, {listed});" for name in names]
+    return "\n".join([*made, *(f"INSERT INTO {name}{filled}" for name in names if filled)])
 
 
 def many_columns(count: int = 1500) -> str:
@@ -106,3 +117,30 @@ def encrypted(path: Path) -> Path:
     """Return a file of noise."""
     path.write_bytes(bytes(number * 97 % 251 for number in range(8192)))
     return path
+
+
+def make_all(folder: Path) -> dict[str, Path]:
+    """Return the files by name that are made in ``folder``; the last ones can't be asked."""
+    odd = folder / "dir with space ünï"
+    odd.mkdir(parents=True)
+    scripts = {
+        "unicode": UNICODE,
+        "mixed": MIXED,
+        "bad_text": BAD_TEXT,
+        "views": VIEWS,
+        "empty_table": EMPTY_TABLE,
+        "tables": many_tables(columns=20, rows=20),
+        "columns": many_columns(),
+        "no_tables": "",
+    }
+    files = {"trade": made(odd / "a#b?c%20.sqlite", TRADE)}
+    files["trade"].chmod(0o444)
+    files |= {name: made(folder / f"{name}.sqlite", script) for name, script in scripts.items()}
+    unreadable = corrupt, truncated, encrypted
+    return files | {make.__name__: make(folder / f"{make.__name__}.sqlite") for make in unreadable}
+
+
+if __name__ == "__main__":
+    print("[databases]")
+    for name, file in make_all(Path(sys.argv[1]).absolute()).items():
+        print(f"{name} = '{file}'")

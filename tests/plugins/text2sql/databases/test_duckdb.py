@@ -97,15 +97,17 @@ def test_schemas_comments_enums_and_views(registry: DatabaseRegistry) -> None:
     assert "CREATE TABLE archive.orders (" in text
 
 
-def test_what_cannot_be_read_by_itself_is_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A view on a table that is gone."""
+def test_what_cannot_be_read_by_itself_is_left_out(tmp_path: Path) -> None:
+    """A view on a table that is gone, and tables of a schema with a dot; their owner is told."""
     statements = (
         "CREATE TABLE t AS SELECT 1 AS a; CREATE TABLE u AS SELECT 2 AS b; "
-        "CREATE VIEW v AS FROM u; DROP TABLE u"
+        'CREATE VIEW v AS FROM u; DROP TABLE u; CREATE SCHEMA "a.b"; CREATE TABLE "a.b".c AS SELECT 3 AS d'
     )
     with closing(opened(made(tmp_path / "a.duckdb", statements))) as registry:
         assert [table.name for table in registry.schema(NAME).tables] == ["t"]
-    assert "'v' is left out" in caplog.text
+        schema, view = registry.state(NAME).warnings
+    assert view.startswith("'v' is left out: Catalog Error")
+    assert schema == "'a.b.*' is left out: the schema's name has a dot"
 
 
 def test_a_large_column_is_known_by_its_first_rows(tmp_path: Path) -> None:
