@@ -1,0 +1,62 @@
+"""What became of everything that was asked while a fault was there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from launch.bench.chaos.chaos_clients import CALL, ClientRequest
+
+Show = Callable[[str], dict[str, Any] | None]
+"""Returns a workflow as the server shows it; ``None`` if it doesn't."""
+_REFUSED = frozenset({"no connection", "unavailable", "overloaded"})
+"""Before the server had taken it on."""
+_ENDED = frozenset({"finished", "failed", "cancelled", "rejected"})
+
+
+@dataclass(slots=True)
+class ChaosVerdict:
+    """Of ``asked`` calls and questions: ``lost`` were accepted and not answered, without a reason that the
+    fault excuses; ``again`` needed more than one attempt; ``errors`` are what clients saw, by code."""
+
+    asked: int = 0
+    again: int = 0
+    lost: list[str] = field(default_factory=list)
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+def judged(asked: Iterable[ClientRequest], excuses: Collection[str], show: Show) -> ChaosVerdict:
+    """Return the verdict on what has been ``asked``."""
+    verdict = ChaosVerdict()
+    for one in asked:
+        verdict.asked += 1
+        verdict.again += one.attempts > 1
+        if one.answered:
+            continue
+        status = f"{one.status} " if one.status not in (None, 200) else ""
+        error = f"{status}{one.code or 'no answer'}"
+        verdict.errors[error] = verdict.errors.get(error, 0) + 1
+        if reason := _lost(one, excuses, show):
+            verdict.lost.append(f"{one.kind} {one.workflow_id}: {reason}")
+    return verdict
+
+
+def _lost(one: ClientRequest, excuses: Collection[str], show: Show) -> str:
+    """Return why what wasn't answered counts as lost; empty if it doesn't."""
+    if one.ended is None or one.code == "no answer":
+        return "no answer"
+    if one.workflow_id is None:
+        # A question that the server never took on.
+        return "" if one.code in _REFUSED or one.code in excuses else f"{one.code} {one.message}"
+    shown = show(one.workflow_id)
+    if shown is None:
+        # Nobody can tell whether a call was taken on before its connection was lost; a question says so.
+        excused = one.kind == CALL and (one.code in _REFUSED or one.code in excuses)
+        return "" if excused else f"{one.code} {one.message}; it is not known any more"
+    if shown["state"] not in _ENDED:
+        return f"{one.code}; it is still {shown['state']}"
+    if shown["state"] == "finished":
+        return "" if one.code in excuses else f"{one.code}, though it finished"
+    failed = (shown.get("error") or {}).get("code", shown["state"])
+    return "" if failed in excuses else f"{failed} {one.message}"
