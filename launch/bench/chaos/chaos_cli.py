@@ -49,7 +49,6 @@ HELP = "what faults cost: killed and stopped processes, a full disk, a database 
 FAULTS: dict[str, type[Fault]] = {
     "statement-crashes": StatementCrashes,
     "statement-hangs": StatementHangs,
-    "database-gone": DatabaseGone,
     "runtime-slow": FiveTimesSlower,
     "scheduler-hangs": SchedulerHangs,
     "worker-stopped": WorkerStopped,
@@ -58,6 +57,7 @@ FAULTS: dict[str, type[Fault]] = {
     "controller-killed": ControllerKilled,
     "controller-stopped": ControllerStopped,
     "launcher-killed": LauncherKilled,
+    "database-gone": DatabaseGone,
     "journal-disk-full": JournalDiskFull,
     "real-scheduler-stopped": SchedulerStopped,
     "real-scheduler-killed": SchedulerKilled,

@@ -16,9 +16,10 @@ from launch.bench.databases.local_server import running
 from launch.bench.databases.postgresql_server import PostgresqlServer
 from launch.demo_assets import DEMO_DATABASE, build_demo_database, demo_database, demo_model
 
-SIMULATED, JOURNAL, REAL = "simulated", "journal", "real"
+SIMULATED, DATABASE, JOURNAL, REAL = "simulated", "database", "journal", "real"
 STANDS = {
-    SIMULATED: "two simulated runtimes, a SQLite and a PostgreSQL database",
+    SIMULATED: "two simulated runtimes",
+    DATABASE: "two simulated runtimes, a PostgreSQL database beside SQLite's",
     JOURNAL: "two simulated runtimes, --journal /dev/full",
     REAL: "two SGLang runtimes on CPU, the embedded model",
 }
@@ -55,7 +56,7 @@ def stand_of(kind: str) -> Iterator[Stand]:
         database = None
         if kind == JOURNAL:
             arguments += ["--journal", "/dev/full"]
-        else:
+        elif kind == DATABASE:
             database = enter(_postgresql())
             names.append(OTHER_DATABASE)
             arguments += ["--database", f"{OTHER_DATABASE}={database.address(OTHER_DATABASE)}"]

@@ -22,8 +22,8 @@ CONTROLLER_LOST = frozenset({"controller_lost", "cut off"})
 class Stand:
     """What a fault is injected into.  ``faults`` is the folder of the files that simulated runtimes heed.
 
-    ``model`` is the folder of a model that may be spoilt, ``database`` the server of the other database; only
-    stands of simulated runtimes have them.
+    ``model`` is the folder of a model that may be spoilt, where runtimes are simulated; ``database`` is the
+    server of the other database, if there is one.
     """
 
     server: ChaosServer

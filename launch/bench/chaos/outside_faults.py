@@ -27,6 +27,7 @@ _BUSY_WITHIN = 60.0
 class DatabaseGone(Fault):
     """PostgreSQL is shut down; it comes back once questions to it are refused."""
 
+    STAND = "database"
     EXCUSES = frozenset({"unavailable"})
 
     def inject(self) -> None:

@@ -56,7 +56,7 @@ class SchedulerHangs(OnWorker):
 
 class _OfSglang(OnWorker):
     STAND = "real"
-    RECOVERED_WITHIN = 180.0
+    RECOVERED_WITHIN = 300.0
     TITLE: ClassVar[str]
 
     def __init__(self, stand: Stand) -> None:
