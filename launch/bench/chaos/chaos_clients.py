@@ -14,7 +14,7 @@ import orjson
 
 from launch.ask.client import ask
 
-ANSWER_SECONDS = 120.0
+ANSWER_SECONDS = 300.0
 """A call without an answer for so long is given up by its client."""
 CALL, QUESTION = "generate", "text2sql"
 _SLO_SECONDS = 60.0

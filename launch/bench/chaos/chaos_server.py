@@ -28,7 +28,8 @@ _ASK_SECONDS = 5.0
 
 
 class ChaosServer:
-    """A running server; ``folder`` has its log, its ledger and, below ``tmp``, what it keeps itself.
+    """A running server; ``folder`` has its log, its ledger, its journal unless ``arguments`` name another,
+    and below ``tmp`` what it keeps itself.
 
     ``simulated``: its runtimes are stand-ins.
     """
@@ -40,12 +41,14 @@ class ChaosServer:
         self.log = folder / "server.log"
         self.temporary = folder / "tmp"
         self.temporary.mkdir()
+        self._journal = folder / "journal"
+        given = () if "--journal" in arguments else ("--journal", str(self._journal))
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         kind = ("--simulated",) if simulated else ()
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "launch.server", "--port", str(port), *kind, *arguments],
+                [sys.executable, "-m", "launch.server", "--port", str(port), *kind, *given, *arguments],
                 cwd=CHECKOUT,
                 env={**os.environ, "TMPDIR": str(self.temporary), VARIABLE: str(self.ledger)},
                 stdin=subprocess.DEVNULL,
@@ -62,6 +65,16 @@ class ChaosServer:
             answer = self._client.get(path)
             return answer.json() if answer.is_success else None
         return None
+
+    def workflow(self, workflow_id: str) -> dict[str, Any] | None:
+        """Return a workflow as the server shows it, ``None`` if it doesn't."""
+        shown: dict[str, Any] | None = self.get(f"/v1/workflows/{workflow_id}")
+        return shown
+
+    def accepted(self, workflow_id: str) -> bool:
+        """Whether the journal has a workflow; also after the server's end."""
+        name = f'"workflow_id":"{workflow_id}"'.encode()
+        return any(name in file.read_bytes() for file in self.folder.glob("journal*"))
 
     def workers(self) -> dict[str, dict[str, Any]]:
         """Return what ``/workers`` says of each runtime, by name; nothing without an answer."""

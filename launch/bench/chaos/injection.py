@@ -13,7 +13,7 @@ from launch.bench.chaos.run_twice import read_ledger, run_twice
 from launch.bench.chaos.verdict import ChaosVerdict, judged
 from launch.bench.cost.probe_load import BenchError
 
-_WARM_SECONDS = 120.0
+_WARM_SECONDS = 300.0
 _WARM_CALLS = 10
 
 
@@ -40,7 +40,7 @@ def injected(name: str, kind: type[Fault], stand: Stand) -> Injection:
     """Inject a fault into a server that serves, wait until it is healed, and judge.
 
     Raises:
-        BenchError: the server doesn't serve before.
+        BenchError: the server doesn't serve before, or its runtimes don't write down what they run.
     """
     _warm(stand)
     since = time.monotonic()
@@ -54,13 +54,18 @@ def injected(name: str, kind: type[Fault], stand: Stand) -> Injection:
     touched = [one for one in stand.clients.seen() if one.began <= over]
     until(lambda: all(one.ended for one in touched), ANSWER_SECONDS + 30.0)
     touched = [one for one in touched if one.ended is None or one.ended >= since]
+    written = read_ledger(stand.server.ledger)
+    if not any(line.at >= since for line in written):
+        raise BenchError(
+            "the runtimes wrote down nothing of what they ran: nobody can tell what ran twice"
+        )
     return Injection(
         fault=name,
         stand=kind.STAND,
         noticed_seconds=noticed,
         recovered_seconds=recovered,
-        verdict=judged(touched, kind.EXCUSES, lambda name: stand.server.get(f"/v1/workflows/{name}")),
-        twice=run_twice(read_ledger(stand.server.ledger), since),
+        verdict=judged(touched, kind.EXCUSES, stand.server.workflow, stand.server.accepted),
+        twice=run_twice(written, since),
     )
 
 

@@ -125,6 +125,7 @@ class ControllerStopped(OnController):
 class LauncherKilled(Fault):
     """SIGKILL to the launcher: what was accepted is answered, what comes is refused, nothing is left."""
 
+    EXCUSES = frozenset({"cut off"})
     ENDS_SERVER = True
     FRESH = True
 

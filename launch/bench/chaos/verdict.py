@@ -10,6 +10,8 @@ from launch.bench.chaos.chaos_clients import CALL, ClientRequest
 
 Show = Callable[[str], dict[str, Any] | None]
 """Returns a workflow as the server shows it; ``None`` if it doesn't."""
+Accepted = Callable[[str], bool]
+"""Returns whether the server's journal knows a workflow: it does before the workflow begins."""
 _REFUSED = frozenset({"no connection", "unavailable", "overloaded"})
 """Before the server had taken it on."""
 _ENDED = frozenset({"finished", "failed", "cancelled", "rejected"})
@@ -26,7 +28,9 @@ class ChaosVerdict:
     errors: dict[str, int] = field(default_factory=dict)
 
 
-def judged(asked: Iterable[ClientRequest], excuses: Collection[str], show: Show) -> ChaosVerdict:
+def judged(
+    asked: Iterable[ClientRequest], excuses: Collection[str], show: Show, accepted: Accepted
+) -> ChaosVerdict:
     """Return the verdict on what has been ``asked``."""
     verdict = ChaosVerdict()
     for one in asked:
@@ -37,12 +41,12 @@ def judged(asked: Iterable[ClientRequest], excuses: Collection[str], show: Show)
         status = f"{one.status} " if one.status not in (None, 200) else ""
         error = f"{status}{one.code or 'no answer'}"
         verdict.errors[error] = verdict.errors.get(error, 0) + 1
-        if reason := _lost(one, excuses, show):
+        if reason := _lost(one, excuses, show, accepted):
             verdict.lost.append(f"{one.kind} {one.workflow_id}: {reason}")
     return verdict
 
 
-def _lost(one: ClientRequest, excuses: Collection[str], show: Show) -> str:
+def _lost(one: ClientRequest, excuses: Collection[str], show: Show, accepted: Accepted) -> str:
     """Return why what wasn't answered counts as lost; empty if it doesn't."""
     if one.ended is None or one.code == "no answer":
         return "no answer"
@@ -51,8 +55,9 @@ def _lost(one: ClientRequest, excuses: Collection[str], show: Show) -> str:
         return "" if one.code in _REFUSED or one.code in excuses else f"{one.code} {one.message}"
     shown = show(one.workflow_id)
     if shown is None:
-        # Nobody can tell whether a call was taken on before its connection was lost; a question says so.
-        excused = one.kind == CALL and (one.code in _REFUSED or one.code in excuses)
+        # A question has said that it was taken on, and so has the journal of a call.
+        refused = one.kind == CALL and (one.code in _REFUSED or one.code in excuses)
+        excused = refused and not accepted(one.workflow_id)
         return "" if excused else f"{one.code} {one.message}; it is not known any more"
     if shown["state"] not in _ENDED:
         return f"{one.code}; it is still {shown['state']}"

@@ -20,9 +20,14 @@ def failed(code: str) -> dict[str, Any]:
     return {"state": "failed", "error": {"code": code}}
 
 
+def never(workflow_id: str) -> bool:
+    """Stand for a journal that knows nothing."""
+    return False
+
+
 def test_what_was_answered_is_not_lost() -> None:
     """Runs again are counted."""
-    verdict = judged([asked(), asked(QUESTION, attempts=2)], (), lambda _: None)
+    verdict = judged([asked(), asked(QUESTION, attempts=2)], (), lambda _: None, never)
     assert (verdict.asked, verdict.again, verdict.lost, verdict.errors) == (2, 1, [], {})
 
 
@@ -42,7 +47,7 @@ def test_refusals_and_the_clear_word_of_a_lost_controller_are_errors_not_losses(
     one: ClientRequest, shown: dict[str, Any] | None
 ) -> None:
     """They are told by status and code."""
-    verdict = judged([one], CONTROLLER_LOST, lambda _: shown)
+    verdict = judged([one], CONTROLLER_LOST, lambda _: shown, never)
     assert verdict.lost == []
     assert verdict.errors == {f"{one.status or ''} {one.code}".strip(): 1}
 
@@ -63,13 +68,21 @@ def test_what_was_accepted_and_has_no_answer_is_lost(
     one: ClientRequest, shown: dict[str, Any] | None, reason: str
 ) -> None:
     """Whatever the client saw; a dead controller excuses only what it says it lost."""
-    (lost,) = judged([one], CONTROLLER_LOST, lambda _: shown).lost
+    (lost,) = judged([one], CONTROLLER_LOST, lambda _: shown, never).lost
     assert reason in lost
 
 
 def test_nothing_excuses_a_cut_connection_where_the_controller_lives() -> None:
     """The same answers are losses then."""
     one = asked(status=None, code="cut off")
-    assert judged([one], (), lambda _: None).lost
-    assert judged([one], (), lambda _: failed("controller_lost")).lost
-    assert judged([one], (), lambda _: {"state": "finished"}).lost
+    assert judged([one], (), lambda _: None, never).lost
+    assert judged([one], (), lambda _: failed("controller_lost"), never).lost
+    assert judged([one], (), lambda _: {"state": "finished"}, never).lost
+
+
+@pytest.mark.parametrize("code", ["cut off", "no connection", "unavailable"])
+def test_a_call_that_the_journal_knows_is_lost_without_an_answer(code: str) -> None:
+    """Its client can't tell whether it was taken on."""
+    one = asked(status=None, code=code)
+    assert judged([one], {"cut off"}, lambda _: None, lambda name: name == "w").lost
+    assert not judged([one], {"cut off"}, lambda _: None, never).lost
