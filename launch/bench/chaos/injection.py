@@ -56,9 +56,7 @@ def injected(name: str, kind: type[Fault], stand: Stand) -> Injection:
     touched = [one for one in touched if one.ended is None or one.ended >= since]
     written = read_ledger(stand.server.ledger)
     if not any(line.at >= since for line in written):
-        raise BenchError(
-            "the runtimes wrote down nothing of what they ran: nobody can tell what ran twice"
-        )
+        raise BenchError("the runtimes wrote down nothing of what they ran: nobody can tell what ran twice")
     return Injection(
         fault=name,
         stand=kind.STAND,
