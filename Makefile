@@ -7,7 +7,7 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check test test-loaded test-all mutants clean
+.PHONY: help setup demo serve check test test-loaded test-all mutants chaos clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -69,6 +69,9 @@ mutants: setup $(MUTMUT)/.ready ## change the core of the scheduler and the chec
 	rm -rf mutants
 	$(MUTMUT)/bin/python -m mutmut run
 	$(MUTMUT)/bin/python -m mutmut results
+
+chaos: setup ## inject one fault after another into running servers; what is lost, how soon all is as before
+	$(BIN)/python -m launch.bench chaos
 
 clean: ## remove the environment and caches
 	rm -rf $(VENV) $(MUTMUT) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info

@@ -15,6 +15,8 @@ scheduler process:
   nobody reads.
 - ``BaseGrammarBackend.set_cache``: few compiled grammars are kept (``engine/sglang/grammars.py``).
 - ``schedule_batch.re``: stop patterns are matched in linear time (``engine/wire/stop_patterns.py``).
+- ``Scheduler.get_next_batch_to_run``: what begins is written down, if a test asks for it
+  (``engine/sglang/batch_ledger.py``).
 - On a CPU nothing is compiled at its first use (``engine/sglang/first_use.py``).
 
 SGLang only logs a plugin that raises and goes on with its own policy.  Hence the proof: the worker calls
@@ -34,6 +36,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.sglang import slowdown, variables
+from engine.sglang.batch_ledger import BatchLedger
 from engine.sglang.first_use import run_as_written
 from engine.sglang.grammars import keep_few
 from engine.sglang.mixed_chunks import BATCHING_METHOD, set_batching, with_budget
@@ -43,6 +46,7 @@ from engine.sglang.turns import TurnCounter, turning_method
 from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
 from engine.wire.stop_patterns import LinearRe
 from engine.worker.own_log import log_as
+from engine.worker.run_ledger import asked_for
 from sched.order import queue_position
 
 CUSTOM_PARAM = "sluice"
@@ -90,6 +94,9 @@ def register() -> None:
         (f"{_SCHEDULER}.Scheduler.__init__", _FailureReport(run_dir / FAILURE_FILE)),
     ):
         HookRegistry.register(target, hook, HookType.AROUND)
+    if ledger := asked_for():
+        chooser = f"{_SCHEDULER}.Scheduler.get_next_batch_to_run"
+        HookRegistry.register(chooser, BatchLedger(ledger), HookType.AROUND)
     HookRegistry.register(turn, TurnCounter(run_dir), HookType.BEFORE)
     HookRegistry.register(f"{_SCHEDULER}.Scheduler.__init__", close_unread, HookType.AFTER)
     HookRegistry.register(_SET_GRAMMAR, keep_few, HookType.AFTER)

@@ -5,7 +5,8 @@ speeds, a prefix cache.  Its text says that it is simulated.  ``engine_args`` it
 tokens per second): ``prefill_tokens_per_second``, ``decode_tokens_per_second`` (of each request),
 ``max_running_requests``, ``context_length``, ``max_total_tokens``, and ``output_tokens``, after which an
 output ends by itself.  While the file ``hold_file`` is there, outputs stay at their first token; while
-``hang_file`` is, the scheduler shows no sign of life (``engine/worker/simulated_faults.py``).
+``hang_file`` is, the scheduler shows no sign of life; while ``slow_file`` is, everything takes five times as
+long; while ``text_file`` is, outputs are its text (``engine/worker/simulated_faults.py``).
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from engine.wire.ordering_proof import PROOF_QUEUE
 from engine.wire.token_ids import pack_ids
 from engine.wire.tokenizer_identity import tokenizer_hash
 from engine.wire.worker_spec import WorkerSpec
+from engine.worker.run_ledger import asked_for
 from engine.worker.runtime_interface import Output, RuntimeInfo, RuntimeLoad, StartError
 from engine.worker.simulated_cache import SimulatedCache
 from engine.worker.simulated_faults import SimulatedFaults
-from engine.worker.simulated_request import SimulatedRequest
+from engine.worker.simulated_request import SimulatedRequest, pieces_of
 from sched.order import queue_position
 from sched.predict.speed import Pass
 
@@ -55,6 +57,7 @@ class SimulatedRuntime:
     def __init__(self, spec: WorkerSpec, _run_dir: Path) -> None:
         given = dict(spec.engine_args)
         self._faults = SimulatedFaults(spec.name, given)
+        self._ledger = asked_for()
         unknown = sorted(set(given) - set(_DEFAULTS))
         if unknown:
             raise StartError(f"a simulated runtime has no argument {unknown[0]}: drop it")
@@ -113,10 +116,16 @@ class SimulatedRuntime:
             raise ValueError(
                 f"{prompt_tokens} prompt and {wanted} new tokens exceed the context of {self._context}"
             )
-        length = min(wanted, self._output_tokens)
+        text = self._faults.text()
+        pieces = pieces_of(text) if text else ()
+        length = min(wanted, len(pieces) or self._output_tokens)
         end = {"type": "length", "length": length} if length == wanted else {"type": "stop"}
         position = _position(request.key, request.sequence, request.priority)
         entry = SimulatedRequest(request, prompt_tokens, length, end, position)
+        if pieces:
+            entry.pieces = pieces
+        if self._ledger:
+            self._ledger.came(request.rid)
         self._waiting.append(entry)
         self._work.set()
         try:
@@ -213,15 +222,18 @@ class SimulatedRuntime:
         self._waiting.sort(key=lambda entry: entry.position)
         entry = self._waiting.pop(0)
         self._running.append(entry)
+        if self._ledger:
+            self._ledger.began(entry.request.rid)
         entry.cached_tokens = self._cache.cached_tokens(entry.request.token_ids)
-        await asyncio.sleep(self._prefill_seconds * (entry.prompt_tokens - entry.cached_tokens))
+        uncached = entry.prompt_tokens - entry.cached_tokens
+        await asyncio.sleep(self._prefill_seconds * uncached * self._faults.slower)
         self._cache.insert(entry.request.token_ids)
         if entry in self._running:
             self._produce(entry)
 
     async def _decode(self) -> None:
         batch = list(self._running)
-        await asyncio.sleep(self._decode_seconds)
+        await asyncio.sleep(self._decode_seconds * self._faults.slower)
         if self._faults.holds:
             return
         for entry in batch:

@@ -26,9 +26,11 @@ from engine.wire.messages import (
 )
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.command_runner import CommandRunner
+from engine.worker.early_aborts import EarlyAborts
 from engine.worker.heartbeat import HeartbeatSender
 from engine.worker.request_reporter import RequestReporter
 from engine.worker.runtime_interface import Runtime
+from engine.worker.standstill import Standstill
 from sched.clock import Clock, monotonic
 from sched.errors import Failure
 
@@ -36,8 +38,6 @@ logger = logging.getLogger(__name__)
 
 ABORT_SECONDS = 5.0
 """How long a runtime may take to end an aborted request before the worker gives up on it."""
-EARLY_ABORT_SECONDS = 60.0
-_EARLY_ABORTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,7 @@ class WorkerProtocol:
     """Serves ``runtime``, whose introduction is ``hello``, sending through ``send``.
 
     ``heartbeats`` are its signs of life.  Everything but the constructor belongs to one event loop.  Each
-    ``Generate`` gets exactly one ``Finished`` or ``Failed``.  An ``AbortRequest`` for an unknown id is
-    remembered for a minute, since it may overtake its ``Generate``.
+    ``Generate`` gets exactly one ``Finished`` or ``Failed``; an ``AbortRequest`` may overtake it.
     """
 
     def __init__(
@@ -78,16 +77,24 @@ class WorkerProtocol:
         self._commands = CommandRunner(spec.name, runtime, send)
         self._send = send
         self._clock = clock
+        self._standstill = Standstill(clock)
         self._running: dict[str, _Running] = {}
-        self._early_aborts: dict[str, float] = {}
+        self._early_aborts = EarlyAborts(clock)
         self._ending: Ending | None = None
         self._grace = 0.0
         self._stopped = asyncio.Event()
 
     def receive(self, message: WireMessage) -> None:
-        """Act on a message of the controller; messages of other kinds are logged and dropped."""
+        """Act on a message of the controller; messages of other kinds are logged and dropped.
+
+        What it asks of a worker that stood still is acted on once it has said that it still counts on it.
+        """
         self.heartbeats.heard()
+        if self._standstill.found():
+            self.heartbeats.introduce()
         match message:
+            case Generate() | AbortRequest() | RekeyRequest() if self._standstill.hold(message):
+                pass
             case Generate():
                 self._generate(message)
             case AbortRequest():
@@ -172,9 +179,12 @@ class WorkerProtocol:
         self.heartbeats.welcomed()
         if welcome.fresh:
             self._drop("the controller that asked for it is gone")
+        for message in self._standstill.over():
+            self.receive(message)
 
     def _drop(self, reason: str) -> None:
         """End all that runs: nobody waits for it any more."""
+        self._standstill.given_up()
         if self._running:
             logger.warning("ending %d requests: %s", len(self._running), reason)
         for rid in list(self._running):
@@ -200,7 +210,7 @@ class WorkerProtocol:
         task.add_done_callback(partial(self._forget, rid))
 
     def _refusal(self, request: Generate) -> Failure | None:
-        if self._early_aborts.pop(request.rid, None) is not None:
+        if self._early_aborts.take(request.rid):
             return Failure("cancelled", "the call was cancelled before it reached the runtime")
         if self._ending is not None:
             return Failure("unavailable", "the runtime is stopping")
@@ -214,11 +224,7 @@ class WorkerProtocol:
         if rid in self._running:
             self._end(rid, Failure("cancelled", "the call was cancelled"))
             return
-        now = self._clock()
-        while self._early_aborts and next(iter(self._early_aborts.values())) <= now:
-            del self._early_aborts[next(iter(self._early_aborts))]
-        if len(self._early_aborts) < _EARLY_ABORTS:
-            self._early_aborts[rid] = now + EARLY_ABORT_SECONDS
+        self._early_aborts.add(rid)
 
     def _end(self, rid: str, why: Failure) -> None:
         """Abort a running request; if the runtime doesn't end it in time, its task is cancelled."""

@@ -18,6 +18,7 @@ from launch.bench import (
     validate,
 )
 from launch.bench.accuracy import accuracy_cli
+from launch.bench.chaos import chaos_cli
 from launch.bench.databases import databases_cli
 from launch.checks import checked
 
@@ -34,6 +35,7 @@ _BENCHES = {
     "mixing": mixing,
     "passes": passes,
     "databases": databases_cli,
+    "chaos": chaos_cli,
 }
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 

@@ -14,6 +14,7 @@ import pytest
 
 from engine.sglang import hook, variables
 from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
+from engine.worker.run_ledger import VARIABLE
 from sched.order import queue_position
 
 
@@ -140,6 +141,7 @@ def sglang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setenv(variables.RUN_DIR, str(tmp_path))
     monkeypatch.delenv(variables.SLOWDOWN, raising=False)
     monkeypatch.delenv(variables.CPU_CURES, raising=False)
+    monkeypatch.delenv(VARIABLE, raising=False)
     return SimpleNamespace(targets=registry.targets, scheduler=scheduler_class, batch=batch)
 
 
@@ -158,6 +160,15 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
     for method in (hook.PROVE_METHOD, hook.REKEY_METHOD):
         assert callable(getattr(sglang.scheduler, method))
     assert sglang.batch.re.search("(a|a)+b", "a" * 1_000) is None
+
+
+def test_keeps_a_ledger_where_it_is_asked_for(
+    sglang: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Only then: it looks at every request before every pass."""
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger"))
+    hook.register()
+    assert "sglang.srt.managers.scheduler.Scheduler.get_next_batch_to_run" in sglang.targets
 
 
 @pytest.mark.parametrize("how", ["not our worker", "not a scheduler process"])

@@ -15,7 +15,6 @@ from engine.worker.runtime_interface import StartError
 from engine.worker.simulated_runtime import SimulatedRuntime
 from tests.engine.fake_controller import FakeController, rid
 from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, StartWorker, generate, simulated_spec
-from tests.waiting import GUARD_SECONDS
 
 ONE_SLOT = SLOW | {"max_running_requests": 1}
 BRIEF = {"max_new_tokens": 2}
@@ -220,25 +219,3 @@ def test_unknown_settings_are_refused(tmp_path: Path) -> None:
     """A typo in an argument is an error, not a silent default."""
     with pytest.raises(StartError, match="prefil_tokens"):
         SimulatedRuntime(dataclasses.replace(simulated_spec(), engine_args={"prefil_tokens": 1}), tmp_path)
-
-
-async def test_a_hanging_runtime_shows_no_sign_of_life(tmp_path: Path) -> None:
-    """While a file names it, its requests stay where they are; one that is named elsewhere goes on."""
-    file = tmp_path / "hang"
-    file.write_text("other")
-    runtime = SimulatedRuntime(simulated_spec(engine_args={"hang_file": str(file)}), tmp_path)
-    await runtime.open()
-    outputs = [output async for output in runtime.generate(generate("a", PROMPT))]
-    assert outputs[-1].finish_reason is not None
-    assert (await runtime.load()).still_seconds == 0.0
-    file.write_text("sim")
-    task = asyncio.ensure_future(anext(runtime.generate(generate("b", PROMPT))))
-    await asyncio.sleep(0)
-    async with asyncio.timeout(GUARD_SECONDS):
-        while (await runtime.load()).still_seconds == 0.0:  # noqa: ASYNC110 (a clock)
-            await asyncio.sleep(0.01)
-    assert (await runtime.load()).running == 0
-    file.unlink()
-    await task
-    assert (await runtime.load()).still_seconds == 0.0
-    runtime.shutdown()

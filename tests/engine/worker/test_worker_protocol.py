@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.wire.messages import (
+    AbortRequest,
     Drop,
     Failed,
     Finished,
@@ -141,6 +142,35 @@ async def test_what_the_controller_gave_up_is_ended(runtime: SimulatedRuntime) -
     assert (failed.code, failed.message) == ("cancelled", "the controller gave the runtime up")
     protocol.receive(generate("next", PROMPT))
     await reached(lambda: sent.count(Finished) > 0)
+    assert not task.done()
+    task.cancel()
+
+
+@pytest.mark.parametrize("given_up", [True, False])
+async def test_a_worker_that_stood_still_begins_nothing_before_it_knows_what_it_is(
+    runtime: SimulatedRuntime, given_up: bool
+) -> None:
+    """What was sent meanwhile runs elsewhere if it was given up; if not, all but what was aborted is done."""
+    clock, sent = ManualClock(), Sent()
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send, clock)
+    task = asyncio.create_task(protocol.run())
+    protocol.receive(Welcome(epoch="e", fresh=True))
+    await reached(lambda: sent.count(Heartbeat) > 0)
+    clock.advance(10.0)
+    greeted = sent.count(Hello)
+    for message in (generate("kept", PROMPT), generate("gone", PROMPT), AbortRequest(rid=rid("gone"))):
+        protocol.receive(message)
+    await reached(lambda: sent.count(Hello) > greeted)
+    assert (await runtime.load()).running == (await runtime.load()).waiting == 0
+    if given_up:
+        protocol.receive(Drop())
+    protocol.receive(Welcome(epoch="e", fresh=given_up))
+    protocol.receive(generate("next", PROMPT))
+    await reached(lambda: sent.count(Finished) == (1 if given_up else 2))
+    ended = [m for m in sent.messages if isinstance(m, Finished | Failed)]
+    names = ["next"] if given_up else ["kept", "gone", "next"]
+    assert {m.rid for m in ended} == set(map(rid, names))
+    assert [m.rid for m in ended if isinstance(m, Failed)] == ([] if given_up else [rid("gone")])
     assert not task.done()
     task.cancel()
 
