@@ -12,6 +12,8 @@ CPU_CURES = "SLUICE_CPU_CURES"
 """``1``: stand-ins for what a CPU install lacks (``cpu.py``)."""
 LOG = "SLUICE_WORKER_LOG"
 """The worker's name and the level of its log (``engine/worker/own_log.py``), with a space between."""
+LEDGER = "SLUICE_TEST_LEDGER"
+"""The file that runtimes write to what they run (``engine/worker/run_ledger.py``)."""
 _TESTS = "SLUICE_TEST_"
 
 

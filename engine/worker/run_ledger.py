@@ -10,8 +10,8 @@ import os
 import time
 from collections.abc import Mapping
 
-VARIABLE = "SLUICE_TEST_LEDGER"
-"""Names the file."""
+from engine.sglang.variables import LEDGER
+
 CAME = "came"
 BEGAN = "began"
 
@@ -44,5 +44,5 @@ def asked_for(environment: Mapping[str, str] = os.environ) -> RunLedger | None:
     Raises:
         OSError: it can't be written.
     """
-    path = environment.get(VARIABLE)
+    path = environment.get(LEDGER)
     return RunLedger(path) if path else None

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
-from engine.worker.run_ledger import VARIABLE
+from engine.sglang.variables import LEDGER
 from launch.bench.cost.probe_load import BenchError
 from launch.checks import CHECKOUT, free_port
 
@@ -50,7 +50,7 @@ class ChaosServer:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "launch.server", "--port", str(port), *kind, *given, *arguments],
                 cwd=CHECKOUT,
-                env={**os.environ, "TMPDIR": str(self.temporary), VARIABLE: str(self.ledger)},
+                env={**os.environ, "TMPDIR": str(self.temporary), LEDGER: str(self.ledger)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

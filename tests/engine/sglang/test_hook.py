@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from engine.sglang import hook, variables
+from engine.sglang.variables import LEDGER
 from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
-from engine.worker.run_ledger import VARIABLE
 from sched.order import queue_position
 
 
@@ -141,7 +141,7 @@ def sglang(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> SimpleNamespace:
     monkeypatch.setenv(variables.RUN_DIR, str(tmp_path))
     monkeypatch.delenv(variables.SLOWDOWN, raising=False)
     monkeypatch.delenv(variables.CPU_CURES, raising=False)
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(LEDGER, raising=False)
     return SimpleNamespace(targets=registry.targets, scheduler=scheduler_class, batch=batch)
 
 
@@ -166,7 +166,7 @@ def test_keeps_a_ledger_where_it_is_asked_for(
     sglang: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Only then: it looks at every request before every pass."""
-    monkeypatch.setenv(VARIABLE, str(tmp_path / "ledger"))
+    monkeypatch.setenv(LEDGER, str(tmp_path / "ledger"))
     hook.register()
     assert "sglang.srt.managers.scheduler.Scheduler.get_next_batch_to_run" in sglang.targets
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.worker.run_ledger import VARIABLE
+from engine.sglang.variables import LEDGER
 from engine.worker.runtime_interface import Output
 from engine.worker.simulated_runtime import SimulatedRuntime
 from tests.engine.worker_process import PROMPT, generate, simulated_spec
@@ -87,7 +87,7 @@ async def test_everything_takes_five_times_as_long_while_a_file_names_the_runtim
 async def test_what_comes_and_begins_is_written_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that was aborted while it waited has never begun."""
     ledger = tmp_path / "ledger"
-    monkeypatch.setenv(VARIABLE, str(ledger))
+    monkeypatch.setenv(LEDGER, str(ledger))
     runtime = SimulatedRuntime(simulated_spec(), tmp_path)
     first, second = (asyncio.ensure_future(last(runtime, name)) for name in ("a", "b"))
     await asyncio.sleep(0)

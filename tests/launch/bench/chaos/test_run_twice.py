@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.worker.run_ledger import VARIABLE, asked_for
+from engine.sglang.variables import LEDGER
+from engine.worker.run_ledger import asked_for
 from launch.bench.chaos.run_twice import read_ledger, run_twice
 
 CALL = "epoch0" + "0" * 15 + "7"
@@ -47,7 +48,7 @@ def test_a_ledger_is_written_where_it_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "ledger"
     assert asked_for({}) is None
     assert read_ledger(path) == []
-    one, other = (asked_for({VARIABLE: str(path)}) for _ in range(2))
+    one, other = (asked_for({LEDGER: str(path)}) for _ in range(2))
     assert one is not None
     assert other is not None
     one.came(FIRST)
