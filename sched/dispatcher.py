@@ -111,12 +111,11 @@ class Dispatcher:
         self._queues.open(RuntimeState.of(event, self.limits.window_tokens), now)
 
     def _runtime_lost(self, event: ev.RuntimeLost, now: float) -> None:
-        runtime = self._queues.close(event.name)
-        if runtime is None:
-            return
-        failure = Failure("runtime_failure", f"runtime {event.name} was lost: {event.reason}")
-        for call in list(runtime.calls.values()):
-            self._retry_or_fail(call, runtime, failure, now)
+        closed = [self._queues.close(name) for name in (event.name, *event.others)]
+        for runtime in filter(None, closed):  # all closed before: no call goes from one to another of them
+            failure = Failure("runtime_failure", f"runtime {runtime.name} was lost: {event.reason}")
+            for call in list(runtime.calls.values()):
+                self._retry_or_fail(call, runtime, failure, now)
 
     def _retry_or_fail(
         self, call: Call, runtime: RuntimeState, failure: Failure, now: float, *, retryable: bool = True
@@ -137,7 +136,7 @@ class Dispatcher:
     def _workflow_arrived(self, event: ev.WorkflowArrived, now: float) -> None:
         workflow = self.book.open_workflow(event.spec, now)
         self._forecast.opened(workflow, len(self.book.workflows) - 1, self.runtimes.values(), now)
-        failure = self._gate.refusal(workflow, self.runtimes.values(), now)
+        failure = self._gate.refusal(workflow, self.runtimes.values(), now, self.limits.max_open_workflows)
         if failure is not None:
             self._close_workflow(event.spec.workflow_id, State.REJECTED, now, failure)
 
@@ -189,7 +188,7 @@ class Dispatcher:
         self._sequence += 1
         call = self.book.open_call(event.spec, self._sequence, now)
         if full:
-            self._settle(call, State.REJECTED, now, self._gate.full(now))
+            self._settle(call, State.REJECTED, now, self._gate.full("calls are waiting", now))
         else:
             advance(call, State.WAITING, now)
             self._queues.place(call, now)

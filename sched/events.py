@@ -31,10 +31,11 @@ class RuntimeUp:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeLost:
-    """A runtime is gone; what it had is placed again or fails."""
+    """A runtime is gone; what it had is placed again or fails.  ``others`` are gone with it."""
 
     name: str
     reason: str
+    others: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,16 @@ class Gate:
         self._policy = policy
         self._workflows = workflows
 
-    def refusal(self, workflow: Workflow, runtimes: Collection[RuntimeState], now: float) -> Failure | None:
-        """Return why a workflow is not served, ``None`` if it is.  A policy's fault costs that workflow."""
+    def refusal(
+        self, workflow: Workflow, runtimes: Collection[RuntimeState], now: float, most_open: int
+    ) -> Failure | None:
+        """Return why a workflow is not served, ``None`` if it is.
+
+        More than ``most_open`` are open with it, or the policy refuses it; a policy's fault costs that
+        workflow.
+        """
+        if len(self._workflows) > most_open:
+            return self.full("workflows are open", now)
         if self._policy is None:
             return None
         try:
@@ -30,9 +38,9 @@ class Gate:
             return Failure("internal_error", f"the admission policy failed: {error!r}")
         return None if admission.admitted else self._refused(admission, workflow, now)
 
-    def full(self, now: float) -> Failure:
-        """Return why a call is not accepted if too many wait."""
-        message = "too many calls are waiting; try again later"
+    def full(self, of: str, now: float) -> Failure:
+        """Return why nothing more is accepted if too many ``of`` something are there."""
+        message = f"too many {of}; try again later"
         return Failure("overloaded", message, retry_after=_bounded(drain_seconds(self._workflows, 0.0, now)))
 
     def too_late(self, workflow: Workflow, now: float) -> Failure | None:

@@ -12,6 +12,9 @@ from sched.events import JoinOpened
 from sched.predict.stage_profile import StageProfile
 from sched.request import Call, CallSpec, Join, State, Workflow, WorkflowSpec, advance
 
+_SPENT_EXPIRIES = 256
+"""Time limits of calls that are over, so many of which may lie there beyond as many as calls are open."""
+
 
 class Book:
     """Opens and closes workflows and calls; knows what is over its time limit.
@@ -128,6 +131,9 @@ class Book:
         del self.calls[spec.call_id]
         call.workflow.open_calls.discard(spec.call_id)
         call.workflow.last_event = now
+        if len(self._expiries) > 2 * len(self.calls) + _SPENT_EXPIRIES:
+            self._expiries = [entry for entry in self._expiries if entry[1] in self.calls]
+            heapq.heapify(self._expiries)
         if spec.join_id is None or not spec.ends_branch:
             return False
         return self.end_branch(call.workflow, spec.join_id, spec.branch, now)

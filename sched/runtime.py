@@ -134,7 +134,7 @@ class RuntimeState:
         self.new_tokens += call.uncached_tokens
         self.load.add(call)
         self.cache.placed(call.spec.call_id, call.blocks)
-        self.window.held.push(call)
+        self.reorder(call)
 
     def reorder(self, call: Call) -> None:
         """Give a held call the place of its new key."""

@@ -9,8 +9,9 @@ from typing import Any
 
 from engine.controller.prompt_encoder import EncodedPrompt
 from engine.controller.timeline import CallEntry, WorkflowRecord
-from engine.wire.messages import RID_LENGTH, Chunk, Finished
+from engine.wire.messages import RID_LENGTH, Chunk, Finished, Generate
 from engine.wire.token_ids import unpack_ids
+from sched.decisions import Dispatch
 from sched.request import CallSpec
 from sched.workflow import Generation
 
@@ -72,6 +73,20 @@ class CallRequest:
             priority=self.priority,
             stream=self.stream,
             timeout_seconds=timeout_seconds,
+        )
+
+    def message(self, rid: str, decision: Dispatch) -> Generate:
+        """Return what a runtime is sent of the call, as attempt ``rid``."""
+        return Generate(
+            rid=rid,
+            token_ids=self.prompt.token_ids,
+            sampling=dict(self.sampling) | {"max_new_tokens": self.max_new_tokens},
+            key=decision.key,
+            sequence=decision.sequence,
+            remaining_seconds=decision.remaining_seconds,
+            priority=decision.priority,
+            logprobs=self.logprobs,
+            stream=self.stream,
         )
 
 

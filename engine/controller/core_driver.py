@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -21,7 +22,7 @@ from engine.wire import messages as msg
 from engine.wire.link import RouterLink
 from sched import events as ev
 from sched.clock import Clock, monotonic
-from sched.decisions import AbortCall, CallSettled, Dispatch, Joined, RekeyCall, WorkflowSettled
+from sched.decisions import AbortCall, CallSettled, Decision, Dispatch, Joined, RekeyCall, WorkflowSettled
 from sched.dispatcher import Dispatcher
 from sched.errors import Failure, error_for
 from sched.request import State
@@ -69,6 +70,7 @@ class CoreDriver:
         self._observer = observer
         self._rids = RequestIds(options.epoch)
         self._tasks: list[asyncio.Task[None]] = []
+        self._events: deque[ev.Event] = deque()
         self._on_decision: Mapping[type, Callable[[Any], None]] = {
             Dispatch: self._dispatch,
             RekeyCall: self._rekey,
@@ -109,40 +111,48 @@ class CoreDriver:
         self.handle(ev.CallArrived(call.request.spec(call.call_id, self._options.call_timeout_seconds)))
 
     def handle(self, event: ev.Event) -> None:
-        """Give the core an event and carry out what it decides."""
-        for decision in self.dispatcher.handle(event, self.clock()):
+        """Give the core an event and carry out what it decides.
+
+        An event that comes of a decision waits until all decisions before it are carried out.  One that
+        can't be carried out doesn't keep the others from it: its error is raised when all is done.
+        """
+        self._events.append(event)
+        if len(self._events) > 1:
+            return
+        errors: list[Exception] = []
+        while self._events:
+            try:
+                for decision in self.dispatcher.handle(self._events[0], self.clock()):
+                    self._carry_out(decision, errors)
+            except Exception as error:
+                errors.append(error)
+            self._events.popleft()
+        if errors:
+            raise errors[0]
+
+    def _carry_out(self, decision: Decision, errors: list[Exception]) -> None:
+        try:
             self._on_decision[type(decision)](decision)
+        except Exception as error:
+            errors.append(error)
 
     # --- decisions ------------------------------------------------------------------------------
 
     def _dispatch(self, decision: Dispatch) -> None:
         call = self.pending[decision.call_id]
         worker = self.workers.get(decision.runtime)
-        assert worker is not None
         entry = call.entry
         entry.state, entry.runtime, entry.attempts = State.DISPATCHED, decision.runtime, decision.attempt
         entry.waited_seconds, entry.decision = decision.record.waited_seconds, decision.record
         call.record.changed(entry)
         self._observer.call_sent(call)
-        sent = self._link.send(worker.identity, self._generate_message(call, decision))
+        # Between its loss and the core's learning of it a runtime has no worker.
+        message = call.request.message(self._rids.make(decision.call_id, decision.attempt), decision)
+        sent = worker is not None and self._link.send(worker.identity, message)
         call.sent_clock = self.clock()
         if not sent:
             failure = Failure("unavailable", f"runtime {decision.runtime} could not be reached")
             self.handle(ev.CallFailed(decision.call_id, decision.attempt, failure, retryable=True))
-
-    def _generate_message(self, call: PendingCall, decision: Dispatch) -> msg.Generate:
-        request = call.request
-        return msg.Generate(
-            rid=self._rids.make(decision.call_id, decision.attempt),
-            token_ids=request.prompt.token_ids,
-            sampling=dict(request.sampling) | {"max_new_tokens": request.max_new_tokens},
-            key=decision.key,
-            sequence=decision.sequence,
-            remaining_seconds=decision.remaining_seconds,
-            priority=decision.priority,
-            logprobs=request.logprobs,
-            stream=request.stream,
-        )
 
     def _rekey(self, decision: RekeyCall) -> None:
         call = self.pending[decision.call_id]

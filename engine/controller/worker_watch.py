@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.controller.cache_reports import CacheReports
@@ -53,10 +53,10 @@ class WorkerWatch:
         """Ping all workers, give up the silent ones and have those end that hang for too long."""
         for identity in self._workers.identities():
             self._link.send(identity, msg.Ping(epoch=self._epoch))
-        for worker in self._workers.silent():
-            # One by one: the core may place the calls of the first on the next.
-            self._workers.remove(worker)
-            self._give_up(worker, "no heartbeat")
+        if silent := self._workers.silent():
+            for worker in silent:
+                self._workers.remove(worker)
+            self._give_up(silent, "no heartbeat")
         for worker in self._workers.dismiss_hung():
             fault = "its scheduler shows no sign of life"
             logger.error("runtime %s is told to end: %s", worker.hello.runtime, fault)
@@ -66,24 +66,28 @@ class WorkerWatch:
         """Note the end of a process that the launcher saw, before it is missed."""
         name = self._workers.ended(ended)
         if name is not None:
-            self._lost(name, "its process died")
+            self._lost([name], "its process died")
 
     def dismiss(self) -> None:
         """Have all workers end."""
         for identity in self._workers.identities():
             self._link.send(identity, msg.Shutdown(grace_seconds=0.0))
 
-    def _give_up(self, worker: Worker, reason: str) -> None:
-        """Have what runs on a worker run elsewhere, and not there, should it wake up."""
-        name = worker.hello.runtime
-        self._link.send(worker.identity, msg.Drop())
-        self._lost(name, reason)
-        self._given_up.add(name)
-        self._notify(f"runtime {name} was lost: {reason}")
+    def _give_up(self, workers: Sequence[Worker], reason: str) -> None:
+        """Have what runs on workers run elsewhere, and not there, should they wake up."""
+        for worker in workers:
+            self._link.send(worker.identity, msg.Drop())
+        names = [worker.hello.runtime for worker in workers]
+        self._lost(names, reason)
+        for name in names:
+            self._given_up.add(name)
+            self._notify(f"runtime {name} was lost: {reason}")
 
-    def _lost(self, name: str, reason: str) -> None:
-        logger.error("runtime %s was lost: %s", name, reason)
-        self._handle(ev.RuntimeLost(name, reason))
+    def _lost(self, names: Sequence[str], reason: str) -> None:
+        """Tell the core of all at once: it may place no call of one on another of them."""
+        for name in names:
+            logger.error("runtime %s was lost: %s", name, reason)
+        self._handle(ev.RuntimeLost(names[0], reason, names[1:]))
 
     def _hello(self, identity: bytes, hello: msg.Hello) -> None:
         refusal = self._workers.refusal(hello)
@@ -114,6 +118,6 @@ class WorkerWatch:
                 self._link.send(identity, msg.Introduce())
             case Standing.NOW_HUNG:
                 reason = f"its scheduler has shown no sign of life for {heartbeat.still_seconds:.1f} s"
-                self._give_up(self._workers.known(name), reason)
+                self._give_up([self._workers.known(name)], reason)
             case Standing.SERVING if heartbeat.passes:
                 self._handle(passes_reported(heartbeat))

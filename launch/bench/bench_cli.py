@@ -14,6 +14,7 @@ from launch.bench import (
     passes,
     questions,
     run,
+    soak,
     spending,
     validate,
 )
@@ -36,6 +37,7 @@ _BENCHES = {
     "passes": passes,
     "databases": databases_cli,
     "chaos": chaos_cli,
+    "soak": soak,
 }
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 

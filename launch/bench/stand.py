@@ -115,6 +115,7 @@ async def null_stand(window_tokens: int, max_waiting_calls: int) -> AsyncIterato
         port=free_port(),
         window_tokens=window_tokens,
         max_waiting_calls=max_waiting_calls,
+        max_open_workflows=1_000_000,
         call_timeout_seconds=3600.0,
         drain_seconds=1.0,
         simulated=True,

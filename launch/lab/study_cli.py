@@ -16,13 +16,19 @@ from rich.console import Console
 from launch.arguments import count
 from launch.checks import checked
 from launch.lab.cells import Cell
-from launch.lab.studies import ablation, lead, queue, schema_shapes
+from launch.lab.studies import ablation, lead, overload, queue, schema_shapes
 from launch.lab.studies.base import CLUSTERS, StudyResults, StudySetting
 from launch.lab.sweep import STOPPED, sweep
 from launch.lab.sweep_report import write_json
 from sched.traces.trace_format import read_header
 
-_STUDIES = {"lead": lead, "queue": queue, "ablation": ablation, "shapes": schema_shapes}
+_STUDIES = {
+    "lead": lead,
+    "queue": queue,
+    "ablation": ablation,
+    "shapes": schema_shapes,
+    "overload": overload,
+}
 """Each has ``HELP``, ``cells(setting)`` and ``tables(setting, results)``."""
 _WIDTH = 220
 
@@ -41,6 +47,7 @@ def _study(arguments: argparse.Namespace) -> int:
         arguments.seeds,
         Cell(
             trace="",
+            admission="always",  # of studies that compare something else
             runtime_config=arguments.runtime_config,
             workflows=arguments.workflows,
             slo_scale=arguments.slo_scale,

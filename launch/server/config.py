@@ -119,6 +119,9 @@ class ServerConfig:
     default_slo_seconds: Annotated[Seconds, _help("deadline of workflows whose request names none")] = 60.0
     window_tokens: Annotated[PositiveInt, _help("prompt tokens sent ahead to a runtime; more is held")] = 4096
     max_waiting_calls: Annotated[PositiveInt, _help("waiting calls beyond which requests are refused")] = 1024
+    max_open_workflows: Annotated[PositiveInt, _help("open workflows beyond which new ones are refused")] = (
+        10_000
+    )
     call_timeout_seconds: Annotated[Seconds, _help("time limit of one call")] = 600.0
     start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
     hung_after_seconds: Annotated[
@@ -219,6 +222,7 @@ class ServerConfig:
         return CoreLimits(
             window_tokens=self.window_tokens,
             max_waiting_calls=self.max_waiting_calls,
+            max_open_workflows=self.max_open_workflows,
             workflow_ttl_seconds=self.workflow_idle_seconds,
         )
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sched.predict.bounded import BoundedTable
 from sched.views import Pace
 
 _LEAST_WEIGHT = 0.05
@@ -17,6 +18,9 @@ MOST_PATH_STEPS = 1024
 PACE_WORKFLOWS = 64
 PACE_QUANTILE = 0.8
 _LEAST_PACE = 5
+_MOST_PLACES = 16_384
+"""Visits of stages remembered, of all kinds and databases."""
+_MOST_KINDS = 256
 
 
 class PathStep(NamedTuple):
@@ -40,7 +44,7 @@ class Paths:
     """
 
     def __init__(self) -> None:
-        self._rest: dict[_Key, tuple[int, float]] = {}
+        self._rest = BoundedTable[_Key, tuple[int, float]](_MOST_PLACES)
 
     def observe(self, kind: str, database: str | None, path: Sequence[PathStep]) -> None:
         """Learn from a finished workflow."""
@@ -81,8 +85,8 @@ class Paces:
     """How long the latest finished workflows of each kind took."""
 
     def __init__(self) -> None:
-        self._latest: dict[str, deque[tuple[float, float]]] = {}
-        self._pace: dict[str, Pace] = {}
+        self._latest = BoundedTable[str, deque[tuple[float, float]]](_MOST_KINDS)
+        self._pace = BoundedTable[str, Pace](_MOST_KINDS)
 
     def observe(self, kind: str, seconds: float, slo_seconds: float) -> None:
         """Learn from a finished workflow."""

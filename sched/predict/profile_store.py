@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sched.predict.stage_profile import StageEstimate, StageProfile
+from sched.predict.bounded import BoundedTable
+from sched.predict.stage_profile import MOST_STAGES, StageEstimate, StageProfile
 
 FORMAT = "sluice-profile-1"
 
@@ -38,7 +39,9 @@ def restored(data: Mapping[str, Any]) -> StageProfile:
         for kind, database, stage, branch, seconds in data["sql_seconds"]:
             profile.sql[kind, database, stage, branch] = float(seconds)
         for kind, stages in data["visits"].items():
-            profile.visits[kind] = {stage: float(n) for stage, n in stages.items()}
+            visits = profile.visits[kind] = BoundedTable(MOST_STAGES)
+            for stage, count in stages.items():
+                visits[stage] = float(count)
     except (KeyError, TypeError) as error:
         raise ValueError(f"this is no profile: {error}") from error
     return profile
@@ -55,7 +58,12 @@ def described(profile: StageProfile) -> list[dict[str, Any]]:
             "prompt_tokens": round(estimate.prompt_tokens, 1),
             "output_tokens": round(estimate.output_tokens, 1),
             "sql_seconds": profile.sql.get((kind, database, stage, None)),
-            "visits": profile.visits.get(kind or "", {}).get(stage),
+            "visits": _visits(profile, kind or "", stage),
         }
         for (kind, database, stage, branch), estimate in profile.stages.items()
     ]
+
+
+def _visits(profile: StageProfile, kind: str, stage: str) -> float | None:
+    known = profile.visits.get(kind)
+    return None if known is None else known.get(stage)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict
 from collections.abc import Collection, Iterable
 
+from sched.predict.bounded import BoundedTable
 from sched.predict.speed import stretched
 from sched.request import Workflow
 from sched.runtime import RuntimeState
@@ -21,7 +21,7 @@ _BELIEF = 0.2
 _USUAL = 6.0
 """Standard deviations of log SLO above which an SLO is unusually loose."""
 MOST_KINDS = 256
-"""Workflow kinds remembered, the least used out first."""
+"""Workflow kinds remembered."""
 
 
 class Crowd:
@@ -95,7 +95,7 @@ class Sojourns:
 
     def __init__(self) -> None:
         self._crowd = Crowd()
-        self._kinds: OrderedDict[str, _Lengths] = OrderedDict()
+        self._kinds = BoundedTable[str, _Lengths](MOST_KINDS)
 
     def opened(self, workflow: Workflow, others: int, runtimes: Collection[RuntimeState], now: float) -> None:
         """Write a workflow's ``slowdown`` and ``expected_seconds``; ``others`` are open beside it."""
@@ -110,11 +110,8 @@ class Sojourns:
         spec, seconds = workflow.spec, now - workflow.arrival
         if not spec.firm or spec.slo_seconds <= 0 or seconds <= 0:
             return
-        lengths = self._kinds.setdefault(spec.kind, _Lengths())
-        self._kinds.move_to_end(spec.kind)
+        lengths = self._kinds[spec.kind] = self._kinds.get(spec.kind) or _Lengths()
         lengths.observe(math.log(spec.slo_seconds), math.log(seconds / workflow.slowdown))
-        if len(self._kinds) > MOST_KINDS:
-            self._kinds.popitem(last=False)
 
 
 def drain_seconds(workflows: Iterable[Workflow], excess: float, now: float) -> float:

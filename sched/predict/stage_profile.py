@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from sched.predict.bounded import BoundedTable
 from sched.predict.lengths import Key, OutputLengths
 from sched.workflow import PlanStep
 
 _WEIGHT = 0.1
 _DEFAULT_PROMPT_TOKENS = 500.0
+MOST_STAGES = 256
+"""Stages of one kind of workflow whose visits are counted; plans are made of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,13 @@ class StageProfile:
 
     Branches of a fan-out may ask in unlike ways, and so get unlike answers.  What is unknown for a branch
     falls back to the database, then to the kind, then to the stage of any kind, then to the published
-    figures.
+    figures.  All tables are bounded, since clients name stages and databases.
     """
 
     def __init__(self) -> None:
-        self.stages: dict[Key, StageEstimate] = {}
-        self.sql: dict[Key, float] = {}
-        self.visits: dict[str, dict[str, float]] = {}
+        self.stages = BoundedTable[Key, StageEstimate]()
+        self.sql = BoundedTable[Key, float]()
+        self.visits = BoundedTable[str, BoundedTable[str, float]]()
         self.lengths = OutputLengths()
 
     def estimate(
@@ -124,7 +127,9 @@ class StageProfile:
         """Learn how often a finished workflow went through each stage."""
         known = self.visits.get(kind)
         if known is None:
-            self.visits[kind] = {stage: float(count) for stage, count in visits.items()}
+            known = self.visits[kind] = BoundedTable(MOST_STAGES)
+            for stage, count in visits.items():
+                known[stage] = float(count)
             return
         for stage in [*known, *(new for new in visits if new not in known)]:
             old = known.get(stage, 0.0)

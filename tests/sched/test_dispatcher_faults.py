@@ -39,6 +39,20 @@ def test_a_lost_runtime_hands_its_calls_on() -> None:
     assert (cluster.sent[2].runtime, cluster.sent[2].attempt) == ("r1", 1)
 
 
+def test_runtimes_lost_together_hand_nothing_to_each_other() -> None:
+    """Their calls go straight to the one that is left, in the second attempt."""
+    cluster = SimpleCluster(make_dispatcher(), ["r0", "r1", "r2"])
+    cluster.workflow()
+    for call in range(1, 7):
+        cluster.call(call)
+    theirs = {call for call, sent in cluster.sent.items() if sent.runtime != "r2"}
+    assert len({cluster.sent[call].runtime for call in theirs}) == 2
+    decisions = cluster.feed(ev.RuntimeLost("r0", "no heartbeat", ["r1"]))
+    again = {d.call_id: (d.runtime, d.attempt) for d in decisions if isinstance(d, Dispatch)}
+    assert again == dict.fromkeys(theirs, ("r2", 2))
+    assert list(cluster.dispatcher.runtimes) == ["r2"]
+
+
 def test_a_retry_avoids_every_runtime_that_failed() -> None:
     """Each retry takes a runtime that was not tried, even if one that failed is idle."""
     cluster = cluster_of("r0", "r1", "r2", max_attempts=3)

@@ -44,6 +44,23 @@ class NullSpec:
         return orjson.dumps(asdict(self))
 
 
+def null_hello(name: str, pid: int, max_total_tokens: int = 1_000_000) -> msg.Hello:
+    """Return the introduction of a runtime without a model."""
+    return msg.Hello(
+        runtime=name,
+        pid=pid,
+        model_path="null",
+        tokenizer_hash="null",
+        context_length=CONTEXT_LENGTH,
+        max_total_tokens=max_total_tokens,
+        max_running_requests=1_000,
+        device="null",
+        engine_version="null",
+        hook_proof=PROOF_ORDER,
+        simulated=True,
+    )
+
+
 class NullRuntime:
     """One runtime; its messages are handled in the link's own thread."""
 
@@ -63,21 +80,7 @@ class NullRuntime:
             )
             self._link.send(load)
             return
-        self._link.send(
-            msg.Hello(
-                runtime=self._name,
-                pid=os.getpid(),
-                model_path="null",
-                tokenizer_hash="null",
-                context_length=CONTEXT_LENGTH,
-                max_total_tokens=1_000_000,
-                max_running_requests=1_000,
-                device="null",
-                engine_version="null",
-                hook_proof=PROOF_ORDER,
-                simulated=True,
-            )
-        )
+        self._link.send(null_hello(self._name, os.getpid()))
 
     def close(self) -> None:
         """Leave."""

@@ -106,6 +106,7 @@ class Pair:
             ordering=system.ordering,
             admission="always",  # the peers serve all
             max_waiting_calls=100_000,
+            max_open_workflows=100_000,
             drain_seconds=1.0,
         )
         family = replace(self.plan, config=config).family_in(self.stand.folder)

@@ -87,6 +87,9 @@ class FakeWorker:
             )
         )
 
+    def beat(self) -> None:
+        self._send(msg.Heartbeat(runtime=self.name, running=0, waiting=0, used_tokens=0, scheduler_steps=0))
+
     def receive(self, message: msg.WireMessage) -> None:
         self.received.append(message)
         if isinstance(message, msg.Generate):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from array import array
 
+import pytest
+
 from engine.controller.core_driver import CoreDriver
 from engine.wire import messages as msg
 from engine.wire.worker_ended import WorkerEnded
@@ -54,6 +56,43 @@ async def test_a_dead_worker_is_not_waited_for() -> None:
             "failed_starts": 2,
             "restart_seconds": 4.0,
         }
+
+
+async def test_a_runtime_without_a_worker_is_not_sent_to() -> None:
+    """Between its loss and the core's learning of it, calls go on to another runtime."""
+    async with api_stack(("r0", "r1")) as api:
+        api.controller.workers.remove(api.controller.workers.known("r0"))
+        answers = await asyncio.gather(*(api.generate(text=f"call {i}") for i in range(4)))
+        assert {answer.status_code for answer in answers} == {200}
+        assert not api.workers[0].requests
+        assert len(api.workers[1].requests) == 4
+
+
+async def test_a_decision_that_cannot_be_carried_out_keeps_no_other_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The link fails at the first of two aborts: both calls are settled all the same, and the error shows."""
+    async with api_stack() as api:
+        api.worker.stalls = True
+        api.worker.go.clear()
+        tag = {"id": "agent-7", "siblings": 2}
+        calls = [asyncio.create_task(api.generate(workflow=tag)) for _ in range(2)]
+        await reached(lambda: len(api.worker.requests) == 2)
+        link, failed = _driver(api)._link, list[msg.WireMessage]()
+        send = link.send
+
+        def broken(identity: bytes, message: msg.WireMessage) -> bool:
+            if isinstance(message, msg.AbortRequest) and not failed:
+                failed.append(message)
+                raise RuntimeError("the link is broken")
+            return send(identity, message)
+
+        monkeypatch.setattr(link, "send", broken)
+        with pytest.raises(RuntimeError, match="the link is broken"):
+            api.controller.cancel_workflow("agent-7", "no longer needed")
+        assert {response.status_code for response in await asyncio.gather(*calls)} == {499}
+        assert api.controller.calls_in_flight == 0
+        assert len(api.worker.aborted) == 1
 
 
 async def test_the_death_of_a_stranger_changes_nothing() -> None:

@@ -11,8 +11,9 @@ import pytest
 from rich.table import Table
 
 from launch.lab.cells import Cell
+from launch.lab.overload_cells import OverloadCell
 from launch.lab.shape_cells import MIXES, ShapeCell
-from launch.lab.studies import ablation, lead, queue, schema_shapes
+from launch.lab.studies import ablation, lead, overload, queue, schema_shapes
 from launch.lab.studies.base import UNENDED, StudyResults, StudySetting, summary
 from launch.lab.study_cli import main
 from launch.lab.sweep import Result
@@ -127,3 +128,27 @@ def test_mistakes(capsys: pytest.CaptureFixture[str]) -> None:
     """A missing trace is one sentence and exit code 2."""
     assert main(["queue", "/nowhere.jsonl"]) == 2
     assert "the trace /nowhere.jsonl can't be read" in capsys.readouterr().err
+
+
+def test_overload_is_told_beside_the_load_that_is_sustained() -> None:
+    """Goodput with its share of that at load 1, P95 of what was answered, what was refused and ended."""
+
+    def figures(cell: Cell) -> Result:
+        assert isinstance(cell, OverloadCell)
+        collapsed = cell.admission == "always" and cell.offered > 1
+        counts = {"workflows": 200, "refused": 50 if cell.offered > 1 and not collapsed else 0, "dropped": 1}
+        return {"goodput": 0.1 if collapsed else min(0.5, cell.offered / 2), "p95": 80.0, **counts}
+
+    goodput, p95, shed = overload.tables(SETTING, results(overload, figures))
+    assert column(goodput, "admission") == ["always", "slo_aware"]
+    assert column(goodput, "3×") == ["0.100 · 0.20×", "0.500 · 1.00×"]
+    assert column(goodput, "0.3×")[1] == "0.150 · 0.30×"
+    assert column(p95, "1×") == ["80", "80"]
+    assert column(shed, "2×") == ["0.0% / 0.5%", "25.0% / 0.5%"]
+
+
+def test_studies_of_policies_refuse_nothing() -> None:
+    """Only the study of overload has runs with another admission than ``always``."""
+    for study in (ablation, lead, queue, schema_shapes):
+        assert {cell.admission for cell in study.cells(SETTING)} == {"always"}
+    assert {cell.admission for cell in overload.cells(SETTING)} == {"always", "slo_aware"}

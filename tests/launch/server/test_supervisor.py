@@ -257,6 +257,7 @@ def test_a_stopped_child_is_killed_and_started_again(start: Callable[..., Server
 def test_what_a_child_says_for_the_user_is_shown(start: Callable[..., Server]) -> None:
     """Whatever the level of the log."""
     server = start({"controller": {"notices": "runtime a was lost"}, "a": {}})
+    server.until_ready()  # before, a signal is no clean end
     server.until(lambda: "sluice: runtime a was lost\n" in server.err)
     server.process.send_signal(signal.SIGTERM)
     assert server.end() == 0, server.err

@@ -161,7 +161,7 @@ def test_the_gate_keeps_advice_within_bounds(advised: int, wanted: int) -> None:
     gate, workflow = Gate(_Fussy(advised), ()), make_call().workflow
     assert gate.candidates(workflow, wanted, [], 0.0) == max(1, min(wanted, advised))
     assert gate.candidates(None, wanted, [], 0.0) == wanted
-    failure = gate.refusal(workflow, [], 0.0)
+    failure = gate.refusal(workflow, [], 0.0, 1)
     assert failure is not None
     assert failure.code == "internal_error"
-    assert Gate(None, ()).refusal(workflow, [], 0.0) is None
+    assert Gate(None, ()).refusal(workflow, [], 0.0, 1) is None
