@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+
+from plugins.text2sql.databases.bounded_parser import parsed_one
 
 
 def dropped(before: str, after: str, dialect: str) -> list[str]:
@@ -38,7 +39,7 @@ def _conditions(statement: str, dialect: str) -> Iterator[exp.Expr]:
 
     What joins isn't asked for.  A condition that an outer join has removes no row.
     """
-    tree = sqlglot.parse_one(statement, read=dialect)
+    tree = parsed_one(statement, dialect)
     places = [place.this for place in tree.find_all(exp.Where, exp.Having, exp.Qualify)]
     places += [join.args["on"] for join in tree.find_all(exp.Join) if join.args.get("on") and not join.side]
     for place in places:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
 
+from plugins.text2sql.databases.bounded_parser import parsed_one
 from plugins.text2sql.databases.dialect import Dialect
 
 
@@ -17,7 +17,7 @@ def hidden_table(statement: str, shows: Callable[[str], bool], dialect: Dialect)
 
     A CTE may have any name.  What a view reads inside isn't looked at.  ``statement`` is one SELECT.
     """
-    tree = sqlglot.parse_one(statement, read=dialect.name)
+    tree = parsed_one(statement, dialect.name)
     tables = [table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
     try:
         own = {

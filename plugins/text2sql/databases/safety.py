@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import re
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
+from plugins.text2sql.databases.bounded_parser import parsed
 from plugins.text2sql.databases.dialect import Dialect
 
 MAX_STATEMENT_CHARACTERS = 20_000
@@ -65,12 +65,12 @@ def check_select(statement: str, dialect: Dialect) -> str:
         raise UnsafeSqlError("the statement has halves of characters (surrogates), which are no text")
     if unclear := dialect.misread(statement):
         raise UnsafeSqlError(f"{unclear} is not allowed")
-    parsed = _parse(statement, dialect.name)
-    if not parsed:
+    trees = _parse(statement, dialect.name)
+    if not trees:
         raise UnsafeSqlError("there is no SQL statement; write one SELECT")
-    if len(parsed) > 1:
-        raise UnsafeSqlError(f"found {len(parsed)} statements; write exactly one SELECT")
-    root = parsed[0]
+    if len(trees) > 1:
+        raise UnsafeSqlError(f"found {len(trees)} statements; write exactly one SELECT")
+    root = trees[0]
     if not isinstance(root, exp.Select | exp.SetOperation):
         found = f"{_verb(root)} is not allowed" if isinstance(root, _WRITING) else "this is no SELECT"
         raise UnsafeSqlError(f"{found}; write one SELECT")
@@ -109,7 +109,7 @@ def _belongs_to_database(table: exp.Table, dialect: Dialect) -> bool:
 def _parse(statement: str, dialect: str) -> list[exp.Expr]:
     """Return the parsed statements, leaving out empty ones."""
     try:
-        parsed = sqlglot.parse(statement, read=dialect)
+        trees = parsed(statement, dialect)
     except ParseError as error:
         if not has_select(statement):  # prose, in which the place of the error means nothing
             raise UnsafeSqlError(_NO_SELECT) from error
@@ -121,7 +121,7 @@ def _parse(statement: str, dialect: str) -> list[exp.Expr]:
         raise UnsafeSqlError(f"syntax error: {error}" if has_select(statement) else _NO_SELECT) from error
     except RecursionError as error:
         raise UnsafeSqlError("the statement is nested too deeply") from error
-    return [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]
+    return [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
 
 
 def _table_uses(root: exp.Expr) -> int:

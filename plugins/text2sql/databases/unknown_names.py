@@ -6,11 +6,11 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
+from plugins.text2sql.databases.bounded_parser import parsed_one
 from plugins.text2sql.databases.database import UnknownName
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.schema import DatabaseSchema
@@ -35,7 +35,7 @@ def explained(unknown: UnknownName, statement: str, schema: DatabaseSchema) -> s
         return _near(map(schema.dialect.table, near))
     columns = {table.name: [column.name for column in table.columns] for table in schema.tables}
     try:
-        tree = sqlglot.parse_one(statement, read=schema.dialect.name)
+        tree = parsed_one(statement, schema.dialect.name)
         return _column_explained(unknown.name, tree, columns, schema.dialect)
     except (SqlglotError, RecursionError):
         return ""

@@ -10,6 +10,7 @@ from sqlglot import TokenType, exp
 from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import SqlglotError
 
+from plugins.text2sql.databases.bounded_parser import parsed_one
 from plugins.text2sql.databases.database import StatementError
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.mysql.mysql_functions import known
@@ -27,7 +28,7 @@ def check(statement: str, dialect: Dialect) -> None:
         StatementError: it is refused.
     """
     try:
-        tree = sqlglot.parse_one(statement, read=dialect.name)
+        tree = parsed_one(statement, dialect.name)
         called = [*_called(tree), *_written(statement, dialect.name)]
     except (SqlglotError, RecursionError) as error:
         raise _refused("the statement isn't understood") from error

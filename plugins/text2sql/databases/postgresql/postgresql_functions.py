@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sqlglot
 from sqlglot import exp
 
+from plugins.text2sql.databases.bounded_parser import parsed_one
 from plugins.text2sql.databases.postgresql.postgresql_connections import Connection
 from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL, SAFE_VOLATILE
 
@@ -29,7 +29,7 @@ def first_of(functions: frozenset[str], statement: str) -> str | None:
     Raises:
         sqlglot.errors.SqlglotError: the statement isn't understood.
     """
-    for node in sqlglot.parse_one(statement, read=POSTGRESQL.name).find_all(exp.Func):
+    for node in parsed_one(statement, POSTGRESQL.name).find_all(exp.Func):
         names = [node.name] if isinstance(node, exp.Anonymous) else node.sql_names()
         for name in names:
             if name in functions or name.lower() in functions:

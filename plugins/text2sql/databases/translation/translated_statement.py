@@ -7,10 +7,10 @@ their case, and takes columns that are neither grouped nor aggregated.
 
 from __future__ import annotations
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from plugins.text2sql.databases.bounded_parser import parsed_one
 from plugins.text2sql.databases.safety import MAX_STATEMENT_CHARACTERS
 from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
@@ -33,10 +33,9 @@ def translated(statement: str, schema: DatabaseSchema) -> str:
     if target is None or len(statement) > MAX_STATEMENT_CHARACTERS:
         return statement
     try:
-        parsed = [tree for tree in sqlglot.parse(statement, read=written_in.name) if tree is not None]
-        if len(parsed) != 1 or not isinstance(parsed[0], exp.Query):
+        tree = parsed_one(statement, written_in.name)
+        if not isinstance(tree, exp.Query):
             return statement
-        tree = parsed[0]
         resolve(tree, schema.tables, target)
         if written_in.name == SQLITE.name:
             rewrite_moments(tree, target.name)

@@ -130,8 +130,9 @@ def registry(
 
 
 def test_there_are_enough_attacks() -> None:
-    """At least 60 on each kind, none twice."""
+    """At least 60 on each kind, none twice; at least 250 different ones in all."""
     attacks = list(listed(ALL))
+    assert len({statement for *_, statement in attacks}) >= 250
     assert all(count >= 60 for count in Counter(kind for kind, *_ in attacks).values())
     assert len(set(attacks)) == len(attacks)
 
