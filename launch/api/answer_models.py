@@ -16,18 +16,21 @@ class AnswerModel(BaseModel):
 
 
 class DecisionAnswer(AnswerModel):
-    """Why a call was sent there and then; ``scores`` per runtime, smaller is better."""
+    """Why a call was sent there and then; ``scores`` per runtime, smaller is better.
+
+    ``null`` stands for a number that is not finite, as a score where a deadline is none to speak of.
+    """
 
     placement: str
     ordering: str
     reason: str
-    scores: dict[str, float]
+    scores: dict[str, float | None]
     predicted_cached_tokens: int
     predicted_output_tokens: float
-    predicted_seconds: float
-    slack_seconds: float
+    predicted_seconds: float | None
+    slack_seconds: float | None
     waited_seconds: float
-    key: float
+    key: float | None
     priority: int
 
 
@@ -40,7 +43,7 @@ class Scheduling(AnswerModel):
     attempts: int
     waited_seconds: float
     ttft_seconds: float | None
-    decision: DecisionAnswer
+    decision: DecisionAnswer | None
 
 
 class MetaInfo(AnswerModel):

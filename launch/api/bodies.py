@@ -22,6 +22,7 @@ _MAX_STOPS = 32
 MAX_LISTED = 16_384
 """Of lists and tables within a body that nothing else bounds."""
 _MAX_STOP_REGEX_BYTES = 256
+_NULL = {"type": "null"}
 _NAME = r"^[A-Za-z0-9_.:@-]+$"
 
 Name = Annotated[str, Field(min_length=1, max_length=128, pattern=_NAME)]
@@ -32,6 +33,14 @@ class Body(BaseModel):
     """Base of the bodies: unknown fields are refused, and types aren't converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def nullable(schema: dict[str, Any]) -> None:
+    """Say in the ``schema`` of a body that null may stand for whatever isn't set."""
+    for field in schema["properties"].values():
+        kind = {name: field.pop(name) for name in set(field) - {"title", "description", "default"}}
+        ways = kind["anyOf"] if set(kind) == {"anyOf"} else [kind]
+        field["anyOf"] = [*(way for way in ways if way != _NULL), _NULL]
 
 
 def few_fields(value: Any) -> Any:

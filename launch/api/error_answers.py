@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from launch.api.native.native_bodies import SHAPES
 from launch.api.replies import JsonResponse
@@ -19,6 +20,7 @@ from sched.errors import SluiceError
 logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_SECONDS = 1.0
+_METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}
 _SHOWN_PROBLEMS = 3
 _SHOWN_CHARACTERS = 200
@@ -78,7 +80,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JsonResponse:
-        return error_response(as_error(error), error.headers)
+        headers = {"allow": _allowed(app, request)} if error.status_code == 405 else error.headers
+        return error_response(as_error(error), headers)
 
 
 def as_error(error: SluiceError | RequestValidationError | HTTPException) -> SluiceError:
@@ -89,6 +92,17 @@ def as_error(error: SluiceError | RequestValidationError | HTTPException) -> Slu
         return _from_validation(error)
     code = _HTTP_CODES.get(error.status_code, "invalid_request")
     return _error(error.status_code, code, str(error.detail))
+
+
+def _allowed(app: FastAPI, request: Request) -> str:
+    """Return the methods that the path of ``request`` takes; each may be a route of its own."""
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] == Match.FULL for route in app.router.routes
+        )
+    )
 
 
 def _retry_after(error: SluiceError) -> float | None:

@@ -6,6 +6,7 @@ Each line has ``kind``, ``version``, ``at`` (Unix seconds), ``workflow_id``, ``s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -120,4 +121,13 @@ def read_line(line: bytes) -> WorkflowRecord:
 
 
 def _entry(content: dict[str, Any]) -> Entry:
+    """Return the entry; JSON's null stands for a number that wasn't finite in the decision on a call."""
+    if isinstance(decision := content.get("decision"), dict):
+        content = content | {"decision": _finite_or_not(decision)}
     return msgspec.convert(content, _ENTRIES[content["kind"]])
+
+
+def _finite_or_not(decision: dict[str, Any]) -> dict[str, Any]:
+    scores = decision.get("scores")
+    known = decision | ({"scores": _finite_or_not(scores)} if isinstance(scores, dict) else {})
+    return {name: math.inf if value is None else value for name, value in known.items()}

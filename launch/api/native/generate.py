@@ -27,18 +27,15 @@ from sched.errors import InvalidRequestError, SluiceError
 router = APIRouter(route_class=JsonRoute, tags=["SGLang"])
 
 _DONE = b"data: [DONE]\n\n"
+_Answers = GenerateAnswer | list[GenerateAnswer]
+_RESPONSES = stream_docs(
+    "with `stream` one event per part, each with all of its call's output so far and, in a batch, "
+    "the `index` of the call, then `[DONE]`"
+) | error_docs(400, 408, 409, 413, 422, 429, 499, 502, 503, 504)
 
 
-@router.put("/generate", include_in_schema=False)
-@router.post(
-    "/generate",
-    response_model=GenerateAnswer | list[GenerateAnswer],
-    responses=stream_docs(
-        "with `stream` one event per part, each with all of its call's output so far and, in a batch, "
-        "the `index` of the call, then `[DONE]`"
-    )
-    | error_docs(400, 408, 409, 413, 422, 429, 499, 502, 503, 504),
-)
+@router.put("/generate", response_model=_Answers, responses=_RESPONSES)
+@router.post("/generate", response_model=_Answers, responses=_RESPONSES)
 async def generate(body: GenerateBody, request: Request, services: Services) -> Response:
     """Generate text, as SGLang's `/generate` does: for one prompt, or for a batch.
 

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import Discriminator, Field, FiniteFloat, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_validator
 
-from launch.api.bodies import Body, Few, LogitBias, Rid, StopPatterns, Stops, StopTokenIds, TopK, WorkflowBody
+from launch.api.bodies import (
+    Body,
+    Few,
+    LogitBias,
+    Rid,
+    StopPatterns,
+    Stops,
+    StopTokenIds,
+    TopK,
+    WorkflowBody,
+    nullable,
+)
 from launch.api.native.sglang_fields import REQUEST_FIELDS, SAMPLING_FIELDS, refuse
 from sched.errors import InvalidRequestError
 
@@ -99,6 +110,8 @@ class GenerateBody(Body):
 
     ``program_id`` names the workflow where nothing else does; so do headers (``launch/api/identity.py``).
     """
+
+    model_config = ConfigDict(json_schema_extra=nullable)
 
     text: OneOrMany[str] | None = None
     input_ids: IdsOrMany | None = None

@@ -32,6 +32,9 @@ _SECTIONS = {
 }
 """The parts of a load by the names that ``include`` knows them by; the rest is ``core``."""
 
+_TEXT: dict[int | str, dict[str, Any]] = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+_FLUSHED = _TEXT | error_docs(409, 422, 502, 503)
+
 Timeout = Annotated[float, Query(ge=0, le=_MAX_SECONDS, description="Seconds.")]
 
 
@@ -75,7 +78,7 @@ async def server_info(services: Services) -> Response:
 @router.get(
     "/v1/loads",
     response_model=Loads,
-    responses=error_docs(400, 422) | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    responses=_TEXT | error_docs(400, 422),
 )
 async def loads(
     services: Services,
@@ -126,8 +129,9 @@ async def get_load(services: Services) -> Response:
     )
 
 
-@router.get("/flush_cache", include_in_schema=False)
-@router.post("/flush_cache", response_class=PlainTextResponse, responses=error_docs(409, 422, 502, 503))
+# Without a class of answers, whose content type those of errors would have.
+@router.get("/flush_cache", response_class=Response, responses=_FLUSHED)
+@router.post("/flush_cache", response_class=Response, responses=_FLUSHED)
 async def flush_cache(services: Services, timeout: Timeout = 0.0) -> Response:
     """Empty the prefix cache of every runtime.
 

@@ -65,7 +65,9 @@ async def test_unknown_routes_and_methods_have_our_form() -> None:
         assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
         wrong = await api.client.get("/generate")
         assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
-        assert wrong.headers["allow"] == "POST"
+        assert wrong.headers["allow"] == "POST, PUT"
+        several = await api.client.post("/v1/workflows/w")
+        assert several.headers["allow"] == "DELETE, GET, PATCH"
 
 
 async def test_many_problems_are_named_up_to_a_few() -> None:

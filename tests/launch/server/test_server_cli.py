@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
-import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import httpx
 import psutil
 import pytest
+from tests.launch.server.simulated_server import COMMAND, ROOT, SimulatedServer, simulated_server
 
 from launch.checks import free_port
 from launch.server import server_cli
@@ -25,9 +21,6 @@ from launch.server.server_cli import main
 from plugins.text2sql.databases.database_registry import CONCURRENCY
 from tests.launch.server.stand_in import alive
 from tests.waiting import GUARD_SECONDS
-
-ROOT = Path(__file__).parents[3]
-COMMAND = [sys.executable, "-m", "launch.server"]
 
 
 @pytest.mark.parametrize(
@@ -83,55 +76,10 @@ def run_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     )
 
 
-class SimulatedServer:
-    """A whole server with simulated runtimes, ready to be asked."""
-
-    def __init__(self, temporary: Path) -> None:
-        self.temporary = temporary
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
-        self.process = subprocess.Popen(
-            [*COMMAND, "--simulated", "--port", str(port)],
-            cwd=ROOT,
-            env={**os.environ, "TMPDIR": str(temporary)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def workers(self) -> list[dict[str, Any]]:
-        answer = httpx.get(f"{self.url}/workers", trust_env=False, verify=False, timeout=GUARD_SECONDS)
-        return list(answer.json()["workers"])
-
-    def ready_pids(self) -> set[int]:
-        try:
-            return {worker["pid"] for worker in self.workers() if worker["status"] == "ready"}
-        except httpx.TransportError:
-            return set()
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + GUARD_SECONDS
-        while not condition():
-            assert self.process.poll() is None, self.process.communicate()
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
-
-
 @pytest.fixture
 def simulated() -> Iterator[SimulatedServer]:
-    """A ready server; it is ended afterwards if it still runs."""
-    folder = Path(tempfile.mkdtemp(prefix="sl-"))
-    server = SimulatedServer(folder)
-    try:
-        server.until(lambda: len(server.ready_pids()) == 2)
+    with simulated_server() as server:
         yield server
-    finally:
-        server.process.terminate()  # drains, if it hasn't ended
-        try:
-            server.process.wait(timeout=GUARD_SECONDS)
-        except subprocess.TimeoutExpired:
-            server.process.kill()  # its children end with their lifelines
-        server.process.communicate()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_print_config_starts_nothing(tmp_path: Path) -> None:

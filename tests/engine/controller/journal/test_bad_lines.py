@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from engine.controller.journal import journal_file, restoration
 from engine.controller.journal.lines import accepted_line, ended_line, read_line
+from engine.controller.timeline import CallEntry
 from tests.engine.controller.journal.journal_builders import (
     DECISION,
     again,
@@ -205,3 +208,14 @@ def test_a_decision_is_shown_as_it_was(tmp_path: Path) -> None:
     (workflow,) = again(tmp_path / "journal")
     (call, _) = workflow.entries
     assert getattr(call, "decision", None) == DECISION
+
+
+def test_a_decision_with_infinite_numbers_is_shown_as_it_was(tmp_path: Path) -> None:
+    """JSON has no infinity: a score of one made the line a bad one."""
+    workflow = settled("good")
+    (call, _) = workflow.entries
+    assert isinstance(call, CallEntry)
+    call.decision = replace(DECISION, scores={"r0": math.inf, "r1": 0.1}, slack_seconds=math.inf)
+    (tmp_path / "journal").write_bytes(ended_line(workflow, 103.0))
+    (read,) = again(tmp_path / "journal")
+    assert getattr(read.entries[0], "decision", None) == call.decision
