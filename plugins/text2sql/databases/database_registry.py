@@ -17,7 +17,7 @@ from plugins.text2sql.databases.statement import Statement
 from plugins.text2sql.databases.statement_queue import StatementQueue
 from plugins.text2sql.databases.statement_runner import InThisThread, Opening, StatementRunner
 from sched.clock import Clock, monotonic
-from sched.errors import ConfigError, NotFoundError
+from sched.errors import ConfigError, NotFoundError, OverloadedError
 from sched.workflow import SqlResult
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ _CLOSE_SECONDS = 1.0
 class DatabaseRegistry:
     """The databases by name; implements ``sched.workflow.SqlBackend``.
 
-    At most ``max_concurrency`` statements run at a time, each in a thread; of those that wait, the one
-    with the least slack goes first.  A result holds at most
+    At most ``max_concurrency`` statements run at a time, each in a thread; of those that wait, at
+    most ``max_waiting``, the one with the least slack goes first.  A result holds at most
     ``max_rows`` rows of together about ``max_bytes`` bytes; the rest is cut off and the result
     marked ``truncated``.  No value, intermediate ones included, may exceed ``max_value_bytes``, so
     that a statement can't fill the memory.  ``max_seconds`` is told to databases that stop statements by
@@ -49,11 +49,13 @@ class DatabaseRegistry:
         max_value_bytes: int = 262_144,
         max_seconds: float = 60.0,
         max_concurrency: int = CONCURRENCY,
+        max_waiting: int = 1_000,
         runner: StatementRunner | None = None,
         clock: Clock = monotonic,
     ) -> None:
         self._limits = Limits(max_rows, max_bytes, max_value_bytes, max_seconds)
         self._threads = max_concurrency
+        self._max_waiting = max_waiting
         self._runner = runner or InThisThread()
         self._clock = clock
         self._databases: dict[str, KnownDatabase] = {}
@@ -168,9 +170,13 @@ class DatabaseRegistry:
 
         Raises:
             NotFoundError: ``database`` is not registered.
+            OverloadedError: too many statements wait.
             UnavailableError: it can't be opened.
         """
         found = self._find(database)
+        if self._queue.waiting >= self._max_waiting:
+            # None of them waits for longer than its time limit.
+            raise OverloadedError("too many SQL statements are waiting", retry_after=timeout_seconds)
         asked = found.database
         run = partial(self._runner.run, found.opening, asked)
         job = Statement(statement, asked.dialect, run, self._clock, lambda: found.schema, found.presentation)

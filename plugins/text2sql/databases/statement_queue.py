@@ -33,6 +33,12 @@ class StatementQueue:
         self._waiting: list[_Waiting] = []
         self._lock = threading.Lock()
         self._sequence = itertools.count()
+        self._turns = 0
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that have not begun."""
+        return len(self._waiting)
 
     def submit(self, run: Callable[[], SqlResult], due: float) -> Future[SqlResult]:
         """Queue ``run`` and return the future of its result.
@@ -43,8 +49,12 @@ class StatementQueue:
         future: Future[SqlResult] = Future()
         with self._lock:
             heapq.heappush(self._waiting, _Waiting(due, next(self._sequence), future, run))
-        # Each job brings one turn of a thread; whose turn it is, is decided when the thread is free.
-        self._executor.submit(self._take_turn)
+            # As many turns of a thread as jobs, those left by withdrawn jobs included: whose turn it is, is
+            # decided when a thread is free.
+            brings_turn = self._turns < len(self._waiting)
+            if brings_turn:
+                self._executor.submit(self._take_turn)
+                self._turns += 1
         return future
 
     def withdraw(self, future: Future[SqlResult]) -> bool:
@@ -62,6 +72,7 @@ class StatementQueue:
 
     def _take_turn(self) -> None:
         with self._lock:
+            self._turns -= 1
             if not self._waiting:  # withdrawn
                 return
             item = heapq.heappop(self._waiting)

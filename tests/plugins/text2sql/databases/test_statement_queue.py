@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.sqlite.sqlite_database import SqliteDatabase
 from plugins.text2sql.databases.statement_queue import StatementQueue
-from sched.errors import NotFoundError
+from sched.errors import NotFoundError, OverloadedError
 from sched.workflow import SqlResult
 from tests.plugins.text2sql.databases.running_statements import (
     AMPLE,
@@ -198,3 +198,32 @@ async def test_memory_of_times_is_bounded(registry: DatabaseRegistry) -> None:
     for _ in range(300):
         await registry.execute("shop", "SELECT 1", AMPLE)
     assert (registry.times("shop").count, registry.times("shop").mean_seconds) == (256, 0)
+
+
+async def test_statements_beyond_those_that_may_wait_are_refused(shop_path: Path) -> None:
+    """By 429, with the time within which those that wait are decided; then there is room again."""
+    clock = MovedTime(asyncio.get_running_loop())
+    with closing(DatabaseRegistry(max_concurrency=1, max_waiting=2, clock=clock)) as registry:
+        registry.register("shop", SqliteDatabase, str(shop_path))
+        endless = asyncio.create_task(registry.execute("shop", ENDLESS, AMPLE))
+        await until(lambda: running(registry) == 1)
+        answers = [asyncio.create_task(registry.execute("shop", "SELECT 1", AMPLE)) for _ in range(2)]
+        await until(lambda: waiting(registry) == 2)
+        with pytest.raises(OverloadedError, match="too many SQL statements are waiting") as refused:
+            await registry.execute("shop", "SELECT 2", 7.0)
+        assert refused.value.retry_after == 7.0
+        endless.cancel()
+        assert all(result.ok for result in await asyncio.gather(*answers))
+        assert (await registry.execute("shop", "SELECT 3", AMPLE)).ok
+
+
+def test_withdrawn_jobs_leave_no_turns_behind() -> None:
+    """However many come and go while no thread is free; those that stay run all the same."""
+    jobs = Jobs()
+    for number in range(500):
+        assert jobs.queue.withdraw(jobs.submit(f"gone {number}", 1.0))
+    kept = [jobs.submit(f"kept {number}", float(number)) for number in range(3)]
+    assert jobs.queue._executor._work_queue.qsize() <= 4
+    jobs.release()
+    wait(kept, GUARD)
+    assert jobs.ran == ["first", "kept 0", "kept 1", "kept 2"]
