@@ -13,12 +13,12 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.launch.server.simulated_server import COMMAND, ROOT, SimulatedServer, simulated_server
 
 from launch.checks import free_port
 from launch.server import server_cli
 from launch.server.server_cli import main
 from plugins.text2sql.databases.database_registry import CONCURRENCY
+from tests.launch.server.simulated_server import COMMAND, ROOT, SimulatedServer, simulated_server
 from tests.launch.server.stand_in import alive
 from tests.waiting import GUARD_SECONDS
 
