@@ -31,9 +31,10 @@ def router(kind: WorkflowKind) -> APIRouter:
     async def answer_question(body: WorkflowRequest, request: Request, services: Services) -> Response:
         """Answer a question about a database with SQL and the rows it gives.
 
-        The status is 200 with `status` `no_sql_ran` and `sql` null when no candidate's SQL could be run, and
-        with `empty` when it ran and gave no rows.  The header `x-workflow-id` names the workflow.  If the
-        client goes away, the workflow is cancelled.
+        The status is 200 with `status` `no_sql_ran` and `sql` null when no candidate's SQL could be run, with
+        `empty` when it ran and gave no rows, with `not_run` when it was only checked (`execute` false), and
+        with `not_understood` when the question speaks of nothing in the database.  The header `x-workflow-id`
+        names the workflow.  If the client goes away, the workflow is cancelled.
         """
         spec = _spec(services, body)
         headers = {WORKFLOW_HEADER: spec.workflow_id}
@@ -57,7 +58,7 @@ def router(kind: WorkflowKind) -> APIRouter:
             "with `stream` the events `workflow` (its id), `step` (an entry of the timeline, each time it "
             "changes) and at last `result` (the answer) or `error`"
         )
-        | error_docs(400, 404, 408, 413, 422, 429, 499, 502, 503, 504),
+        | error_docs(400, 404, 408, 409, 413, 422, 429, 499, 502, 503, 504),
     )(answer_question)
     routes.get("/databases", response_model=Databases)(databases)
     return routes

@@ -152,6 +152,13 @@ BAD_QUESTIONS: list[tuple[dict[str, Any], int, str]] = [
     ({"evidence": None}, 422, "evidence"),
     ({"evidence": 7}, 422, "evidence"),
     ({"evidence": "x" * 10_001}, 422, "evidence"),
+    ({"conversation_id": ""}, 422, "conversation_id"),
+    ({"conversation_id": "my own"}, 422, "conversation_id"),
+    ({"conversation_id": "x" * 129}, 422, "conversation_id"),
+    ({"execute": "no"}, 422, "execute"),
+    ({"explain": 1}, 422, "explain"),
+    ({"max_rows": 0}, 422, "max_rows"),
+    ({"max_rows": 2.5}, 422, "max_rows"),
     ({"hint": "x"}, 400, "hint"),
 ]
 
