@@ -1,4 +1,4 @@
-"""Questions to databases: ``/v1/text2sql`` and ``/v1/databases``."""
+"""Questions to databases: ``/v1/text2sql``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import create_model
 
 from engine.controller.timeline import WorkflowRecord
-from launch.api.answer_models import Databases, WorkflowFacts
+from launch.api.answer_models import WorkflowFacts
 from launch.api.error_answers import error_body, error_docs, error_response
 from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, stream_docs, until_disconnected
 from launch.api.services import ApiServices, Services
@@ -60,15 +60,7 @@ def router(kind: WorkflowKind) -> APIRouter:
         )
         | error_docs(400, 404, 408, 409, 413, 422, 429, 499, 502, 503, 504),
     )(answer_question)
-    routes.get("/databases", response_model=Databases)(databases)
     return routes
-
-
-async def databases(services: Services) -> Response:
-    """List the databases that questions can ask, and the state of every database."""
-    details = services.databases()
-    ready = [database.name for database in details if database.state == "ready"]
-    return JsonResponse({"databases": ready, "details": [asdict(database) for database in details]})
 
 
 def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:

@@ -1,4 +1,4 @@
-"""``/v1/text2sql``, ``/v1/databases`` and ``/v1/workflows``."""
+"""``/v1/text2sql`` and ``/v1/workflows``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from fastapi.routing import APIRoute
 
 from launch.api.routes.text2sql import router
-from launch.served_databases import ServedDatabase
 from plugins.majority.majority import Majority
 from plugins.text2sql.question import QuestionRequest
 from plugins.workflow_kind import WorkflowRequest
@@ -173,23 +172,6 @@ async def test_a_bad_question_names_the_field(
         response = await _ask(api, stream=stream, **body)
         assert (response.status_code, response.json()["error"]["field"]) == (status, field)
         assert not api.latest(10)
-
-
-async def test_a_database_that_can_not_be_asked_is_listed_in_the_details_only() -> None:
-    """With its state and its reason."""
-    async with api_stack() as api:
-        bad = ServedDatabase("bad", "sqlite", "unavailable", "it has no tables")
-        shop = ServedDatabase("shop", "sqlite")
-        object.__setattr__(api.app.state.services, "databases", lambda: [bad, shop])
-        answer = (await api.client.get("/v1/databases")).json()
-    assert answer["databases"] == ["shop"]
-    assert answer["details"][0] == {
-        "name": "bad",
-        "kind": "sqlite",
-        "state": "unavailable",
-        "reason": "it has no tables",
-        "warnings": [],
-    }
 
 
 async def test_an_unknown_database_is_told_the_known_ones() -> None:
