@@ -31,10 +31,11 @@ def workflows(draw: st.DrawFn) -> str:
     workflow = json.loads(draw(st.sampled_from(LINES)))
     for _ in range(draw(st.integers(0, 2))):
         table: Any = workflow
-        while (
-            inner := [value for value in _values(table) if isinstance(value, dict | list) and value]
-        ) and draw(st.booleans()):
-            table = draw(st.sampled_from(inner))
+        for _ in range(draw(st.integers(0, 3))):
+            inner = [value for value in _values(table) if isinstance(value, dict | list) and value]
+            if not inner:
+                break
+            table = inner[draw(st.integers(0, len(inner) - 1))]
         key = draw(st.sampled_from(list(table) if isinstance(table, dict) else range(len(table))))
         table[key] = draw(VALUES)
     return json.dumps(workflow)
