@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from engine.wire.plausible import check_numbers, check_passes, check_scope, check_speed
+
 RID_LENGTH = 24
 """Every internal request id has this many characters, since SGLang's abort matches by prefix."""
 
@@ -154,6 +156,17 @@ class Hello(WireMessage):
     mixed: bool = False
     speed: Mapping[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        check_numbers(
+            1,
+            context_length=self.context_length,
+            max_total_tokens=self.max_total_tokens,
+            max_running_requests=self.max_running_requests,
+            slowdown=self.slowdown,
+        )
+        check_numbers(-1, chunk_tokens=self.chunk_tokens)  # -1: SGLang prefills a prompt at once
+        check_speed(self.speed)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Heartbeat(WireMessage):
@@ -169,6 +182,16 @@ class Heartbeat(WireMessage):
     scheduler_steps: int
     passes: Sequence[Sequence[float]] = field(default_factory=list)
     still_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            0,
+            running=self.running,
+            waiting=self.waiting,
+            used_tokens=self.used_tokens,
+            still_seconds=self.still_seconds,
+        )
+        check_passes(self.passes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +219,9 @@ class CacheChanged(WireMessage):
     added: Sequence[int] = ()
     removed: Sequence[int] = ()
 
+    def __post_init__(self) -> None:
+        check_scope(self.scope)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstTokenReady(WireMessage):
@@ -204,6 +230,9 @@ class FirstTokenReady(WireMessage):
     kind: ClassVar[str] = "first_token"
     seconds: float
     cached_tokens: int
+
+    def __post_init__(self) -> None:
+        check_numbers(0, seconds=self.seconds, cached_tokens=self.cached_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,6 +264,16 @@ class Finished(WireMessage):
     ttft_seconds: float
     total_seconds: float
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            0,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached_tokens,
+            output_tokens=self.output_tokens,
+            ttft_seconds=self.ttft_seconds,
+            total_seconds=self.total_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
