@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from engine.wire.chat_output import MessagePart, Reading
+
 RID_LENGTH = 24
 """Every internal request id has this many characters, since SGLang's abort matches by prefix."""
 
@@ -32,7 +34,7 @@ class Generate(WireMessage):
     the queue (``sched/order.py``); ``remaining_seconds`` bounds its life on the worker.
 
     ``sampling`` holds SGLang's sampling parameters, ``logprobs`` its request fields for log probabilities
-    (``return_logprob`` …; empty: none are wanted).
+    (``return_logprob`` …; empty: none are wanted).  ``reading``: how the output is read, if it is a chat's.
     """
 
     kind: ClassVar[str] = "generate"
@@ -43,6 +45,7 @@ class Generate(WireMessage):
     priority: int = 0
     logprobs: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +136,8 @@ class Hello(WireMessage):
     ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests of
     ``engine/wire/ordering_proof.py``.  ``tokenizer_hash`` must be the same for all runtimes of a server.
     ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.predict.speed.Speed``,
-    empty if it wasn't calibrated.  Sizes in tokens.
+    empty if it wasn't calibrated.  ``tool_call_parser``: the format of calls that it reads by itself, by
+    SGLang's name; empty if there is none.  Sizes in tokens.
     """
 
     kind: ClassVar[str] = "hello"
@@ -153,6 +157,7 @@ class Hello(WireMessage):
     chunk_tokens: int = 8192
     mixed: bool = False
     speed: Mapping[str, float] = field(default_factory=dict)
+    tool_call_parser: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,11 +216,13 @@ class Chunk(WireMessage):
     """New output of a streamed request since the last chunk; ``token_ids`` are the new ids.
 
     ``logprobs`` holds what is new in SGLang's lists of log probabilities, by their names in ``meta_info``.
+    ``part``: what is new in the message, if the output is read; it may have nothing new.
     """
 
     kind: ClassVar[str] = "chunk"
     text: str
     logprobs: Mapping[str, Any] = field(default_factory=dict)
+    part: MessagePart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +231,7 @@ class Finished(WireMessage):
 
     ``ttft_seconds`` and ``total_seconds`` run from the worker's receipt of the request.
     ``finish_reason`` is SGLang's dictionary (``{"type": "stop" | "length" | "abort", ...}``).
+    ``message``: the output as it was read, if it was.
     """
 
     kind: ClassVar[str] = "finished"
@@ -235,6 +243,7 @@ class Finished(WireMessage):
     ttft_seconds: float
     total_seconds: float
     meta: Mapping[str, Any] = field(default_factory=dict)
+    message: MessagePart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
