@@ -77,11 +77,13 @@ class Welcome(WireMessage):
     """The controller accepts a worker's ``Hello``; ``epoch`` names the controller's life.
 
     ``fresh``: the worker is new to the controller, which knows nothing of what it may still be running.
+    ``connection`` is the ``Hello``'s.
     """
 
     kind: ClassVar[str] = "welcome"
     epoch: str
     fresh: bool = False
+    connection: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,7 @@ class Hello(WireMessage):
 
     ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests of
     ``engine/wire/ordering_proof.py``.  ``tokenizer_hash`` must be the same for all runtimes of a server.
+    ``connection`` counts the worker's broken connections: with each, messages were lost.
     ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.predict.speed.Speed``,
     empty if it wasn't calibrated.  ``tool_call_parser``: the format of calls that it reads by itself, by
     SGLang's name; empty if there is none.  Sizes in tokens.
@@ -153,6 +156,7 @@ class Hello(WireMessage):
     engine_version: str
     hook_proof: Sequence[str]
     simulated: bool
+    connection: int = 0
     slowdown: float = 1.0
     overlap: bool = False
     chunk_tokens: int = 8192

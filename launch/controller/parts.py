@@ -177,7 +177,7 @@ def _driver(
     )
     journal_options = JournalOptions(max_bytes=config.journal_bytes, sync=config.journal_sync)
     journal = Journal(Path(config.journal), journal_options) if config.journal else None
-    link = RouterLink(spec.endpoint)
+    link = RouterLink(spec.endpoint, spec.keys)
     return CoreDriver(link, dispatcher, workers, options, observer=observer, journal=journal, notify=notify)
 
 
