@@ -171,8 +171,8 @@ class Hello(WireMessage):
             max_total_tokens=self.max_total_tokens,
             max_running_requests=self.max_running_requests,
             slowdown=self.slowdown,
+            chunk_tokens=self.chunk_tokens,
         )
-        check_numbers(-1, chunk_tokens=self.chunk_tokens)  # -1: SGLang prefills a prompt at once
         check_speed(self.speed)
 
 
