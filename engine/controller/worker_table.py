@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from engine.controller.stopped_processes import is_stopped
 from engine.wire.messages import Heartbeat, Hello
 from engine.wire.ordering_proof import PROOF_ORDER
 from engine.wire.worker_ended import WorkerEnded
@@ -70,7 +71,8 @@ class WorkerTable:
     """Workers by runtime name.  ``expected`` names the runtimes of this server.
 
     A worker whose scheduler hangs stays in the table, but serves no more until it introduces itself anew.
-    What passes while this process is stopped, by ``clock``, is nobody's silence.
+    What passes while this process is stopped, by ``clock``, is nobody's silence.  ``stopped`` tells whether
+    a process of this machine is stopped.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class WorkerTable:
         allow_simulated: bool,
         limits: LifeLimits,
         clock: Clock = monotonic,
+        stopped: Callable[[int], bool] = is_stopped,
     ) -> None:
+        self._stopped = stopped
         self.expected = tuple(expected)
         self._allow_simulated = allow_simulated
         self._limits = limits
@@ -133,9 +137,14 @@ class WorkerTable:
         return Standing.UNKNOWN
 
     def silent(self) -> list[Worker]:
-        """Return the workers that were silent for too long."""
-        now = self._clock()
-        return [w for w in self._workers.values() if now - w.last_seen > self._limits.lost_seconds]
+        """Return the workers that were silent for too long: sooner if they are stopped, thus not starved."""
+        now, limits = self._clock(), self._limits
+        return [
+            worker
+            for worker in self._workers.values()
+            if (silent := now - worker.last_seen) > limits.lost_seconds
+            or (silent > limits.hung_seconds and self._stopped(worker.hello.pid))
+        ]
 
     def remove(self, worker: Worker) -> None:
         """Forget a worker."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import zmq
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControllerKeys:
@@ -42,5 +40,7 @@ def new_keys(names: Iterable[str]) -> tuple[ControllerKeys, Mapping[str, WorkerK
 
 
 def _pair() -> tuple[str, str]:
+    import zmq  # only now: a launcher whose link is a socket file stays light
+
     public, secret = zmq.curve_keypair()
     return public.decode("ascii"), secret.decode("ascii")

@@ -46,9 +46,16 @@ class Watched:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.clock, self.wire = ManualClock(), Wire()
+        self.stopped: set[int] = set()
         self.events: list[ev.Event] = []
         self.said: list[str] = []
-        self.table = WorkerTable(names, allow_simulated=True, limits=LifeLimits(), clock=self.clock)
+        self.table = WorkerTable(
+            names,
+            allow_simulated=True,
+            limits=LifeLimits(),
+            clock=self.clock,
+            stopped=self.stopped.__contains__,
+        )
         self.watch = WorkerWatch(
             cast(RouterLink, self.wire),
             self.table,
@@ -58,7 +65,13 @@ class Watched:
             self.said.append,
         )
         for name in names:
-            self.hears(hello(name, simulated=True))
+            self.hears(replace(hello(name, simulated=True), pid=ord(name)))
+
+    def pass_time(self, seconds: float) -> None:
+        """The watch looks twice a second, as a controller does."""
+        for _ in range(round(seconds * 2)):
+            self.clock.advance(0.5)
+            self.watch.beat()
 
     def hears(self, said: Hello | Heartbeat) -> None:
         self.watch.handlers[type(said)](said.runtime.encode(), said)
@@ -88,7 +101,7 @@ def test_a_worker_that_cant_be_reached_is_given_up_at_once(watched: Watched) -> 
     assert len(watched.wire.of(Drop)) == 1
     assert watched.table.missing == ["a"]
     watched.wire.unreachable.clear()
-    watched.hears(replace(hello("a", simulated=True), connection=1))
+    watched.hears(replace(hello("a", simulated=True), pid=ord("a"), connection=1))
     assert watched.said[-1] == "runtime a serves again"
     assert watched.table.missing == []
 
@@ -102,9 +115,9 @@ def test_workers_lost_together_are_told_together(watched: Watched) -> None:
 
 def test_what_a_broken_connection_carried_is_run_again(watched: Watched) -> None:
     """Though the worker was back before anybody missed it; the answer says which connection it is about."""
-    watched.hears(hello("a", simulated=True))
+    watched.hears(replace(hello("a", simulated=True), pid=ord("a")))
     assert watched.lost() == [], "it only asked who it is"
-    watched.hears(replace(hello("a", simulated=True), connection=1))
+    watched.hears(replace(hello("a", simulated=True), pid=ord("a"), connection=1))
     assert watched.lost() == [("a",)]
     assert watched.table.missing == []
     assert watched.wire.of(Welcome)[-1] == Welcome(epoch="epoch", fresh=True, connection=1)
@@ -117,3 +130,16 @@ def test_refused_connections_are_counted(watched: Watched, caplog: pytest.LogCap
     watched.watch.beat()
     assert watched.watch.refused_connections == 3
     assert caplog.text.count("connections were refused") == 1
+
+
+def test_a_stopped_worker_is_given_up_sooner_than_a_starved_one(watched: Watched) -> None:
+    """Three seconds without a heartbeat are enough for one that is certainly stopped; others have ten."""
+    watched.stopped.add(ord("a"))
+    watched.pass_time(3.0)
+    assert watched.lost() == [], "it may have been stopped just now"
+    watched.pass_time(0.5)
+    assert watched.lost() == [("a",)]
+    watched.pass_time(6.5)
+    assert watched.lost() == []
+    watched.pass_time(0.5)
+    assert watched.lost() == [("b",)]
