@@ -102,10 +102,13 @@ class WorkerTable:
         return None
 
     def welcome(self, identity: bytes, hello: Hello) -> bool:
-        """Add or renew a worker; return whether it is new (what it may still run is of no use)."""
+        """Add or renew a worker; return whether it is new (what it may still run is of no use).
+
+        So is one whose connection broke: what was on its way then is lost.
+        """
         known, now = self.get(hello.runtime), self._clock()
         self._ended.pop(hello.runtime, None)
-        if known is not None and known.hello.pid == hello.pid:
+        if known is not None and (known.hello.pid, known.hello.connection) == (hello.pid, hello.connection):
             known.identity, known.last_seen = identity, now
             return False
         self._workers[hello.runtime] = Worker(identity, hello, now)
@@ -174,9 +177,9 @@ class WorkerTable:
         """
         return self._workers[name]
 
-    def identities(self) -> list[bytes]:
-        """Return the link identities of all workers that are there, whether they serve or hang."""
-        return [worker.identity for worker in self._workers.values()]
+    def present(self) -> list[Worker]:
+        """Return all workers that are there, whether they serve or hang."""
+        return list(self._workers.values())
 
     @property
     def missing(self) -> list[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from engine.wire.chat_output import MessagePart, Reading
+from engine.wire.plausible import check_numbers, check_passes, check_scope, check_speed
 
 RID_LENGTH = 24
 """Every internal request id has this many characters, since SGLang's abort matches by prefix."""
@@ -76,11 +77,13 @@ class Welcome(WireMessage):
     """The controller accepts a worker's ``Hello``; ``epoch`` names the controller's life.
 
     ``fresh``: the worker is new to the controller, which knows nothing of what it may still be running.
+    ``connection`` is the ``Hello``'s.
     """
 
     kind: ClassVar[str] = "welcome"
     epoch: str
     fresh: bool = False
+    connection: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +138,7 @@ class Hello(WireMessage):
 
     ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests of
     ``engine/wire/ordering_proof.py``.  ``tokenizer_hash`` must be the same for all runtimes of a server.
+    ``connection`` counts the worker's broken connections: with each, messages were lost.
     ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.predict.speed.Speed``,
     empty if it wasn't calibrated.  ``tool_call_parser``: the format of calls that it reads by itself, by
     SGLang's name; empty if there is none.  Sizes in tokens.
@@ -152,12 +156,24 @@ class Hello(WireMessage):
     engine_version: str
     hook_proof: Sequence[str]
     simulated: bool
+    connection: int = 0
     slowdown: float = 1.0
     overlap: bool = False
     chunk_tokens: int = 8192
     mixed: bool = False
     speed: Mapping[str, float] = field(default_factory=dict)
     tool_call_parser: str = ""
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            1,
+            context_length=self.context_length,
+            max_total_tokens=self.max_total_tokens,
+            max_running_requests=self.max_running_requests,
+            slowdown=self.slowdown,
+        )
+        check_numbers(-1, chunk_tokens=self.chunk_tokens)  # -1: SGLang prefills a prompt at once
+        check_speed(self.speed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +190,16 @@ class Heartbeat(WireMessage):
     scheduler_steps: int
     passes: Sequence[Sequence[float]] = field(default_factory=list)
     still_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            0,
+            running=self.running,
+            waiting=self.waiting,
+            used_tokens=self.used_tokens,
+            still_seconds=self.still_seconds,
+        )
+        check_passes(self.passes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +227,9 @@ class CacheChanged(WireMessage):
     added: Sequence[int] = ()
     removed: Sequence[int] = ()
 
+    def __post_init__(self) -> None:
+        check_scope(self.scope)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstTokenReady(WireMessage):
@@ -209,6 +238,9 @@ class FirstTokenReady(WireMessage):
     kind: ClassVar[str] = "first_token"
     seconds: float
     cached_tokens: int
+
+    def __post_init__(self) -> None:
+        check_numbers(0, seconds=self.seconds, cached_tokens=self.cached_tokens)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +276,16 @@ class Finished(WireMessage):
     total_seconds: float
     meta: Mapping[str, Any] = field(default_factory=dict)
     message: MessagePart | None = None
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            0,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached_tokens,
+            output_tokens=self.output_tokens,
+            ttft_seconds=self.ttft_seconds,
+            total_seconds=self.total_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

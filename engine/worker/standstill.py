@@ -1,4 +1,5 @@
-"""What a worker that stood still may believe: nothing of what it is asked, until its controller has answered.
+"""What a worker that stood still, or was cut off, may believe: nothing of what it is asked, until its
+controller has answered.
 
 A stopped worker wakes up with calls before it that the controller sent, then gave up, and has run elsewhere;
 that it gave them up stands behind them.  Messages come in order, so its answer to a ``Hello`` comes last.
@@ -29,6 +30,11 @@ class Standstill:
             return False
         self._held = []
         return True
+
+    def cut(self) -> None:
+        """Note that the connection broke: what comes before the next answer may not hold."""
+        if self._held is None:
+            self._held = []
 
     def hold(self, message: WireMessage) -> bool:
         """Keep a message if it isn't known yet whether it holds; return whether it is kept."""

@@ -25,13 +25,14 @@ from functools import partial
 from pathlib import Path
 
 from engine.sglang import cpu
-from engine.wire.link import DealerLink
+from engine.wire.dealer_link import DealerLink
 from engine.wire.messages import Hello, WireMessage
 from engine.wire.shared_folder import SharedFolder
 from engine.wire.status_writer import StatusWriter
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import die_with_parent, end_children
 from engine.worker.launcher_line import LauncherLine, read_spec
+from engine.worker.link_detour import via
 from engine.worker.own_log import WORKER, log_as
 from engine.worker.runtime_interface import Runtime, RuntimeInfo, StartError
 from engine.worker.self_calibration import calibrated, configure
@@ -122,7 +123,10 @@ def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[WorkerPr
     def hand_over(message: WireMessage) -> None:
         loop.call_soon_threadsafe(protocol.receive, message)
 
-    link = DealerLink(spec.endpoint, spec.name, hand_over)
+    def cut() -> None:
+        loop.call_soon_threadsafe(protocol.link_cut)
+
+    link = DealerLink(via(spec.name, spec.endpoint), spec.name, hand_over, spec.keys, cut)
     protocol = WorkerProtocol(spec, hello, runtime, link.send)
     for signum in _SIGNALS:
         loop.add_signal_handler(signum, protocol.stop, Ending(f"stopped by {signum.name}"))

@@ -105,7 +105,7 @@ class WorkerProtocol:
             case Welcome():
                 self._welcome(message)
             case Drop():
-                self._drop("the controller gave the runtime up")
+                self._drop(Failure("cancelled", "the controller gave the runtime up"))
             case Introduce():
                 self.heartbeats.introduce()
             case Ping():
@@ -120,6 +120,12 @@ class WorkerProtocol:
                 self.stop(ending, message.grace_seconds)
             case _:
                 logger.warning("dropped a %s message: it goes the other way", message.kind)
+
+    def link_cut(self) -> None:
+        """End what runs, since it is soon run elsewhere, and have the controller learn of the break."""
+        self._drop(Failure("unavailable", "the connection to the controller broke"))
+        self._standstill.cut()
+        self.heartbeats.cut()
 
     def stop(self, ending: Ending, grace_seconds: float = 0.0) -> None:
         """Take no more requests and end; what runs may finish within ``grace_seconds``.
@@ -176,19 +182,21 @@ class WorkerProtocol:
             await asyncio.wait({r.task for r in self._running.values()}, timeout=seconds)
 
     def _welcome(self, welcome: Welcome) -> None:
+        if not self.heartbeats.current(welcome):
+            return
         self.heartbeats.welcomed()
         if welcome.fresh:
-            self._drop("the controller that asked for it is gone")
+            self._drop(Failure("cancelled", "the controller that asked for it is gone"))
         for message in self._standstill.over():
             self.receive(message)
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, why: Failure) -> None:
         """End all that runs: nobody waits for it any more."""
         self._standstill.given_up()
         if self._running:
-            logger.warning("ending %d requests: %s", len(self._running), reason)
+            logger.warning("ending %d requests: %s", len(self._running), why.message)
         for rid in list(self._running):
-            self._end(rid, Failure("cancelled", reason))
+            self._end(rid, why)
 
     # --- requests -------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from launch.api.openai.error_form import error_body
 from launch.api.openai.logprobs import rows
 from launch.api.replies import JsonResponse, event_stream, sse, until_disconnected
 from launch.api.services import ApiServices
+from launch.api.siblings import unhurried
 from sched.errors import SluiceError
 
 _DONE = b"data: [DONE]\n\n"
@@ -59,7 +60,7 @@ class _Answer:
     async def whole(self) -> dict[str, Any]:
         done = await finished(self.services, self.asked)
         choices = []
-        for index, each in enumerate(done):
+        async for index, each in unhurried(enumerate(done)):
             answer = each.result.answer
             output = self.form.whole(answer)
             logprobs = self._logprobs(answer.meta, _Sent())

@@ -16,7 +16,7 @@ from engine.wire.messages import Chunk
 from launch.api.openai.request_models import OpenAiBody
 from launch.api.scheduling import scheduling
 from launch.api.services import ApiServices
-from launch.api.siblings import entered, merged, together
+from launch.api.siblings import entered, merged, together, unhurried
 from sched.errors import InvalidRequestError
 
 
@@ -86,9 +86,8 @@ async def _calls(services: ApiServices, asked: Asked) -> AsyncIterator[list[tupl
     for rid in rids:
         controller.check_rid(rid)
     async with entered(services.external, asked.tag, len(limited)) as places:
-        calls = [
-            _call(asked, place, prompt, limit) for place, (prompt, limit) in zip(places, limited, strict=True)
-        ]
+        each = zip(places, limited, strict=True)
+        calls = [_call(asked, place, prompt, limit) async for place, (prompt, limit) in unhurried(each)]
         yield list(zip(rids, calls, strict=True))
 
 

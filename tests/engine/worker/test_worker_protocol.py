@@ -182,3 +182,27 @@ async def test_a_worker_that_is_at_fault_fails(runtime: SimulatedRuntime) -> Non
     async with asyncio.timeout(GUARD_SECONDS):
         ending = await protocol.run()
     assert (ending.reason, ending.failed) == ("its scheduler hangs", True)
+
+
+async def test_a_broken_connection_ends_what_runs(runtime: SimulatedRuntime) -> None:
+    """It is soon run elsewhere, or retried.  What comes next waits until the controller knows of it."""
+    sent = Sent()
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send, ManualClock())
+    task = asyncio.create_task(protocol.run())
+    protocol.receive(Welcome(epoch="e", fresh=False))
+    protocol.receive(generate("before", PROMPT, sampling=ENDLESS))
+    await reached(lambda: sent.count(FirstTokenReady) == 1)
+    protocol.link_cut()
+    await reached(lambda: sent.count(Failed) == 1)
+    (failed,) = (message for message in sent.messages if isinstance(message, Failed))
+    assert (failed.rid, failed.code) == (rid("before"), "unavailable")
+    await reached(lambda: isinstance(sent.messages[-1], Hello) and sent.messages[-1].connection == 1)
+    protocol.receive(generate("lost", PROMPT))
+    protocol.receive(Welcome(epoch="e", fresh=False))  # an answer to what was said before the break
+    assert not protocol._running
+    protocol.receive(Welcome(epoch="e", fresh=True, connection=1))
+    protocol.receive(generate("after", PROMPT))
+    await reached(lambda: sent.count(Finished) > 0 or sent.count(FirstTokenReady) > 1)
+    assert set(protocol._running) <= {rid("after")}
+    assert not any(message.rid == rid("lost") for message in sent.messages)
+    task.cancel()

@@ -32,6 +32,11 @@ class FakeLink:
         self.workers[identity].receive(codec.decode(codec.encode(message)))
         return True
 
+    refused = 0
+
+    def look(self) -> int:
+        return 0
+
     def close(self, linger_seconds: float = 1.0) -> None:
         """Nothing is open."""
 

@@ -35,6 +35,7 @@ from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.served_model import ServedModel
 from launch.api.services import ApiServices
+from launch.api.work_bounds import WorkBounds
 from launch.served_databases import ServedDatabase
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.program import Chess
@@ -135,6 +136,7 @@ async def api_stack(
     runtimes: tuple[str, ...] = ("r0",),
     up: int | None = None,
     max_body_bytes: int = 100_000,
+    bounds: WorkBounds | None = None,
     ordering: str = "fcfs",
     admission: str = "always",
     kind: WorkflowKind = CHESS,
@@ -185,7 +187,7 @@ async def api_stack(
         metrics=Metrics(meters, driver),
         model=ServedModel(name="fake", token_bytes=TokenBytes(encoder.tokenizer)),
     )
-    app = create_app(services, AllowedHosts("api"), max_body_bytes)
+    app = create_app(services, AllowedHosts("api"), max_body_bytes, bounds)
     driver.start()
     try:
         for worker in workers[:up]:
