@@ -139,6 +139,7 @@ class SglangRuntime:
             mixed=bool(self._report["mixed"]),
             vocab_size=int(self._manager.model_config.vocab_size),
             tool_call_parser=self._formats.tool_call_parser,
+            seeded=bool(self._manager.config_value("enable_deterministic_inference")),
         )
 
     async def warm_up(self) -> None:
