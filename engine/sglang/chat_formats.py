@@ -42,7 +42,7 @@ class ChatFormats:
         self.reasoning_parser = reasoning_parser or ""
         _check("tool_call_parser", self.tool_call_parser, FunctionCallParser.ToolCallParserEnum)
         _check("reasoning_parser", self.reasoning_parser.lower(), ReasoningParser.DetectorMap)
-        self._detector = None
+        self._detector: Any = None
         if self.reasoning_parser:
             self._detector = ReasoningParser(self.reasoning_parser, tokenizer=tokenizer).detector
 
@@ -81,7 +81,13 @@ class ChatFormats:
             return marked
         call_format = tool_calls.format_of(reading, self.tool_call_parser)
         prefixed = not self.reasoning_parser and self._thinks(reading)
-        return marked | tool_calls.grammar(reading, call_format, self._tokenizer, prefixed=prefixed)
+        marks: tuple[str, ...] = ()
+        if self._detector is not None:
+            marks = self._detector.think_start_token, self._detector.think_end_token
+        bound = tool_calls.grammar(
+            reading, call_format, self._tokenizer, prefixed=prefixed, thinking_marks=marks
+        )
+        return marked | bound
 
     @property
     def _special_thinking(self) -> bool:

@@ -47,15 +47,18 @@ def call_parser(reading: Reading, call_format: str, tokenizer: Any) -> CallParse
     return _NativeCalls(_native(reading, tools, call_format, tokenizer))
 
 
-def grammar(reading: Reading, call_format: str, tokenizer: Any, *, prefixed: bool) -> dict[str, Any]:
+def grammar(
+    reading: Reading, call_format: str, tokenizer: Any, *, prefixed: bool, thinking_marks: Sequence[str] = ()
+) -> dict[str, Any]:
     """Return SGLang's sampling parameters that bind the calls of an output; none where nothing is bound.
 
     ``prefixed``: the output begins with thinking that no parser of SGLang's keeps out of the grammar.
+    ``thinking_marks``: tokens that the grammar must not forbid, since a parser of SGLang's takes them out.
 
     Raises:
         ValueError: a call is required, but there is no grammar for these tools.
     """
-    from sglang.srt.function_call.utils import get_json_schema_constraint
+    from sglang.srt.function_call.utils import get_json_schema_constraint, strip_structural_tag_excludes
 
     tools = sglang_tools(reading)
     choice = _choice(reading)
@@ -69,6 +72,8 @@ def grammar(reading: Reading, call_format: str, tokenizer: Any, *, prefixed: boo
         choice, parallel_tool_calls=reading.parallel, thinking_mode=prefixed
     )
     if found is not None:
+        if found[0] == "structural_tag":
+            strip_structural_tag_excludes(found[1], thinking_marks)
         return _sampling(*found)
     if reading.required and not parser.detector.parses_required_natively():
         raise ValueError(f"tools: {call_format!r} has no grammar for them; simplify their parameters")
@@ -91,12 +96,16 @@ def sglang_tools(reading: Reading) -> list[Any]:
         schema = tool.function.parameters
         if schema is None:
             continue
-        normalize_json_schema_types(schema)
         try:
+            normalize_json_schema_types(schema)
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             raise ValueError(
                 f"tools: the parameters of {tool.function.name!r} are no JSON schema: {error.message}"
+            ) from error
+        except RecursionError as error:
+            raise ValueError(
+                f"tools: the parameters of {tool.function.name!r} are nested too deeply"
             ) from error
     return tools
 

@@ -89,6 +89,25 @@ def test_tools_that_are_none_are_refused() -> None:
     assert known.function.parameters == {"type": "string"}
 
 
+def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
+    """By name: it is no failure of the runtime's."""
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(3000):
+        schema = {"type": "array", "items": schema}
+    deep = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    with pytest.raises(ValueError, match="'f' are nested too deeply"):
+        sglang_tools(Reading(tools=deep))
+
+
+def test_a_grammar_does_not_forbid_the_marks_that_a_parser_takes_out() -> None:
+    """Else a model could not end its thinking."""
+    wanted = reading(required=True)
+    alone = formats("qwen3_coder").sampling(wanted)["structural_tag"]
+    beside = formats("qwen3_coder", "qwen3").sampling(wanted)["structural_tag"]
+    assert "<think>" in alone
+    assert "<think>" not in beside
+
+
 def test_without_tools_and_thinking_nothing_is_read() -> None:
     """The text is the message, and the request is as it was."""
     assert formats().reader(None) is formats().reader(Reading()) is None
