@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from engine.sglang.call_grammars import MOST_WHITE_SPACE
+from engine.sglang.chat_formats import ChatFormats
 from engine.sglang.tool_calls import sglang_tools
 from engine.wire.chat_output import JSON_FORMAT, Reading
 from engine.worker.runtime_interface import StartError
@@ -64,6 +67,39 @@ def test_strict_tools_are_bound_though_no_call_is_required(call_format: str) -> 
     grammar = bound(call_format, tools=strict())
     assert "limit" in grammar["structural_tag"]
     assert bound(call_format) == {}
+
+
+def test_tags_bound_white_space_and_the_number_of_calls() -> None:
+    """SGLang's old form knows neither; what a client's schema says is left as it is."""
+    schema = {"type": "object", "properties": {"type": {"const": "json_schema"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}]
+    for parallel in (True, False):
+        tag = json.loads(bound("hermes", required=True, parallel=parallel, tools=tools)["structural_tag"])
+        assert tag["format"]["stop_after_first"] is not parallel
+        assert tag["format"]["at_least_one"] is True
+        (call,) = tag["format"]["tags"]
+        assert call["content"] == {
+            "type": "json_schema",
+            "json_schema": schema,
+            "max_whitespace_cnt": MOST_WHITE_SPACE,
+        }
+    native = bound("kimi_k2", required=True, tools=strict())["structural_tag"]
+    assert f'"max_whitespace_cnt": {MOST_WHITE_SPACE}' in native
+    xml = bound("qwen3_coder", required=True, tools=strict())["structural_tag"]
+    assert f'"max_whitespace_cnt": {MOST_WHITE_SPACE}' not in xml
+
+
+def test_another_backend_gets_sglangs_own_tags() -> None:
+    """It may not know xgrammar's."""
+    found = ChatFormats("hermes", None, None, SimpleNamespace(chat_template=""), xgrammar=False)
+    assert "structures" in json.loads(found.sampling(reading(required=True))["structural_tag"])
+
+
+def test_the_grammar_of_a_whole_answer_has_its_thinking() -> None:
+    """GLM's is the only one; unless the client has the model not think."""
+    thinks = bound("glm47")["ebnf"]
+    direct = bound("glm47", template_variables={"enable_thinking": False})["ebnf"]
+    assert thinks != direct
 
 
 def test_a_list_of_calls_follows_the_tools_schemas() -> None:
