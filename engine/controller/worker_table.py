@@ -210,6 +210,11 @@ class WorkerTable:
         return all(hello.tool_call_parser for hello in self._serving)
 
     @property
+    def sample_by_seed(self) -> bool:
+        """Whether all workers that serve sample by a request's seed."""
+        return all(hello.seeded for hello in self._serving)
+
+    @property
     def _serving(self) -> list[Hello]:
         return [worker.hello for name in self.expected if (worker := self.get(name))]
 

@@ -25,24 +25,29 @@ class ChatFormats:
     """The formats of an engine's model, from SGLang's arguments or, where these say "auto", its template.
 
     ``tool_call_parser`` and ``reasoning_parser`` are SGLang's names, empty where there is none.
-    ``templates`` is SGLang's ``TemplateManager``.
+    ``templates`` is SGLang's ``TemplateManager``.  ``xgrammar``: it binds outputs, not another backend.
 
     Raises:
         StartError: a parser that was asked for is unknown.
     """
 
     def __init__(
-        self, tool_call_parser: str | None, reasoning_parser: str | None, templates: Any, tokenizer: Any
+        self,
+        tool_call_parser: str | None,
+        reasoning_parser: str | None,
+        templates: Any,
+        tokenizer: Any,
+        xgrammar: bool = True,
     ) -> None:
         from sglang.srt.function_call.function_call_parser import FunctionCallParser
         from sglang.srt.parser.reasoning_parser import ReasoningParser
 
-        self._templates, self._tokenizer = templates, tokenizer
+        self._templates, self._tokenizer, self._xgrammar = templates, tokenizer, xgrammar
         self.tool_call_parser = tool_call_parser or _guessed(getattr(tokenizer, "chat_template", None))
         self.reasoning_parser = reasoning_parser or ""
         _check("tool_call_parser", self.tool_call_parser, FunctionCallParser.ToolCallParserEnum)
         _check("reasoning_parser", self.reasoning_parser.lower(), ReasoningParser.DetectorMap)
-        self._detector = None
+        self._detector: Any = None
         if self.reasoning_parser:
             self._detector = ReasoningParser(self.reasoning_parser, tokenizer=tokenizer).detector
 
@@ -60,8 +65,8 @@ class ChatFormats:
         if reading.tools:
             call_format = tool_calls.format_of(reading, self.tool_call_parser)
             calls = tool_calls.call_parser(reading, call_format, self._tokenizer)
-        one = not reading.parallel or bool(reading.function)
-        return SglangReader(thinking, whole_thinking, calls, one, self._name_call(reading.earlier_calls))
+        name_call = self._name_call(reading.earlier_calls)
+        return SglangReader(thinking, whole_thinking, calls, reading.one, name_call)
 
     def request_fields(self, reading: Reading | None) -> dict[str, Any]:
         """Return the fields of SGLang's request that ``reading`` asks for, beside its sampling parameters."""
@@ -80,8 +85,17 @@ class ChatFormats:
         if not reading.tools:
             return marked
         call_format = tool_calls.format_of(reading, self.tool_call_parser)
-        prefixed = not self.reasoning_parser and self._thinks(reading)
-        return marked | tool_calls.grammar(reading, call_format, self._tokenizer, prefixed=prefixed)
+        marks: tuple[str, ...] = ()
+        if self._detector is not None:
+            marks = self._detector.think_start_token, self._detector.think_end_token
+        bound = tool_calls.grammar(
+            reading,
+            call_format,
+            self._tokenizer,
+            xgrammar=self._xgrammar,
+            thinking_marks=marks,
+        )
+        return marked | bound
 
     @property
     def _special_thinking(self) -> bool:

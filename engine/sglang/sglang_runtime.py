@@ -87,7 +87,9 @@ class SglangRuntime:
             None if (name := self._manager.config_value(field)) == "auto" else name  # it found none
             for field in ("tool_call_parser", "reasoning_parser")
         )
-        return ChatFormats(calls, thinking, self._engine.template_manager, self._manager.tokenizer)
+        xgrammar = self._manager.config_value("grammar_backend") == "xgrammar"
+        templates, tokenizer = self._engine.template_manager, self._manager.tokenizer
+        return ChatFormats(calls, thinking, templates, tokenizer, xgrammar)
 
     def _reason(self, error: Exception) -> str:
         """Prefer what the scheduler process wrote down to what this process saw of it."""
@@ -139,6 +141,7 @@ class SglangRuntime:
             mixed=bool(self._report["mixed"]),
             vocab_size=int(self._manager.model_config.vocab_size),
             tool_call_parser=self._formats.tool_call_parser,
+            seeded=bool(self._manager.config_value("enable_deterministic_inference")),
         )
 
     async def warm_up(self) -> None:

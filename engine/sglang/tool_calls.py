@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from engine.sglang.call_grammars import tightened
 from engine.wire.chat_output import JSON_FORMAT, RUNTIMES_OWN, Reading
 
 Item = tuple[int, str, str]
@@ -47,29 +48,42 @@ def call_parser(reading: Reading, call_format: str, tokenizer: Any) -> CallParse
     return _NativeCalls(_native(reading, tools, call_format, tokenizer))
 
 
-def grammar(reading: Reading, call_format: str, tokenizer: Any, *, prefixed: bool) -> dict[str, Any]:
+def grammar(
+    reading: Reading,
+    call_format: str,
+    tokenizer: Any,
+    *,
+    xgrammar: bool = True,
+    thinking_marks: Sequence[str] = (),
+) -> dict[str, Any]:
     """Return SGLang's sampling parameters that bind the calls of an output; none where nothing is bound.
 
-    ``prefixed``: the output begins with thinking that no parser of SGLang's keeps out of the grammar.
+    ``xgrammar``: it binds outputs, not another backend of SGLang's.  ``thinking_marks``: tokens that the
+    grammar must not forbid, since a parser of SGLang's takes them out.
 
     Raises:
         ValueError: a call is required, but there is no grammar for these tools.
     """
-    from sglang.srt.function_call.utils import get_json_schema_constraint
+    from sglang.srt.function_call.utils import get_json_schema_constraint, strip_structural_tag_excludes
 
     tools = sglang_tools(reading)
-    choice = _choice(reading)
+    choice, one = _choice(reading), reading.one
     if call_format == JSON_FORMAT:
         if not reading.required:
             return {}
-        many = reading.parallel and not reading.function
-        return _sampling("json_schema", get_json_schema_constraint(tools, choice, many))
+        return _sampling("json_schema", get_json_schema_constraint(tools, choice, not one))
     parser = _native(reading, tools, call_format, tokenizer)
-    found = parser.get_structure_constraint(
-        choice, parallel_tool_calls=reading.parallel, thinking_mode=prefixed
-    )
+    # Only GLM's grammar of a whole answer has thinking in it; others begin behind it.
+    thinks = call_format == "glm47" and reading.template_variables.get("enable_thinking") is not False
+    whole_answer = thinks and not any(tool.function.strict for tool in tools)
+    found = parser.get_structure_constraint(choice, reading.parallel, thinking_mode=whole_answer)
     if found is not None:
-        return _sampling(*found)
+        kind, value = found
+        if kind == "structural_tag":
+            strip_structural_tag_excludes(value, thinking_marks)
+            value = value.model_dump(by_alias=True)
+            value = tightened(value, one) if xgrammar else value
+        return _sampling(kind, value)
     if reading.required and not parser.detector.parses_required_natively():
         raise ValueError(f"tools: {call_format!r} has no grammar for them; simplify their parameters")
     return {}
@@ -91,12 +105,16 @@ def sglang_tools(reading: Reading) -> list[Any]:
         schema = tool.function.parameters
         if schema is None:
             continue
-        normalize_json_schema_types(schema)
         try:
+            normalize_json_schema_types(schema)
             Draft202012Validator.check_schema(schema)
         except SchemaError as error:
             raise ValueError(
                 f"tools: the parameters of {tool.function.name!r} are no JSON schema: {error.message}"
+            ) from error
+        except RecursionError as error:
+            raise ValueError(
+                f"tools: the parameters of {tool.function.name!r} are nested too deeply"
             ) from error
     return tools
 
@@ -119,8 +137,6 @@ def _native(reading: Reading, tools: Sequence[Any], call_format: str, tokenizer:
 def _sampling(kind: str, value: Any) -> dict[str, Any]:
     if kind == "full_assistant_ebnf":
         return {"ebnf": value, "ebnf_full_assistant": True}
-    if hasattr(value, "model_dump"):
-        value = value.model_dump(by_alias=True)
     return {kind: value if isinstance(value, str) else json.dumps(value)}
 
 

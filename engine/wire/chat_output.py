@@ -36,6 +36,11 @@ class Reading:
     template_variables: Mapping[str, Any] = field(default_factory=dict)
     begun: str | None = None
 
+    @property
+    def one(self) -> bool:
+        """Whether there is one call at most."""
+        return not self.parallel or bool(self.function)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCallPart:

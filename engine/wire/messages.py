@@ -141,7 +141,7 @@ class Hello(WireMessage):
     ``connection`` counts the worker's broken connections: with each, messages were lost.
     ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.predict.speed.Speed``,
     empty if it wasn't calibrated.  ``tool_call_parser``: the format of calls that it reads by itself, by
-    SGLang's name; empty if there is none.  Sizes in tokens.
+    SGLang's name; empty if there is none.  ``seeded``: it samples by a request's seed.  Sizes in tokens.
     """
 
     kind: ClassVar[str] = "hello"
@@ -163,6 +163,7 @@ class Hello(WireMessage):
     mixed: bool = False
     speed: Mapping[str, float] = field(default_factory=dict)
     tool_call_parser: str = ""
+    seeded: bool = False
 
     def __post_init__(self) -> None:
         check_numbers(

@@ -27,6 +27,7 @@ class RuntimeInfo:
     ``overlap``: it plans a batch before it has the results of the one in computation.  ``chunk_tokens``,
     ``mixed``: its ``chunked_prefill_size`` and ``enable_mixed_chunk``.  ``vocab_size``: token ids are below.
     ``tool_call_parser``: the format of calls that it reads by itself, by SGLang's name; empty: none.
+    ``seeded``: it samples by a request's seed.
     """
 
     context_length: int
@@ -40,6 +41,7 @@ class RuntimeInfo:
     mixed: bool = False
     vocab_size: int = 0
     tool_call_parser: str = ""
+    seeded: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -99,6 +99,7 @@ class SimulatedRuntime:
             engine_version="simulated",
             tokenizer_hash=self._tokenizer_hash,
             device="simulated",
+            seeded=True,  # it always says the same
         )
 
     async def warm_up(self) -> None:

@@ -159,6 +159,7 @@ def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequenc
         chunk_tokens=info.chunk_tokens,
         mixed=info.mixed,
         tool_call_parser=info.tool_call_parser,
+        seeded=info.seeded,
     )
 
 

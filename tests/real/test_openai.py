@@ -12,6 +12,8 @@ import openai
 import pytest
 from pydantic import BaseModel, Field
 
+from tests.engine.sglang import tool_samples
+from tests.engine.sglang.tool_samples import WRITERS, formats, reading
 from tests.real.real_server import RealServer
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
@@ -134,6 +136,29 @@ def test_a_strict_tool_is_bound_in_the_answers_text(client: openai.OpenAI, model
     assert answer.choices[0].finish_reason in ("length", "stop")
     assert answer.usage is not None
     assert 0 < answer.usage.completion_tokens <= 8
+
+
+@pytest.mark.parametrize("family", sorted(set(WRITERS) - {"glm47"}))  # whose grammar is no client's to send
+def test_sglang_takes_the_grammar_of_every_format(pair: RealServer, family: str) -> None:
+    """It compiles, and the output begins as the format does."""
+    found = formats().sampling(
+        reading(family, required=True, function="run_sql", tools=tool_samples.TOOLS[1:])
+    )
+    sampling = found | {"max_new_tokens": 4, "temperature": 0}
+    with pair.client() as native:
+        answer = native.post("/generate", json={"text": "SELECT", "sampling_params": sampling})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["meta_info"]["completion_tokens"] > 0
+
+
+def test_a_seed_is_refused_where_sglang_would_ignore_it(client: openai.OpenAI, model: str) -> None:
+    """As on a CPU, which SGLang can't have sample by seeds; the likeliest tokens need none."""
+    with pytest.raises(openai.BadRequestError, match="enable-deterministic-inference"):
+        client.chat.completions.create(model=model, messages=MESSAGES, max_tokens=2, seed=1)
+    answer = client.chat.completions.create(
+        model=model, messages=MESSAGES, max_tokens=2, seed=1, temperature=0
+    )
+    assert answer.usage is not None
 
 
 def test_choices_run_side_by_side_in_one_workflow(

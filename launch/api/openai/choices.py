@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +15,7 @@ from engine.wire.chat_output import Reading
 from engine.wire.messages import Chunk
 from launch.api.openai.request_models import OpenAiBody
 from launch.api.scheduling import scheduling
+from launch.api.seeds import check_seed, of_choice
 from launch.api.services import ApiServices
 from launch.api.siblings import entered, merged, together, unhurried
 from sched.errors import InvalidRequestError
@@ -80,14 +81,20 @@ async def streamed(services: ApiServices, asked: Asked) -> AsyncGenerator[tuple[
 async def _calls(services: ApiServices, asked: Asked) -> AsyncIterator[list[tuple[str, CallRequest]]]:
     """Check the calls, enter their workflow and yield them with their names."""
     body, controller = asked.body, services.controller
+    sampling = asked.defaults | body.sampling()
+    check_seed(controller.workers, sampling, "seed")
     limits = [_limit(controller, prompt, asked) for prompt in asked.prompts]
-    limited = [pair for pair in zip(asked.prompts, limits, strict=True) for _ in range(body.n)]
+    limited = [
+        (*pair, of_choice(sampling, n))
+        for pair in zip(asked.prompts, limits, strict=True)
+        for n in range(body.n)
+    ]
     rids = [asked.rid] if len(limited) == 1 else [f"{asked.rid}_{index}" for index in range(len(limited))]
     for rid in rids:
         controller.check_rid(rid)
     async with entered(services.external, asked.tag, len(limited)) as places:
         each = zip(places, limited, strict=True)
-        calls = [_call(asked, place, prompt, limit) async for place, (prompt, limit) in unhurried(each)]
+        calls = [_call(asked, place, *limited_call) async for place, limited_call in unhurried(each)]
         yield list(zip(rids, calls, strict=True))
 
 
@@ -115,7 +122,9 @@ def _limit(controller: Controller, prompt: EncodedPrompt, asked: Asked) -> int:
     return limit
 
 
-def _call(asked: Asked, place: Place, prompt: EncodedPrompt, limit: int) -> CallRequest:
+def _call(
+    asked: Asked, place: Place, prompt: EncodedPrompt, limit: int, sampling: Mapping[str, Any]
+) -> CallRequest:
     logprobs: dict[str, Any] = {}
     if asked.top_logprobs is not None:
         logprobs = {"return_logprob": True, "top_logprobs_num": asked.top_logprobs}
@@ -123,7 +132,7 @@ def _call(asked: Asked, place: Place, prompt: EncodedPrompt, limit: int) -> Call
         place=place,
         stage=asked.tag.stage,
         prompt=prompt,
-        sampling=asked.defaults | asked.body.sampling(),
+        sampling=sampling,
         max_new_tokens=limit,
         stream=asked.body.stream,
         priority=asked.body.priority,

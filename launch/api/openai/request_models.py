@@ -34,11 +34,14 @@ MAX_MESSAGES = 4096
 
 
 class StreamOptions(Body):
-    """``include_usage``: a last chunk before ``[DONE]`` tells the usage."""
+    """``include_usage``: a last chunk before ``[DONE]`` tells the usage.
+
+    ``continuous_usage_stats``: each chunk tells the usage of its choice so far.
+    """
 
     include_usage: bool = False
     include_obfuscation: Literal[False] | None = None
-    continuous_usage_stats: Literal[False] | None = None
+    continuous_usage_stats: bool | None = None
 
 
 class JsonSchema(Body):

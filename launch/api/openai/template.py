@@ -101,7 +101,7 @@ class ChatTemplate:
             raise InvalidRequestError(
                 f"the model's chat template refuses these messages: {error}", field="messages"
             ) from error
-        cut = self._cut(text, messages[0])
+        cut = self._cut(text, messages[0]) if messages else 0
         parts = [(SegmentKind.TEMPLATE, text[:cut]), (SegmentKind.CONTEXT, text[cut:])]
         return [Segment(kind, part) for kind, part in [*parts, (SegmentKind.CONTEXT, begun)] if part]
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from engine.sglang.call_grammars import MOST_WHITE_SPACE
+from engine.sglang.chat_formats import ChatFormats
 from engine.sglang.tool_calls import sglang_tools
 from engine.wire.chat_output import JSON_FORMAT, Reading
 from engine.worker.runtime_interface import StartError
@@ -66,6 +69,39 @@ def test_strict_tools_are_bound_though_no_call_is_required(call_format: str) -> 
     assert bound(call_format) == {}
 
 
+def test_tags_bound_white_space_and_the_number_of_calls() -> None:
+    """SGLang's old form knows neither; what a client's schema says is left as it is."""
+    schema = {"type": "object", "properties": {"type": {"const": "json_schema"}}}
+    tools = [{"type": "function", "function": {"name": "f", "parameters": schema, "strict": True}}]
+    for parallel in (True, False):
+        tag = json.loads(bound("hermes", required=True, parallel=parallel, tools=tools)["structural_tag"])
+        assert tag["format"]["stop_after_first"] is not parallel
+        assert tag["format"]["at_least_one"] is True
+        (call,) = tag["format"]["tags"]
+        assert call["content"] == {
+            "type": "json_schema",
+            "json_schema": schema,
+            "max_whitespace_cnt": MOST_WHITE_SPACE,
+        }
+    native = bound("kimi_k2", required=True, tools=strict())["structural_tag"]
+    assert f'"max_whitespace_cnt": {MOST_WHITE_SPACE}' in native
+    xml = bound("qwen3_coder", required=True, tools=strict())["structural_tag"]
+    assert f'"max_whitespace_cnt": {MOST_WHITE_SPACE}' not in xml
+
+
+def test_another_backend_gets_sglangs_own_tags() -> None:
+    """It may not know xgrammar's."""
+    found = ChatFormats("hermes", None, None, SimpleNamespace(chat_template=""), xgrammar=False)
+    assert "structures" in json.loads(found.sampling(reading(required=True))["structural_tag"])
+
+
+def test_the_grammar_of_a_whole_answer_has_its_thinking() -> None:
+    """GLM's is the only one; unless the client has the model not think."""
+    thinks = bound("glm47")["ebnf"]
+    direct = bound("glm47", template_variables={"enable_thinking": False})["ebnf"]
+    assert thinks != direct
+
+
 def test_a_list_of_calls_follows_the_tools_schemas() -> None:
     """As many as wanted, or one."""
     schema = json.loads(bound(JSON_FORMAT)["json_schema"])
@@ -87,6 +123,25 @@ def test_tools_that_are_none_are_refused() -> None:
         formats().reader(Reading(tools=tools("nonsense")))
     (known,) = sglang_tools(Reading(tools=tools("varchar")))
     assert known.function.parameters == {"type": "string"}
+
+
+def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
+    """By name: it is no failure of the runtime's."""
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(3000):
+        schema = {"type": "array", "items": schema}
+    deep = [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+    with pytest.raises(ValueError, match="'f' are nested too deeply"):
+        sglang_tools(Reading(tools=deep))
+
+
+def test_a_grammar_does_not_forbid_the_marks_that_a_parser_takes_out() -> None:
+    """Else a model could not end its thinking."""
+    wanted = reading(required=True)
+    alone = formats("qwen3_coder").sampling(wanted)["structural_tag"]
+    beside = formats("qwen3_coder", "qwen3").sampling(wanted)["structural_tag"]
+    assert "<think>" in alone
+    assert "<think>" not in beside
 
 
 def test_without_tools_and_thinking_nothing_is_read() -> None:

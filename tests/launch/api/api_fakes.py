@@ -63,6 +63,7 @@ class FakeWorker:
     held_back: str = ""
     reason: dict[str, Any] = field(default_factory=lambda: {"type": "stop", "matched": 2})
     tool_call_parser: str = ""
+    seeded: bool = True
     answers: dict[str, Any] = field(default_factory=dict)
     commands: list[msg.Command] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -91,6 +92,7 @@ class FakeWorker:
                 hook_proof=PROOF_ORDER,
                 simulated=False,
                 tool_call_parser=self.tool_call_parser,
+                seeded=self.seeded,
             )
         )
 

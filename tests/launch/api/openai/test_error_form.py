@@ -69,10 +69,6 @@ BAD_CHATS: list[tuple[dict[str, Any], str]] = [
     ({"response_format": SCHEMA, "regex": "a"}, "response_format"),
     ({"regex": "a", "ebnf": "root ::= a"}, "json_schema"),
     ({"stream_options": {"include_usage": True}}, "stream_options"),
-    (
-        {"stream": True, "stream_options": {"continuous_usage_stats": True}},
-        "stream_options.continuous_usage_stats",
-    ),
     ({"continue_final_message": True}, "messages"),
     ({"workflow": {"siblings": 2}}, "workflow.id"),
     ({"program_id": ""}, "program_id"),
