@@ -104,6 +104,7 @@ class Parts:
                 encoder=encoder,
                 model_info=model_info(spec),
                 databases=lambda: served(databases, config.databases),
+                schema=databases.schema,
                 default_slo_seconds=config.default_slo_seconds,
                 kind=kind,
                 workflow=workflow,

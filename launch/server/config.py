@@ -171,6 +171,12 @@ class ServerConfig:
     revision_temperature: Annotated[Temperature, _help("temperature of revisions")] = 0.5
     sql_timeout_seconds: Annotated[Seconds, _help("time limit of one SQL statement")] = 10.0
     max_rows: Annotated[PositiveInt, _help("rows of one result; more are cut off")] = 1000
+    conversations: Annotated[
+        PositiveInt, _help("conversations remembered for follow-up questions, the latest used ones")
+    ] = 1000
+    conversation_seconds: Annotated[
+        Seconds, _help("time after its latest question for which a conversation is remembered")
+    ] = 3600.0
     sql_memory_bytes: Annotated[
         int, Field(ge=MIN_SQL_MEMORY_BYTES), _help("memory of each of the four processes that run statements")
     ] = 2 << 30

@@ -45,6 +45,7 @@ from sched.dispatcher import Dispatcher
 from sched.limits import CoreLimits
 from sched.liveness import LifeLimits
 from tests.launch.api.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
+from tests.launch.api.shop_schema import ShopSchema
 from tests.waiting import GUARD_SECONDS, reached
 
 SLO_SECONDS = 600.0
@@ -181,6 +182,7 @@ async def api_stack(
         encoder=encoder,
         model_info=MODEL_INFO,
         databases=lambda: [ServedDatabase(name, "sqlite") for name in databases],
+        schema=ShopSchema().schema,
         default_slo_seconds=SLO_SECONDS,
         kind=kind,
         workflow=workflow or text2sql,
