@@ -21,7 +21,8 @@ _MOST_FILLING = 1024
 class WorkflowTag:
     """What a client says of a call's workflow.  ``siblings`` is the size of the call's fan-out; ``last``
     ends the workflow with this call.  ``workflow_id`` is ``None`` for a bare call.  ``session``: the id is a
-    session's, which may go on after the deadline; a call that comes then begins a new workflow."""
+    session's, which may go on after the deadline; a call that comes then begins a new workflow.
+    ``stage_said``: the client named the stage.  ``priority`` as in ``sched/order.py``."""
 
     workflow_id: str | None = None
     stage: str = "generate"
@@ -31,6 +32,8 @@ class WorkflowTag:
     tenant: str = "default"
     last: bool = False
     session: bool = False
+    stage_said: bool = False
+    priority: int = 0
 
 
 @dataclass(slots=True)

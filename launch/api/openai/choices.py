@@ -124,7 +124,7 @@ def _call(asked: Asked, place: Place, prompt: EncodedPrompt, limit: int) -> Call
         sampling=asked.defaults | asked.body.sampling(),
         max_new_tokens=limit,
         stream=asked.body.stream,
-        priority=asked.body.priority,
+        priority=asked.tag.priority,
         logprobs=logprobs,
     )
 

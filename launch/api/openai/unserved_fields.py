@@ -14,17 +14,13 @@ from sched.errors import InvalidRequestError
 
 IGNORED = frozenset(
     {
-        "user",
-        "safety_identifier",
-        "metadata",
-        "prompt_cache_key",
         "prompt_cache_retention",
         "parallel_tool_calls",
         "separate_reasoning",
         "stream_reasoning",
     }
 )
-"""Labels of the client's, hints for a cache that needs none here, and details of what is refused anyway."""
+"""Hints for a cache that needs none here, and details of what is refused anyway."""
 
 _TOOLS = "tools aren't supported here yet; describe the output you want in response_format"
 _TEXT = "this server takes and gives text only"
