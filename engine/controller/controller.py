@@ -108,9 +108,9 @@ class Controller:
         tokens = prompt.tokens, prompt.shared_tokens, output
         return self._driver.dispatcher.prompt_seconds(prompt.blocks, *tokens)
 
-    def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
-        """End a workflow; calls of it that still run are cancelled."""
-        self._driver.handle(ev.WorkflowEnded(workflow_id, failure))
+    def end_workflow(self, workflow_id: str, failure: Failure | None = None, *, silent: bool = False) -> None:
+        """End a workflow; calls that still run are cancelled.  ``silent``: it ended with its last event."""
+        self._driver.handle(ev.WorkflowEnded(workflow_id, failure, silent))
 
     def cancel_workflow(self, workflow_id: str, reason: str) -> None:
         """Give a workflow up; its calls are aborted on their runtimes."""

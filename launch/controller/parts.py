@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from engine.controller.controller import Controller
 from engine.controller.core_driver import CoreDriver, DriverOptions
-from engine.controller.external_workflows import ExternalWorkflows
+from engine.controller.external_workflows import MOST_IDLE, ExternalWorkflows
 from engine.controller.journal.journal import Journal, JournalOptions
 from engine.controller.live_steps import Services
 from engine.controller.prompt_encoder import PromptEncoder
@@ -100,7 +100,9 @@ class Parts:
             ApiServices(
                 controller=controller,
                 runner=runner,
-                external=ExternalWorkflows(controller, config.default_slo_seconds),
+                external=ExternalWorkflows(
+                    controller, config.default_slo_seconds, min(MOST_IDLE, config.max_open_workflows // 2)
+                ),
                 encoder=encoder,
                 model_info=model_info(spec),
                 databases=lambda: served(databases, config.databases),

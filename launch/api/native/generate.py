@@ -44,7 +44,7 @@ async def generate(body: GenerateBody, request: Request, services: Services) -> 
     others are aborted and the answer is its error.  If the client goes away, all are aborted.
     """
     batch = expand(body)
-    tag = workflow_tag(request.headers, body.workflow, body.program_id)
+    tag = workflow_tag(request.headers, body.workflow, body.labels())
     if body.stream:
         return await event_stream(request, _events(services, body, batch, tag), _last_event)
     return await until_disconnected(request.receive, _answer(services, body, batch, tag, request.scope))
@@ -128,7 +128,7 @@ async def _entered(
     async with entered(services.external, tag, len(batch.items)) as places:
         each = zip(batch.items, limits, places, strict=True)
         yield [
-            _call(body, item, prompts[item.prompt], limit, tag.stage, place)
+            _call(body, item, prompts[item.prompt], limit, tag, place)
             async for item, limit, place in unhurried(each)
         ]
 
@@ -157,15 +157,20 @@ def _checked_limit(services: ApiServices, field: str, item: BatchItem, prompt: E
 
 
 def _call(
-    body: GenerateBody, item: BatchItem, prompt: EncodedPrompt, max_new_tokens: int, stage: str, place: Place
+    body: GenerateBody,
+    item: BatchItem,
+    prompt: EncodedPrompt,
+    max_new_tokens: int,
+    tag: WorkflowTag,
+    place: Place,
 ) -> CallRequest:
     return CallRequest(
         place=place,
-        stage=stage,
+        stage=tag.stage,
         prompt=prompt,
         sampling=item.sampling.model_dump(exclude={"max_new_tokens", "n"}, exclude_none=True),
         max_new_tokens=max_new_tokens,
-        priority=body.priority,
+        priority=tag.priority,
         logprobs=item.logprobs,
         stream=body.stream,
     )

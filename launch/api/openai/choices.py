@@ -135,7 +135,7 @@ def _call(
         sampling=sampling,
         max_new_tokens=limit,
         stream=asked.body.stream,
-        priority=asked.body.priority,
+        priority=asked.tag.priority,
         logprobs=logprobs,
         reading=asked.reading,
     )

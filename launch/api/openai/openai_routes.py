@@ -47,7 +47,7 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
     asked = Asked(
         body=body,
         rid=body.rid or CHAT.id_prefix + uuid4().hex,
-        tag=workflow_tag(request.headers, body.workflow, body.program_id),
+        tag=workflow_tag(request.headers, body.workflow, body.labels()),
         prompts=[
             await _named("messages", services.encoder.encode(segments, prefixed=False, most_tokens=limit))
         ],
@@ -66,7 +66,7 @@ async def completions(body: CompletionBody, request: Request, services: Services
     asked = Asked(
         body=body,
         rid=body.rid or COMPLETION.id_prefix + uuid4().hex,
-        tag=workflow_tag(request.headers, body.workflow, body.program_id),
+        tag=workflow_tag(request.headers, body.workflow, body.labels()),
         prompts=await asyncio.gather(*(_prompt(services, prompt) for prompt in body.prompt)),
         prompt_field="prompt",
         top_logprobs=body.logprobs,

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, FiniteFloat, model_validator
 
 from launch.api.bodies import (
     Body,
+    CallBody,
     Few,
     LogitBias,
     Rid,
@@ -16,7 +17,6 @@ from launch.api.bodies import (
     Stops,
     StopTokenIds,
     TopK,
-    WorkflowBody,
 )
 from launch.api.openai.chat_messages import ConversationMessage
 from launch.api.openai.tool_models import NamedTool, ToolChoice, Tools
@@ -66,11 +66,12 @@ class ResponseFormat(Body):
         return self
 
 
-class OpenAiBody(Body):
+class OpenAiBody(CallBody):
     """What chats and completions have in common; ``null`` means the default.
 
     ``n`` choices run as siblings.  ``rid`` names the request for ``/abort_request``; with several calls,
-    ``rid_0``, ``rid_1`` … name them.
+    ``rid_0``, ``rid_1`` … name them.  ``user`` and the fields after it are labels, of any form, that may say
+    whose the request is (``launch/api/agents/agent_names.py``).
     """
 
     _SAMPLING: ClassVar[dict[str, str]] = {"min_tokens": "min_new_tokens", "seed": "sampling_seed"} | {
@@ -119,10 +120,13 @@ class OpenAiBody(Body):
     regex: str | None = None
     ebnf: str | None = None
     json_schema: str | None = None
-    priority: int = Field(0, ge=-(2**31), le=2**31 - 1)
     rid: Rid | None = None
-    workflow: Annotated[WorkflowBody, Few] = WorkflowBody()
-    program_id: Annotated[str, Field(min_length=1)] | None = None
+
+    user: Any = None
+    safety_identifier: Any = None
+    metadata: Any = None
+    conversation: Any = None
+    prompt_cache_key: Any = None
 
     @model_validator(mode="before")
     @classmethod

@@ -14,17 +14,13 @@ from sched.errors import InvalidRequestError
 
 IGNORED = frozenset(
     {
-        "user",
-        "safety_identifier",
-        "metadata",
-        "prompt_cache_key",
         "prompt_cache_retention",
         "parallel_tool_calls",
         "separate_reasoning",
         "stream_reasoning",
     }
 )
-"""Labels of the client's, hints for a cache that needs none here, and details of what is refused anyway."""
+"""Hints for a cache that needs none here, and details of what is refused anyway."""
 
 _TOOLS = "tools are for /v1/chat/completions"
 _FUNCTIONS = "it is OpenAI's old form of tools: send tools and tool_choice"
