@@ -141,10 +141,12 @@ class Dispatcher:
             self._close_workflow(event.spec.workflow_id, State.REJECTED, now, failure)
 
     def _workflow_ended(self, event: ev.WorkflowEnded, now: float) -> None:
-        if event.workflow_id not in self.book.workflows:
+        workflow = self.book.workflows.get(event.workflow_id)
+        if workflow is None:
             return  # cancelled or expired meanwhile
         state = State.FAILED if event.failure else State.FINISHED
-        self._close_workflow(event.workflow_id, state, now, event.failure)
+        ended = workflow.last_event if event.silent and not workflow.open_calls else now
+        self._close_workflow(event.workflow_id, state, ended, event.failure)
 
     def _workflow_cancelled(self, event: ev.WorkflowCancelled, now: float) -> None:
         if event.workflow_id in self.book.workflows:
@@ -222,7 +224,12 @@ class Dispatcher:
         for call in self.book.expired_calls(now):
             failure = Failure("timeout", f"the call took longer than {call.spec.timeout_seconds:g} s")
             self._withdraw(call, State.FAILED, now, failure)
+        for runtime in self.runtimes.values():
+            runtime.pass_time(now)
         for workflow in self.book.silent_workflows(now):
+            if workflow.spec.silence_seconds is not None:
+                self._close_workflow(workflow.spec.workflow_id, State.FINISHED, workflow.last_event, None)
+                continue
             failure = Failure("timeout", "nothing was heard of the workflow")
             self._close_workflow(workflow.spec.workflow_id, State.CANCELLED, now, failure)
         for workflow in self.book.waiting_workflows():

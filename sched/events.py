@@ -80,10 +80,14 @@ class WorkflowArrived:
 
 @dataclass(frozen=True, slots=True)
 class WorkflowEnded:
-    """A workflow's program returned (``failure`` is ``None``) or raised."""
+    """A workflow's program returned (``failure`` is ``None``) or raised.
+
+    ``silent``: nothing will come of it any more; it ended with its last event.
+    """
 
     workflow_id: str
     failure: Failure | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ class Book:
     """Opens and closes workflows and calls; knows what is over its time limit.
 
     ``ttl_seconds`` ends a workflow without open calls of which nothing was heard for so long, so that
-    one abandoned by its client isn't kept for ever.
+    one abandoned by its client isn't kept for ever; ``WorkflowSpec.silence_seconds`` comes before it.
     """
 
     def __init__(self, profile: StageProfile, ttl_seconds: float) -> None:
@@ -147,8 +147,12 @@ class Book:
 
     def silent_workflows(self, now: float) -> list[Workflow]:
         """Return workflows without open calls that were silent longer than the limit."""
+        most = self._ttl_seconds
         return [
-            w for w in self.workflows.values() if not w.open_calls and now - w.last_event > self._ttl_seconds
+            w
+            for w in self.workflows.values()
+            if not w.open_calls
+            and now - w.last_event > (most if w.spec.silence_seconds is None else w.spec.silence_seconds)
         ]
 
     def waiting_workflows(self) -> list[Workflow]:

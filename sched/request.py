@@ -53,7 +53,9 @@ class IllegalTransitionError(RuntimeError):
 class WorkflowSpec:
     """A workflow as it arrives.  ``slo_seconds`` is finite.  ``firm``: the client gave it; otherwise it is a
     default, by which calls are ordered and nothing is refused.  ``plan`` holds the expected visits per stage
-    on the critical path; empty means that they are learned from earlier workflows of the same ``kind``."""
+    on the critical path; empty means that they are learned from earlier workflows of the same ``kind``.
+    ``silence_seconds``: nobody says when it ends, so after so much silence it counts as finished with its
+    last event; ``None``: its end is said, and silence beyond the core's limit means that it was abandoned."""
 
     workflow_id: str
     slo_seconds: float
@@ -62,6 +64,7 @@ class WorkflowSpec:
     database: str | None = None
     plan: tuple[PlanStep, ...] = ()
     firm: bool = True
+    silence_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ from sched.predict.stage_profile import StageProfile
 from sched.request import WorkflowSpec
 from sched.workflow import PromptSeconds
 
+_CANCELLED_AT_ONCE = 16
+
 
 class Controller:
     """Workflows and calls over an :class:`CoreDriver`.  Use from one event loop."""
@@ -106,9 +108,9 @@ class Controller:
         tokens = prompt.tokens, prompt.shared_tokens, output
         return self._driver.dispatcher.prompt_seconds(prompt.blocks, *tokens)
 
-    def end_workflow(self, workflow_id: str, failure: Failure | None = None) -> None:
-        """End a workflow; calls of it that still run are cancelled."""
-        self._driver.handle(ev.WorkflowEnded(workflow_id, failure))
+    def end_workflow(self, workflow_id: str, failure: Failure | None = None, *, silent: bool = False) -> None:
+        """End a workflow; calls that still run are cancelled.  ``silent``: it ended with its last event."""
+        self._driver.handle(ev.WorkflowEnded(workflow_id, failure, silent))
 
     def cancel_workflow(self, workflow_id: str, reason: str) -> None:
         """Give a workflow up; its calls are aborted on their runtimes."""
@@ -173,11 +175,13 @@ class Controller:
         self._driver.handle(ev.CallCancelled(call_id, reason))
         return True
 
-    def cancel_all_calls(self, reason: str) -> int:
-        """Cancel every call in flight, of whatever workflow; return how many there were."""
-        calls = list(self._driver.pending)
-        for call_id in calls:
+    async def cancel_calls(self, reason: str, of: WorkflowRecord | None = None) -> int:
+        """Cancel the calls in flight, ``of`` one workflow or all, a few at a time; return how many."""
+        calls = [i for i, call in self._driver.pending.items() if of is None or call.record is of]
+        for number, call_id in enumerate(calls, 1):
             self._driver.handle(ev.CallCancelled(call_id, reason))
+            if number % _CANCELLED_AT_ONCE == 0:
+                await asyncio.sleep(0)
         return len(calls)
 
     def check_rid(self, rid: str | None) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
@@ -15,13 +16,20 @@ from sched.errors import ConflictError, Failure, InvalidRequestError
 from sched.request import WorkflowSpec
 
 _MOST_FILLING = 1024
+MOST_BESIDE = 64
+"""Calls that a session makes side by side in one round of a stage; more are another round."""
+MOST_IDLE = 2048
+"""Sessions without open calls that are kept open; of more the one that has been silent longest ends."""
+SILENCE_SECONDS = 60.0
+"""After so much silence a session's workflow has ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowTag:
     """What a client says of a call's workflow.  ``siblings`` is the size of the call's fan-out; ``last``
     ends the workflow with this call.  ``workflow_id`` is ``None`` for a bare call.  ``session``: the id is a
-    session's, which may go on after the deadline; a call that comes then begins a new workflow."""
+    session's, which may go on after the deadline; a call that comes then begins a new workflow.
+    ``stage_said``: the client named the stage.  ``priority`` as in ``sched/order.py``."""
 
     workflow_id: str | None = None
     stage: str = "generate"
@@ -31,6 +39,17 @@ class WorkflowTag:
     tenant: str = "default"
     last: bool = False
     session: bool = False
+    stage_said: bool = False
+    priority: int = 0
+
+
+@dataclass(slots=True)
+class _Round:
+    """Calls of a stage that were found to run side by side: a join that grows until none is running."""
+
+    join_id: str
+    running: int = 0
+    branches: int = 0
 
 
 @dataclass(slots=True)
@@ -43,6 +62,7 @@ class _Progress:
 
     numbers: itertools.count[int] = field(default_factory=itertools.count)
     filling: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    rounds: dict[str, _Round] = field(default_factory=dict)
     open_calls: int = 0
     closing: bool = False
 
@@ -57,13 +77,41 @@ class _Progress:
                 del self.filling[next(iter(self.filling))]
         return join_id, size, branch
 
+    def beside(self, stage: str) -> tuple[str, int, int]:
+        """Return what :meth:`join` does for a call that says nothing of siblings: calls of ``stage`` that are
+        running are some."""
+        found = self.rounds.get(stage)
+        if found is None or found.branches >= MOST_BESIDE:
+            found = self.rounds[stage] = _Round(f"{stage}-{next(self.numbers)}")
+        found.running += 1
+        found.branches += 1
+        return found.join_id, MOST_BESIDE, found.branches - 1
+
+    def left(self, place: Place) -> None:
+        """Note the end of a call."""
+        self.open_calls -= 1
+        for stage, found in self.rounds.items():
+            if found.join_id == place.join_id:
+                found.running -= 1
+                if not found.running:
+                    del self.rounds[stage]
+                break
+
 
 class ExternalWorkflows:
-    """Opens an external workflow at its first call and ends it after its last one."""
+    """Opens an external workflow at its first call and ends it after its last one.
 
-    def __init__(self, controller: Controller, default_slo_seconds: float) -> None:
+    Nobody says which call of a session is its last: its workflow ends when it has been silent, and of more
+    than ``most_idle`` silent ones the one that has been longest.
+    """
+
+    def __init__(
+        self, controller: Controller, default_slo_seconds: float, most_idle: int = MOST_IDLE
+    ) -> None:
         self._controller = controller
         self._default_slo = default_slo_seconds
+        self._most_idle = most_idle
+        self._idle: OrderedDict[str, None] = OrderedDict()
         # Weak: progress lives as long as the record, however the workflow ends.
         self._progress: WeakKeyDictionary[WorkflowRecord, _Progress] = WeakKeyDictionary()
 
@@ -81,9 +129,13 @@ class ExternalWorkflows:
         workflow_id = tag.workflow_id or f"call-{uuid4().hex[:16]}"
         records = self._controller.records
         record = records.get(workflow_id) if records.is_open(workflow_id) else None
+        if record is not None and tag.session and record not in self._progress:
+            # A session that happens to have the name of a workflow run here.
+            return self.enter(replace(tag, workflow_id=None, session=False), calls)
         if record is not None and tag.session and self._is_over(record):
-            self._controller.end_workflow(workflow_id)
+            self._controller.end_workflow(workflow_id, silent=True)
             record = None
+        self._idle.pop(workflow_id, None)
         if record is None:
             record = self._open(workflow_id, tag)
         elif record not in self._progress:
@@ -99,6 +151,8 @@ class ExternalWorkflows:
         progress.open_calls += calls
         progress.closing |= tag.last or tag.workflow_id is None
         siblings = tag.siblings * calls
+        if siblings == 1 and tag.session:
+            return [Place(record, *progress.beside(tag.stage), ends_branch=True)]
         if siblings == 1:
             return [Place(record)]
         joined = (progress.join(tag.stage, siblings) for _ in range(calls))
@@ -111,14 +165,29 @@ class ExternalWorkflows:
         """
         record = places[0].record
         progress = self._progress[record]
-        progress.open_calls -= len(places)
-        if not progress.closing or progress.open_calls or record.seconds is not None:
+        for place in places:
+            progress.left(place)
+        if progress.open_calls or record.seconds is not None:
             return
         workflow_id = record.spec.workflow_id
+        if not progress.closing:
+            if record.spec.silence_seconds is not None:
+                self._falls_silent(workflow_id)
+            return
         if failure is not None and failure.code == "cancelled":
             self._controller.cancel_workflow(workflow_id, failure.message)
         else:
             self._controller.end_workflow(workflow_id, failure)
+
+    def is_open(self, workflow_id: str) -> bool:
+        """Whether a workflow has begun and not ended."""
+        return self._controller.records.is_open(workflow_id)
+
+    def _falls_silent(self, workflow_id: str) -> None:
+        """Count a session that has no open call; end another if there are too many."""
+        self._idle[workflow_id] = None
+        if len(self._idle) > self._most_idle:
+            self._controller.end_workflow(self._idle.popitem(last=False)[0], silent=True)
 
     def _is_over(self, record: WorkflowRecord) -> bool:
         progress = self._progress.get(record)
@@ -134,6 +203,7 @@ class ExternalWorkflows:
                 tenant=tag.tenant,
                 database=tag.database,
                 firm=tag.slo_seconds is not None,
+                silence_seconds=SILENCE_SECONDS if tag.session else None,
             )
         )
         self._progress[record] = _Progress()

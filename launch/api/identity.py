@@ -2,65 +2,67 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from engine.controller.external_workflows import WorkflowTag
-from launch.api.bodies import Name, WorkflowBody
+from launch.api.agents.agent_names import PARENTS, as_name, found
+from launch.api.bodies import WorkflowBody
 from sched.errors import InvalidRequestError
 
 PREFIX = "x-sluice-"
 """``x-sluice-workflow-id`` and ``x-sluice-`` with each other field of the body's ``workflow``."""
 
-SESSION_HEADERS = (
-    "x-dynamo-parent-session-id",  # before the session's own: a sub-agent's calls gate its parent's answer
-    "x-dynamo-session-id",
-    "x-session-id",
-    "session-id",
-    "x-session-affinity",
-    "x-smg-routing-key",
-)
-"""Headers by which agents and gateways name what a call belongs to; the first that is there counts."""
-
 _FIELDS = {
     PREFIX + ("workflow-id" if name == "id" else name.replace("_", "-")): name
     for name in WorkflowBody.model_fields
 }
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_NOTHING: Mapping[str, Any] = {}
 
 
 def workflow_tag(
-    headers: Mapping[str, str], workflow: WorkflowBody, program_id: str | None = None
+    headers: Mapping[str, str], workflow: WorkflowBody, labels: Mapping[str, Any] = _NOTHING
 ) -> WorkflowTag:
     """Return the workflow of a call.
 
     ``headers`` has lower-case names.  A field of ``workflow`` that the client set comes before the header of
-    that name.  Without an id from either, ``program_id`` or a session header names the workflow.
+    that name.  What neither says is looked for among other headers and ``labels``, the body's other fields
+    that the client set (``agents/agent_names.py``).
 
     Raises:
-        InvalidRequestError: a header is unknown or wrong, or siblings share no workflow.
+        InvalidRequestError: a header of ours is unknown or wrong, or siblings share no workflow.
     """
     fields = _from_headers(headers)
     if fields:
         given = {name: getattr(workflow, name) for name in workflow.model_fields_set}
         workflow = workflow.model_copy(update=fields | {k: v for k, v in given.items() if v is not None})
-    workflow_id, session = workflow.id, None
+    said = workflow.model_fields_set
+
+    def first(tells: str) -> tuple[str, str]:
+        return next(found(tells, headers, labels), ("", ""))
+
+    workflow_id, source = workflow.id, ""
     if workflow_id is None:
-        session = program_id or next(filter(None, map(headers.get, SESSION_HEADERS)), None)
-        workflow_id = None if session is None else _as_name(session)
+        source, value = first("workflow")
+        workflow_id = as_name(value) if value else None
     if workflow_id is None and workflow.siblings > 1:
         raise InvalidRequestError("siblings need a workflow they share: give its id", field="workflow.id")
+    stage, tenant = first("stage")[1], first("tenant")[1]
+    # The end of a sub-agent's session is not its parent's.
+    last = workflow.last or (bool(source) and source not in PARENTS and bool(first("last")[1]))
     return WorkflowTag(
         workflow_id=workflow_id,
-        stage=workflow.stage,
+        stage=workflow.stage if "stage" in said or not stage else as_name(stage, "stage"),
         slo_seconds=workflow.slo_seconds,
         siblings=workflow.siblings,
         database=workflow.database,
-        tenant=workflow.tenant,
-        last=workflow.last,
-        session=session is not None,
+        tenant=workflow.tenant if "tenant" in said or not tenant else as_name(tenant, "tenant"),
+        last=last,
+        session=bool(source),
+        stage_said="stage" in said or bool(stage),
+        priority=int(first("priority")[1] or 0),
     )
 
 
@@ -83,14 +85,3 @@ def _from_headers(headers: Mapping[str, str]) -> dict[str, object]:
         header = next(name for name, field in _FIELDS.items() if field == problem["loc"][0])
         raise InvalidRequestError(f"{header}: {problem['msg']}", field=header) from error
     return {name: getattr(workflow, name) for name in workflow.model_fields_set}
-
-
-def _as_name(session: str) -> str:
-    """Return a workflow's name for a session: its own, or its digest if that can't be one.
-
-    Whoever sends a session id didn't have our rule for names in mind: nothing is refused here.
-    """
-    try:
-        return _NAME.validate_python(session)
-    except ValidationError:
-        return f"session-{hashlib.sha256(session.encode()).hexdigest()[:32]}"

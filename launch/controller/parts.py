@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from engine.controller.controller import Controller
 from engine.controller.core_driver import CoreDriver, DriverOptions
-from engine.controller.external_workflows import ExternalWorkflows
+from engine.controller.external_workflows import MOST_IDLE, ExternalWorkflows
 from engine.controller.journal.journal import Journal, JournalOptions
 from engine.controller.live_steps import Services
 from engine.controller.prompt_encoder import PromptEncoder
@@ -26,6 +26,7 @@ from launch.api.metrics.counters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.served_model import ServedModel
 from launch.api.services import ApiServices
+from launch.api.work_bounds import WorkBounds
 from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
@@ -99,7 +100,9 @@ class Parts:
             ApiServices(
                 controller=controller,
                 runner=runner,
-                external=ExternalWorkflows(controller, config.default_slo_seconds),
+                external=ExternalWorkflows(
+                    controller, config.default_slo_seconds, min(MOST_IDLE, config.max_open_workflows // 2)
+                ),
                 encoder=encoder,
                 model_info=model_info(spec),
                 databases=lambda: served(databases, config.databases),
@@ -112,6 +115,7 @@ class Parts:
                 model=model,
             ),
             AllowedHosts(config.host, config.allowed_hosts),
+            bounds=WorkBounds(requests=config.max_http_requests, body_bytes=config.max_http_bytes),
         )
         watch = SchemaWatch(databases, changed=workflow.prepare)
         return cls(
@@ -176,7 +180,7 @@ def _driver(
     )
     journal_options = JournalOptions(max_bytes=config.journal_bytes, sync=config.journal_sync)
     journal = Journal(Path(config.journal), journal_options) if config.journal else None
-    link = RouterLink(spec.endpoint)
+    link = RouterLink(spec.endpoint, spec.keys)
     return CoreDriver(link, dispatcher, workers, options, observer=observer, journal=journal, notify=notify)
 
 

@@ -14,6 +14,7 @@ import orjson
 from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, with_config
 
 from engine.controller.journal.disk_sync import SyncPolicy
+from engine.wire.link_keys import ControllerKeys
 from sched.limits import CoreLimits
 from sched.liveness import LifeLimits
 
@@ -122,6 +123,10 @@ class ServerConfig:
     max_open_workflows: Annotated[PositiveInt, _help("open workflows beyond which new ones are refused")] = (
         10_000
     )
+    max_http_requests: Annotated[PositiveInt, _help("HTTP requests at work; more are refused")] = 4096
+    max_http_bytes: Annotated[
+        int, Field(ge=16 * 1024 * 1024), _help("bytes of bodies at work; more are refused (at least 16 MiB)")
+    ] = 512 * 1024 * 1024
     call_timeout_seconds: Annotated[Seconds, _help("time limit of one call")] = 600.0
     start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
     hung_after_seconds: Annotated[
@@ -133,6 +138,12 @@ class ServerConfig:
     kill_after_seconds: Annotated[
         Seconds, _help("without a sign of life: a process is killed and started again")
     ] = 30.0
+    link: Annotated[
+        Literal["ipc", "tcp"], _help("workers join over a socket file, or over TCP, encrypted and with keys")
+    ] = "ipc"
+    link_port: Annotated[
+        int | None, Field(ge=1, le=65535), _help("port for workers, with --link tcp (default: a free one)")
+    ] = None
     drain_seconds: Annotated[Seconds, _help("time that running work has to finish at shutdown")] = 30.0
     workflow: Annotated[str, _help("what answers questions: a shipped kind or module:attribute")] = "text2sql"
     candidates: Annotated[PositiveInt, _help("SQL candidates per question")] = 3
@@ -247,7 +258,8 @@ class ControllerSpec:
     """What the launcher tells the controller process: JSON, one line on its standard input.
 
     ``config`` is resolved; the rest is what the launcher alone knows.  ``endpoint`` is the ZMQ address to
-    bind (``ipc://…``).  ``model_path`` is the folder that ``"embedded"`` stands for, or the first runtime's.
+    bind (``ipc://`` or ``tcp://``), ``keys`` are for TCP.  ``model_path`` is the folder that ``"embedded"``
+    stands for, or the first runtime's.
     ``policy_path`` is the folder in which a user's policies are looked up, ``shared_folder`` that of the
     server's processes.
     """
@@ -259,6 +271,7 @@ class ControllerSpec:
     embedded_model: bool
     policy_path: str
     shared_folder: str | None = None
+    keys: ControllerKeys | None = None
 
     @property
     def runtimes(self) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from launch.checks import check_folder, check_port
+from launch.checks import LINK_HOST, check_folder, check_port
 from launch.server.config import SHOWN_LEVELS, ServerConfig
 from launch.server.devices import detect
 from launch.server.local_starter import LocalStarter
@@ -42,9 +42,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(as_toml(config), end="")
             return 0
         check_port(config.host, config.port)
+        if config.link_port is not None:
+            check_port(LINK_HOST, config.link_port, "--link-port")
         plan = prepare(config, machine)
     except ConfigError as error:
         print(f"sluice: {error}", file=sys.stderr)
+        return 2
+    except (OSError, RuntimeError) as error:  # a path that is too long, `~` of a user that doesn't exist
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"sluice: a path among the settings can't be used: {reason}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -18,8 +18,9 @@ from launch.api.native.batch import Batch, BatchItem, expand
 from launch.api.native.generations import Growing, whole
 from launch.api.native.native_bodies import AbortBody, GenerateBody
 from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, stream_docs, until_disconnected
+from launch.api.seeds import SEED, check_seed
 from launch.api.services import ApiServices, Services
-from launch.api.siblings import entered, merged, together
+from launch.api.siblings import entered, merged, together, unhurried
 from launch.api.timing import HEADER, timing
 from sched.clock import monotonic
 from sched.errors import InvalidRequestError, SluiceError
@@ -43,7 +44,7 @@ async def generate(body: GenerateBody, request: Request, services: Services) -> 
     others are aborted and the answer is its error.  If the client goes away, all are aborted.
     """
     batch = expand(body)
-    tag = workflow_tag(request.headers, body.workflow, body.program_id)
+    tag = workflow_tag(request.headers, body.workflow, body.labels())
     if body.stream:
         return await event_stream(request, _events(services, body, batch, tag), _last_event)
     return await until_disconnected(request.receive, _answer(services, body, batch, tag, request.scope))
@@ -57,7 +58,7 @@ async def abort_request(body: AbortBody, services: Services) -> Response:
     """
     why = "the call was aborted by /abort_request"
     if body.abort_all:
-        aborted = services.controller.cancel_all_calls(why)
+        aborted = await services.controller.cancel_calls(why)
     else:
         aborted = int(services.controller.cancel_call(body.rid or "", why))
     return JsonResponse({"rid": body.rid, "found": aborted > 0, "aborted": aborted})
@@ -72,7 +73,8 @@ async def _answer(
     async with _entered(services, body, batch, tag, prompts) as calls:
         each = list(zip(batch.items, calls, strict=True))
         results = await together([services.controller.generate(call, item.rid) for item, call in each])
-        answers = [whole(item.rid, call, got) for (item, call), got in zip(each, results, strict=True)]
+        done = zip(each, results, strict=True)
+        answers = [whole(item.rid, call, got) async for (item, call), got in unhurried(done)]
         response = JsonResponse(answers[0] if batch.single else answers)
         if batch.single:
             spent = timing(scope, tokenise_seconds, results[0])
@@ -119,11 +121,15 @@ async def _entered(
     Raises:
         SluiceError: they can't be accepted.
     """
-    limits = [_checked_limit(services, batch.field, item, prompts[item.prompt]) for item in batch.items]
+    limits = [
+        _checked_limit(services, batch.field, item, prompts[item.prompt])
+        async for item in unhurried(batch.items)
+    ]
     async with entered(services.external, tag, len(batch.items)) as places:
         each = zip(batch.items, limits, places, strict=True)
         yield [
-            _call(body, item, prompts[item.prompt], limit, tag.stage, place) for item, limit, place in each
+            _call(body, item, prompts[item.prompt], limit, tag, place)
+            async for item, limit, place in unhurried(each)
         ]
 
 
@@ -139,6 +145,8 @@ def _checked_limit(services: ApiServices, field: str, item: BatchItem, prompt: E
         limit = max(0, (controller.workers.context_length or 0) - prompt.tokens)
     controller.check_length(prompt.tokens, limit, field)
     controller.check_rid(item.rid)
+    sampling = item.sampling.model_dump(include={SEED, "temperature", "top_k"}, exclude_none=True)
+    check_seed(controller.workers, sampling, f"sampling_params.{SEED}")
     if item.logprobs and item.logprobs["logprob_start_len"] > prompt.tokens:
         raise InvalidRequestError(
             f"logprob_start_len {item.logprobs['logprob_start_len']} is behind the prompt, which has "
@@ -149,15 +157,20 @@ def _checked_limit(services: ApiServices, field: str, item: BatchItem, prompt: E
 
 
 def _call(
-    body: GenerateBody, item: BatchItem, prompt: EncodedPrompt, max_new_tokens: int, stage: str, place: Place
+    body: GenerateBody,
+    item: BatchItem,
+    prompt: EncodedPrompt,
+    max_new_tokens: int,
+    tag: WorkflowTag,
+    place: Place,
 ) -> CallRequest:
     return CallRequest(
         place=place,
-        stage=stage,
+        stage=tag.stage,
         prompt=prompt,
         sampling=item.sampling.model_dump(exclude={"max_new_tokens", "n"}, exclude_none=True),
         max_new_tokens=max_new_tokens,
-        priority=body.priority,
+        priority=tag.priority,
         logprobs=item.logprobs,
         stream=body.stream,
     )

@@ -8,14 +8,13 @@ from pydantic import ConfigDict, Discriminator, Field, FiniteFloat, Tag, model_v
 
 from launch.api.bodies import (
     Body,
-    Few,
+    CallBody,
     LogitBias,
     Rid,
     StopPatterns,
     Stops,
     StopTokenIds,
     TopK,
-    WorkflowBody,
     nullable,
 )
 from launch.api.native.sglang_fields import REQUEST_FIELDS, SAMPLING_FIELDS, refuse
@@ -102,13 +101,11 @@ class SamplingParams(Body):
         return self
 
 
-class GenerateBody(Body):
+class GenerateBody(CallBody):
     """``POST /generate``: SGLang's request, and the workflow it belongs to.
 
     With a list of prompts, or ``n`` over 1, it is a batch: its calls are siblings in one workflow, and the
-    answer is a list.  ``n`` must be the same for all prompts.  ``priority``: the larger goes first.
-
-    ``program_id`` names the workflow where nothing else does; so do headers (``launch/api/identity.py``).
+    answer is a list.  ``n`` must be the same for all prompts.
     """
 
     model_config = ConfigDict(json_schema_extra=nullable)
@@ -123,9 +120,6 @@ class GenerateBody(Body):
     return_text_in_logprobs: bool = False
     stream: bool = False
     rid: OneOrMany[Rid] | None = None
-    priority: int = Field(0, ge=-(2**31), le=2**31 - 1)
-    workflow: Annotated[WorkflowBody, Few] = WorkflowBody()
-    program_id: Annotated[str, Field(min_length=1)] | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from engine.controller.external_workflows import WorkflowTag
+from launch.api.agents.agent_names import SOURCES
 from launch.api.bodies import WorkflowBody
-from launch.api.identity import SESSION_HEADERS, workflow_tag
+from launch.api.identity import workflow_tag
 from sched.clock import ManualClock
 from sched.errors import InvalidRequestError
 from tests.launch.api.api_stack import api_stack
@@ -36,6 +37,7 @@ def test_headers_say_what_the_body_can_say() -> None:
         database="shop",
         tenant="team",
         last=True,
+        stage_said=True,
     )
     assert len(EVERY_HEADER) == len(WorkflowBody.model_fields)
 
@@ -69,7 +71,12 @@ def test_a_wrong_header_is_refused_by_name(headers: dict[str, str], field: str) 
     assert raised.value.field == field
 
 
-@pytest.mark.parametrize("header", SESSION_HEADERS)
+SESSION_HEADERS = [
+    name for name in SOURCES["workflow"] if "session" in name and not name.startswith(("body.", "x-sluice"))
+]
+
+
+@pytest.mark.parametrize("header", [*SESSION_HEADERS, "x-smg-routing-key"])
 def test_agents_session_headers_name_a_workflow(header: str) -> None:
     """Where nothing of ours does."""
     tag = workflow_tag({header: "s-1"}, WorkflowBody(stage="draft"))
@@ -77,7 +84,7 @@ def test_agents_session_headers_name_a_workflow(header: str) -> None:
     ours = workflow_tag({header: "s-1", "x-sluice-workflow-id": "q-17"}, WorkflowBody())
     assert (ours.workflow_id, ours.session) == ("q-17", False)
     assert workflow_tag({header: "s-1"}, WorkflowBody(id="mine")).workflow_id == "mine"
-    assert workflow_tag({header: "s-1"}, WorkflowBody(), "program").workflow_id == "program"
+    assert workflow_tag({header: "s-1"}, WorkflowBody(), {"program_id": "program"}).workflow_id == "program"
     assert workflow_tag({header: ""}, WorkflowBody()).workflow_id is None
 
 

@@ -1,0 +1,1 @@
+"""Agents recognised without a change."""
