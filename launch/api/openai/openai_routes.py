@@ -40,10 +40,13 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
     messages = [message.model_dump(exclude_none=True) for message in body.messages]
     limit = services.controller.workers.context_length
     segments = model.template().segments(messages, body.chat_template_kwargs, body.continue_final_message)
+    tag = workflow_tag(request.headers, body.workflow, body.labels())
+    if services.recogniser is not None:
+        tag = services.recogniser.chat(tag, request, messages)
     asked = Asked(
         body=body,
         rid=body.rid or CHAT.id_prefix + uuid4().hex,
-        tag=workflow_tag(request.headers, body.workflow, body.labels()),
+        tag=tag,
         prompts=[
             await _named("messages", services.encoder.encode(segments, prefixed=False, most_tokens=limit))
         ],
@@ -58,10 +61,13 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
 async def completions(body: CompletionBody, request: Request, services: Services) -> Response:
     """Continue one or more prompts, as OpenAI's API does; all calls of a request are siblings."""
     services.model.check_name(body.model)
+    tag = workflow_tag(request.headers, body.workflow, body.labels())
+    if services.recogniser is not None:
+        tag = services.recogniser.text(tag, body.prompt)
     asked = Asked(
         body=body,
         rid=body.rid or COMPLETION.id_prefix + uuid4().hex,
-        tag=workflow_tag(request.headers, body.workflow, body.labels()),
+        tag=tag,
         prompts=await asyncio.gather(*(_prompt(services, prompt) for prompt in body.prompt)),
         prompt_field="prompt",
         top_logprobs=body.logprobs,
