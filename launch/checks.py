@@ -10,6 +10,8 @@ from pathlib import Path
 
 from sched.errors import ConfigError
 
+LINK_HOST = "127.0.0.1"
+"""Where the controller listens for workers that join over TCP."""
 CHECKOUT = Path(__file__).parent.parent
 
 
@@ -40,12 +42,13 @@ def checked(command: Callable[[], int], stopped: str | None = None) -> int:
         return 130
 
 
-def check_port(host: str, port: int) -> None:
-    """Refuse an address that can't be listened on.
+def check_port(host: str, port: int, flag: str = "--port") -> None:
+    """Refuse an address that can't be listened on; ``flag`` is what sets the port.
 
     Raises:
         ConfigError: in use, not allowed, or not an address of this machine.
     """
+    field = flag.removeprefix("--").replace("-", "_")
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -58,12 +61,12 @@ def check_port(host: str, port: int) -> None:
         ) from error
     except PermissionError as error:
         raise ConfigError(
-            f"port {port} is reserved: choose one above 1023 with --port", field="port"
+            f"port {port} is reserved: choose one above 1023 with {flag}", field=field
         ) from error
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            message = f"port {port} on {host} is in use: choose another with --port"
-            raise ConfigError(message, field="port") from error
+            message = f"port {port} on {host} is in use: choose another with {flag}"
+            raise ConfigError(message, field=field) from error
         raise ConfigError(
             f"--host {host} can't be listened on ({error.strerror}): give an address of this machine",
             field="host",

@@ -57,7 +57,7 @@ class ServedWorkflow(Protocol):
         """Return the program; its result is a JSON-ready dictionary with the fields of the answer model.
 
         Raises:
-            NotFoundError: no such database.
+            SluiceError: what the request asks can't be done, such as ``NotFoundError``: no such database.
         """
         ...
 

@@ -224,6 +224,8 @@ class Dispatcher:
         for call in self.book.expired_calls(now):
             failure = Failure("timeout", f"the call took longer than {call.spec.timeout_seconds:g} s")
             self._withdraw(call, State.FAILED, now, failure)
+        for runtime in self.runtimes.values():
+            runtime.pass_time(now)
         for workflow in self.book.silent_workflows(now):
             if workflow.spec.silence_seconds is not None:
                 self._close_workflow(workflow.spec.workflow_id, State.FINISHED, workflow.last_event, None)

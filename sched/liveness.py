@@ -16,7 +16,8 @@ class LifeLimits:
 
     ``hung_seconds``: within so much, or three predicted forward passes if that is longer, a scheduler that
     stands still is noticed; its worker goes on reporting.  ``lost_seconds``: a worker that reports nothing is
-    lost.  ``kill_seconds``: a process that doesn't come back is killed and started again.
+    lost, after ``hung_seconds`` if its process is stopped.  ``kill_seconds``: a process that doesn't come
+    back is killed and started again.
     """
 
     hung_seconds: float = 3.0

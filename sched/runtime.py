@@ -12,6 +12,7 @@ from sched.predict.latency import LatencyModel
 from sched.predict.outlook import Outlook
 from sched.predict.prompt_sums import Prompt, PromptSums
 from sched.predict.speed import Chunks, Speed
+from sched.predict.usual_seconds import RETRY_SECONDS
 from sched.predict.watch import Watch
 from sched.request import Call, State
 from sched.views import CallView
@@ -46,6 +47,7 @@ class RuntimeState:
         self.new_tokens = 0
         self.outlook = Outlook(self.latency, self.load)
         self._watch = Watch(self.latency, self.load)
+        self._idle_since: float | None = None
 
     @classmethod
     def of(cls, event: RuntimeUp, window_tokens: int) -> RuntimeState:
@@ -79,6 +81,14 @@ class RuntimeState:
     def lone_decode_seconds(self) -> float:
         """Seconds per output token of a call alone here."""
         return self.latency.lone_decode_seconds_per_token
+
+    def pass_time(self, now: float) -> None:
+        """Give a runtime that has run nothing for some time another chance."""
+        if self.calls or self._idle_since is None:
+            self._idle_since = None if self.calls else now
+        elif now - self._idle_since >= RETRY_SECONDS:
+            self.latency.forgive()
+            self._idle_since = now
 
     def cached_tokens(self, call: CallView) -> int:
         """Prompt tokens of ``call`` believed to be cached here."""

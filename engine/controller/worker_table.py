@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from engine.controller.stopped_processes import is_stopped
 from engine.wire.messages import Heartbeat, Hello
 from engine.wire.ordering_proof import PROOF_ORDER
 from engine.wire.worker_ended import WorkerEnded
@@ -70,7 +71,8 @@ class WorkerTable:
     """Workers by runtime name.  ``expected`` names the runtimes of this server.
 
     A worker whose scheduler hangs stays in the table, but serves no more until it introduces itself anew.
-    What passes while this process is stopped, by ``clock``, is nobody's silence.
+    What passes while this process is stopped, by ``clock``, is nobody's silence.  ``stopped`` tells whether
+    a process of this machine is stopped.
     """
 
     def __init__(
@@ -80,7 +82,9 @@ class WorkerTable:
         allow_simulated: bool,
         limits: LifeLimits,
         clock: Clock = monotonic,
+        stopped: Callable[[int], bool] = is_stopped,
     ) -> None:
+        self._stopped = stopped
         self.expected = tuple(expected)
         self._allow_simulated = allow_simulated
         self._limits = limits
@@ -102,10 +106,13 @@ class WorkerTable:
         return None
 
     def welcome(self, identity: bytes, hello: Hello) -> bool:
-        """Add or renew a worker; return whether it is new (what it may still run is of no use)."""
+        """Add or renew a worker; return whether it is new (what it may still run is of no use).
+
+        So is one whose connection broke: what was on its way then is lost.
+        """
         known, now = self.get(hello.runtime), self._clock()
         self._ended.pop(hello.runtime, None)
-        if known is not None and known.hello.pid == hello.pid:
+        if known is not None and (known.hello.pid, known.hello.connection) == (hello.pid, hello.connection):
             known.identity, known.last_seen = identity, now
             return False
         self._workers[hello.runtime] = Worker(identity, hello, now)
@@ -130,9 +137,14 @@ class WorkerTable:
         return Standing.UNKNOWN
 
     def silent(self) -> list[Worker]:
-        """Return the workers that were silent for too long."""
-        now = self._clock()
-        return [w for w in self._workers.values() if now - w.last_seen > self._limits.lost_seconds]
+        """Return the workers that were silent for too long: sooner if they are stopped, thus not starved."""
+        now, limits = self._clock(), self._limits
+        return [
+            worker
+            for worker in self._workers.values()
+            if (silent := now - worker.last_seen) > limits.lost_seconds
+            or (silent > limits.hung_seconds and self._stopped(worker.hello.pid))
+        ]
 
     def remove(self, worker: Worker) -> None:
         """Forget a worker."""
@@ -174,9 +186,9 @@ class WorkerTable:
         """
         return self._workers[name]
 
-    def identities(self) -> list[bytes]:
-        """Return the link identities of all workers that are there, whether they serve or hang."""
-        return [worker.identity for worker in self._workers.values()]
+    def present(self) -> list[Worker]:
+        """Return all workers that are there, whether they serve or hang."""
+        return list(self._workers.values())
 
     @property
     def missing(self) -> list[str]:
@@ -190,8 +202,21 @@ class WorkerTable:
     @property
     def context_length(self) -> int | None:
         """The smallest context length of the workers that serve, in tokens; ``None`` without one."""
-        serving = (worker for name in self.expected if (worker := self.get(name)))
-        return min((worker.hello.context_length for worker in serving), default=None)
+        return min((hello.context_length for hello in self._serving), default=None)
+
+    @property
+    def read_tool_calls(self) -> bool:
+        """Whether all workers that serve read calls of tools in the format of their model."""
+        return all(hello.tool_call_parser for hello in self._serving)
+
+    @property
+    def sample_by_seed(self) -> bool:
+        """Whether all workers that serve sample by a request's seed."""
+        return all(hello.seeded for hello in self._serving)
+
+    @property
+    def _serving(self) -> list[Hello]:
+        return [worker.hello for name in self.expected if (worker := self.get(name))]
 
     def describe(self) -> list[dict[str, Any]]:
         """Return one dictionary per expected runtime, for ``/workers``."""
@@ -217,6 +242,7 @@ class WorkerTable:
             "max_running_requests": hello.max_running_requests,
             "chunk_tokens": hello.chunk_tokens,
             "mixed": hello.mixed,
+            "tool_call_parser": hello.tool_call_parser or None,
             "calibrated": bool(hello.speed),
             "hook_live": tuple(hello.hook_proof) == PROOF_ORDER,
             "hook_proof": list(hello.hook_proof),

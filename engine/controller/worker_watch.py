@@ -50,17 +50,26 @@ class WorkerWatch:
         }
 
     def beat(self) -> None:
-        """Ping all workers, give up the silent ones and have those end that hang for too long."""
-        for identity in self._workers.identities():
-            self._link.send(identity, msg.Ping(epoch=self._epoch))
-        if silent := self._workers.silent():
-            for worker in silent:
+        """Ping all workers, give up those that are silent or can't be reached, and have those end that hang
+        for too long."""
+        ping = msg.Ping(epoch=self._epoch)
+        cut = [w for w in self._workers.present() if not self._link.send(w.identity, ping)]
+        silent = [worker for worker in self._workers.silent() if worker not in cut]
+        if lost := [*cut, *silent]:
+            for worker in lost:
                 self._workers.remove(worker)
-            self._give_up(silent, "no heartbeat")
+            self._give_up(lost, "no heartbeat" if silent else "its link is cut")
+        if refused := self._link.look():
+            logger.warning("%d connections were refused: they had no allowed key", refused)
         for worker in self._workers.dismiss_hung():
             fault = "its scheduler shows no sign of life"
             logger.error("runtime %s is told to end: %s", worker.hello.runtime, fault)
             self._link.send(worker.identity, msg.Shutdown(grace_seconds=0.0, fault=fault))
+
+    @property
+    def refused_connections(self) -> int:
+        """Connections that had no allowed key or talked nonsense."""
+        return self._link.refused
 
     def worker_ended(self, ended: WorkerEnded) -> None:
         """Note the end of a process that the launcher saw, before it is missed."""
@@ -70,8 +79,8 @@ class WorkerWatch:
 
     def dismiss(self) -> None:
         """Have all workers end."""
-        for identity in self._workers.identities():
-            self._link.send(identity, msg.Shutdown(grace_seconds=0.0))
+        for worker in self._workers.present():
+            self._link.send(worker.identity, msg.Shutdown(grace_seconds=0.0))
 
     def _give_up(self, workers: Sequence[Worker], reason: str) -> None:
         """Have what runs on workers run elsewhere, and not there, should they wake up."""
@@ -97,9 +106,9 @@ class WorkerWatch:
             return
         fresh = self._workers.welcome(identity, hello)
         # First of all, since a fresh worker ends what it runs.
-        self._link.send(identity, msg.Welcome(epoch=self._epoch, fresh=fresh))
+        self._link.send(identity, msg.Welcome(epoch=self._epoch, fresh=fresh, connection=hello.connection))
         if fresh:
-            self._handle(ev.RuntimeLost(hello.runtime, "its worker was replaced"))
+            self._handle(ev.RuntimeLost(hello.runtime, "its worker was replaced, or cut off"))
             self._handle(runtime_up(hello))
             self._cache_reports.ask(identity, hello.runtime)
             logger.info("runtime %s is up (pid %d)", hello.runtime, hello.pid)

@@ -19,6 +19,7 @@ def keep_few(_result: None, backend: Any, *_args: Any, **_kwargs: Any) -> None:
     """
     while len(backend.cache) > MOST_GRAMMARS:
         del backend.cache[next(iter(backend.cache))]
-    compiler = getattr(backend, "grammar_compiler", None)
+    inner = getattr(backend, "grammar_backend", backend)  # of a model that thinks, it is wrapped
+    compiler = getattr(inner, "grammar_compiler", None)
     if compiler is not None and compiler.get_cache_size_bytes() > MOST_COMPILED_BYTES:
         compiler.clear_cache()

@@ -10,7 +10,8 @@ scheduler process:
   ``Scheduler.sluice_rekey`` changes the key of a request, waiting or about to come.
 - ``Scheduler.ingest_requests``: counts the turns of the loop (``engine/sglang/turns.py``).
 - ``Scheduler.run_batch``: counts and times forward passes, around ``engine/sglang/slowdown.py``.
-- ``Scheduler.get_new_batch_prefill``: a prefill budget beside decoding (``engine/sglang/mixed_chunks.py``).
+- ``Scheduler.get_new_batch_prefill``: a prefill budget beside decoding (``engine/sglang/mixed_chunks.py``);
+  nothing that waits begins while the worker may have been given up (``engine/sglang/fence.py``).
 - ``Scheduler.__init__``: writes down why a start failed, for the worker to report; closes a socket that
   nobody reads.
 - ``BaseGrammarBackend.set_cache``: few compiled grammars are kept (``engine/sglang/grammars.py``).
@@ -37,6 +38,7 @@ from typing import Any
 
 from engine.sglang import slowdown, variables
 from engine.sglang.batch_ledger import BatchLedger
+from engine.sglang.fence import Fence
 from engine.sglang.first_use import run_as_written
 from engine.sglang.grammars import keep_few
 from engine.sglang.mixed_chunks import BATCHING_METHOD, set_batching, with_budget
@@ -45,6 +47,7 @@ from engine.sglang.pass_watch import PassWatch
 from engine.sglang.turns import TurnCounter, turning_method
 from engine.wire.ordering_proof import PROOF_ORDER, PROOF_QUEUE
 from engine.wire.stop_patterns import LinearRe
+from engine.worker.lease import LeaseReader
 from engine.worker.own_log import log_as
 from engine.worker.run_ledger import asked_for
 from sched.order import queue_position
@@ -91,6 +94,7 @@ def register() -> None:
         (f"{policy}.calc_priority", in_our_order),
         (f"{_SCHEDULER}.Scheduler.run_batch", _StepHook(run_dir)),
         (f"{_SCHEDULER}.Scheduler.get_new_batch_prefill", with_budget),
+        (f"{_SCHEDULER}.Scheduler.get_new_batch_prefill", Fence(LeaseReader(run_dir))),
         (f"{_SCHEDULER}.Scheduler.__init__", _FailureReport(run_dir / FAILURE_FILE)),
     ):
         HookRegistry.register(target, hook, HookType.AROUND)

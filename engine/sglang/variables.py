@@ -14,6 +14,9 @@ LOG = "SLUICE_WORKER_LOG"
 """The worker's name and the level of its log (``engine/worker/own_log.py``), with a space between."""
 LEDGER = "SLUICE_TEST_LEDGER"
 """The file that runtimes write to what they run (``engine/worker/run_ledger.py``)."""
+LINK_VIA = "SLUICE_TEST_LINK_VIA"
+"""``NAME=tcp://HOST:PORT,…``: where workers connect instead of to their controller
+(``engine/worker/link_detour.py``)."""
 _TESTS = "SLUICE_TEST_"
 
 

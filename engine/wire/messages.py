@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from engine.wire.chat_output import MessagePart, Reading
 from engine.wire.plausible import check_numbers, check_passes, check_scope, check_speed
 
 RID_LENGTH = 24
@@ -34,7 +35,7 @@ class Generate(WireMessage):
     the queue (``sched/order.py``); ``remaining_seconds`` bounds its life on the worker.
 
     ``sampling`` holds SGLang's sampling parameters, ``logprobs`` its request fields for log probabilities
-    (``return_logprob`` …; empty: none are wanted).
+    (``return_logprob`` …; empty: none are wanted).  ``reading``: how the output is read, if it is a chat's.
     """
 
     kind: ClassVar[str] = "generate"
@@ -45,6 +46,7 @@ class Generate(WireMessage):
     priority: int = 0
     logprobs: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,11 +77,13 @@ class Welcome(WireMessage):
     """The controller accepts a worker's ``Hello``; ``epoch`` names the controller's life.
 
     ``fresh``: the worker is new to the controller, which knows nothing of what it may still be running.
+    ``connection`` is the ``Hello``'s.
     """
 
     kind: ClassVar[str] = "welcome"
     epoch: str
     fresh: bool = False
+    connection: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +138,10 @@ class Hello(WireMessage):
 
     ``hook_proof`` is the order in which the scheduler process sorted the synthetic requests of
     ``engine/wire/ordering_proof.py``.  ``tokenizer_hash`` must be the same for all runtimes of a server.
+    ``connection`` counts the worker's broken connections: with each, messages were lost.
     ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.predict.speed.Speed``,
-    empty if it wasn't calibrated.  Sizes in tokens.
+    empty if it wasn't calibrated.  ``tool_call_parser``: the format of calls that it reads by itself, by
+    SGLang's name; empty if there is none.  ``seeded``: it samples by a request's seed.  Sizes in tokens.
     """
 
     kind: ClassVar[str] = "hello"
@@ -150,11 +156,14 @@ class Hello(WireMessage):
     engine_version: str
     hook_proof: Sequence[str]
     simulated: bool
+    connection: int = 0
     slowdown: float = 1.0
     overlap: bool = False
     chunk_tokens: int = 8192
     mixed: bool = False
     speed: Mapping[str, float] = field(default_factory=dict)
+    tool_call_parser: str = ""
+    seeded: bool = False
 
     def __post_init__(self) -> None:
         check_numbers(
@@ -163,8 +172,8 @@ class Hello(WireMessage):
             max_total_tokens=self.max_total_tokens,
             max_running_requests=self.max_running_requests,
             slowdown=self.slowdown,
+            chunk_tokens=self.chunk_tokens,
         )
-        check_numbers(-1, chunk_tokens=self.chunk_tokens)  # -1: SGLang prefills a prompt at once
         check_speed(self.speed)
 
 
@@ -240,11 +249,13 @@ class Chunk(WireMessage):
     """New output of a streamed request since the last chunk; ``token_ids`` are the new ids.
 
     ``logprobs`` holds what is new in SGLang's lists of log probabilities, by their names in ``meta_info``.
+    ``part``: what is new in the message, if the output is read; it may have nothing new.
     """
 
     kind: ClassVar[str] = "chunk"
     text: str
     logprobs: Mapping[str, Any] = field(default_factory=dict)
+    part: MessagePart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +264,7 @@ class Finished(WireMessage):
 
     ``ttft_seconds`` and ``total_seconds`` run from the worker's receipt of the request.
     ``finish_reason`` is SGLang's dictionary (``{"type": "stop" | "length" | "abort", ...}``).
+    ``message``: the output as it was read, if it was.
     """
 
     kind: ClassVar[str] = "finished"
@@ -264,6 +276,7 @@ class Finished(WireMessage):
     ttft_seconds: float
     total_seconds: float
     meta: Mapping[str, Any] = field(default_factory=dict)
+    message: MessagePart | None = None
 
     def __post_init__(self) -> None:
         check_numbers(

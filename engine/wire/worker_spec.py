@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from engine.wire.link_keys import WorkerKeys
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grid:
@@ -38,7 +40,7 @@ class Grid:
 class WorkerSpec:
     """One runtime to start.
 
-    ``endpoint`` is the controller's ZMQ address (``ipc://…``).  ``gpu_ids`` are CUDA device indices
+    ``endpoint`` is the controller's ZMQ address (``ipc://``, ``tcp://``).  ``gpu_ids`` are CUDA indices
     (``tp_size`` of them), empty on CPU; ``cpu_core`` pins a CPU runtime to one core.  ``engine_args``
     are SGLang's server arguments by SGLang's names.  ``slowdown`` k ≥ 1 makes each forward pass last k
     times as long (an unlike pair for tests).  ``orphan_seconds`` is how long the worker outlives a
@@ -49,6 +51,7 @@ class WorkerSpec:
     the usual.  ``sm_share``: of a GPU's multiprocessors, where NVIDIA's MPS runs.  ``log_level``: from which
     on Sluice's own modules log; SGLang's is one of its arguments.  ``drain_seconds``: what the controller
     gets to finish what it accepted when the launcher is gone.  ``shared_folder``: of the server's processes.
+    ``keys``: for a link over TCP.
     """
 
     name: str
@@ -71,6 +74,7 @@ class WorkerSpec:
     log_level: str = "info"
     drain_seconds: float = 30.0
     shared_folder: str | None = None
+    keys: WorkerKeys | None = None
 
     def to_json(self) -> bytes:
         """Return the spec as one line of JSON."""
@@ -88,6 +92,8 @@ class WorkerSpec:
         data["gpu_ids"] = tuple(data.get("gpu_ids", ()))
         if (grid := data.get("grid")) is not None:
             data["grid"] = Grid(**{name: _tuples(value) for name, value in grid.items()})
+        if (keys := data.get("keys")) is not None:
+            data["keys"] = WorkerKeys(**keys)
         return cls(**data)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
-from engine.wire.messages import Heartbeat, Hello, WireMessage
+from engine.wire.messages import Heartbeat, Hello, Welcome, WireMessage
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.runtime_interface import Runtime
 from sched.clock import AttentiveClock, Clock
@@ -66,6 +66,15 @@ class HeartbeatSender:
         """Say ``hello`` at once: the controller doesn't know the runtime."""
         self._welcomed = False
         self._hurry.set()
+
+    def cut(self) -> None:
+        """Introduce the runtime as one that may have missed something, since the connection broke."""
+        self._hello = replace(self._hello, connection=self._hello.connection + 1)
+        self.introduce()
+
+    def current(self, welcome: Welcome) -> bool:
+        """Tell whether ``welcome`` answers what was said since the connection last broke."""
+        return welcome.connection == self._hello.connection
 
     async def run(self) -> str:
         """Send until the controller has been silent for too long; return what to say of that."""

@@ -21,6 +21,7 @@ from engine.wire.ordering_proof import PROOF_QUEUE
 from engine.wire.token_ids import pack_ids
 from engine.wire.tokenizer_identity import tokenizer_hash
 from engine.wire.worker_spec import WorkerSpec
+from engine.worker.lease import LeaseReader
 from engine.worker.run_ledger import asked_for
 from engine.worker.runtime_interface import Output, RuntimeInfo, RuntimeLoad, StartError
 from engine.worker.simulated_cache import SimulatedCache
@@ -54,9 +55,10 @@ class SimulatedRuntime:
 
     simulated = True
 
-    def __init__(self, spec: WorkerSpec, _run_dir: Path) -> None:
+    def __init__(self, spec: WorkerSpec, run_dir: Path) -> None:
         given = dict(spec.engine_args)
         self._faults = SimulatedFaults(spec.name, given)
+        self._lease = LeaseReader(run_dir)
         self._ledger = asked_for()
         unknown = sorted(set(given) - set(_DEFAULTS))
         if unknown:
@@ -97,6 +99,7 @@ class SimulatedRuntime:
             engine_version="simulated",
             tokenizer_hash=self._tokenizer_hash,
             device="simulated",
+            seeded=True,  # it always says the same
         )
 
     async def warm_up(self) -> None:
@@ -135,6 +138,9 @@ class SimulatedRuntime:
                 yield entry.output()
         finally:
             self._remove(entry)
+
+    def reader(self, request: Generate) -> None:
+        """Return nothing: its text is no model's."""
 
     def abort(self, rid: str) -> None:
         """End the request at once."""
@@ -213,10 +219,12 @@ class SimulatedRuntime:
             while self._faults.hangs:  # noqa: ASYNC110 (a file)
                 await asyncio.sleep(_LOOK_SECONDS)
             self._steps += 1
-            if self._waiting and len(self._running) < self._slots:
+            if self._waiting and len(self._running) < self._slots and self._lease.holds():
                 await self._prefill()
-            else:
+            elif self._running:
                 await self._decode()
+            else:
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def _prefill(self) -> None:
         self._waiting.sort(key=lambda entry: entry.position)

@@ -1,4 +1,5 @@
-"""What a worker that stood still may believe: nothing of what it is asked, until its controller has answered.
+"""What a worker that stood still, or was cut off, may believe: nothing of what it is asked, until its
+controller has answered.
 
 A stopped worker wakes up with calls before it that the controller sent, then gave up, and has run elsewhere;
 that it gave them up stands behind them.  Messages come in order, so its answer to a ``Hello`` comes last.
@@ -7,10 +8,8 @@ that it gave them up stands behind them.  Messages come in order, so its answer 
 from __future__ import annotations
 
 from engine.wire.messages import WireMessage
+from engine.worker.lease import LEASE_SECONDS
 from sched.clock import Clock
-
-STILL_SECONDS = 2.0
-"""A worker that read nothing for so long, though it is pinged twice a second, may have been given up."""
 
 
 class Standstill:
@@ -25,10 +24,20 @@ class Standstill:
         """Look, at every message, and return whether the worker now has reason to ask what it is."""
         now = self._clock()
         still, self._last = now - self._last, now
-        if still < STILL_SECONDS or self._held is not None:
+        if still < LEASE_SECONDS or self._held is not None:
             return False
         self._held = []
         return True
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the worker may have been given up, for all it knows."""
+        return self._held is not None
+
+    def cut(self) -> None:
+        """Note that the connection broke: what comes before the next answer may not hold."""
+        if self._held is None:
+            self._held = []
 
     def hold(self, message: WireMessage) -> bool:
         """Keep a message if it isn't known yet whether it holds; return whether it is kept."""

@@ -25,13 +25,15 @@ from functools import partial
 from pathlib import Path
 
 from engine.sglang import cpu
-from engine.wire.link import DealerLink
+from engine.wire.dealer_link import DealerLink
 from engine.wire.messages import Hello, WireMessage
 from engine.wire.shared_folder import SharedFolder
 from engine.wire.status_writer import StatusWriter
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import die_with_parent, end_children
 from engine.worker.launcher_line import LauncherLine, read_spec
+from engine.worker.lease import Lease
+from engine.worker.link_detour import via
 from engine.worker.own_log import WORKER, log_as
 from engine.worker.runtime_interface import Runtime, RuntimeInfo, StartError
 from engine.worker.self_calibration import calibrated, configure
@@ -88,7 +90,9 @@ async def _serve(spec: WorkerSpec, run_dir: Path, status: StatusWriter, launcher
         status("hook_live")
         info = await runtime.open()
         hello = _hello(spec, runtime, info, proof)
-        protocol, link = _connect(spec, runtime, hello)
+        # Ranks that decide on their own could decide unlike each other, and then wait for each other.
+        lease = Lease(run_dir) if len(spec.gpu_ids) <= 1 else None
+        protocol, link = _connect(spec, runtime, hello, lease)
         try:
             if await protocol.until_stopped(_prepare(spec, runtime, info, protocol)):
                 status("ready")
@@ -116,14 +120,19 @@ async def _prepare(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, protoc
     protocol.heartbeats.measured(asdict(calibration.speed) if calibration else {}, budget)
 
 
-def _connect(spec: WorkerSpec, runtime: Runtime, hello: Hello) -> tuple[WorkerProtocol, DealerLink]:
+def _connect(
+    spec: WorkerSpec, runtime: Runtime, hello: Hello, lease: Lease | None
+) -> tuple[WorkerProtocol, DealerLink]:
     loop = asyncio.get_running_loop()
 
     def hand_over(message: WireMessage) -> None:
         loop.call_soon_threadsafe(protocol.receive, message)
 
-    link = DealerLink(spec.endpoint, spec.name, hand_over)
-    protocol = WorkerProtocol(spec, hello, runtime, link.send)
+    def cut() -> None:
+        loop.call_soon_threadsafe(protocol.link_cut)
+
+    link = DealerLink(via(spec.name, spec.endpoint), spec.name, hand_over, spec.keys, cut)
+    protocol = WorkerProtocol(spec, hello, runtime, link.send, lease=lease)
     for signum in _SIGNALS:
         loop.add_signal_handler(signum, protocol.stop, Ending(f"stopped by {signum.name}"))
     # SGLang's processes send it when they fail.
@@ -149,6 +158,8 @@ def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequenc
         overlap=info.overlap,
         chunk_tokens=info.chunk_tokens,
         mixed=info.mixed,
+        tool_call_parser=info.tool_call_parser,
+        seeded=info.seeded,
     )
 
 

@@ -28,6 +28,7 @@ from engine.wire.worker_spec import WorkerSpec
 from engine.worker.command_runner import CommandRunner
 from engine.worker.early_aborts import EarlyAborts
 from engine.worker.heartbeat import HeartbeatSender
+from engine.worker.lease import Lease
 from engine.worker.request_reporter import RequestReporter
 from engine.worker.runtime_interface import Runtime
 from engine.worker.standstill import Standstill
@@ -70,6 +71,7 @@ class WorkerProtocol:
         runtime: Runtime,
         send: Callable[[WireMessage], bool],
         clock: Clock = monotonic,
+        lease: Lease | None = None,
     ) -> None:
         self._spec = spec
         self.heartbeats = HeartbeatSender(spec, hello, runtime, send, clock)
@@ -78,6 +80,7 @@ class WorkerProtocol:
         self._send = send
         self._clock = clock
         self._standstill = Standstill(clock)
+        self._lease = lease
         self._running: dict[str, _Running] = {}
         self._early_aborts = EarlyAborts(clock)
         self._ending: Ending | None = None
@@ -92,6 +95,8 @@ class WorkerProtocol:
         self.heartbeats.heard()
         if self._standstill.found():
             self.heartbeats.introduce()
+        if self._lease is not None and not self._standstill.doubts:
+            self._lease.renew()
         match message:
             case Generate() | AbortRequest() | RekeyRequest() if self._standstill.hold(message):
                 pass
@@ -105,11 +110,12 @@ class WorkerProtocol:
             case Welcome():
                 self._welcome(message)
             case Drop():
-                self._drop("the controller gave the runtime up")
+                self._drop(Failure("cancelled", "the controller gave the runtime up"))
             case Introduce():
                 self.heartbeats.introduce()
             case Ping():
-                pass
+                if self._lease is not None:
+                    self._lease.begin()
             case Command():
                 self._commands.receive(message)
             case CacheRequest():
@@ -120,6 +126,14 @@ class WorkerProtocol:
                 self.stop(ending, message.grace_seconds)
             case _:
                 logger.warning("dropped a %s message: it goes the other way", message.kind)
+
+    def link_cut(self) -> None:
+        """End what runs, since it is soon run elsewhere, and have the controller learn of the break."""
+        self._drop(Failure("unavailable", "the connection to the controller broke"))
+        self._standstill.cut()
+        if self._lease is not None:
+            self._lease.end()
+        self.heartbeats.cut()
 
     def stop(self, ending: Ending, grace_seconds: float = 0.0) -> None:
         """Take no more requests and end; what runs may finish within ``grace_seconds``.
@@ -176,19 +190,24 @@ class WorkerProtocol:
             await asyncio.wait({r.task for r in self._running.values()}, timeout=seconds)
 
     def _welcome(self, welcome: Welcome) -> None:
+        if not self.heartbeats.current(welcome):
+            return
         self.heartbeats.welcomed()
         if welcome.fresh:
-            self._drop("the controller that asked for it is gone")
-        for message in self._standstill.over():
+            self._drop(Failure("cancelled", "the controller that asked for it is gone"))
+        held = self._standstill.over()
+        if self._lease is not None:
+            self._lease.renew()
+        for message in held:
             self.receive(message)
 
-    def _drop(self, reason: str) -> None:
+    def _drop(self, why: Failure) -> None:
         """End all that runs: nobody waits for it any more."""
         self._standstill.given_up()
         if self._running:
-            logger.warning("ending %d requests: %s", len(self._running), reason)
+            logger.warning("ending %d requests: %s", len(self._running), why.message)
         for rid in list(self._running):
-            self._end(rid, Failure("cancelled", reason))
+            self._end(rid, why)
 
     # --- requests -------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from launch.api.guard import MAX_BODY_BYTES, Guard
 from launch.api.hosts import AllowedHosts
 from launch.api.native import generate, runtimes
 from launch.api.openai import openai_routes
-from launch.api.routes import health, learned, text2sql, workflows
+from launch.api.routes import database_routes, health, learned, text2sql, workflows
 from launch.api.services import ApiServices
 from launch.api.work_bounds import BoundedWork, WorkBounds
 
@@ -43,7 +43,8 @@ def create_app(
     # They are tried in this order: the busiest come first.
     questions = text2sql.router(services.kind)
     native = (generate.router, openai_routes.router)
-    for router in (*native, questions, *(m.router for m in (workflows, health, runtimes, learned))):
+    others = (database_routes, workflows, health, runtimes, learned)
+    for router in (*native, questions, *(module.router for module in others)):
         app.include_router(router)
     return app
 

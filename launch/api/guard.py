@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from uuid import uuid4
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +22,9 @@ MAX_BODY_BYTES = 16 * 1024 * 1024
 BODY_SECONDS = 30.0
 """A client may be silent for so long while its body is awaited."""
 
+REQUEST_ID = "x-request-id"
+_MOST_ID_CHARACTERS = 256
+
 
 class ForeignPageError(SluiceError):
     """A request that may come from a web page elsewhere."""
@@ -34,6 +38,8 @@ class Guard:
     have had a browser send (403, ``hosts``); logs unexpected errors (500).
 
     ``responded`` is told the route's path (``other`` for none) and the status of each response.
+
+    Each answer has the ``x-request-id`` that its client sent, or one that the route or the guard gave it.
     """
 
     def __init__(
@@ -56,6 +62,7 @@ class Guard:
             await self._app(scope, receive, send)
             return
         stamp_ingress(scope)
+        given_id = Headers(scope=scope).get(REQUEST_ID, "")
         started = False
 
         async def watched_send(message: Message) -> None:
@@ -63,6 +70,7 @@ class Guard:
             if not started:
                 started = True
                 self._responded(getattr(scope.get("route"), "path", "other"), message["status"])
+                _name(message, given_id)
             await send(message)
 
         complaint = self._hosts.complaint(scope["method"], Headers(scope=scope))
@@ -105,3 +113,12 @@ class Guard:
 
     def _too_large(self) -> HTTPException:
         return HTTPException(413, f"the body is larger than {self._max_body_bytes} bytes")
+
+
+def _name(message: Message, given_id: str) -> None:
+    """Give the beginning of an answer its id: the client's before the route's before a new one."""
+    headers = MutableHeaders(scope=message)
+    if given_id and len(given_id) <= _MOST_ID_CHARACTERS:
+        headers[REQUEST_ID] = given_id
+    else:
+        headers.setdefault(REQUEST_ID, f"req_{uuid4().hex}")

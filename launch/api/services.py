@@ -17,6 +17,7 @@ from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.served_model import ServedModel
 from launch.controller.live_tuner import LiveTuner
 from launch.served_databases import ServedDatabase
+from plugins.text2sql.databases.schema import DatabaseSchema
 from plugins.workflow_kind import ServedWorkflow, WorkflowKind
 
 
@@ -25,8 +26,9 @@ class ApiServices:
     """The parts of a controller process that the routes use.
 
     ``model_info`` is what ``/get_model_info`` answers.  ``databases`` returns those that questions
-    can name.  ``default_slo_seconds`` holds for a question that names none.  ``workflow`` is of ``kind`` and
-    answers questions.  Without a ``recogniser``, calls that tag nothing stand alone.
+    can name, ``schema`` what is in one of them.  ``default_slo_seconds`` holds for a question that names
+    none.  ``workflow`` is of ``kind`` and answers questions.  Without a ``recogniser``, calls that tag
+    nothing stand alone.
     """
 
     controller: Controller
@@ -35,6 +37,7 @@ class ApiServices:
     encoder: PromptEncoder
     model_info: Mapping[str, Any]
     databases: Callable[[], Sequence[ServedDatabase]]
+    schema: Callable[[str], DatabaseSchema]
     default_slo_seconds: float
     kind: WorkflowKind
     workflow: ServedWorkflow

@@ -108,6 +108,7 @@ class Parts:
                 encoder=encoder,
                 model_info=model_info(spec),
                 databases=lambda: served(databases, config.databases),
+                schema=databases.schema,
                 default_slo_seconds=config.default_slo_seconds,
                 kind=kind,
                 workflow=workflow,
@@ -182,7 +183,7 @@ def _driver(
     )
     journal_options = JournalOptions(max_bytes=config.journal_bytes, sync=config.journal_sync)
     journal = Journal(Path(config.journal), journal_options) if config.journal else None
-    link = RouterLink(spec.endpoint)
+    link = RouterLink(spec.endpoint, spec.keys)
     return CoreDriver(link, dispatcher, workers, options, observer=observer, journal=journal, notify=notify)
 
 

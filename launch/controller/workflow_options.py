@@ -56,4 +56,7 @@ def text2sql_options(config: ServerConfig, thinks: bool) -> Text2SqlOptions:
         revision_temperature=config.revision_temperature,
         schema_shape=config.schema_shape,
         linking_parts=config.linking_parts,
+        max_rows=config.max_rows,
+        conversations=config.conversations,
+        conversation_seconds=config.conversation_seconds,
     )

@@ -14,6 +14,7 @@ import orjson
 from pydantic import BeforeValidator, ConfigDict, Field, NonNegativeInt, PositiveInt, TypeAdapter, with_config
 
 from engine.controller.journal.disk_sync import SyncPolicy
+from engine.wire.link_keys import ControllerKeys
 from sched.limits import CoreLimits
 from sched.liveness import LifeLimits
 
@@ -140,6 +141,12 @@ class ServerConfig:
     kill_after_seconds: Annotated[
         Seconds, _help("without a sign of life: a process is killed and started again")
     ] = 30.0
+    link: Annotated[
+        Literal["ipc", "tcp"], _help("workers join over a socket file, or over TCP, encrypted and with keys")
+    ] = "ipc"
+    link_port: Annotated[
+        int | None, Field(ge=1, le=65535), _help("port for workers, with --link tcp (default: a free one)")
+    ] = None
     drain_seconds: Annotated[Seconds, _help("time that running work has to finish at shutdown")] = 30.0
     workflow: Annotated[str, _help("what answers questions: a shipped kind or module:attribute")] = "text2sql"
     candidates: Annotated[PositiveInt, _help("SQL candidates per question")] = 3
@@ -167,6 +174,12 @@ class ServerConfig:
     revision_temperature: Annotated[Temperature, _help("temperature of revisions")] = 0.5
     sql_timeout_seconds: Annotated[Seconds, _help("time limit of one SQL statement")] = 10.0
     max_rows: Annotated[PositiveInt, _help("rows of one result; more are cut off")] = 1000
+    conversations: Annotated[
+        PositiveInt, _help("conversations remembered for follow-up questions, the latest used ones")
+    ] = 1000
+    conversation_seconds: Annotated[
+        Seconds, _help("time after its latest question for which a conversation is remembered")
+    ] = 3600.0
     sql_memory_bytes: Annotated[
         int, Field(ge=MIN_SQL_MEMORY_BYTES), _help("memory of each of the four processes that run statements")
     ] = 2 << 30
@@ -248,7 +261,8 @@ class ControllerSpec:
     """What the launcher tells the controller process: JSON, one line on its standard input.
 
     ``config`` is resolved; the rest is what the launcher alone knows.  ``endpoint`` is the ZMQ address to
-    bind (``ipc://…``).  ``model_path`` is the folder that ``"embedded"`` stands for, or the first runtime's.
+    bind (``ipc://`` or ``tcp://``), ``keys`` are for TCP.  ``model_path`` is the folder that ``"embedded"``
+    stands for, or the first runtime's.
     ``policy_path`` is the folder in which a user's policies are looked up, ``shared_folder`` that of the
     server's processes.
     """
@@ -260,6 +274,7 @@ class ControllerSpec:
     embedded_model: bool
     policy_path: str
     shared_folder: str | None = None
+    keys: ControllerKeys | None = None
 
     @property
     def runtimes(self) -> tuple[str, ...]:

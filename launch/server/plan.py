@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.wire.link_keys import new_keys
 from engine.wire.worker_spec import WorkerSpec
+from launch.checks import LINK_HOST, free_port
 from launch.demo_assets import build_demo_database, demo_database, demo_model
 from launch.server.config import EMBEDDED, SHOWN_LEVELS, ControllerSpec, RuntimeConfig, ServerConfig
 from launch.server.devices import Machine
@@ -24,9 +26,15 @@ class ServerPlan:
     embedded: str | None
 
     def family_in(self, folder: Path) -> Family:
-        """Return the processes, linked through a socket in the private ``folder``."""
+        """Return the processes, linked by a socket in the private ``folder``, or over TCP with new keys."""
         endpoint = f"ipc://{folder}/controller"
         controller = self.controller_spec(endpoint, folder)
+        workers = self.worker_specs(endpoint, folder)
+        if self.config.link == "tcp":
+            endpoint = f"tcp://{LINK_HOST}:{self.config.link_port or free_port(LINK_HOST)}"
+            own, keys = new_keys(worker.name for worker in workers)
+            controller = replace(controller, endpoint=endpoint, keys=own)
+            workers = [replace(worker, endpoint=endpoint, keys=keys[worker.name]) for worker in workers]
         return Family(
             ChildSpec(label="controller", command=_module("launch.controller"), line=controller.to_json()),
             [
@@ -36,7 +44,7 @@ class ServerPlan:
                     line=worker.to_json(),
                     runtime=worker.name,
                 )
-                for worker in self.worker_specs(endpoint, folder)
+                for worker in workers
             ],
         )
 

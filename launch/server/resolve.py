@@ -56,6 +56,10 @@ def resolve(config: ServerConfig, machine: Machine) -> ServerConfig:
         raise ConfigError(
             "--record-prompts needs a trace to keep them in: give --record FILE", field="record_prompts"
         )
+    if config.link_port is not None and config.link != "tcp":
+        raise ConfigError("--link-port needs --link tcp: give both, or neither", field="link_port")
+    if config.link_port == config.port:
+        raise ConfigError(f"--link-port {config.port} is --port already: choose another", field="link_port")
     databases = _databases(config)
     return replace(
         config,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from setproctitle import setproctitle
 
-from launch.checks import check_folder, check_port
+from launch.checks import LINK_HOST, check_folder, check_port
 from launch.server.config import SHOWN_LEVELS, ServerConfig
 from launch.server.devices import detect
 from launch.server.local_starter import LocalStarter
@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(as_toml(config), end="")
             return 0
         check_port(config.host, config.port)
+        if config.link_port is not None:
+            check_port(LINK_HOST, config.link_port, "--link-port")
         plan = prepare(config, machine)
     except ConfigError as error:
         print(f"sluice: {error}", file=sys.stderr)

@@ -16,11 +16,12 @@ from typing import Any, ClassVar
 
 from plugins.text2sql import stages
 from plugins.text2sql.candidates import first_attempt
+from plugins.text2sql.explanation import explanation
 from plugins.text2sql.jobs import Jobs, check_room
 from plugins.text2sql.linking.room import TokenCounter
 from plugins.text2sql.options import Job
 from plugins.text2sql.question import QuestionRequest, SqlAnswer
-from plugins.text2sql.selection import Candidate, check_written, decided, select
+from plugins.text2sql.selection import Candidate, best_of, check_written, decided, select
 from plugins.workflow_kind import Resources
 from sched.workflow import PlanStep, Steps, WorkflowProgram
 
@@ -63,20 +64,27 @@ class OpenMajority:
         """Return the workflow that answers ``request`` on ``database``.
 
         Raises:
+            ConflictError: its conversation is about another database.
+            InvalidRequestError: it wants more rows than the server gives.
             NotFoundError: no such database.
         """
-        job = self._jobs.of(database).asked(request.question, request.evidence)
+        asking = self._jobs.asking(request, database)
+        job = asking.job
         count = request.candidates or self._options.candidates
 
-        async def answer(steps: Steps) -> dict[str, Any]:
+        async def run(steps: Steps) -> dict[str, Any]:
             advised = steps.candidates_advised(count)
             branches = [self._candidate(job, index) for index in range(advised)]
             enough = (lambda done: decided(done, advised)) if self._options.early_ending else None
             done = await steps.fan_out(branches, enough=enough)
             check_written(done)
-            return select(done)
+            best = best_of(done)
+            answer = select(done)
+            if asking.explains:
+                answer["explanation"] = await explanation(job, answer["sql"])
+            return asking.answered(answer, best)
 
-        return answer
+        return run
 
     def prepare(self, database: str) -> None:
         """Read the schema of ``database``.

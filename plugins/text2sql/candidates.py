@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
 from plugins.text2sql import stages
+from plugins.text2sql.checked_statement import checked_statement
 from plugins.text2sql.databases.safety import has_select
 from plugins.text2sql.databases.translation.translated_statement import translated
 from plugins.text2sql.linking.shown_schema import ShownSchema, tables_in
@@ -37,21 +38,21 @@ async def write_candidates(steps: Steps, job: Job, shown: ShownSchema, count: in
 
     def enough(results: Sequence[Candidate]) -> bool:
         done[:] = results
-        return decided(done, count) or (late and _have_rows(done))
+        return decided(done, count) or (late and _have_come(done))
 
     writing = asyncio.ensure_future(steps.fan_out(branches, enough))
     try:
         await asyncio.wait({writing}, timeout=max(0.0, steps.remaining_seconds()))
         late = True
         # Each call is bounded by its time limit.
-        return done if not writing.done() and _have_rows(done) else await writing
+        return done if not writing.done() and _have_come(done) else await writing
     finally:
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
 
 
-def _have_rows(candidates: Sequence[Candidate]) -> bool:
-    return any(candidate.has_rows for candidate in candidates)
+def _have_come(candidates: Sequence[Candidate]) -> bool:
+    return any(candidate.has_rows or (candidate.settled and not candidate.ran) for candidate in candidates)
 
 
 def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Steps], Awaitable[Candidate]]:
@@ -88,6 +89,7 @@ def candidate_branch(job: Job, shown: ShownSchema, index: int) -> Callable[[Step
             except (*CALL_FAILURES, TimeoutError):
                 break
             statement = await job.statement(generation)
+            candidate = replace(candidate, wrote_sql=candidate.wrote_sql or has_select(statement))
             before, hopeless = hopeless, is_hopeless(generation, statement)
             if generation.truncated or not tried.has(statement):
                 result = await run_statement(steps, job, generation, statement)
@@ -156,11 +158,12 @@ async def first_attempt(
         generation = await steps.generate(stages.GENERATE_CANDIDATE, prompt, sql)
     except CALL_FAILURES as error:
         unwritten = SqlResult("", error=f"the model's call failed: {error.message}", error_kind="unavailable")
-        return Candidate(index, style.name, 0, unwritten, failure=error)
+        return Candidate(index, style.name, 0, unwritten, failure=error, wrote_sql=False)
     statement = await job.statement(generation)
     result = await run_statement(steps, job, generation, statement)
     hopeless = is_hopeless(generation, statement)
-    return Candidate(index, style.name, 0, result, written=statement, hopeless=hopeless)
+    wrote_sql = has_select(statement)
+    return Candidate(index, style.name, 0, result, written=statement, hopeless=hopeless, wrote_sql=wrote_sql)
 
 
 def is_hopeless(generation: Generation, statement: str) -> bool:
@@ -171,7 +174,9 @@ def is_hopeless(generation: Generation, statement: str) -> bool:
 async def run_statement(
     steps: Steps, job: Job, generation: Generation, statement: str | None = None
 ) -> SqlResult:
-    """Run the SQL that the model wrote, in the database's dialect; SQL that was cut off is a rejected result.
+    """Run the SQL that the model wrote, in the database's dialect, or check it if it isn't to run.
+
+    SQL that was cut off is a rejected result.
 
     ``statement`` is ``job.statement(generation)`` where it was read before.
     """
@@ -183,4 +188,6 @@ async def run_statement(
     if job.schema.runs_as is not None:
         # It takes some milliseconds, in which other workflows go on.
         statement = await asyncio.to_thread(translated, statement, job.schema)
+    if not job.execute:
+        return await asyncio.to_thread(checked_statement, statement, job.schema)
     return await steps.sql(stages.EXECUTE, statement)

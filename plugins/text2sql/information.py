@@ -16,12 +16,16 @@ from sched.workflow import Steps
 
 @dataclass(slots=True)
 class Information:
-    """What was retrieved for a question; ``notes`` say what the user should know about it."""
+    """What was retrieved for a question; ``notes`` say what the user should know about it.
+
+    ``searched``: values were looked up.
+    """
 
     keywords: list[str] = field(default_factory=list)
     values: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     notes: list[str] = field(default_factory=list)
+    searched: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return it JSON-ready."""
@@ -49,6 +53,7 @@ async def retrieve(steps: Steps, job: Job, database: str, retrieval: Retrieval) 
     async def values() -> None:
         found = await retrieval.values(database, information.keywords, topic.question, topic.hint)
         information.values = noted(found)
+        information.searched = True
 
     async def columns() -> None:
         information.columns = noted(await retrieval.columns(database, information.keywords))

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from plugins.text2sql.conversations import Conversations
 from plugins.text2sql.linking.linked_schema import LinkedSchema
 from plugins.text2sql.linking.room import Room, TokenCounter
 from plugins.text2sql.options import Job, statement_params
 from plugins.text2sql.prompts.layout import Topic
+from plugins.text2sql.question import QuestionRequest
+from plugins.text2sql.request_at_work import RequestAtWork
 from plugins.workflow_kind import Resources
 from sched.errors import ConfigError
 from sched.workflow import Segment, SegmentKind
@@ -37,6 +40,8 @@ class Jobs:
         self.room = Room()
         self._resources = resources
         self._made: dict[str, Job] = {}
+        options = resources.options
+        self._conversations = Conversations(options.conversations, options.conversation_seconds)
 
     def of(self, database: str) -> Job:
         """Return the job of ``database``; made anew when its schema is another one (seconds).
@@ -61,6 +66,16 @@ class Jobs:
         )
         self._made[database] = job
         return job
+
+    def asking(self, request: QuestionRequest, database: str) -> RequestAtWork:
+        """Return ``request`` at work on ``database``.
+
+        Raises:
+            ConflictError: its conversation is about another database.
+            InvalidRequestError: it wants more rows than the server gives.
+            NotFoundError: no such database.
+        """
+        return RequestAtWork(request, database, self.of(database), self._conversations)
 
 
 async def check_room(

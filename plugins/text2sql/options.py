@@ -26,6 +26,9 @@ class Text2SqlOptions:
     SQL, for ``thinking_tokens`` at most; in other stages nothing stands before the answer.
     ``reasoning_parser`` is SGLang's name for how it marks its thinking; without it any marks are looked for.
 
+    An answer has at most ``max_rows`` rows.  So many ``conversations`` are kept, the latest used ones, each
+    for ``conversation_seconds`` after its latest question.
+
     Of a schema that exceeds the context, linking asks about ``linking_parts`` parts at most (0: about all).
 
     With ``early_ending`` calls that can't change the answer are cancelled or not made: candidates once most
@@ -45,6 +48,9 @@ class Text2SqlOptions:
     revision_temperature: float = 0.5
     schema_shape: Literal["auto", "whole", "linked"] = "auto"
     linking_parts: int = 4
+    max_rows: int = 1_000
+    conversations: int = 1_000
+    conversation_seconds: float = 3_600.0
 
 
 def statement_params(
@@ -63,7 +69,8 @@ def statement_params(
 @dataclass(frozen=True, slots=True)
 class Job:
     """A question with what all its stages need.  ``sql`` is the sampling of statements, ``linking`` what all
-    questions to the database share of its tables."""
+    questions to the database share of its tables.  Statements are run if they are to ``execute``, else only
+    checked."""
 
     topic: Topic
     schema: DatabaseSchema
@@ -71,6 +78,7 @@ class Job:
     options: Text2SqlOptions
     sql: GenerateParams
     linking: LinkedSchema
+    execute: bool = True
 
     @property
     def shows_whole(self) -> bool:
@@ -82,10 +90,15 @@ class Job:
         """The prompts of the profile, for the dialect that the model writes."""
         return self.profile.prompts_in(self.schema.dialect)
 
-    def asked(self, question: str, hint: str = "") -> Job:
-        """Return the job of ``question``, with the ``hint`` if the model reads hints; both are stripped."""
-        hint = hint.strip() if self.profile.reads_hints else ""
-        return replace(self, topic=replace(self.topic, question=question.strip(), hint=hint))
+    def asked(self, question: str, hint: str = "", earlier: str = "", execute: bool = True) -> Job:
+        """Return the job of ``question``, with ``hint`` and ``earlier`` turns if the model reads them.
+
+        Question and hint are stripped.
+        """
+        topic = replace(self.topic, question=question.strip())
+        if self.profile.reads_hints:
+            topic = replace(topic, hint=hint.strip(), earlier=earlier)
+        return replace(self, topic=topic, execute=execute)
 
     async def ask(self, steps: Steps, stage: str, prompt: Sequence[Segment], form: Form[T]) -> T:
         """Run a call of a structured stage and return what its answer says, cut off or not.

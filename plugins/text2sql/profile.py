@@ -31,7 +31,7 @@ class Profile(ABC):
     judges_when_done: bool = True
     """Whether an agent is offered to end while tools are left."""
     reads_hints: bool = True
-    """Whether the model is told what the user said besides the question."""
+    """Whether the model is told what the user said besides the question: a hint, earlier questions."""
     chats: bool = True
     """Whether the prompts go into the model's chat template, where it has one."""
     when_too_long: str | None = None

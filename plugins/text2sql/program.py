@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from plugins.text2sql import stages
 from plugins.text2sql.candidates import write_candidates
+from plugins.text2sql.explanation import explanation
 from plugins.text2sql.information import Information, retrieve
 from plugins.text2sql.jobs import FEWER_TABLES, Jobs, Remedy, check_room
 from plugins.text2sql.linking.room import TokenCounter
@@ -16,7 +17,8 @@ from plugins.text2sql.linking.shown_schema import ShownSchema
 from plugins.text2sql.linking.wanted import Wanted
 from plugins.text2sql.options import Job
 from plugins.text2sql.question import QuestionRequest, SqlAnswer
-from plugins.text2sql.selection import check_written, needs_tests, rivals, select
+from plugins.text2sql.selection import best_of, check_written, needs_tests, rivals, select
+from plugins.text2sql.understanding import is_lost, not_understood
 from plugins.text2sql.unit_tests import Judgement, judge
 from plugins.workflow_kind import Resources
 from sched.workflow import PlanStep, Steps, WorkflowProgram
@@ -79,9 +81,13 @@ class Text2Sql:
         """Return the workflow that answers ``request`` on ``database``.
 
         Raises:
+            ConflictError: its conversation is about another database.
+            InvalidRequestError: it wants more rows than the server gives.
             NotFoundError: no such database.
         """
-        asked = self.prepare(database).asked(request.question, request.evidence)
+        self.prepare(database)
+        asking = self._jobs.asking(request, database)
+        asked = asking.job
         count = request.candidates or self._options.candidates
 
         async def answer(steps: Steps) -> dict[str, Any]:
@@ -116,7 +122,14 @@ class Text2Sql:
             unfamiliar = self._profile.unfamiliar(asked.topic.question, information.values)
             if unfamiliar is not None:
                 details["unfamiliar"] = unfamiliar
-            return select(done, passed) | details
+            best = best_of(done, passed)
+            answer = select(done, passed) | details
+            if not asking.turns and await is_lost(job, information, wanted, done):
+                best = None
+                answer |= not_understood(done)
+            if asking.explains:
+                answer["explanation"] = await explanation(job, answer["sql"], information, linked.tables)
+            return asking.answered(answer, best)
 
         return answer
 
@@ -157,4 +170,5 @@ class Text2Sql:
 
 def _wanted(job: Job, information: Information) -> Wanted:
     found = information.keywords, information.values, information.columns
-    return Wanted.of(job.linking.labels, f"{job.topic.question}\n{job.topic.hint}", *found)
+    said = f"{job.topic.question}\n{job.topic.hint}\n{job.topic.earlier}"
+    return Wanted.of(job.linking.labels, said, *found)

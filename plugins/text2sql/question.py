@@ -21,6 +21,20 @@ class QuestionRequest(WorkflowRequest):
         examples=["revenue refers to the sum of quantity * unit price"],
     )
     candidates: int | None = Field(None, ge=1, le=8, description="How many candidates compete.")
+    conversation_id: (
+        Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.:@-]+$")] | None
+    ) = Field(
+        None,
+        description="The conversation that the question goes on with: one that an earlier answer named, or a "
+        "new one by a name of your own. It belongs to one database.",
+    )
+    execute: bool = Field(
+        True, description="With false the SQL is written and checked, not run: the answer has no rows."
+    )
+    max_rows: int | None = Field(
+        None, ge=1, description="Rows of the answer; at most, and by default, the server's limit."
+    )
+    explain: bool = Field(False, description="Say in `explanation` what was used of the database, and why.")
 
     @model_validator(mode="after")
     def _something_asked(self) -> Self:
@@ -32,12 +46,16 @@ class QuestionRequest(WorkflowRequest):
 class SqlAnswer(BaseModel):
     """The result of a question; ``sql`` is null when no statement ran, ``sql_error`` then says why.
 
-    ``reason`` says why an empty result stands.
+    ``status``: ``ok``; ``empty`` (no rows); ``no_sql_ran``; ``not_run`` (as ``execute`` false asks: the SQL
+    was checked only); ``not_understood`` (the question speaks of nothing in the database, and the candidates
+    agree on nothing).  ``reason`` says why the last stands, or an empty result.  ``truncated``: there are
+    more rows.  ``conversation_id`` takes the next question; ``conversation_turns`` earlier ones stood in the
+    prompts.
     """
 
     model_config = ConfigDict(extra="allow")
 
-    status: Literal["ok", "empty", "no_sql_ran"]
+    status: Literal["ok", "empty", "no_sql_ran", "not_run", "not_understood"]
     sql: str | None
     columns: list[str]
     rows: list[list[Any]]
@@ -45,3 +63,6 @@ class SqlAnswer(BaseModel):
     sql_error: str | None
     reason: str | None = None
     candidates: list[dict[str, Any]]
+    conversation_id: str | None = None
+    conversation_turns: int = 0
+    explanation: dict[str, Any] | None = None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plugins.text2sql.checked_statement import CheckedStatement
 from plugins.text2sql.dropped_conditions import dropped
 from sched.errors import SluiceError
 from sched.workflow import SqlResult
@@ -22,6 +23,7 @@ class Candidate:
     ``dropped`` are the conditions without which a revision would have had rows: then the empty result stands.
     ``failure`` is the error of the model's call if that never wrote a statement.  ``hopeless``: the token
     limit ended its first answer, or that held no SELECT.
+    ``wrote_sql``: one of its answers held a SELECT.
     ``written`` is the statement as the model wrote it, where the database's dialect is another one.
     """
 
@@ -33,6 +35,7 @@ class Candidate:
     failure: SluiceError | None = None
     hopeless: bool = False
     written: str | None = None
+    wrote_sql: bool = True
 
     @property
     def statement(self) -> str:
@@ -47,7 +50,12 @@ class Candidate:
     @property
     def is_empty(self) -> bool:
         """Whether its SQL ran and returned no row."""
-        return self.result.ok and not self.result.rows
+        return self.ran and not self.result.rows
+
+    @property
+    def ran(self) -> bool:
+        """Whether its SQL ran, and wasn't only checked."""
+        return self.result.ok and not isinstance(self.result, CheckedStatement)
 
     @property
     def has_rows(self) -> bool:
@@ -56,8 +64,8 @@ class Candidate:
 
     @property
     def settled(self) -> bool:
-        """Whether no revision is needed: it has rows, or rightly none."""
-        return self.has_rows or bool(self.dropped)
+        """Whether no revision is needed: it has rows, or rightly none, or it was found right unrun."""
+        return self.has_rows or bool(self.dropped) or (self.result.ok and not self.ran)
 
     @property
     def complaint(self) -> str:
@@ -70,7 +78,7 @@ class Candidate:
         One that fails doesn't replace SQL that ran; and none replaces SQL without rows, if all it did is to
         drop a condition.
         """
-        later = Candidate(self.index, self.style, round_, result, written=written)
+        later = Candidate(self.index, self.style, round_, result, written=written, wrote_sql=self.wrote_sql)
         if self.result.ok and not result.ok:
             return replace(self, rounds=round_)
         if self.is_empty and (missing := dropped(self.statement, later.statement, dialect)):
@@ -80,10 +88,12 @@ class Candidate:
     def fingerprint(self) -> Fingerprint:
         """Return what makes two results the same: width and rows, whatever their order and column names.
 
-        All empty results are the same.
+        All empty results are the same.  Of statements that weren't run the words must be.
         """
         if self.is_empty:
             return _EMPTY
+        if not self.ran:
+            return -1, (" ".join(self.result.statement.lower().split()),)
         return len(self.result.columns), tuple(sorted(map(repr, self.result.rows)))
 
 
@@ -118,21 +128,18 @@ def needs_tests(candidates: Sequence[Candidate], total: int) -> bool:
     return len(rivals(candidates)) > 1 and not decided(candidates, total)
 
 
-def select(
+def best_of(
     candidates: Sequence[Candidate], passed: Mapping[Fingerprint, int] | None = None
-) -> dict[str, Any]:
-    """Return the answer as a JSON-ready dictionary; ``passed`` counts the unit tests passed by a result.
+) -> Candidate | None:
+    """Return the candidate that is the answer; ``passed`` counts the unit tests passed by a result.
 
-    ``status`` is ``"ok"``, ``"empty"`` (the SQL ran and returned nothing) or ``"no_sql_ran"`` (then
-    ``sql`` is ``None`` and ``sql_error`` says what the first candidate failed with).  An empty result that
-    more than half of the candidates agree on is right, with its ``reason``.  Else candidates with rows go
-    before empty ones, before them those that nothing speaks against, then the most tests passed, then the
-    most agreed result, then the first candidate.
+    ``None`` if no SQL could be run.  An empty result that more than half of the candidates agree on is right.
+    Else candidates with rows go before empty ones, before them those that nothing speaks against, then the
+    most tests passed, then the most agreed result, then the first candidate.
     """
     votes = _votes(candidates)
     tests = passed or {}
     agreed_empty = votes[_EMPTY] * 2 > len(candidates)
-    ran = [candidate for candidate in candidates if candidate.result.ok]
 
     def rank(candidate: Candidate) -> tuple[bool, bool, int, int, int]:
         key = candidate.fingerprint()
@@ -140,16 +147,36 @@ def select(
         good = agreed, candidate.has_rows
         return *good, tests.get(key, 0), votes.get(key, 0), -candidate.index
 
-    best = max(ran, key=rank, default=None)
-    described = [_describe(candidate, votes, tests) for candidate in candidates]
+    return max((candidate for candidate in candidates if candidate.result.ok), key=rank, default=None)
+
+
+def select(
+    candidates: Sequence[Candidate], passed: Mapping[Fingerprint, int] | None = None
+) -> dict[str, Any]:
+    """Return the answer, :func:`best_of` the candidates, as a JSON-ready dictionary.
+
+    ``status`` is ``"ok"``, ``"empty"`` (the SQL ran and returned nothing; the ``reason`` says how many found
+    so), ``"not_run"`` (it was only checked) or ``"no_sql_ran"`` (then ``sql`` is ``None`` and ``sql_error``
+    says what the first candidate failed with).
+    """
+    votes = _votes(candidates)
+    best = best_of(candidates, passed)
+    described = [_describe(candidate, votes, passed or {}) for candidate in candidates]
     if best is None:
         error = candidates[0].result.error if candidates else "no candidate was written"
         return _answer("no_sql_ran", None, error, described)
+    if not best.ran:
+        return _answer("not_run", best.result, None, described)
     if best.has_rows:
         return _answer("ok", best.result, None, described)
     return _answer("empty", best.result, None, described) | {
         "reason": _why_empty(best, votes, len(candidates))
     }
+
+
+def agree_on_nothing(candidates: Sequence[Candidate]) -> bool:
+    """Return whether candidates compete and no two of them have the same result."""
+    return len(candidates) > 1 and max(_votes(candidates).values(), default=0) == 1
 
 
 def _why_empty(best: Candidate, votes: Counter[Fingerprint], total: int) -> str:
@@ -187,7 +214,7 @@ def _describe(
         "style": candidate.style,
         "revisions": candidate.rounds,
         "sql": result.statement,
-        "row_count": len(result.rows) if result.ok else None,
+        "row_count": len(result.rows) if candidate.ran else None,
         "agreed": votes.get(candidate.fingerprint(), 0) if result.ok else 0,
         "tests_passed": tests.get(candidate.fingerprint()) if candidate.settled else None,
         "error": result.error,

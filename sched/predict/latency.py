@@ -17,13 +17,14 @@ from dataclasses import asdict
 from sched.predict.correction import blend, corrections
 from sched.predict.prompt_sums import PromptSums
 from sched.predict.speed import Chunks, Pass, Speed
+from sched.predict.usual_seconds import UsualSeconds
 
 _WEIGHT = 0.15
 """Weight of a new observation in the decayed mean."""
 _MIN_PREFILL_SAMPLE = 32
 """Uncached tokens below which a time to first token says little about prefill speed."""
 _MIN_DECODE_SAMPLE = 8
-"""Output tokens below which a decode rate is too rough to be called the fastest."""
+"""Decode steps below which a rate is too rough to be called the fastest; fewer steps teach as much less."""
 _STEPS_PER_KV_TOKEN = 2.5e-6
 """Where learning starts for ``c``: about what an A100, A6000 or L40S needs under a 70B model, as a share of
 the step of a lone call."""
@@ -56,6 +57,7 @@ class LatencyModel:
         self._overhead = 0.0
         self._stall = 1.0
         self._fastest_decode: float | None = None
+        self._usual_step, self._usual_rate = UsualSeconds(decode), UsualSeconds(prefill)
 
     @classmethod
     def calibrated(cls, speed: Speed, chunks: Chunks | None = None) -> LatencyModel:
@@ -206,6 +208,8 @@ class LatencyModel:
         time to first token the prefill, and not also a wait.
         """
         self.observations += 1
+        self._usual_step.learn(self._step, self.observations)
+        self._usual_rate.learn(self._rate, self.observations)
         if output_tokens >= 2 and total_seconds > ttft_seconds:
             decode = (total_seconds - ttft_seconds) / (output_tokens - 1)
             self.decode_seconds_per_token = blend(self.decode_seconds_per_token, decode, _WEIGHT)
@@ -231,13 +235,22 @@ class LatencyModel:
         wrongly is put down to steps, KV and stalls in proportion to the square of their parts in it: the
         least change that would have been right.
         """
-        if steps < _MIN_DECODE_SAMPLE or self.passes:
+        if steps < 1 or self.passes:
             return
+        weight = _WEIGHT * min(1.0, steps / _MIN_DECODE_SAMPLE)
         parts = [self._step * steps, self._kv * context * steps, stall_seconds]
-        step, kv, stall = corrections(parts, seconds, _WEIGHT)
+        step, kv, stall = corrections(parts, seconds, weight)
         self._step *= step
         self._kv *= kv
         self._stall *= stall
+
+    def forgive(self) -> None:
+        """Believe that a runtime that has become slow is as fast as it usually was: it ran nothing lately, so
+        nobody knows."""
+        step, rate = self._usual_step.forgiven(self._step), self._usual_rate.forgiven(self._rate)
+        self._step, self._overhead = self._step * step, self._overhead * step
+        self.decode_seconds_per_token *= step
+        self._rate, self.prefill_seconds_per_token = self._rate * rate, self.prefill_seconds_per_token * rate
 
     def _learn_prefill(self, rate: float) -> None:
         if not self.passes:

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from engine.wire.link import DealerLink, RouterLink
+from engine.wire.dealer_link import DealerLink
+from engine.wire.link import RouterLink
+from engine.wire.link_keys import ControllerKeys
 from tests.engine.fake_controller import FakeController
 from tests.engine.real_worker import RealWorker, RealWorkers
 from tests.engine.wire.link_ends import Inbox
@@ -23,8 +25,14 @@ def endpoint(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def router(endpoint: str) -> AsyncIterator[RouterLink]:
-    link = RouterLink(endpoint)
+def controller_keys() -> ControllerKeys | None:
+    """None are needed on a socket of this machine."""
+    return None
+
+
+@pytest.fixture
+async def router(endpoint: str, controller_keys: ControllerKeys | None) -> AsyncIterator[RouterLink]:
+    link = RouterLink(endpoint, controller_keys)
     yield link
     link.close()
 

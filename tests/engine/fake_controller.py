@@ -54,7 +54,9 @@ class FakeController:
                 if isinstance(message, Hello):
                     self.hellos[message.runtime] = message
                     if self.pinging:
-                        self.link.send(identity, Welcome(epoch="test", fresh=self.fresh))
+                        self.link.send(
+                            identity, Welcome(epoch="test", fresh=self.fresh, connection=message.connection)
+                        )
                 elif isinstance(message, Heartbeat):
                     self.heartbeats.append(message)
                 else:

@@ -26,6 +26,11 @@ class Gauges(Collector):
             ("waiting_calls", "Calls accepted and not sent to a runtime.", driver.dispatcher.waiting_calls),
             ("calls_in_flight", "Calls accepted and not ended.", len(driver.pending)),
             ("open_workflows", "Workflows that have not ended.", driver.records.open_count),
+            (
+                "link_refused_connections",
+                "Connections to the workers' link that had no allowed key.",
+                driver.watch.refused_connections,
+            ),
         ):
             yield GaugeMetricFamily(f"sluice_{name}", text, value=value)
         yield from self._remembered()

@@ -18,6 +18,7 @@ from launch.api.native.batch import Batch, BatchItem, expand
 from launch.api.native.generations import Growing, whole
 from launch.api.native.native_bodies import AbortBody, GenerateBody
 from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, stream_docs, until_disconnected
+from launch.api.seeds import SEED, check_seed
 from launch.api.services import ApiServices, Services
 from launch.api.siblings import entered, merged, together, unhurried
 from launch.api.timing import HEADER, timing
@@ -146,6 +147,8 @@ def _checked_limit(services: ApiServices, field: str, item: BatchItem, prompt: E
         limit = max(0, (controller.workers.context_length or 0) - prompt.tokens)
     controller.check_length(prompt.tokens, limit, field)
     controller.check_rid(item.rid)
+    sampling = item.sampling.model_dump(include={SEED, "temperature", "top_k"}, exclude_none=True)
+    check_seed(controller.workers, sampling, f"sampling_params.{SEED}")
     if item.logprobs and item.logprobs["logprob_start_len"] > prompt.tokens:
         raise InvalidRequestError(
             f"logprob_start_len {item.logprobs['logprob_start_len']} is behind the prompt, which has "

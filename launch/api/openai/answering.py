@@ -10,6 +10,8 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from engine.wire.messages import Chunk
+from engine.wire.token_ids import TOKEN_BYTES
 from launch.api.openai.answer_forms import AnswerForm
 from launch.api.openai.choices import Asked, Done, finish, finished, streamed, usage
 from launch.api.openai.error_form import error_body
@@ -41,10 +43,11 @@ def _last_event(error: SluiceError) -> bytes:
 
 @dataclass(slots=True)
 class _Sent:
-    """What a stream's choice has sent: characters of its text, and of its tokens' texts."""
+    """What a stream's choice has sent: characters of its text, and of its tokens' texts, and tokens."""
 
     text: int = 0
     token_text: int = 0
+    tokens: int = 0
 
 
 @dataclass(slots=True)
@@ -59,14 +62,13 @@ class _Answer:
         choices = []
         async for index, each in unhurried(enumerate(done)):
             answer = each.result.answer
-            output = self.form.whole(answer.text)
+            output = self.form.whole(answer)
             logprobs = self._logprobs(answer.meta, _Sent())
             choices.append({"index": index} | output | {"logprobs": logprobs} | finish(each))
         head = self._head(self.form.whole_object)
         return head | {"choices": choices, "usage": usage(done, self.asked.body.n)}
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        lists: Mapping[str, Any]
         sent: dict[int, _Sent] = {}
         done: dict[int, Done] = {}
         async with aclosing(streamed(self.services, self.asked)) as parts:
@@ -74,23 +76,38 @@ class _Answer:
                 if index not in sent:
                     sent[index] = _Sent()
                     if (opening := self.form.opening()) is not None:
-                        yield self._event(index, opening, None)
-                so_far = sent[index]
+                        yield self._event(index, opening, None, sent[index])
                 if isinstance(part, Done):
                     done[index] = part
-                    text, lists = part.result.answer.text[so_far.text :], {}
-                else:
-                    text, lists = part.text, part.logprobs
-                logprobs = self._logprobs(lists, so_far) if lists else None
-                so_far.text += len(text)
-                if text or logprobs:
-                    yield self._event(index, self.form.part(text), logprobs)
+                for output, logprobs in self._outputs(part, sent[index]):
+                    yield self._event(index, output, logprobs, sent[index])
                 if isinstance(part, Done):
-                    yield self._event(index, self.form.part(""), None, finish(part))
+                    yield self._event(index, self.form.part(""), None, sent[index], finish(part))
         if self._tells_usage:
             told = usage([done[index] for index in sorted(done)], self.asked.body.n)
             yield sse(self._head(self.form.part_object) | {"choices": [], "usage": told})
         yield _DONE
+
+    def _outputs(self, part: Chunk | Done, so_far: _Sent) -> list[tuple[dict[str, Any], Any]]:
+        """Return what ``part`` adds to a choice; its log probabilities stand with the first of it."""
+        lists: Mapping[str, Any] = {}
+        if isinstance(part, Done):
+            answer = part.result.answer
+            text = answer.text[so_far.text :] if answer.message is None else ""
+            outputs = [self.form.part(text)] if text else []
+        elif part.part is None:
+            text, lists = part.text, part.logprobs
+            outputs = [self.form.part(text)] if text else []
+        else:
+            text, lists = part.text, part.logprobs
+            outputs = self.form.message_parts(part.part)
+        so_far.text += len(text)
+        new_tokens = 0 if isinstance(part, Done) else len(part.token_ids) // TOKEN_BYTES
+        so_far.tokens += new_tokens
+        logprobs = self._logprobs(lists, so_far) if lists else None
+        if logprobs and not outputs:
+            outputs = [self.form.part("")]
+        return [(output, None if n else logprobs) for n, output in enumerate(outputs)]
 
     @property
     def _tells_usage(self) -> bool:
@@ -101,11 +118,23 @@ class _Answer:
         return {"id": self.asked.rid, "object": kind, "created": self.created, "model": name}
 
     def _event(
-        self, index: int, output: dict[str, Any], logprobs: Any, end: dict[str, Any] | None = None
+        self,
+        index: int,
+        output: dict[str, Any],
+        logprobs: Any,
+        sent: _Sent,
+        end: dict[str, Any] | None = None,
     ) -> bytes:
         choice = {"index": index} | output | {"logprobs": logprobs} | (end or {"finish_reason": None})
         event = self._head(self.form.part_object) | {"choices": [choice]}
+        if self.asked.body.stream_options.continuous_usage_stats:
+            return sse(event | {"usage": self._usage_so_far(index, sent)})
         return sse(event | {"usage": None} if self._tells_usage else event)
+
+    def _usage_so_far(self, index: int, sent: _Sent) -> dict[str, int]:
+        prompt = self.asked.prompts[index // self.asked.body.n].tokens
+        counts = {"prompt_tokens": prompt, "completion_tokens": sent.tokens}
+        return counts | {"total_tokens": prompt + sent.tokens}
 
     def _logprobs(self, lists: Mapping[str, Any], sent: _Sent) -> dict[str, Any] | None:
         if self.asked.top_logprobs is None:

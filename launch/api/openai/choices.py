@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +11,11 @@ from engine.controller.calls import CallRequest, CallResult, Place
 from engine.controller.controller import Controller
 from engine.controller.external_workflows import WorkflowTag
 from engine.controller.prompt_encoder import EncodedPrompt
+from engine.wire.chat_output import Reading
 from engine.wire.messages import Chunk
 from launch.api.openai.request_models import OpenAiBody
 from launch.api.scheduling import scheduling
+from launch.api.seeds import check_seed, of_choice
 from launch.api.services import ApiServices
 from launch.api.siblings import entered, merged, together, unhurried
 from sched.errors import InvalidRequestError
@@ -30,7 +32,7 @@ class Asked:
     """What a request asks for: ``body.n`` choices for each of ``prompts``, which ``prompt_field`` holds.
 
     ``defaults`` are the model's sampling parameters where the client set none.  ``top_logprobs`` is
-    ``None`` where no log probabilities are wanted.
+    ``None`` where no log probabilities are wanted.  ``reading``: how outputs are read, if they are messages.
     """
 
     body: OpenAiBody
@@ -40,6 +42,7 @@ class Asked:
     prompt_field: str
     top_logprobs: int | None
     defaults: dict[str, float]
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,20 @@ async def streamed(services: ApiServices, asked: Asked) -> AsyncGenerator[tuple[
 async def _calls(services: ApiServices, asked: Asked) -> AsyncIterator[list[tuple[str, CallRequest]]]:
     """Check the calls, enter their workflow and yield them with their names."""
     body, controller = asked.body, services.controller
+    sampling = asked.defaults | body.sampling()
+    check_seed(controller.workers, sampling, "seed")
     limits = [_limit(controller, prompt, asked) for prompt in asked.prompts]
-    limited = [pair for pair in zip(asked.prompts, limits, strict=True) for _ in range(body.n)]
+    limited = [
+        (*pair, of_choice(sampling, n))
+        for pair in zip(asked.prompts, limits, strict=True)
+        for n in range(body.n)
+    ]
     rids = [asked.rid] if len(limited) == 1 else [f"{asked.rid}_{index}" for index in range(len(limited))]
     for rid in rids:
         controller.check_rid(rid)
     async with entered(services.external, asked.tag, len(limited)) as places:
         each = zip(places, limited, strict=True)
-        calls = [_call(asked, place, prompt, limit) async for place, (prompt, limit) in unhurried(each)]
+        calls = [_call(asked, place, *limited_call) async for place, limited_call in unhurried(each)]
         yield list(zip(rids, calls, strict=True))
 
 
@@ -113,7 +122,9 @@ def _limit(controller: Controller, prompt: EncodedPrompt, asked: Asked) -> int:
     return limit
 
 
-def _call(asked: Asked, place: Place, prompt: EncodedPrompt, limit: int) -> CallRequest:
+def _call(
+    asked: Asked, place: Place, prompt: EncodedPrompt, limit: int, sampling: Mapping[str, Any]
+) -> CallRequest:
     logprobs: dict[str, Any] = {}
     if asked.top_logprobs is not None:
         logprobs = {"return_logprob": True, "top_logprobs_num": asked.top_logprobs}
@@ -121,11 +132,12 @@ def _call(asked: Asked, place: Place, prompt: EncodedPrompt, limit: int) -> Call
         place=place,
         stage=asked.tag.stage,
         prompt=prompt,
-        sampling=asked.defaults | asked.body.sampling(),
+        sampling=sampling,
         max_new_tokens=limit,
         stream=asked.body.stream,
         priority=asked.tag.priority,
         logprobs=logprobs,
+        reading=asked.reading,
     )
 
 
@@ -135,7 +147,9 @@ def usage(done: Sequence[Done], n: int) -> dict[str, Any]:
     prompts = answers[::n]
     prompt_tokens = sum(answer.prompt_tokens for answer in prompts)
     output_tokens = sum(answer.output_tokens for answer in answers)
-    return {
+    thinking = sum(answer.meta.get("reasoning_tokens") or 0 for answer in answers)
+    of_output = {"completion_tokens_details": {"reasoning_tokens": thinking}} if thinking else {}
+    return of_output | {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": output_tokens,
         "total_tokens": prompt_tokens + output_tokens,
@@ -145,9 +159,14 @@ def usage(done: Sequence[Done], n: int) -> dict[str, Any]:
 
 def finish(done: Done) -> dict[str, Any]:
     """Return what a choice says of its end: OpenAI's reason, SGLang's ``matched_stop``, and our part."""
-    reason = done.result.answer.finish_reason
+    answer = done.result.answer
+    reason, why = answer.finish_reason, "stop"
+    if reason.get("type") == "length":
+        why = "length"
+    elif answer.message is not None and answer.message.calls:
+        why = "tool_calls"
     return {
-        "finish_reason": "length" if reason.get("type") == "length" else "stop",
-        "matched_stop": reason.get("matched"),
+        "finish_reason": why,
+        "matched_stop": None if why == "tool_calls" else reason.get("matched"),
         "sluice": scheduling(done.call, done.result.entry),
     }

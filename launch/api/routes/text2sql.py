@@ -1,4 +1,4 @@
-"""Questions to databases: ``/v1/text2sql`` and ``/v1/databases``."""
+"""Questions to databases: ``/v1/text2sql``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import create_model
 
 from engine.controller.timeline import WorkflowRecord
-from launch.api.answer_models import Databases, WorkflowFacts
+from launch.api.answer_models import WorkflowFacts
 from launch.api.error_answers import error_body, error_docs, error_response
 from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, stream_docs, until_disconnected
 from launch.api.services import ApiServices, Services
@@ -31,9 +31,10 @@ def router(kind: WorkflowKind) -> APIRouter:
     async def answer_question(body: WorkflowRequest, request: Request, services: Services) -> Response:
         """Answer a question about a database with SQL and the rows it gives.
 
-        The status is 200 with `status` `no_sql_ran` and `sql` null when no candidate's SQL could be run, and
-        with `empty` when it ran and gave no rows.  The header `x-workflow-id` names the workflow.  If the
-        client goes away, the workflow is cancelled.
+        The status is 200 with `status` `no_sql_ran` and `sql` null when no candidate's SQL could be run, with
+        `empty` when it ran and gave no rows, with `not_run` when it was only checked (`execute` false), and
+        with `not_understood` when the question speaks of nothing in the database.  The header `x-workflow-id`
+        names the workflow.  If the client goes away, the workflow is cancelled.
         """
         spec = _spec(services, body)
         headers = {WORKFLOW_HEADER: spec.workflow_id}
@@ -57,17 +58,9 @@ def router(kind: WorkflowKind) -> APIRouter:
             "with `stream` the events `workflow` (its id), `step` (an entry of the timeline, each time it "
             "changes) and at last `result` (the answer) or `error`"
         )
-        | error_docs(400, 404, 408, 413, 422, 429, 499, 502, 503, 504),
+        | error_docs(400, 404, 408, 409, 413, 422, 429, 499, 502, 503, 504),
     )(answer_question)
-    routes.get("/databases", response_model=Databases)(databases)
     return routes
-
-
-async def databases(services: Services) -> Response:
-    """List the databases that questions can ask, and the state of every database."""
-    details = services.databases()
-    ready = [database.name for database in details if database.state == "ready"]
-    return JsonResponse({"databases": ready, "details": [asdict(database) for database in details]})
 
 
 def _spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:

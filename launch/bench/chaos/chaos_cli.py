@@ -21,6 +21,7 @@ from launch.arguments import count, listed
 from launch.bench.chaos.chaos_stands import REAL, STANDS, stand_of
 from launch.bench.chaos.fault import Fault
 from launch.bench.chaos.injection import Injection, injected
+from launch.bench.chaos.network_faults import LinkCut, LinkStalled
 from launch.bench.chaos.outside_faults import (
     DatabaseGone,
     JournalDiskFull,
@@ -34,6 +35,7 @@ from launch.bench.chaos.process_faults import (
     DiesAtEveryStart,
     FiveTimesSlower,
     LauncherKilled,
+    RealWorkerStopped,
     SchedulerHangs,
     SchedulerKilled,
     SchedulerStopped,
@@ -44,7 +46,7 @@ from launch.bench.cost.probe_load import BenchError
 from launch.bench.databases.local_server import ServerFailedError
 from sched.errors import ConfigError
 
-HELP = "what faults cost: killed and stopped processes, a full disk, a database that is gone"
+HELP = "what faults cost: killed and stopped processes, a cut network, a full disk, a database that is gone"
 
 FAULTS: dict[str, type[Fault]] = {
     "statement-crashes": StatementCrashes,
@@ -57,8 +59,11 @@ FAULTS: dict[str, type[Fault]] = {
     "controller-killed": ControllerKilled,
     "controller-stopped": ControllerStopped,
     "launcher-killed": LauncherKilled,
+    "link-cut": LinkCut,
+    "link-stalled": LinkStalled,
     "database-gone": DatabaseGone,
     "journal-disk-full": JournalDiskFull,
+    "real-worker-stopped": RealWorkerStopped,
     "real-scheduler-stopped": SchedulerStopped,
     "real-scheduler-killed": SchedulerKilled,
     "real-detokeniser-killed": DetokeniserKilled,
@@ -101,9 +106,6 @@ def run(arguments: argparse.Namespace) -> int:
         return 1
     if arguments.repeat > 1:
         _show_percentiles(console, chosen, results)
-    console.print(
-        "network-cut: left out, since workers join over a socket of this machine (ipc), which can't be cut"
-    )
     if arguments.json:
         report = {"bench": "chaos", "injections": [asdict(result) for result in results]}
         arguments.json.write_bytes(orjson.dumps(report, option=orjson.OPT_INDENT_2) + b"\n")

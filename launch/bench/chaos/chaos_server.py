@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,12 @@ class ChaosServer:
     """A running server; ``folder`` has its log, its ledger, its journal unless ``arguments`` name another,
     and below ``tmp`` what it keeps itself.
 
-    ``simulated``: its runtimes are stand-ins.
+    ``simulated``: its runtimes are stand-ins.  ``environment`` is added to this process's own.
     """
 
-    def __init__(self, folder: Path, arguments: Sequence[str], simulated: bool) -> None:
+    def __init__(
+        self, folder: Path, arguments: Sequence[str], simulated: bool, environment: Mapping[str, str]
+    ) -> None:
         self.folder = folder
         self.simulated = simulated
         self.ledger = folder / "ledger"
@@ -50,7 +52,7 @@ class ChaosServer:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "launch.server", "--port", str(port), *kind, *given, *arguments],
                 cwd=CHECKOUT,
-                env={**os.environ, "TMPDIR": str(self.temporary), LEDGER: str(self.ledger)},
+                env={**os.environ, "TMPDIR": str(self.temporary), LEDGER: str(self.ledger), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -156,7 +158,9 @@ class ChaosServer:
 
 
 @contextmanager
-def chaos_server(arguments: Sequence[str], simulated: bool) -> Iterator[ChaosServer]:
+def chaos_server(
+    arguments: Sequence[str], simulated: bool, environment: Mapping[str, str] | None = None
+) -> Iterator[ChaosServer]:
     """Start a server, ready, in a folder of its own; on leaving, end all of it and remove the folder.
 
     Raises:
@@ -164,7 +168,7 @@ def chaos_server(arguments: Sequence[str], simulated: bool) -> Iterator[ChaosSer
     """
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
-        server = ChaosServer(folder, arguments, simulated)
+        server = ChaosServer(folder, arguments, simulated, environment or {})
         try:
             server.wait_until_ready()
             yield server

@@ -7,22 +7,27 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from engine.sglang.variables import LINK_VIA
 from launch.bench.chaos.chaos_clients import asking
 from launch.bench.chaos.chaos_server import chaos_server
 from launch.bench.chaos.fault import Stand
+from launch.bench.chaos.link_proxy import LinkProxy, link_proxy
 from launch.bench.chaos.outside_faults import OTHER_DATABASE, STATEMENT
 from launch.bench.cost.probe_load import BenchError
 from launch.bench.databases.local_server import running
 from launch.bench.databases.postgresql_server import PostgresqlServer
+from launch.checks import free_port
 from launch.demo_assets import DEMO_DATABASE, build_demo_database, demo_database, demo_model
 
-SIMULATED, DATABASE, JOURNAL, REAL = "simulated", "database", "journal", "real"
+SIMULATED, LINKED, DATABASE, JOURNAL, REAL = "simulated", "linked", "database", "journal", "real"
 STANDS = {
     SIMULATED: "two simulated runtimes",
+    LINKED: "two simulated runtimes that join over TCP, each through a proxy",
     DATABASE: "two simulated runtimes, a PostgreSQL database beside SQLite's",
     JOURNAL: "two simulated runtimes, --journal /dev/full",
     REAL: "two SGLang runtimes on CPU, the embedded model",
 }
+_RUNTIMES = ("sim-0", "sim-1")
 _SHORT = ("--candidates", "1", "--max-revisions", "0")
 """Questions of a few calls each."""
 _TABLE = (
@@ -63,9 +68,15 @@ def stand_of(kind: str) -> Iterator[Stand]:
         heeded = [
             part for name in ("hang", "slow", "text") for part in (f"--{name}-file", str(folder / name))
         ]
-        server = enter(chaos_server([*arguments, "--", *heeded], simulated=True))
+        proxies, environment = dict[str, LinkProxy](), dict[str, str]()
+        if kind == LINKED:
+            port = free_port()
+            arguments += ["--link", "tcp", "--link-port", str(port)]
+            proxies = {name: enter(link_proxy(port)) for name in _RUNTIMES}
+            environment[LINK_VIA] = ",".join(f"{name}={proxies[name].endpoint}" for name in proxies)
+        server = enter(chaos_server([*arguments, "--", *heeded], simulated=True, environment=environment))
         clients = enter(asking(server.url, names))
-        yield Stand(server, clients, folder, model, database)
+        yield Stand(server, clients, folder, model, database, proxies)
 
 
 def _copied_model(folder: Path) -> Path:

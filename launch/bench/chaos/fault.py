@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import signal
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
 from launch.bench.chaos.chaos_clients import ChaosClients, ClientRequest
 from launch.bench.chaos.chaos_server import ChaosServer
+from launch.bench.chaos.link_proxy import LinkProxy
 from launch.bench.databases.postgresql_server import PostgresqlServer
 
 CONTROLLER_LOST = frozenset({"controller_lost", "cut off"})
@@ -23,7 +25,8 @@ class Stand:
     """What a fault is injected into.  ``faults`` is the folder of the files that simulated runtimes heed.
 
     ``model`` is the folder of a model that may be spoilt, where runtimes are simulated; ``database`` is the
-    server of the other database, if there is one.
+    server of the other database, if there is one; ``proxies`` stand before the runtimes that join through
+    one.
     """
 
     server: ChaosServer
@@ -31,6 +34,7 @@ class Stand:
     faults: Path
     model: Path | None = None
     database: PostgresqlServer | None = None
+    proxies: Mapping[str, LinkProxy] = field(default_factory=dict)
 
     def answered_since(self, moment: float, kind: str) -> list[ClientRequest]:
         """Return the answered calls or questions that began after ``moment``."""

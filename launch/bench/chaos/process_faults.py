@@ -101,6 +101,13 @@ class SchedulerStopped(_OfSglang):
         return True
 
 
+class RealWorkerStopped(WorkerStopped):
+    """SIGSTOP to the worker of an SGLang runtime, whose scheduler runs on; SIGCONT once it was given up."""
+
+    STAND = "real"
+    RECOVERED_WITHIN = 300.0
+
+
 class ControllerKilled(OnController):
     """SIGKILL to the controller."""
 

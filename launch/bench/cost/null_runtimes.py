@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 import orjson
 
 from engine.wire import messages as msg
-from engine.wire.link import DealerLink
+from engine.wire.dealer_link import DealerLink
 from engine.wire.ordering_proof import PROOF_ORDER
 from engine.wire.status_writer import StatusWriter
 

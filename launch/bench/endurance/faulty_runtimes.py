@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from engine.controller.calls import RequestIds
 from engine.wire import messages as msg
-from engine.wire.link import DealerLink
+from engine.wire.dealer_link import DealerLink
 from engine.wire.token_ids import TOKEN_BYTES
 from engine.wire.worker_ended import WorkerEnded
 from launch.bench.cost.null_runtimes import null_hello

@@ -43,6 +43,13 @@ class Relevance:
         _add(said, {name: 1.0 for name, _ in wanted.columns}, _WORD_WEIGHT)
         return said
 
+    def knows(self, wanted: Wanted) -> bool:
+        """Whether anything in the schema has to do with the question: a word like one of its words, a value
+        that it names, a column that was retrieved."""
+        if wanted.valued or wanted.columns:
+            return True
+        return any(words.tables(word) for word in wanted.words for words, _ in self._words)
+
     def scores(self, said: Mapping[str, float]) -> dict[str, float]:
         """Return how much speaks for each table where the question ``said`` so much of each.
 

@@ -37,7 +37,8 @@ class Style:
 class Topic:
     """What the prompts of one question are about: the rendered schema, the question, what was retrieved.
 
-    ``hint`` is what the user said besides the question, empty if nothing.
+    ``hint`` is what the user said besides the question, and ``earlier`` what was asked and answered before;
+    empty if nothing.
     ``tables`` are the texts of single tables, shown instead of the schema: a segment each, so that prompts
     that begin with the same tables share them to the token.
     """
@@ -46,6 +47,7 @@ class Topic:
     question: str
     retrieved: str = ""
     hint: str = ""
+    earlier: str = ""
     tables: tuple[str, ...] = ()
 
 
@@ -179,7 +181,7 @@ def _schema(topic: Topic) -> list[Segment]:
 
 def _question(topic: Topic) -> Segment:
     hint = f"Hint: {topic.hint}\n" if topic.hint else ""
-    return Segment(SegmentKind.QUESTION, f"Question: {topic.question}\n{hint}")
+    return Segment(SegmentKind.QUESTION, f"{topic.earlier}Question: {topic.question}\n{hint}")
 
 
 def _context(text: str) -> Segment:

@@ -38,3 +38,10 @@ def test_a_backend_without_a_compiler_is_left_alone() -> None:
     backend = SimpleNamespace(cache={number: number for number in range(MOST_GRAMMARS + 1)})
     keep_few(None, backend)
     assert len(backend.cache) == MOST_GRAMMARS
+
+
+def test_the_backend_of_a_model_that_thinks_is_bounded_too() -> None:
+    """SGLang wraps it, so that grammars bind what comes after the thinking."""
+    inner = SimpleNamespace(cache={}, grammar_compiler=Compiler(MOST_COMPILED_BYTES + 1))
+    keep_few(None, SimpleNamespace(cache={}, grammar_backend=inner))
+    assert inner.grammar_compiler.size == 0

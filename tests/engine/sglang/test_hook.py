@@ -152,6 +152,7 @@ def test_registers_in_our_scheduler_processes(sglang: SimpleNamespace) -> None:
         ["SchedulePolicy", "calc_priority"],
         ["Scheduler", "run_batch"],
         ["Scheduler", "get_new_batch_prefill"],
+        ["Scheduler", "get_new_batch_prefill"],
         ["Scheduler", "__init__"],
         ["Scheduler", "ingest_requests"],
         ["Scheduler", "__init__"],

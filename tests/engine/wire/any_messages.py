@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.wire import codec
 from engine.wire import messages as msg
+from engine.wire.chat_output import MessagePart, Reading, ToolCallPart
 from engine.wire.ordering_proof import PROOF_ORDER
 from engine.wire.token_ids import pack_ids
 from sched.events import CacheScope
@@ -35,6 +36,8 @@ VALUES: dict[Any, st.SearchStrategy[Any]] = {
     Sequence[str]: st.lists(TEXTS, max_size=3),
     Sequence[int]: st.lists(INTEGERS, max_size=3),
     Sequence[Sequence[float]]: st.lists(st.lists(FLOATS, max_size=3), max_size=3),
+    str | None: st.none() | TEXTS,
+    Sequence[Mapping[str, Any]]: st.lists(st.dictionaries(TEXTS, ANYTHING, max_size=3), max_size=3),
 }
 
 
@@ -58,14 +61,19 @@ PLAUSIBLE: dict[str, st.SearchStrategy[Any]] = {
 """What a value must be for its field's meaning, by the field's name."""
 
 
-def messages_of(cls: type[msg.WireMessage]) -> st.SearchStrategy[msg.WireMessage]:
-    """Messages of one kind with whatever their fields may hold."""
+def messages_of(cls: type[Any]) -> st.SearchStrategy[Any]:
+    """Messages of one kind, or parts of one, with whatever their fields may hold."""
     hints = get_type_hints(cls)
     return st.builds(cls, **{each.name: _plausible(each.name, hints) for each in fields(cls)})
 
 
 def _plausible(name: str, hints: Mapping[str, Any]) -> st.SearchStrategy[Any]:
     return PLAUSIBLE[name] if name in PLAUSIBLE else VALUES[hints[name]]
+
+
+VALUES[Sequence[ToolCallPart]] = st.lists(messages_of(ToolCallPart), max_size=3)
+VALUES[MessagePart | None] = st.none() | messages_of(MessagePart)
+VALUES[Reading | None] = st.none() | messages_of(Reading)
 
 
 def frames_of(cls: type[msg.WireMessage], rids: st.SearchStrategy[str]) -> st.SearchStrategy[list[bytes]]:

@@ -34,6 +34,7 @@ def test_frames_are_a_message_or_refused(frames: list[bytes]) -> None:
         ("hello", "max_total_tokens", 0, "max_total_tokens is 0"),
         ("hello", "max_running_requests", -1, "max_running_requests is -1"),
         ("hello", "context_length", 2**60, "context_length is"),
+        ("hello", "chunk_tokens", 0, "chunk_tokens is 0"),
         ("hello", "slowdown", 0.0, "slowdown is 0.0"),
         ("hello", "speed", {"prefil": 1.0}, "speed has no 'prefil'"),
         ("hello", "speed", {"prefill": 1.0}, "speed must say decode, above 0"),

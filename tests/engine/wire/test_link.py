@@ -12,7 +12,8 @@ import pytest
 import zmq
 
 from engine.wire.codec import encode
-from engine.wire.link import DealerLink, RouterLink
+from engine.wire.dealer_link import DealerLink
+from engine.wire.link import RouterLink
 from engine.wire.messages import AbortRequest, Ping, Welcome, WireMessage
 from tests.engine.wire.link_ends import Inbox, received
 from tests.waiting import GUARD_SECONDS, block_until

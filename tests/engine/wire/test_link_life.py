@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 
-from engine.wire.link import DealerLink, RouterLink
+from engine.wire.dealer_link import DealerLink
+from engine.wire.link import RouterLink
 from engine.wire.messages import AbortRequest, Chunk, Ping, WireMessage
 from tests.engine.wire.link_ends import Inbox, received
 from tests.waiting import GUARD_SECONDS

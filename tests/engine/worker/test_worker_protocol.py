@@ -16,10 +16,12 @@ from engine.wire.messages import (
     FirstTokenReady,
     Heartbeat,
     Hello,
+    Ping,
     Shutdown,
     Welcome,
     WireMessage,
 )
+from engine.worker.lease import Lease, LeaseReader
 from engine.worker.simulated_runtime import SimulatedRuntime
 from engine.worker.worker_protocol import WorkerProtocol
 from sched.clock import ManualClock
@@ -182,3 +184,53 @@ async def test_a_worker_that_is_at_fault_fails(runtime: SimulatedRuntime) -> Non
     async with asyncio.timeout(GUARD_SECONDS):
         ending = await protocol.run()
     assert (ending.reason, ending.failed) == ("its scheduler hangs", True)
+
+
+async def test_a_broken_connection_ends_what_runs(runtime: SimulatedRuntime) -> None:
+    """It is soon run elsewhere, or retried.  What comes next waits until the controller knows of it."""
+    sent = Sent()
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send, ManualClock())
+    task = asyncio.create_task(protocol.run())
+    protocol.receive(Welcome(epoch="e", fresh=False))
+    protocol.receive(generate("before", PROMPT, sampling=ENDLESS))
+    await reached(lambda: sent.count(FirstTokenReady) == 1)
+    protocol.link_cut()
+    await reached(lambda: sent.count(Failed) == 1)
+    (failed,) = (message for message in sent.messages if isinstance(message, Failed))
+    assert (failed.rid, failed.code) == (rid("before"), "unavailable")
+    await reached(lambda: isinstance(sent.messages[-1], Hello) and sent.messages[-1].connection == 1)
+    protocol.receive(generate("lost", PROMPT))
+    protocol.receive(Welcome(epoch="e", fresh=False))  # an answer to what was said before the break
+    assert not protocol._running
+    protocol.receive(Welcome(epoch="e", fresh=True, connection=1))
+    protocol.receive(generate("after", PROMPT))
+    await reached(lambda: sent.count(Finished) > 0 or sent.count(FirstTokenReady) > 1)
+    assert set(protocol._running) <= {rid("after")}
+    assert not any(message.rid == rid("lost") for message in sent.messages)
+    task.cancel()
+
+
+async def test_the_scheduler_is_told_whether_the_controller_counts_on_it(
+    runtime: SimulatedRuntime, tmp_path: Path
+) -> None:
+    """After a standstill, or a broken connection, not before it has said who it is and was answered."""
+    clock, sent = ManualClock(), Sent()
+    lease, reader = Lease(tmp_path, clock), LeaseReader(tmp_path, clock)
+    protocol = WorkerProtocol(SPEC, HELLO, runtime, sent.send, clock, lease)
+    protocol.receive(Welcome(epoch="e"))
+    protocol.receive(Ping(epoch="e"))
+    clock.advance(1.9)
+    protocol.receive(Ping(epoch="e"))
+    clock.advance(1.9)
+    assert reader.holds()
+    clock.advance(1.0)
+    assert not reader.holds()
+    protocol.receive(Ping(epoch="e"))
+    assert not reader.holds(), "it was sent while the worker stood still"
+    protocol.receive(Welcome(epoch="e"))
+    assert reader.holds()
+    protocol.link_cut()
+    protocol.receive(Ping(epoch="e"))
+    assert not reader.holds()
+    protocol.receive(Welcome(epoch="e", fresh=True, connection=1))
+    assert reader.holds()

@@ -32,6 +32,11 @@ class FakeLink:
         self.workers[identity].receive(codec.decode(codec.encode(message)))
         return True
 
+    refused = 0
+
+    def look(self) -> int:
+        return 0
+
     def close(self, linger_seconds: float = 1.0) -> None:
         """Nothing is open."""
 
@@ -57,6 +62,8 @@ class FakeWorker:
     stalls: bool = False
     held_back: str = ""
     reason: dict[str, Any] = field(default_factory=lambda: {"type": "stop", "matched": 2})
+    tool_call_parser: str = ""
+    seeded: bool = True
     answers: dict[str, Any] = field(default_factory=dict)
     commands: list[msg.Command] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,6 +91,8 @@ class FakeWorker:
                 engine_version="fake",
                 hook_proof=PROOF_ORDER,
                 simulated=False,
+                tool_call_parser=self.tool_call_parser,
+                seeded=self.seeded,
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -45,6 +45,7 @@ from sched.dispatcher import Dispatcher
 from sched.limits import CoreLimits
 from sched.liveness import LifeLimits
 from tests.launch.api.api_fakes import FakeLink, FakeSql, FakeText2Sql, FakeWorker
+from tests.launch.api.shop_schema import ShopSchema
 from tests.waiting import GUARD_SECONDS, reached
 
 SLO_SECONDS = 600.0
@@ -145,6 +146,7 @@ async def api_stack(
     limits_of_life: LifeLimits = PATIENT,
     journal: Journal | None = None,
     kept_bytes: int = KEPT_BYTES,
+    make_worker: Callable[[FakeLink, str], FakeWorker] = FakeWorker,
     **limits: Any,
 ) -> AsyncIterator[Api]:
     """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello.
@@ -152,7 +154,7 @@ async def api_stack(
     ``workflow``, of ``kind``, answers questions instead of the fake one; ``clock`` is the controller's.
     """
     link, notices = FakeLink(), list[str]()
-    workers = [FakeWorker(link, name) for name in runtimes]
+    workers = [make_worker(link, name) for name in runtimes]
     policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
     dispatcher = Dispatcher(*policies, CoreLimits(**limits), admission=admission_registry().load(admission))
     meters = Meters()
@@ -180,6 +182,7 @@ async def api_stack(
         encoder=encoder,
         model_info=MODEL_INFO,
         databases=lambda: [ServedDatabase(name, "sqlite") for name in databases],
+        schema=ShopSchema().schema,
         default_slo_seconds=SLO_SECONDS,
         kind=kind,
         workflow=workflow or text2sql,

@@ -85,8 +85,8 @@ def test_a_scheduler_that_hangs_is_noticed_and_taken_back(tmp_path: Path, hold: 
 
 @pytest.mark.slow
 def test_a_stopped_worker_is_noticed_and_runs_nothing_twice(tmp_path: Path, hold: Path) -> None:
-    """When it wakes up, it gives up what it had, and is taken back."""
-    with _server(tmp_path, hold, lost=10.0) as server, ThreadPoolExecutor(1) as pool:
+    """The kernel says that it is stopped.  When it wakes up, it gives up what it had, and is taken back."""
+    with _server(tmp_path, hold, hung=3.0) as server, ThreadPoolExecutor(1) as pool:
         pids = {worker["pid"] for worker in server.workers()}
         hold.touch()
         again = pool.submit(generate, server, "again")

@@ -67,11 +67,13 @@ async def run(
     hold: Hold = at_once,
     profile: Profile = COMPACT_PROFILE,
     evidence: str = "",
+    request: QuestionRequest | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Journal]:
     text2sql = Text2Sql(Resources(registry, profile, Text2SqlOptions(**options), retrieval))
     steps = ScriptedSteps(model, registry, hold=hold)
-    return await text2sql.program(a_request(evidence=evidence), "shop")(steps), steps.journal
+    asked = request or a_request(evidence=evidence)
+    return await text2sql.program(asked, "shop")(steps), steps.journal
 
 
 def scripted(**answers: Any) -> Model:

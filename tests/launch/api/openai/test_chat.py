@@ -73,6 +73,24 @@ async def test_a_stream_begins_with_the_role_and_ends_with_reason_and_usage() ->
         assert [chunk.usage for chunk in await chunks(client)] == [None] * 5
 
 
+async def test_each_part_of_a_stream_can_tell_the_usage_so_far() -> None:
+    """Of its choice, in tokens; the usage of all still comes last, if it is asked for."""
+    async with openai_stack() as (_, client, _):
+        options: Any = {"stream_options": {"continuous_usage_stats": True}, "n": 2}
+        parts = await chunks(client, **options)
+        told: dict[int, list[tuple[int, int, int]]] = {}
+        for part in parts:
+            assert part.usage is not None
+            counts = part.usage.prompt_tokens, part.usage.completion_tokens, part.usage.total_tokens
+            told.setdefault(part.choices[0].index, []).append(counts)
+        so_far = [(6, 0, 6), (6, 1, 7), (6, 2, 8), (6, 3, 9), (6, 3, 9)]
+        assert told == {0: so_far, 1: so_far}
+        options["stream_options"]["include_usage"] = True
+        last = (await chunks(client, **options))[-1]
+        assert last.usage is not None
+        assert (last.choices, last.usage.completion_tokens) == ([], 6)
+
+
 async def test_a_stream_is_openais_byte_by_byte() -> None:
     """Events without names, usage null where it will come, and [DONE] at the end."""
     async with openai_app() as api:

@@ -105,6 +105,8 @@ def test_an_answer_begun_by_the_client_ends_the_prompt() -> None:
     messages = [USER, {"role": "assistant", "content": "SELECT "}]
     segments = ChatTemplate(CHATML).segments(messages, {}, continue_final=True)
     assert "".join(s.text for s in segments).endswith("<|im_start|>assistant\nSELECT ")
+    alone = ChatTemplate(CHATML).segments(messages[1:], {}, continue_final=True)
+    assert "".join(s.text for s in alone) == "<|im_start|>assistant\nSELECT "
 
 
 def _byte_level() -> Tokenizer:

@@ -1,4 +1,4 @@
-"""``/v1/text2sql``, ``/v1/databases`` and ``/v1/workflows``."""
+"""``/v1/text2sql`` and ``/v1/workflows``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from fastapi.routing import APIRoute
 
 from launch.api.routes.text2sql import router
-from launch.served_databases import ServedDatabase
 from plugins.majority.majority import Majority
 from plugins.text2sql.question import QuestionRequest
 from plugins.workflow_kind import WorkflowRequest
@@ -152,6 +151,13 @@ BAD_QUESTIONS: list[tuple[dict[str, Any], int, str]] = [
     ({"evidence": None}, 422, "evidence"),
     ({"evidence": 7}, 422, "evidence"),
     ({"evidence": "x" * 10_001}, 422, "evidence"),
+    ({"conversation_id": ""}, 422, "conversation_id"),
+    ({"conversation_id": "my own"}, 422, "conversation_id"),
+    ({"conversation_id": "x" * 129}, 422, "conversation_id"),
+    ({"execute": "no"}, 422, "execute"),
+    ({"explain": 1}, 422, "explain"),
+    ({"max_rows": 0}, 422, "max_rows"),
+    ({"max_rows": 2.5}, 422, "max_rows"),
     ({"hint": "x"}, 400, "hint"),
 ]
 
@@ -166,23 +172,6 @@ async def test_a_bad_question_names_the_field(
         response = await _ask(api, stream=stream, **body)
         assert (response.status_code, response.json()["error"]["field"]) == (status, field)
         assert not api.latest(10)
-
-
-async def test_a_database_that_can_not_be_asked_is_listed_in_the_details_only() -> None:
-    """With its state and its reason."""
-    async with api_stack() as api:
-        bad = ServedDatabase("bad", "sqlite", "unavailable", "it has no tables")
-        shop = ServedDatabase("shop", "sqlite")
-        object.__setattr__(api.app.state.services, "databases", lambda: [bad, shop])
-        answer = (await api.client.get("/v1/databases")).json()
-    assert answer["databases"] == ["shop"]
-    assert answer["details"][0] == {
-        "name": "bad",
-        "kind": "sqlite",
-        "state": "unavailable",
-        "reason": "it has no tables",
-        "warnings": [],
-    }
 
 
 async def test_an_unknown_database_is_told_the_known_ones() -> None:

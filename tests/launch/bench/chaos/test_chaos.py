@@ -36,7 +36,6 @@ def test_killed_processes_cost_no_call(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["chaos", "--faults", ",".join(faults), "--json", str(found)]) == 0
     printed = capsys.readouterr().out
     assert "two simulated runtimes" in printed
-    assert "network-cut: left out" in printed
     assert "3 injections, all green" in printed
     rows = json.loads(found.read_text())["injections"]
     assert tuple(row["fault"] for row in rows) == faults
@@ -68,3 +67,12 @@ def test_an_unknown_fault_is_refused(capsys: pytest.CaptureFixture[str]) -> None
     """With those that are known."""
     assert main(["chaos", "--faults", "worker-killed,flood"]) == 2
     assert "--faults: unknown: flood; known: statement-crashes," in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_harmed_network_costs_no_call(tmp_path: Path) -> None:
+    """Cut or standing still: calls run elsewhere, none twice, and the worker is back afterwards."""
+    found = tmp_path / "found.json"
+    assert main(["chaos", "--faults", "link-cut,link-stalled", "--json", str(found)]) == 0
+    for row in json.loads(found.read_text())["injections"]:
+        assert (row["verdict"]["lost"], row["twice"], row["verdict"]["errors"]) == ([], [], {})
