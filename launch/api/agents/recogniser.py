@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 
 from engine.controller.external_workflows import WorkflowTag
-from launch.api.agents.conversations import Conversations
+from launch.api.agents.led_conversations import LedConversations
 from launch.api.agents.stage_names import StageNames, first_line
 from sched.clock import Clock, monotonic
 
@@ -24,7 +24,7 @@ class Recogniser:
     """
 
     def __init__(self, is_open: Callable[[str], bool], clock: Clock = monotonic) -> None:
-        self._conversations = Conversations(is_open, clock)
+        self._conversations = LedConversations(is_open, clock)
         self._stages = StageNames()
 
     def chat(

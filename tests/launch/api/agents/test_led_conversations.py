@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launch.api.agents.conversations import (
+from launch.api.agents.led_conversations import (
     FAN_OUT_SECONDS,
     MOST_FAN_OUT,
-    Conversations,
+    LedConversations,
     Message,
 )
 from sched.clock import ManualClock
@@ -30,7 +30,7 @@ class Index:
     def __init__(self, most: int = 100) -> None:
         self.clock = ManualClock()
         self.ended: set[str | None] = set()
-        self.index = Conversations(lambda name: name not in self.ended, self.clock, most)
+        self.index = LedConversations(lambda name: name not in self.ended, self.clock, most)
 
     def ask(self, *contents: str, system: str = "", client: str = "c") -> str | None:
         return self.index.workflow_of(client, said(*contents, system=system))
@@ -108,7 +108,7 @@ def test_a_question_asked_again_continues_as_itself() -> None:
 def test_what_joins_no_calls(one: list[Message], other: list[Message]) -> None:
     """A shared beginning that says nothing of the question."""
     for first, second in ((one, other), (other, one)):
-        index = Conversations(lambda _: True, ManualClock())
+        index = LedConversations(lambda _: True, ManualClock())
         assert index.workflow_of("c", first) != index.workflow_of("c", second)
 
 

@@ -37,7 +37,7 @@ class _Known:
     calls: int = 1
 
 
-class Conversations:
+class LedConversations:
     """A bounded index of the conversations that clients lead, by hashes of what was said so far.
 
     Instructions (system messages) don't count: stages of one workflow have different ones, and unlike
