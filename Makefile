@@ -7,7 +7,7 @@ GPUS := $(shell nvidia-smi -L 2>/dev/null | grep -c '^GPU')
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo serve check test test-loaded test-all mutants chaos clean
+.PHONY: help setup demo serve check test test-loaded test-all mutants chaos audit clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -73,5 +73,14 @@ mutants: setup $(MUTMUT)/.ready ## change the core of the scheduler and the chec
 chaos: setup ## inject one fault after another into running servers; what is lost, how soon all is as before
 	$(BIN)/python -m launch.bench chaos
 
+# A package of which the service knows nothing counts as a finding (--strict): without that, an unreachable
+# service looks like a clean result.
+AUDIT := .audit-venv
+
+audit: ## look the pinned packages up among the known vulnerabilities (needs network)
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip --disable-pip-version-check install -q pip-audit
+	$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip -r engine/requirements-cpu.txt
+
 clean: ## remove the environment and caches
-	rm -rf $(VENV) $(MUTMUT) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
+	rm -rf $(VENV) $(MUTMUT) $(AUDIT) mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info

@@ -10,6 +10,7 @@ from typing import Literal
 
 from launch.database_kinds import kind_name, kind_of
 from launch.server.config import DatabaseOptions
+from plugins.text2sql.databases.address import without_folders
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.descriptions import read_descriptions
 from plugins.text2sql.databases.presentation import EVERYTHING, Presentation
@@ -37,14 +38,14 @@ class ServedDatabase:
 
 
 def served(databases: DatabaseRegistry, addresses: Mapping[str, str]) -> list[ServedDatabase]:
-    """Return the databases, which lie at ``addresses``, as they are now."""
+    """Return the databases, which lie at ``addresses``, as they are now; what is told names no folder."""
     return [
         ServedDatabase(
             name=state.name,
             kind=kind_name(addresses[state.name]),
             state="unavailable" if state.reason else "ready",
-            reason=state.reason,
-            warnings=state.warnings,
+            reason=state.reason and without_folders(state.reason, addresses[state.name]),
+            warnings=tuple(without_folders(each, addresses[state.name]) for each in state.warnings),
         )
         for state in databases.states()
     ]
@@ -73,8 +74,9 @@ def open_all(
         databases.register(name, kind_of(name, address), address, presentation, required=False)
         try:
             databases.schema(name)
-        except UnavailableError as error:
-            logger.warning("%s; questions to it are refused", error.message)
+        except UnavailableError:
+            reason = databases.state(name).reason  # it has the file's folder, unlike what clients are told
+            logger.warning("database %r: %s; questions to it are refused", name, reason)
         for warning in databases.state(name).warnings:
             logger.warning("database %r: %s", name, warning)
 

@@ -10,6 +10,7 @@ from sched.events import CacheFlushed, CacheReported, CallFinished, RuntimeUp
 from sched.load import PlacedLoad
 from sched.predict.latency import LatencyModel
 from sched.predict.outlook import Outlook
+from sched.predict.prompt_sums import Prompt, PromptSums
 from sched.predict.speed import Chunks, Speed
 from sched.predict.usual_seconds import RETRY_SECONDS
 from sched.predict.watch import Watch
@@ -109,7 +110,7 @@ class RuntimeState:
     def pass_seconds(self) -> float:
         """Predicted seconds of the longest forward pass that the calls sent here may need now: as much of the
         prompts as one pass takes, beside all that decode."""
-        room, prompts, decoding, context = self.latency.chunks.tokens, list[tuple[float, float]](), 0, 0.0
+        room, prompts, decoding, context = self.latency.chunks.tokens, PromptSums(), 0, 0.0
         for call in self.calls.values():
             if call.state is State.RUNNING:
                 decoding += 1
@@ -117,8 +118,8 @@ class RuntimeState:
             elif call.state is State.DISPATCHED and room > 0:
                 tokens = min(room, call.uncached_tokens)
                 room -= tokens
-                prompts.append((tokens, call.prompt_tokens - tokens))
-        prefill = self.latency.prompts_seconds(prompts) if prompts else 0.0
+                prompts.add(Prompt(tokens, call.prompt_tokens - tokens))
+        prefill = self.latency.prompts_seconds(prompts) if prompts.count else 0.0
         return prefill + (self.latency.step_seconds(decoding, context) if decoding else 0.0)
 
     def prompt_seconds(
@@ -163,10 +164,11 @@ class RuntimeState:
             prefills_alone = self.sent_tokens == call.uncached_tokens
             if prefills_alone and not call.alone:
                 self._watch.sent(call.spec.call_id)
+            prompt = self.outlook.prompt(call)
             self.cache.sent(
-                call.spec.call_id, call.blocks, now, idle=call.alone, step_seconds=self._step_seconds
+                call.spec.call_id, call.blocks, prompt, now, idle=call.alone, step_seconds=self._step_seconds
             )
-            self.outlook.sent(call, self.cache.batches.ahead(call.spec.call_id), now)
+            self.outlook.sent(call, prompt, self.cache.batches.ahead(call.spec.call_id), now)
             yield call
 
     def _waits_for_prefix(self, call: Call) -> bool:

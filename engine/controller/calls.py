@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.controller.prompt_encoder import EncodedPrompt
 from engine.controller.timeline import CallEntry, WorkflowRecord
+from engine.wire.chat_output import Reading
 from engine.wire.messages import RID_LENGTH, Chunk, Finished, Generate
 from engine.wire.token_ids import unpack_ids
 from sched.decisions import Dispatch
@@ -44,7 +45,7 @@ class CallRequest:
 
     ``sampling`` holds SGLang's sampling parameters, ``logprobs`` its request fields for log probabilities
     (``return_logprob`` …; empty: none are wanted).  ``priority`` as in ``sched/order.py``.  ``given_up`` says
-    why it is cancelled should nobody wait for its answer any more.
+    why it is cancelled should nobody wait for its answer any more.  ``reading`` as in ``wire/messages.py``.
     """
 
     place: Place
@@ -55,6 +56,7 @@ class CallRequest:
     priority: int = 0
     logprobs: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
+    reading: Reading | None = None
     given_up: str = "its client went away"
 
     def spec(self, call_id: int, timeout_seconds: float) -> CallSpec:
@@ -87,6 +89,7 @@ class CallRequest:
             priority=decision.priority,
             logprobs=self.logprobs,
             stream=self.stream,
+            reading=self.reading,
         )
 
 

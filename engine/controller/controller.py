@@ -30,6 +30,8 @@ from sched.predict.stage_profile import StageProfile
 from sched.request import WorkflowSpec
 from sched.workflow import PromptSeconds
 
+_CANCELLED_AT_ONCE = 16
+
 
 class Controller:
     """Workflows and calls over an :class:`CoreDriver`.  Use from one event loop."""
@@ -173,11 +175,13 @@ class Controller:
         self._driver.handle(ev.CallCancelled(call_id, reason))
         return True
 
-    def cancel_all_calls(self, reason: str) -> int:
-        """Cancel every call in flight, of whatever workflow; return how many there were."""
-        calls = list(self._driver.pending)
-        for call_id in calls:
+    async def cancel_calls(self, reason: str, of: WorkflowRecord | None = None) -> int:
+        """Cancel the calls in flight, ``of`` one workflow or all, a few at a time; return how many."""
+        calls = [i for i, call in self._driver.pending.items() if of is None or call.record is of]
+        for number, call_id in enumerate(calls, 1):
             self._driver.handle(ev.CallCancelled(call_id, reason))
+            if number % _CANCELLED_AT_ONCE == 0:
+                await asyncio.sleep(0)
         return len(calls)
 
     def check_rid(self, rid: str | None) -> None:

@@ -202,8 +202,16 @@ class WorkerTable:
     @property
     def context_length(self) -> int | None:
         """The smallest context length of the workers that serve, in tokens; ``None`` without one."""
-        serving = (worker for name in self.expected if (worker := self.get(name)))
-        return min((worker.hello.context_length for worker in serving), default=None)
+        return min((hello.context_length for hello in self._serving), default=None)
+
+    @property
+    def read_tool_calls(self) -> bool:
+        """Whether all workers that serve read calls of tools in the format of their model."""
+        return all(hello.tool_call_parser for hello in self._serving)
+
+    @property
+    def _serving(self) -> list[Hello]:
+        return [worker.hello for name in self.expected if (worker := self.get(name))]
 
     def describe(self) -> list[dict[str, Any]]:
         """Return one dictionary per expected runtime, for ``/workers``."""
@@ -229,6 +237,7 @@ class WorkerTable:
             "max_running_requests": hello.max_running_requests,
             "chunk_tokens": hello.chunk_tokens,
             "mixed": hello.mixed,
+            "tool_call_parser": hello.tool_call_parser or None,
             "calibrated": bool(hello.speed),
             "hook_live": tuple(hello.hook_proof) == PROOF_ORDER,
             "hook_proof": list(hello.hook_proof),

@@ -20,6 +20,8 @@ _COMMON_ARGS: Mapping[str, Any] = {
     "enable_metrics": True,  # shown by the controller's /metrics
     "grammar_backend": "xgrammar",
     "constrained_json_disable_any_whitespace": True,  # a weak model would emit only that
+    "tool_call_parser": "auto",  # detected by the chat template
+    "reasoning_parser": "auto",
 }
 _CPU_ARGS: Mapping[str, Any] = {
     "device": "cpu",

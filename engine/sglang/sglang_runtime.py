@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.sglang import engine_info, hook, kv_events, process_metrics, translation
+from engine.sglang.chat_formats import ChatFormats
 from engine.sglang.engine_arguments import engine_arguments
 from engine.sglang.first_use import WARM_UPS
 from engine.sglang.kv_feed import Send
@@ -23,7 +24,7 @@ from engine.wire.token_ids import pack_ids
 from engine.wire.tokenizer_identity import tokenizer_hash
 from engine.wire.worker_spec import WorkerSpec
 from engine.worker.descendants import end_children, unlink_shared_files
-from engine.worker.runtime_interface import Output, RuntimeInfo, RuntimeLoad, StartError
+from engine.worker.runtime_interface import Output, OutputReader, RuntimeInfo, RuntimeLoad, StartError
 from sched.predict.speed import Pass
 
 PROOF_SECONDS = 30.0
@@ -75,10 +76,18 @@ class SglangRuntime:
         except Exception as error:
             raise StartError(self._reason(error)) from error
         self._manager: Any = self._engine.tokenizer_manager
+        self._formats = self._chat_formats()
         self._passes = PassReader(run_dir / PASSES_FILE)
         self._pulses = SchedulerPulses(run_dir)
         self._report: dict[str, Any] = {}
         self._rekeys = Rekeys(self._tell_schedulers)
+
+    def _chat_formats(self) -> ChatFormats:
+        calls, thinking = (
+            None if (name := self._manager.config_value(field)) == "auto" else name  # it found none
+            for field in ("tool_call_parser", "reasoning_parser")
+        )
+        return ChatFormats(calls, thinking, self._engine.template_manager, self._manager.tokenizer)
 
     def _reason(self, error: Exception) -> str:
         """Prefer what the scheduler process wrote down to what this process saw of it."""
@@ -129,6 +138,7 @@ class SglangRuntime:
             chunk_tokens=int(self._report["chunk_tokens"]),
             mixed=bool(self._report["mixed"]),
             vocab_size=int(self._manager.model_config.vocab_size),
+            tool_call_parser=self._formats.tool_call_parser,
         )
 
     async def warm_up(self) -> None:
@@ -171,8 +181,18 @@ class SglangRuntime:
         from sglang.srt.managers.io_struct import GenerateReqInput
 
         fields = translation.fields(request, int(self._manager.model_config.vocab_size))
+        fields |= self._formats.request_fields(request.reading)
+        fields["sampling_params"] |= self._formats.sampling(request.reading)
         async for answer in self._manager.generate_request(GenerateReqInput(**fields), None):
             yield translation.output(answer, len(request.token_ids) // 4)
+
+    def reader(self, request: Generate) -> OutputReader | None:
+        """Return what reads the output of ``request``, if it is a chat's with tools or thinking.
+
+        Raises:
+            ValueError: the tools of the request are no tools.
+        """
+        return self._formats.reader(request.reading)
 
     def abort(self, rid: str) -> None:
         """Have SGLang end the request, waiting or running."""

@@ -10,6 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from engine.wire.chat_output import MessagePart, Reading
+from engine.wire.plausible import check_numbers, check_passes, check_scope, check_speed
+
 RID_LENGTH = 24
 """Every internal request id has this many characters, since SGLang's abort matches by prefix."""
 
@@ -32,7 +35,7 @@ class Generate(WireMessage):
     the queue (``sched/order.py``); ``remaining_seconds`` bounds its life on the worker.
 
     ``sampling`` holds SGLang's sampling parameters, ``logprobs`` its request fields for log probabilities
-    (``return_logprob`` …; empty: none are wanted).
+    (``return_logprob`` …; empty: none are wanted).  ``reading``: how the output is read, if it is a chat's.
     """
 
     kind: ClassVar[str] = "generate"
@@ -43,6 +46,7 @@ class Generate(WireMessage):
     priority: int = 0
     logprobs: Mapping[str, Any] = field(default_factory=dict)
     stream: bool = False
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +140,8 @@ class Hello(WireMessage):
     ``engine/wire/ordering_proof.py``.  ``tokenizer_hash`` must be the same for all runtimes of a server.
     ``connection`` counts the worker's broken connections: with each, messages were lost.
     ``chunk_tokens``, ``mixed``: how it prefills.  ``speed``: the fields of ``sched.predict.speed.Speed``,
-    empty if it wasn't calibrated.  Sizes in tokens.
+    empty if it wasn't calibrated.  ``tool_call_parser``: the format of calls that it reads by itself, by
+    SGLang's name; empty if there is none.  Sizes in tokens.
     """
 
     kind: ClassVar[str] = "hello"
@@ -157,6 +162,18 @@ class Hello(WireMessage):
     chunk_tokens: int = 8192
     mixed: bool = False
     speed: Mapping[str, float] = field(default_factory=dict)
+    tool_call_parser: str = ""
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            1,
+            context_length=self.context_length,
+            max_total_tokens=self.max_total_tokens,
+            max_running_requests=self.max_running_requests,
+            slowdown=self.slowdown,
+        )
+        check_numbers(-1, chunk_tokens=self.chunk_tokens)  # -1: SGLang prefills a prompt at once
+        check_speed(self.speed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +190,16 @@ class Heartbeat(WireMessage):
     scheduler_steps: int
     passes: Sequence[Sequence[float]] = field(default_factory=list)
     still_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            0,
+            running=self.running,
+            waiting=self.waiting,
+            used_tokens=self.used_tokens,
+            still_seconds=self.still_seconds,
+        )
+        check_passes(self.passes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +227,9 @@ class CacheChanged(WireMessage):
     added: Sequence[int] = ()
     removed: Sequence[int] = ()
 
+    def __post_init__(self) -> None:
+        check_scope(self.scope)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstTokenReady(WireMessage):
@@ -209,17 +239,22 @@ class FirstTokenReady(WireMessage):
     seconds: float
     cached_tokens: int
 
+    def __post_init__(self) -> None:
+        check_numbers(0, seconds=self.seconds, cached_tokens=self.cached_tokens)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk(WireMessage):
     """New output of a streamed request since the last chunk; ``token_ids`` are the new ids.
 
     ``logprobs`` holds what is new in SGLang's lists of log probabilities, by their names in ``meta_info``.
+    ``part``: what is new in the message, if the output is read; it may have nothing new.
     """
 
     kind: ClassVar[str] = "chunk"
     text: str
     logprobs: Mapping[str, Any] = field(default_factory=dict)
+    part: MessagePart | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +263,7 @@ class Finished(WireMessage):
 
     ``ttft_seconds`` and ``total_seconds`` run from the worker's receipt of the request.
     ``finish_reason`` is SGLang's dictionary (``{"type": "stop" | "length" | "abort", ...}``).
+    ``message``: the output as it was read, if it was.
     """
 
     kind: ClassVar[str] = "finished"
@@ -239,6 +275,17 @@ class Finished(WireMessage):
     ttft_seconds: float
     total_seconds: float
     meta: Mapping[str, Any] = field(default_factory=dict)
+    message: MessagePart | None = None
+
+    def __post_init__(self) -> None:
+        check_numbers(
+            0,
+            prompt_tokens=self.prompt_tokens,
+            cached_tokens=self.cached_tokens,
+            output_tokens=self.output_tokens,
+            ttft_seconds=self.ttft_seconds,
+            total_seconds=self.total_seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

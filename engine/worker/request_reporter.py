@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
+from engine.wire.chat_output import MessagePart
 from engine.wire.messages import Chunk, Failed, Finished, FirstTokenReady, Generate, WireMessage
 from engine.wire.token_ids import pack_ids
-from engine.worker.runtime_interface import INPUT_LOGPROBS, OUTPUT_LOGPROBS, Output, Runtime
+from engine.worker.runtime_interface import (
+    INPUT_LOGPROBS,
+    OUTPUT_LOGPROBS,
+    Output,
+    OutputReader,
+    Runtime,
+)
 from sched.clock import Clock, monotonic
 from sched.errors import Failure
 
@@ -35,6 +43,7 @@ class RequestReporter:
         self._received = clock()
         self._first_token: float | None = None
         self._latest: Output | None = None
+        self._reader: OutputReader | None = None
         self._sent_characters = 0
         self._sent_tokens = 0
         self._last_chunk = float("-inf")
@@ -45,6 +54,7 @@ class RequestReporter:
         rid = self.request.rid
         try:
             if self.verdict is None:  # an abort may have come before this task's first step
+                self._reader = runtime.reader(self.request)
                 async for output in runtime.generate(self.request):
                     self._take(output)
             ending = self._ending()
@@ -58,9 +68,22 @@ class RequestReporter:
             ending = Failed(rid=rid, code="runtime_failure", message=f"{type(error).__name__}: {error}")
         if self._chunk_timer is not None:
             self._chunk_timer.cancel()
-        if isinstance(ending, Finished) and self.request.stream:
-            self._send_chunk()
+        if isinstance(ending, Finished):
+            ending = self._told(ending)
         self._send(ending)
+
+    def _told(self, ending: Finished) -> Finished:
+        """Return the ending with its message, if it is read, once a stream's last part was sent."""
+        reader, stream = self._reader, self.request.stream
+        if reader is None:
+            if stream:
+                self._send_chunk()
+            return ending
+        if not stream:
+            return replace(ending, message=reader.read(ending.text))
+        last, message = reader.end(ending.text)
+        self._send_chunk(last)
+        return replace(ending, message=message)
 
     def _take(self, output: Output) -> None:
         self._latest = output
@@ -80,16 +103,20 @@ class RequestReporter:
             wait = max(0.0, self._last_chunk + COALESCE_SECONDS - now)
             self._chunk_timer = asyncio.get_running_loop().call_later(wait, self._send_chunk)
 
-    def _send_chunk(self) -> None:
+    def _send_chunk(self, last: MessagePart | None = None) -> None:
+        """Send what is new; ``last`` is the last part of a message that is read."""
         self._chunk_timer = None
         output = self._latest
-        if output is None or len(output.token_ids) == self._sent_tokens:
+        if output is None or (len(output.token_ids) == self._sent_tokens and not last):
             return
         self._last_chunk = self._clock()
+        text = output.text[self._sent_characters :]
+        part = last if last is not None or self._reader is None else self._reader.feed(text)
         self._send(
             Chunk(
                 rid=self.request.rid,
-                text=output.text[self._sent_characters :],
+                text=text,
+                part=part,
                 token_ids=pack_ids(output.token_ids[self._sent_tokens :]),
                 logprobs=self._new_logprobs(output) if self.request.logprobs else {},
             )

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from engine.wire.chat_output import MessagePart
 from engine.wire.messages import Generate, WireMessage
 from sched.predict.speed import Pass
 
@@ -25,6 +26,7 @@ class RuntimeInfo:
 
     ``overlap``: it plans a batch before it has the results of the one in computation.  ``chunk_tokens``,
     ``mixed``: its ``chunked_prefill_size`` and ``enable_mixed_chunk``.  ``vocab_size``: token ids are below.
+    ``tool_call_parser``: the format of calls that it reads by itself, by SGLang's name; empty: none.
     """
 
     context_length: int
@@ -37,6 +39,7 @@ class RuntimeInfo:
     chunk_tokens: int = 8192
     mixed: bool = False
     vocab_size: int = 0
+    tool_call_parser: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +70,22 @@ class Output:
     cached_tokens: int
     finish_reason: Mapping[str, Any] | None = None
     meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+class OutputReader(Protocol):
+    """Reads one output as a chat's message; either in parts, or at once.  It raises nothing."""
+
+    def feed(self, text: str) -> MessagePart:
+        """Return what is new in the message after ``text``, the output's next piece, of any size."""
+        ...
+
+    def end(self, text: str) -> tuple[MessagePart, MessagePart]:
+        """Return what the parts before lack of the message, and all of it; ``text`` is the whole output."""
+        ...
+
+    def read(self, text: str) -> MessagePart:
+        """Return the message in the whole output ``text``."""
+        ...
 
 
 class Runtime(Protocol):
@@ -102,6 +121,14 @@ class Runtime(Protocol):
 
         Raises:
             ValueError: the request can't be served as it is.
+        """
+        ...
+
+    def reader(self, request: Generate) -> OutputReader | None:
+        """Return what reads the output of ``request``; ``None`` where its text is the whole message.
+
+        Raises:
+            ValueError: the tools of the request are no tools.
         """
         ...
 

@@ -1,6 +1,7 @@
 """A runtime's speed, measured on itself when it starts, and kept until something that matters changes.
 
-What is run is in ``engine/worker/measuring.py``.  On a runtime that tells no passes nothing is measured.
+What is run is in ``engine/worker/measuring.py``.  On a runtime that tells no passes nothing is measured, and
+on a simulated one nothing is run for it: its speed is given.
 """
 
 from __future__ import annotations
@@ -45,9 +46,10 @@ async def configure(runtime: Runtime, spec: WorkerSpec, found: Calibration | Non
 async def calibrated(runtime: Runtime, spec: WorkerSpec, info: RuntimeInfo) -> Calibration | None:
     """Return what is known of the runtime's speed: as kept from an earlier start, or as measured now.
 
-    ``None`` if the spec doesn't want it, the runtime tells no passes, or it can't be measured (logged).
+    ``None`` if the spec doesn't want it, the runtime is simulated or tells no passes, or it can't be measured
+    (logged).
     """
-    if spec.calibration_folder is None:
+    if spec.calibration_folder is None or runtime.simulated:
         return None
     key = _key(spec, info)
     path = Path(spec.calibration_folder) / f"{_digest(key)}.json"

@@ -138,6 +138,9 @@ class SimulatedRuntime:
         finally:
             self._remove(entry)
 
+    def reader(self, request: Generate) -> None:
+        """Return nothing: its text is no model's."""
+
     def abort(self, rid: str) -> None:
         """End the request at once."""
         for entry in [*self._waiting, *self._running]:

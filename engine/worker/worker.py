@@ -158,6 +158,7 @@ def _hello(spec: WorkerSpec, runtime: Runtime, info: RuntimeInfo, proof: Sequenc
         overlap=info.overlap,
         chunk_tokens=info.chunk_tokens,
         mixed=info.mixed,
+        tool_call_parser=info.tool_call_parser,
     )
 
 

@@ -14,6 +14,7 @@ from launch.api.native import generate, runtimes
 from launch.api.openai import openai_routes
 from launch.api.routes import health, learned, text2sql, workflows
 from launch.api.services import ApiServices
+from launch.api.work_bounds import BoundedWork, WorkBounds
 
 _DESCRIPTION = """
 Agentic Text-to-SQL on SGLang runtimes.  Ask with `/v1/text2sql`, or bring your own workflow to SGLang's
@@ -22,7 +23,12 @@ Agentic Text-to-SQL on SGLang runtimes.  Ask with `/v1/text2sql`, or bring your 
 """
 
 
-def create_app(services: ApiServices, hosts: AllowedHosts, max_body_bytes: int = MAX_BODY_BYTES) -> FastAPI:
+def create_app(
+    services: ApiServices,
+    hosts: AllowedHosts,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    bounds: WorkBounds | None = None,
+) -> FastAPI:
     """Return the application over ``services``, which may be asked by the names in ``hosts``.
 
     Run it in the event loop that the services belong to.
@@ -30,6 +36,8 @@ def create_app(services: ApiServices, hosts: AllowedHosts, max_body_bytes: int =
     app = FastAPI(title="Sluice", version=_version(), description=_DESCRIPTION, strict_content_type=False)
     app.state.services = services
     responded = services.metrics.meters.responded
+    app.add_middleware(BoundedWork, bounds=bounds or WorkBounds(), max_body_bytes=max_body_bytes)
+    # The last one is the outermost.
     app.add_middleware(Guard, max_body_bytes=max_body_bytes, responded=responded, hosts=hosts)
     error_answers.install(app)
     # They are tried in this order: the busiest come first.

@@ -21,7 +21,13 @@ logger = logging.getLogger(__name__)
 
 _RETRY_AFTER_SECONDS = 1.0
 _METHODS = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
-_HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 408: "timeout", 413: "too_large"}
+_HTTP_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    413: "too_large",
+    429: "overloaded",
+}
 _SHOWN_PROBLEMS = 3
 _SHOWN_CHARACTERS = 200
 _BAD_REQUEST_TYPES = frozenset({"json_invalid", "extra_forbidden"})

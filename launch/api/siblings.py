@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeVar
 
@@ -14,7 +14,8 @@ from sched.errors import Failure, SluiceError
 
 T = TypeVar("T")
 
-_STARTED_AT_ONCE = 8
+_AT_ONCE = 8
+_STEPS_AT_ONCE = 32
 
 
 @asynccontextmanager
@@ -38,6 +39,14 @@ async def entered(
         external.leave(places, failure)
 
 
+async def unhurried(items: Iterable[T]) -> AsyncGenerator[T, None]:
+    """Yield ``items``; whoever works on thousands of them lets others have their turns between."""
+    for number, item in enumerate(items, 1):
+        yield item
+        if number % _STEPS_AT_ONCE == 0:
+            await asyncio.sleep(0)
+
+
 async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     """Return the results of ``calls`` in order; the first that fails cancels the others and is raised."""
     if len(calls) == 1:
@@ -45,7 +54,9 @@ async def together(calls: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
     tasks: list[asyncio.Task[T]] = []
     try:
         await _start(calls, tasks)
-        return await asyncio.gather(*tasks)  # bounded by the calls' time limits
+        # Bounded by the calls' time limits.  A gather would be cancelled together with all of them at once.
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        return [task.result() for task in tasks if len(done) == len(tasks) or _failed(task)]
     finally:
         await _end(tasks)
 
@@ -69,8 +80,11 @@ async def merged(streams: Sequence[AsyncGenerator[T, None]]) -> AsyncGenerator[t
     tasks: list[asyncio.Task[None]] = []
     try:
         await _start([follow(index, stream) for index, stream in enumerate(streams)], tasks)
-        running = len(tasks)
+        running, steps = len(tasks), 0
         while running:
+            steps += 1
+            if steps % _STEPS_AT_ONCE == 0:
+                await asyncio.sleep(0)  # a queue that isn't empty gives nobody a turn
             got = await queue.get()  # bounded by the calls' time limits
             if got is None:
                 running -= 1
@@ -91,12 +105,12 @@ async def _start(calls: Sequence[Coroutine[Any, Any, T]], tasks: list[asyncio.Ta
 
     def ended(task: asyncio.Task[T]) -> None:
         nonlocal failed
-        failed |= task.cancelled() or task.exception() is not None
+        failed |= _failed(task)
 
     waiting = deque(calls)
     try:
         while waiting and not failed:
-            for call in [waiting.popleft() for _ in range(min(_STARTED_AT_ONCE, len(waiting)))]:
+            for call in [waiting.popleft() for _ in range(min(_AT_ONCE, len(waiting)))]:
                 task = asyncio.create_task(call)
                 task.add_done_callback(ended)
                 tasks.append(task)
@@ -107,6 +121,18 @@ async def _start(calls: Sequence[Coroutine[Any, Any, T]], tasks: list[asyncio.Ta
 
 
 async def _end(tasks: Sequence[asyncio.Task[Any]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    """Cancel ``tasks``, a few at a time as well; all at once if this is cancelled, too."""
+    waiting = deque(task for task in tasks if not task.done())
+    try:
+        while waiting:
+            for task in [waiting.popleft() for _ in range(min(_AT_ONCE, len(waiting)))]:
+                task.cancel()
+            await asyncio.sleep(0)
+    finally:
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _failed(task: asyncio.Task[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)

@@ -26,6 +26,7 @@ from launch.api.metrics.counters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.served_model import ServedModel
 from launch.api.services import ApiServices
+from launch.api.work_bounds import WorkBounds
 from launch.controller.live_tuner import LiveTuner
 from launch.controller.model_info import model_info
 from launch.controller.profile_file import ProfileFile
@@ -111,6 +112,7 @@ class Parts:
                 model=model,
             ),
             AllowedHosts(config.host, config.allowed_hosts),
+            bounds=WorkBounds(requests=config.max_http_requests, body_bytes=config.max_http_bytes),
         )
         watch = SchemaWatch(databases, changed=workflow.prepare)
         return cls(

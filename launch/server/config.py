@@ -123,6 +123,10 @@ class ServerConfig:
     max_open_workflows: Annotated[PositiveInt, _help("open workflows beyond which new ones are refused")] = (
         10_000
     )
+    max_http_requests: Annotated[PositiveInt, _help("HTTP requests at work; more are refused")] = 4096
+    max_http_bytes: Annotated[
+        int, Field(ge=16 * 1024 * 1024), _help("bytes of bodies at work; more are refused (at least 16 MiB)")
+    ] = 512 * 1024 * 1024
     call_timeout_seconds: Annotated[Seconds, _help("time limit of one call")] = 600.0
     start_timeout_seconds: Annotated[Seconds, _help("time limit of the start")] = 300.0
     hung_after_seconds: Annotated[

@@ -48,6 +48,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(f"sluice: {error}", file=sys.stderr)
         return 2
+    except (OSError, RuntimeError) as error:  # a path that is too long, `~` of a user that doesn't exist
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        print(f"sluice: a path among the settings can't be used: {reason}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
     return asyncio.run(_supervise(plan))

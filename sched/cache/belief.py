@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from sched.cache.prefill import OnTheWay, PrefillBatches
 from sched.cache.prefix import BLOCK_TOKENS, PrefixIndex, reusable_tokens
 from sched.events import CacheFlushed, CacheReported, CacheScope
+from sched.predict.prompt_sums import Prompt
 
 UNREPORTED_SECONDS = 2.0
 """A prompt that was computed is believed to be cached for so long without a report; SGLang's events and
@@ -77,10 +78,17 @@ class CacheBelief:
         self._on_the_way.add(call_id, blocks[self._settled(blocks) :])
 
     def sent(
-        self, call_id: int, blocks: Sequence[int], now: float, *, idle: bool, step_seconds: float
+        self,
+        call_id: int,
+        blocks: Sequence[int],
+        prompt: Prompt,
+        now: float,
+        *,
+        idle: bool,
+        step_seconds: float,
     ) -> None:
         """Note a call on its way; ``idle``: the runtime has no other.  ``step_seconds``: a decode step."""
-        self.batches.sent(call_id, blocks, now, idle=idle, step_seconds=step_seconds)
+        self.batches.sent(call_id, blocks, prompt, now, idle=idle, step_seconds=step_seconds)
 
     def first_token(self, call_id: int, now: float, *, step_seconds: float) -> None:
         """Note that a call's prompt is computed, and with it those of its batch."""

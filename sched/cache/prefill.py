@@ -3,17 +3,55 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
+from sched.predict.prompt_sums import Prompt, PromptSums
+
 
 class Ahead(NamedTuple):
-    """Calls whose prompts are computed ``before`` one, since ``began`` (seconds), or ``together`` with it
+    """The prompts that are computed ``before`` one, since ``began`` (seconds), or ``together`` with it
     (itself included)."""
 
-    before: Collection[int]
-    together: Collection[int]
+    before: PromptSums
+    together: PromptSums
     began: float
+
+
+class _Batch:
+    """Prompts computed together; ``blocks`` are theirs, with how many of them have each."""
+
+    def __init__(self) -> None:
+        self.sums = PromptSums()
+        self.blocks = Counter[int]()
+        self._prompts: dict[int, tuple[Sequence[int], Prompt]] = {}
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def __contains__(self, call_id: int) -> bool:
+        return call_id in self._prompts
+
+    def add(self, call_id: int, blocks: Sequence[int], prompt: Prompt) -> None:
+        self._prompts[call_id] = blocks, prompt
+        self.sums.add(prompt)
+        self.blocks.update(blocks)
+
+    def pop(self, call_id: int) -> Sequence[int]:
+        blocks, prompt = self._prompts.pop(call_id)
+        self.sums.remove(prompt)
+        for block in blocks:
+            self.blocks[block] -= 1
+            if not self.blocks[block]:
+                del self.blocks[block]
+        return blocks
+
+    def of_each(self) -> list[Sequence[int]]:
+        return [blocks for blocks, _ in self._prompts.values()]
+
+
+_NO_PROMPTS = PromptSums()
 
 
 class PrefillBatches:
@@ -31,36 +69,44 @@ class PrefillBatches:
 
     def __init__(self, *, overlap: bool = False) -> None:
         self._overlap = overlap
-        self._computing: dict[int, Sequence[int]] = {}
-        self._waiting: dict[int, Sequence[int]] = {}
+        self._computing, self._waiting = _Batch(), _Batch()
         self._closes_at = math.inf
         self._began = -math.inf
-        self.blocks: Collection[int] = frozenset()
+
+    @property
+    def blocks(self) -> Collection[int]:
         """Blocks of the prompts in computation: cached for whoever comes into the next batch."""
+        return self._computing.blocks
 
     def sent(
-        self, call_id: int, blocks: Sequence[int], now: float, *, idle: bool, step_seconds: float
+        self,
+        call_id: int,
+        blocks: Sequence[int],
+        prompt: Prompt,
+        now: float,
+        *,
+        idle: bool,
+        step_seconds: float,
     ) -> None:
         """Note a prompt on its way; ``idle``: the runtime has nothing else."""
         self.pass_time(now)
         if not self._computing and not self._waiting:
             steps = (not idle) + self._overlap
             self._closes_at = now + steps * step_seconds
-        self._waiting[call_id] = blocks
+        self._waiting.add(call_id, blocks, prompt)
         self.pass_time(now)
 
     def pass_time(self, now: float) -> None:
         """Close the batch whose time for company is over."""
         if self._waiting and now >= self._closes_at:
-            self._computing, self._waiting = self._waiting, {}
+            self._computing, self._waiting = self._waiting, _Batch()
             self._began, self._closes_at = self._closes_at, math.inf
-            self.blocks = frozenset().union(*self._computing.values())
 
     def ahead(self, call_id: int) -> Ahead:
         """Return what comes before the end of a prompt on its way."""
         if call_id in self._computing:
-            return Ahead((), self._computing, self._began)
-        return Ahead(self._computing, self._waiting, self._began)
+            return Ahead(_NO_PROMPTS, self._computing.sums, self._began)
+        return Ahead(self._computing.sums, self._waiting.sums, self._began)
 
     def first_token(self, call_id: int, now: float, *, step_seconds: float) -> list[Sequence[int]]:
         """Return the prompts that a call's first token shows to be computed, which weren't known to be."""
@@ -68,8 +114,8 @@ class PrefillBatches:
             return [self._waiting.pop(call_id)]
         if call_id not in self._computing:
             return []
-        computed = list(self._computing.values())
-        self._computing, self.blocks = {}, frozenset()
+        computed = self._computing.of_each()
+        self._computing = _Batch()
         if self._waiting:
             self._closes_at = now + self._overlap * step_seconds
             self.pass_time(now)
@@ -77,8 +123,10 @@ class PrefillBatches:
 
     def ended(self, call_id: int) -> None:
         """Forget a call that ended before its first token."""
-        if self._waiting.pop(call_id, None) is None and self._computing.pop(call_id, None) is not None:
-            self.blocks = frozenset().union(*self._computing.values())
+        if call_id in self._waiting:
+            self._waiting.pop(call_id)
+        elif call_id in self._computing:
+            self._computing.pop(call_id)
             if not self._computing:
                 self._closes_at = -math.inf
 

@@ -11,10 +11,11 @@ its calls, as far as these tell passes apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from sched.predict.correction import blend, corrections
+from sched.predict.prompt_sums import PromptSums
 from sched.predict.speed import Chunks, Pass, Speed
 from sched.predict.usual_seconds import UsualSeconds
 
@@ -133,15 +134,10 @@ class LatencyModel:
         shown = (1 - self._hidden) * shorter if self._chunks.mixed else 0.0
         return longer + shown + steps * self._overhead
 
-    def prompts_seconds(self, prompts: Iterable[tuple[float, float]]) -> float:
-        """Return the seconds of one prefill of ``prompts`` (uncached and cached tokens of each) with nothing
-        beside it, attention included."""
-        tokens = work = 0.0
-        for uncached, cached in prompts:
-            tokens += uncached
-            reach, square = uncached * (cached + uncached / 2), (cached + uncached) ** 2
-            work += uncached * self._rate + reach * self._attention + square * self._padded
-        passes = max(1.0, tokens / self._chunks.tokens)
+    def prompts_seconds(self, prompts: PromptSums) -> float:
+        """Return the seconds of one prefill of ``prompts`` with nothing beside it, attention included."""
+        work = prompts.tokens * self._rate + prompts.reach * self._attention + prompts.square * self._padded
+        passes = max(1.0, prompts.tokens / self._chunks.tokens)
         return max(work, passes * (self._step - self._overhead)) + passes * self._overhead
 
     def stall_seconds(self, tokens: float, calls: float, context: float) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable
 from statistics import median
 from typing import Generic, NamedTuple, TypeVar
 
@@ -13,6 +12,7 @@ from sched.events import CallFinished
 from sched.load import PlacedLoad
 from sched.predict.accuracy import Errors
 from sched.predict.latency import LatencyModel
+from sched.predict.prompt_sums import Prompt
 from sched.request import Call
 
 K = TypeVar("K")
@@ -80,7 +80,8 @@ class Outlook:
         self._latency = latency
         self._load = load
         self._sent: dict[int, _Expected] = {}
-        self._prompts: dict[int, tuple[float, float]] = {}
+        self._prompts: dict[int, Prompt] = {}
+        self._prompt_tokens = 0
         self._remainder = _Medians[tuple[str, int]](_CACHED_LATEST)
         self._beyond = _Medians[str](_SECONDS_LATEST)
         self._decode = _Medians[str](_SECONDS_LATEST)
@@ -93,13 +94,20 @@ class Outlook:
             "output_tokens": self.output.accuracy().as_dict(),
         }
 
-    def sent(self, call: Call, ahead: Ahead, now: float) -> None:
-        """Write the ``likely_cached_tokens`` and ``expected_seconds`` of ``call``, which is being sent."""
+    def prompt(self, call: Call) -> Prompt:
+        """Return what is likely to be computed of the prompt of ``call``, and write its
+        ``likely_cached_tokens``."""
         stage, believed = call.stage, call.predicted_cached_tokens
         more = self._remainder.of((stage, believed), (stage, _ANY)) or 0.0
         cached = round(min(max(0.0, believed + more), call.prompt_tokens - 1.0))
         call.likely_cached_tokens = cached
-        self._prompts[call.spec.call_id] = call.prompt_tokens - cached, cached
+        return Prompt(call.prompt_tokens - cached, cached)
+
+    def sent(self, call: Call, prompt: Prompt, ahead: Ahead, now: float) -> None:
+        """Write the ``expected_seconds`` of ``call``, which is being sent with ``prompt``."""
+        stage = call.stage
+        self._prompts[call.spec.call_id] = prompt
+        self._prompt_tokens += sum(prompt)
         seconds = _Expected(now, self._first_token(ahead, now), self._per_token())
         self._sent[call.spec.call_id] = seconds
         beyond = self._beyond.of(stage, "") or 0.0
@@ -111,28 +119,24 @@ class Outlook:
         """Return the seconds until a prompt is computed: after those before it, with its companions."""
         latency, load = self._latency, self._load
         wait = 0.0
-        if ahead.before:
-            wait = max(0.0, ahead.began + self._prompts_seconds(ahead.before) - now)
+        if ahead.before.count:
+            wait = max(0.0, ahead.began + latency.prompts_seconds(ahead.before) - now)
         elif load.running:  # the step in progress is half done, on average
             wait = latency.step_seconds(load.running, load.running_context) / 2
-        return latency.request_seconds + wait + self._prompts_seconds(ahead.together)
-
-    def _prompts_seconds(self, calls: Iterable[int]) -> float:
-        prompts = self._prompts
-        return self._latency.prompts_seconds(prompts[call] for call in calls if call in prompts)
+        return latency.request_seconds + wait + latency.prompts_seconds(ahead.together)
 
     def _per_token(self) -> float:
         """Return the seconds of an output token: between the present batch's step and the recent rate, since
         the batch will change on the way."""
         load, latency = self._load, self._latency
         calls = load.running + len(self._prompts)
-        context = load.running_context + sum(map(sum, self._prompts.values()))
+        context = load.running_context + self._prompt_tokens
         return math.sqrt(latency.step_seconds(calls, context) * latency.decode_seconds_per_token)
 
     def first_token(self, call: Call, cached_tokens: int) -> None:
         """Note a first token, and how much of the prompt was cached."""
         stage, believed = call.stage, call.predicted_cached_tokens
-        self._prompts.pop(call.spec.call_id, None)
+        self._computed(call.spec.call_id)
         self.cached.add(call.likely_cached_tokens, cached_tokens, call.prompt_tokens)
         self._remainder.learn(cached_tokens - believed, (stage, believed), (stage, _ANY))
 
@@ -158,4 +162,7 @@ class Outlook:
     def forget(self, call_id: int) -> None:
         """Forget a call that is over."""
         self._sent.pop(call_id, None)
-        self._prompts.pop(call_id, None)
+        self._computed(call_id)
+
+    def _computed(self, call_id: int) -> None:
+        self._prompt_tokens -= sum(self._prompts.pop(call_id, ()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -75,6 +76,64 @@ def test_structured_output_follows_its_schema(client: openai.OpenAI, model: str)
         model=model, messages=MESSAGES, response_format=Plan, max_tokens=128
     )
     assert isinstance(answer.choices[0].message.parsed, Plan)
+
+
+def tool(name: str) -> Any:
+    """A tool whose arguments are bounded, so that random weights end them."""
+    parameters = {
+        "type": "object",
+        "properties": {
+            "table": {"type": "string", "enum": ["orders", "customers"]},
+            "limit": {"type": "integer", "minimum": 1, "maximum": 99},
+        },
+        "required": ["table", "limit"],
+        "additionalProperties": False,
+    }
+    return {"type": "function", "function": {"name": name, "parameters": parameters, "strict": True}}
+
+
+TOOLS: Any = [tool("count_rows"), tool("show_rows")]
+NAMED: Any = {"type": "function", "function": {"name": "show_rows"}}
+
+
+@pytest.mark.parametrize("choice", ["required", NAMED], ids=["required", "named"])
+def test_a_required_call_follows_its_tool(client: openai.OpenAI, model: str, choice: Any) -> None:
+    """Even from random weights, whole and streamed: the grammar bounds what can be called."""
+    options: Any = {
+        "model": model,
+        "messages": MESSAGES,
+        "tools": TOOLS,
+        "tool_choice": choice,
+        "parallel_tool_calls": False,
+        "max_tokens": 200,
+        "temperature": 0,
+    }
+    names = {"show_rows"} if choice is NAMED else {"count_rows", "show_rows"}
+    answer = client.chat.completions.create(**options).choices[0]
+    assert answer.finish_reason == "tool_calls"
+    assert answer.message.content is None
+    (call,) = answer.message.tool_calls or []
+    assert call.type == "function"
+    assert call.function.name in names
+    given = json.loads(call.function.arguments)
+    assert given["table"] in ("orders", "customers")
+    assert 1 <= given["limit"] <= 99
+    name, arguments, reasons = "", "", []
+    for chunk in client.chat.completions.create(stream=True, **options):
+        reasons.append(chunk.choices[0].finish_reason)
+        for part in chunk.choices[0].delta.tool_calls or []:
+            assert part.index == 0
+            assert part.function is not None
+            name, arguments = name + (part.function.name or ""), arguments + (part.function.arguments or "")
+    assert (name, json.loads(arguments), reasons[-1]) == (call.function.name, given, "tool_calls")
+
+
+def test_a_strict_tool_is_bound_in_the_answers_text(client: openai.OpenAI, model: str) -> None:
+    """Where no call is required, the model may write text: SGLang takes the grammar, and the text is read."""
+    answer = client.chat.completions.create(model=model, messages=MESSAGES, tools=TOOLS, max_tokens=8)
+    assert answer.choices[0].finish_reason in ("length", "stop")
+    assert answer.usage is not None
+    assert 0 < answer.usage.completion_tokens <= 8
 
 
 def test_choices_run_side_by_side_in_one_workflow(

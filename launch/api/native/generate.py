@@ -19,7 +19,7 @@ from launch.api.native.generations import Growing, whole
 from launch.api.native.native_bodies import AbortBody, GenerateBody
 from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, stream_docs, until_disconnected
 from launch.api.services import ApiServices, Services
-from launch.api.siblings import entered, merged, together
+from launch.api.siblings import entered, merged, together, unhurried
 from launch.api.timing import HEADER, timing
 from sched.clock import monotonic
 from sched.errors import InvalidRequestError, SluiceError
@@ -57,7 +57,7 @@ async def abort_request(body: AbortBody, services: Services) -> Response:
     """
     why = "the call was aborted by /abort_request"
     if body.abort_all:
-        aborted = services.controller.cancel_all_calls(why)
+        aborted = await services.controller.cancel_calls(why)
     else:
         aborted = int(services.controller.cancel_call(body.rid or "", why))
     return JsonResponse({"rid": body.rid, "found": aborted > 0, "aborted": aborted})
@@ -72,7 +72,8 @@ async def _answer(
     async with _entered(services, body, batch, tag, prompts) as calls:
         each = list(zip(batch.items, calls, strict=True))
         results = await together([services.controller.generate(call, item.rid) for item, call in each])
-        answers = [whole(item.rid, call, got) for (item, call), got in zip(each, results, strict=True)]
+        done = zip(each, results, strict=True)
+        answers = [whole(item.rid, call, got) async for (item, call), got in unhurried(done)]
         response = JsonResponse(answers[0] if batch.single else answers)
         if batch.single:
             spent = timing(scope, tokenise_seconds, results[0])
@@ -119,11 +120,15 @@ async def _entered(
     Raises:
         SluiceError: they can't be accepted.
     """
-    limits = [_checked_limit(services, batch.field, item, prompts[item.prompt]) for item in batch.items]
+    limits = [
+        _checked_limit(services, batch.field, item, prompts[item.prompt])
+        async for item in unhurried(batch.items)
+    ]
     async with entered(services.external, tag, len(batch.items)) as places:
         each = zip(batch.items, limits, places, strict=True)
         yield [
-            _call(body, item, prompts[item.prompt], limit, tag.stage, place) for item, limit, place in each
+            _call(body, item, prompts[item.prompt], limit, tag.stage, place)
+            async for item, limit, place in unhurried(each)
         ]
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from fastapi import Request, Response
 
+from engine.wire.messages import Chunk
 from launch.api.openai.answer_forms import AnswerForm
 from launch.api.openai.choices import Asked, Done, finish, finished, streamed, usage
 from launch.api.openai.error_form import error_body
 from launch.api.openai.logprobs import rows
 from launch.api.replies import JsonResponse, event_stream, sse, until_disconnected
 from launch.api.services import ApiServices
+from launch.api.siblings import unhurried
 from sched.errors import SluiceError
 
 _DONE = b"data: [DONE]\n\n"
@@ -56,16 +58,15 @@ class _Answer:
     async def whole(self) -> dict[str, Any]:
         done = await finished(self.services, self.asked)
         choices = []
-        for index, each in enumerate(done):
+        async for index, each in unhurried(enumerate(done)):
             answer = each.result.answer
-            output = self.form.whole(answer.text)
+            output = self.form.whole(answer)
             logprobs = self._logprobs(answer.meta, _Sent())
             choices.append({"index": index} | output | {"logprobs": logprobs} | finish(each))
         head = self._head(self.form.whole_object)
         return head | {"choices": choices, "usage": usage(done, self.asked.body.n)}
 
     async def events(self) -> AsyncGenerator[bytes, None]:
-        lists: Mapping[str, Any]
         sent: dict[int, _Sent] = {}
         done: dict[int, Done] = {}
         async with aclosing(streamed(self.services, self.asked)) as parts:
@@ -74,22 +75,35 @@ class _Answer:
                     sent[index] = _Sent()
                     if (opening := self.form.opening()) is not None:
                         yield self._event(index, opening, None)
-                so_far = sent[index]
                 if isinstance(part, Done):
                     done[index] = part
-                    text, lists = part.result.answer.text[so_far.text :], {}
-                else:
-                    text, lists = part.text, part.logprobs
-                logprobs = self._logprobs(lists, so_far) if lists else None
-                so_far.text += len(text)
-                if text or logprobs:
-                    yield self._event(index, self.form.part(text), logprobs)
+                for output, logprobs in self._outputs(part, sent[index]):
+                    yield self._event(index, output, logprobs)
                 if isinstance(part, Done):
                     yield self._event(index, self.form.part(""), None, finish(part))
         if self._tells_usage:
             told = usage([done[index] for index in sorted(done)], self.asked.body.n)
             yield sse(self._head(self.form.part_object) | {"choices": [], "usage": told})
         yield _DONE
+
+    def _outputs(self, part: Chunk | Done, so_far: _Sent) -> list[tuple[dict[str, Any], Any]]:
+        """Return what ``part`` adds to a choice; its log probabilities stand with the first of it."""
+        lists: Mapping[str, Any] = {}
+        if isinstance(part, Done):
+            answer = part.result.answer
+            text = answer.text[so_far.text :] if answer.message is None else ""
+            outputs = [self.form.part(text)] if text else []
+        elif part.part is None:
+            text, lists = part.text, part.logprobs
+            outputs = [self.form.part(text)] if text else []
+        else:
+            text, lists = part.text, part.logprobs
+            outputs = self.form.message_parts(part.part)
+        so_far.text += len(text)
+        logprobs = self._logprobs(lists, so_far) if lists else None
+        if logprobs and not outputs:
+            outputs = [self.form.part("")]
+        return [(output, None if n else logprobs) for n, output in enumerate(outputs)]
 
     @property
     def _tells_usage(self) -> bool:

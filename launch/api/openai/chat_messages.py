@@ -1,4 +1,4 @@
-"""The messages of a chat: texts by a system, a user or an assistant."""
+"""The messages of a chat: texts by a system, a user or an assistant, calls of tools and what came of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, model_validator
 
 from launch.api.bodies import Body, few_fields
+from launch.api.openai.tool_models import EarlierCalls
+
+_OLD_FORM = "functions are OpenAI's old form: send tool_calls, and what came of them with the role tool"
+_MAY_BE_EMPTY = ("tool_calls", "tool_call_id", "annotations", "refusal", "audio", "function_call", "name")
+"""Fields that clients send back as they came, or set to nothing."""
 
 
 class TextPart(BaseModel):
@@ -34,23 +39,31 @@ def _is_text(value: Any) -> Any:
 
 
 class ConversationMessage(Body):
-    """A message of a chat."""
+    """A message of a chat.
 
-    role: Literal["system", "developer", "user", "assistant"]
+    Of the assistant's, ``tool_calls`` are what it called, and ``reasoning_content`` what it thought; it needs
+    no ``content``.  A message of the role ``tool`` is what came of the call ``tool_call_id``.
+    """
+
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: Annotated[
         Any,
         AfterValidator(_is_text),
-        BeforeValidator(_content, json_schema_input_type=str | list[TextPart]),
+        BeforeValidator(_content, json_schema_input_type=str | list[TextPart] | None),
     ]
     name: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: EarlierCalls | None = None
+    tool_call_id: str | None = None
 
     @model_validator(mode="before")
     @classmethod
-    def _no_tools(cls, data: Any) -> Any:
+    def _as_sent_back(cls, data: Any) -> Any:
         if not isinstance(few_fields(data), dict):
             return data
-        if data.get("role") in ("tool", "function") or data.get("tool_calls") or data.get("function_call"):
-            raise ValueError("tools aren't supported here yet: send their results as a user's message")
-        # Clients send answers back as they came.
-        empty = ("tool_calls", "annotations", "refusal", "audio", "function_call")
-        return {name: value for name, value in data.items() if value or name not in empty}
+        if data.get("role") == "function" or data.get("function_call"):
+            raise ValueError(_OLD_FORM)
+        data = {name: value for name, value in data.items() if value or name not in _MAY_BE_EMPTY}
+        if data.get("role") in ("assistant", "tool") and data.get("content") is None:
+            data["content"] = ""
+        return data

@@ -11,11 +11,12 @@ from engine.controller.calls import CallRequest, CallResult, Place
 from engine.controller.controller import Controller
 from engine.controller.external_workflows import WorkflowTag
 from engine.controller.prompt_encoder import EncodedPrompt
+from engine.wire.chat_output import Reading
 from engine.wire.messages import Chunk
 from launch.api.openai.request_models import OpenAiBody
 from launch.api.scheduling import scheduling
 from launch.api.services import ApiServices
-from launch.api.siblings import entered, merged, together
+from launch.api.siblings import entered, merged, together, unhurried
 from sched.errors import InvalidRequestError
 
 
@@ -30,7 +31,7 @@ class Asked:
     """What a request asks for: ``body.n`` choices for each of ``prompts``, which ``prompt_field`` holds.
 
     ``defaults`` are the model's sampling parameters where the client set none.  ``top_logprobs`` is
-    ``None`` where no log probabilities are wanted.
+    ``None`` where no log probabilities are wanted.  ``reading``: how outputs are read, if they are messages.
     """
 
     body: OpenAiBody
@@ -40,6 +41,7 @@ class Asked:
     prompt_field: str
     top_logprobs: int | None
     defaults: dict[str, float]
+    reading: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,8 @@ async def _calls(services: ApiServices, asked: Asked) -> AsyncIterator[list[tupl
     for rid in rids:
         controller.check_rid(rid)
     async with entered(services.external, asked.tag, len(limited)) as places:
-        calls = [
-            _call(asked, place, prompt, limit) for place, (prompt, limit) in zip(places, limited, strict=True)
-        ]
+        each = zip(places, limited, strict=True)
+        calls = [_call(asked, place, prompt, limit) async for place, (prompt, limit) in unhurried(each)]
         yield list(zip(rids, calls, strict=True))
 
 
@@ -127,6 +128,7 @@ def _call(asked: Asked, place: Place, prompt: EncodedPrompt, limit: int) -> Call
         stream=asked.body.stream,
         priority=asked.body.priority,
         logprobs=logprobs,
+        reading=asked.reading,
     )
 
 
@@ -136,7 +138,9 @@ def usage(done: Sequence[Done], n: int) -> dict[str, Any]:
     prompts = answers[::n]
     prompt_tokens = sum(answer.prompt_tokens for answer in prompts)
     output_tokens = sum(answer.output_tokens for answer in answers)
-    return {
+    thinking = sum(answer.meta.get("reasoning_tokens") or 0 for answer in answers)
+    of_output = {"completion_tokens_details": {"reasoning_tokens": thinking}} if thinking else {}
+    return of_output | {
         "prompt_tokens": prompt_tokens,
         "completion_tokens": output_tokens,
         "total_tokens": prompt_tokens + output_tokens,
@@ -146,9 +150,14 @@ def usage(done: Sequence[Done], n: int) -> dict[str, Any]:
 
 def finish(done: Done) -> dict[str, Any]:
     """Return what a choice says of its end: OpenAI's reason, SGLang's ``matched_stop``, and our part."""
-    reason = done.result.answer.finish_reason
+    answer = done.result.answer
+    reason, why = answer.finish_reason, "stop"
+    if reason.get("type") == "length":
+        why = "length"
+    elif answer.message is not None and answer.message.calls:
+        why = "tool_calls"
     return {
-        "finish_reason": "length" if reason.get("type") == "length" else "stop",
-        "matched_stop": reason.get("matched"),
+        "finish_reason": why,
+        "matched_stop": None if why == "tool_calls" else reason.get("matched"),
         "sluice": scheduling(done.call, done.result.entry),
     }

@@ -17,6 +17,7 @@ from launch.api.openai.choices import Asked, ContextLengthError
 from launch.api.openai.error_form import OpenAiRoute, error_docs
 from launch.api.openai.request_models import ChatBody, CompletionBody
 from launch.api.openai.response_models import ChatAnswer, CompletionAnswer, ModelCard, ModelList
+from launch.api.openai.tool_use import tool_use
 from launch.api.replies import JsonResponse, stream_docs
 from launch.api.services import ApiServices, Services
 from sched.errors import InvalidRequestError
@@ -33,13 +34,16 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
     """Generate the assistant's next message, as OpenAI's API does.
 
     Each of the `n` choices is a call of its own; together they are siblings that gate the workflow's next
-    step.  The prompt is made by the model's own chat template.
+    step.  The prompt is made by the model's own chat template.  With `tools`, the answer may call them.
     """
     model = services.model
     model.check_name(body.model)
-    messages = [message.model_dump(exclude_none=True) for message in body.messages]
-    limit = services.controller.workers.context_length
-    segments = model.template().segments(messages, body.chat_template_kwargs, body.continue_final_message)
+    template, workers = model.template(), services.controller.workers
+    use = tool_use(body, template, workers.read_tool_calls)
+    segments = template.segments(
+        use.messages, body.chat_template_kwargs, body.continue_final_message, use.tools
+    )
+    limit = workers.context_length
     asked = Asked(
         body=body,
         rid=body.rid or CHAT.id_prefix + uuid4().hex,
@@ -50,6 +54,7 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
         prompt_field="messages",
         top_logprobs=body.top_logprobs_num,
         defaults=dict(model.sampling_defaults),
+        reading=use.reading,
     )
     return await reply(request, services, asked, CHAT)
 

@@ -19,6 +19,7 @@ from launch.api.bodies import (
     WorkflowBody,
 )
 from launch.api.openai.chat_messages import ConversationMessage
+from launch.api.openai.tool_models import NamedTool, ToolChoice, Tools
 from launch.api.openai.unserved_fields import without_unused
 from sched.errors import InvalidRequestError
 
@@ -164,7 +165,8 @@ class ChatBody(OpenAiBody):
     """``POST /v1/chat/completions``.
 
     ``continue_final_message``: the last message is the beginning of the answer.  ``chat_template_kwargs``
-    are variables for the model's chat template.
+    are variables for the model's chat template.  ``separate_reasoning``: the model's thinking is the
+    ``reasoning_content``, streamed unless ``stream_reasoning`` is false.
     """
 
     messages: Annotated[
@@ -175,6 +177,11 @@ class ChatBody(OpenAiBody):
     top_logprobs: TopLogprobs | None = None
     continue_final_message: bool = False
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    tools: Tools | None = None
+    tool_choice: ToolChoice = "auto"
+    parallel_tool_calls: bool = True
+    separate_reasoning: bool = True
+    stream_reasoning: bool = True
 
     @model_validator(mode="after")
     def _chat_consistent(self) -> Self:
@@ -184,7 +191,37 @@ class ChatBody(OpenAiBody):
             raise InvalidRequestError(
                 "continue_final_message needs a last message of the assistant's", field="messages"
             )
+        self._check_tools()
         return self
+
+    def _check_tools(self) -> None:
+        names = [tool.function.name for tool in self.tools or []]
+        if self.must_call and not names:
+            raise InvalidRequestError("there are no tools to call: give tools", field="tool_choice")
+        if self.called_function is not None and self.called_function not in names:
+            raise InvalidRequestError(
+                f"{self.called_function!r} is none of the tools: {', '.join(names)}", field="tool_choice"
+            )
+        if self.may_call and self.grammar():
+            raise InvalidRequestError(
+                "an output can't both follow this and call tools: leave it out, or set tool_choice to none",
+                field="response_format" if self.response_format else self.grammar()[0][0],
+            )
+
+    @property
+    def may_call(self) -> bool:
+        """Whether the answer may call tools."""
+        return bool(self.tools) and self.tool_choice != "none"
+
+    @property
+    def must_call(self) -> bool:
+        """Whether the answer must call a tool."""
+        return self.tool_choice == "required" or self.called_function is not None
+
+    @property
+    def called_function(self) -> str | None:
+        """The function that must be called, if it is a certain one."""
+        return self.tool_choice.function.name if isinstance(self.tool_choice, NamedTool) else None
 
     @property
     def max_new_tokens(self) -> int | None:

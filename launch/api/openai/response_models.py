@@ -13,6 +13,12 @@ class PromptTokensDetails(AnswerModel):
     cached_tokens: int
 
 
+class CompletionTokensDetails(AnswerModel):
+    """``reasoning_tokens``: tokens that the model thought."""
+
+    reasoning_tokens: int
+
+
 class Usage(AnswerModel):
     """Tokens of a request; a prompt counts once, however many choices it has."""
 
@@ -20,24 +26,42 @@ class Usage(AnswerModel):
     completion_tokens: int
     total_tokens: int
     prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails | None = None
 
 
 class Choice(AnswerModel):
     """One output; ``matched_stop`` is the stop string or token that ended it, ``sluice`` our part."""
 
     index: int
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "tool_calls"]
     logprobs: dict[str, Any] | None
     matched_stop: str | int | None
     sluice: Scheduling
 
 
+class ToolCallFunction(AnswerModel):
+    """What is called; ``arguments`` are JSON, if the model ended it."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(AnswerModel):
+    """A call of a tool."""
+
+    id: str
+    type: Literal["function"]
+    function: ToolCallFunction
+
+
 class ChatMessage(AnswerModel):
-    """The assistant's message."""
+    """The assistant's message; ``content`` is null where it only calls tools."""
 
     role: Literal["assistant"]
-    content: str
+    content: str | None
     refusal: None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
 
 
 class ChatChoice(Choice):

@@ -26,13 +26,14 @@ IGNORED = frozenset(
 )
 """Labels of the client's, hints for a cache that needs none here, and details of what is refused anyway."""
 
-_TOOLS = "tools aren't supported here yet; describe the output you want in response_format"
+_TOOLS = "tools are for /v1/chat/completions"
+_FUNCTIONS = "it is OpenAI's old form of tools: send tools and tool_choice"
 _TEXT = "this server takes and gives text only"
 _REFUSED: Mapping[str, tuple[Sequence[Any], str]] = {
     "tools": ([[]], _TOOLS),
     "tool_choice": (["none", "auto"], _TOOLS),
-    "functions": ([[]], _TOOLS),
-    "function_call": (["none", "auto"], _TOOLS),
+    "functions": ([[]], _FUNCTIONS),
+    "function_call": (["none", "auto"], _FUNCTIONS),
     "audio": ([], _TEXT),
     "modalities": ([["text"]], _TEXT),
     "prediction": ([], "predicted outputs aren't supported here"),

@@ -7,7 +7,7 @@ from typing import Annotated
 import orjson
 from fastapi import APIRouter, Query, Response
 
-from engine.controller.timeline import WorkflowRecord
+from engine.controller.timeline import RUN_OUTSIDE, WorkflowRecord
 from launch.api.answer_models import WorkflowDetail, WorkflowList, WorkflowSummary
 from launch.api.bodies import WorkflowChange
 from launch.api.error_answers import error_docs
@@ -45,8 +45,11 @@ async def change(workflow_id: str, body: WorkflowChange, services: Services) -> 
 @router.delete("/{workflow_id}", response_model=WorkflowSummary, responses=error_docs(404, 409, 422))
 async def cancel(workflow_id: str, services: Services) -> Response:
     """Cancel a running workflow; its calls are aborted on their runtimes."""
-    record = _running(services, workflow_id)
-    services.runner.cancel(workflow_id, "it was cancelled by DELETE /v1/workflows")
+    record, why = _running(services, workflow_id), "it was cancelled by DELETE /v1/workflows"
+    if record.spec.kind in RUN_OUTSIDE:  # it may have thousands of calls, and no program to heed their ends
+        await services.controller.cancel_calls(why, record)
+    if record.seconds is None:
+        services.runner.cancel(workflow_id, why)
     return JsonResponse(record.summary())
 
 

@@ -1,7 +1,8 @@
 """What the user gives as a database: the path of a file, or an address with the name of its kind.
 
 An address may hold a password.  What is printed, logged or answered goes through :func:`shown` if it is an
-address, and through :func:`cleared` if it is a message in which one may stand; what is to be used as a
+address, and through :func:`cleared` if it is a message in which one may stand (and through
+:func:`without_folders` on its way to a client); what is to be used as a
 setting again, through :func:`masked`.
 """
 
@@ -9,12 +10,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from urllib.parse import unquote
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*)://", re.IGNORECASE)
 _SECRET = re.compile(r":.*@|\?.*", re.DOTALL)
 _USER = re.compile(r"://(?P<user>[^:]*):(?P<password>.*)@", re.DOTALL)
 _PASSWORD = re.compile(r"(://[^/:@]*:)(.*)(?=@)", re.DOTALL)
+_FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^/\s\"'`]+/)+(?=[^/\s\"'`])")
 _VARIABLE = re.compile(r"\$\{\w+\}")
 _TELLING_NAME = r"\w*(?:pass|pwd|secret|token|key)\w*"
 _TELLING = re.compile(_TELLING_NAME, re.IGNORECASE)
@@ -56,6 +59,20 @@ def cleared(message: str, addresses: Iterable[str]) -> str:
         for password in _passwords(address):
             message = re.sub(rf"(?<!\w){re.escape(password)}(?!\w)", "…", message)
     return message
+
+
+def without_folder(message: str, address: str) -> str:
+    """Return ``message``, which may name the file at ``address``, without that file's folder."""
+    file = Path(address.partition("://")[2].removeprefix("/") if scheme(address) else address)
+    return message.replace(f"{file.parent}/", "") if file.is_absolute() else message
+
+
+def without_folders(message: str, address: str) -> str:
+    """Return ``message``, of the database at ``address``, for clients: files are named without folders.
+
+    Not for what is said of a statement, in which a division may look like a folder.
+    """
+    return _FOLDERS.sub("", without_folder(message, address))  # the file's own may have blanks
 
 
 def _passwords(address: str) -> Iterator[str]:

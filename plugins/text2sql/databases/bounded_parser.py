@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, exp
 from sqlglot.errors import SqlglotError
 from sqlglot.parser import Parser
 
@@ -27,7 +27,18 @@ def parsed(statement: str, dialect: str) -> list[exp.Expr]:
     """
     found = sqlglot.Dialect.get_or_raise(dialect)
     parser = _bounded(found.parser_class)(dialect=found)
-    return [tree for tree in parser.parse(found.tokenize(statement), statement) if tree is not None]
+    try:
+        trees = parser.parse(found.tokenize(statement), statement)
+    except (SqlglotError, RecursionError):
+        raise
+    except Exception as error:  # a fault of the parser's: it reads beyond the end of ``(SHOW ALL``
+        raise SqlglotError("it can't be parsed") from error
+    return [tree for tree in trees if tree is not None]
+
+
+def tokens(statement: str, dialect: str) -> list[Token]:
+    """Return the tokens of ``statement``, which has been parsed."""
+    return sqlglot.Dialect.get_or_raise(dialect).tokenize(statement)
 
 
 def parsed_one(statement: str, dialect: str) -> exp.Expr:

@@ -78,6 +78,10 @@ class Dialect:
         name = called(call)
         return f"{name} by more than {MAX_REPEATED}" if name in _GROWING and has_huge_number(call) else None
 
+    def refuses(self, node: exp.Expr) -> str | None:
+        """Return what ``node`` of a SELECT would do beyond reading in this database; ``None`` if nothing."""
+        return None
+
     def misread(self, statement: str) -> str | None:
         """Return what in ``statement`` the parser of the check reads otherwise than the database."""
         return None

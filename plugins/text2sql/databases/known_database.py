@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from dataclasses import dataclass, replace
 
-from plugins.text2sql.databases.address import cleared
+from plugins.text2sql.databases.address import cleared, without_folder, without_folders
 from plugins.text2sql.databases.database import Database
 from plugins.text2sql.databases.presentation import Presentation
 from plugins.text2sql.databases.schema import DatabaseSchema
@@ -47,7 +47,8 @@ class DatabaseState:
 class KnownDatabase:
     """A database by its name.  Any thread may call it.
 
-    No message shows a password in its address, whatever the database says.
+    No message shows a password in its address, whatever the database says; errors, which clients see, show no
+    folder of the host either.
     """
 
     def __init__(self, name: str, opening: Opening, presentation: Presentation) -> None:
@@ -136,7 +137,7 @@ class KnownDatabase:
         except (ConfigError, UnavailableError) as error:
             self._reason = self._reason or self._cleared(error.message)
             if was is None:
-                logger.warning("%s; questions to it are refused", self._cleared(error.message))
+                logger.warning("database %r: %s; questions to it are refused", self.name, self._reason)
         return self.schema is not before
 
     def timed(self, job: Statement) -> SqlResult:
@@ -144,7 +145,9 @@ class KnownDatabase:
         result = job.run()
         if result.ok or result.error_kind in _RAN:
             self._seconds.append(result.seconds)
-        return result if result.error is None else replace(result, error=self._cleared(result.error))
+        if result.error is None:
+            return result
+        return replace(result, error=without_folder(self._cleared(result.error), self.opening.address))
 
     def times(self) -> StatementTimes:
         """Return how long its statements take; those stopped at their limit count too."""
@@ -158,7 +161,8 @@ class KnownDatabase:
         return cleared(message, [self.opening.address])
 
     def _unavailable(self) -> UnavailableError:
-        return UnavailableError(f"database {self.name!r}: {self._refused or self._reason}", field="database")
+        reason = without_folders(str(self._refused or self._reason), self.opening.address)
+        return UnavailableError(f"database {self.name!r}: {reason}", field="database")
 
     def _read(self, database: Database) -> None:
         """Read the schema unless it is the one that is known."""

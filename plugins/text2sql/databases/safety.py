@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 import re
 
-from sqlglot import exp
+from sqlglot import TokenType, exp
 from sqlglot.errors import ParseError, SqlglotError
 
-from plugins.text2sql.databases.bounded_parser import parsed
+from plugins.text2sql.databases.bounded_parser import parsed, tokens
 from plugins.text2sql.databases.dialect import Dialect
 
 MAX_STATEMENT_CHARACTERS = 20_000
@@ -21,6 +21,10 @@ MAX_TABLE_USES = 1_000
 _NO_SELECT = "there is no SELECT; write one"
 # DuckDB lets FROM come first.
 _SELECT = re.compile(r"\bselect\b(?![;,.:!?])|\A[\s(]*from\b", re.IGNORECASE)
+# Unicode's spaces and what isn't seen.
+_ODD = re.compile(
+    "[\x80-\xa0\xad\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u3000\ufeff\ufff0-\uffff]"
+)
 _WRITING = (
     exp.DDL,
     exp.DML,
@@ -66,6 +70,8 @@ def check_select(statement: str, dialect: Dialect) -> str:
     if unclear := dialect.misread(statement):
         raise UnsafeSqlError(f"{unclear} is not allowed")
     trees = _parse(statement, dialect.name)
+    if odd := _odd_character(statement, dialect.name):
+        raise UnsafeSqlError(f"the character U+{ord(odd):04X} outside of quotes is not allowed")
     if not trees:
         raise UnsafeSqlError("there is no SQL statement; write one SELECT")
     if len(trees) > 1:
@@ -87,7 +93,10 @@ def check_select(statement: str, dialect: Dialect) -> str:
             # `x IN name` reads a table, which sqlglot takes for a column.
             node = exp.table_(field.name)
         if isinstance(node, exp.Table) and _belongs_to_database(node, dialect):
-            raise UnsafeSqlError(f"the table {node.name} may not be read; use those of the schema")
+            name = node.name or node.this.name  # that of a function in place of a table
+            raise UnsafeSqlError(f"the table {name} may not be read; use those of the schema")
+        if refused := dialect.refuses(node):
+            raise UnsafeSqlError(f"{refused} is not allowed")
     if _table_uses(root) > MAX_TABLE_USES:
         raise UnsafeSqlError("the CTEs use each other too often; use fewer")
     return statement.strip().rstrip("; \t\r\n")
@@ -122,6 +131,25 @@ def _parse(statement: str, dialect: str) -> list[exp.Expr]:
     except RecursionError as error:
         raise UnsafeSqlError("the statement is nested too deeply") from error
     return [tree for tree in trees if not isinstance(tree, exp.Semicolon)]
+
+
+def _odd_character(statement: str, dialect: str) -> str | None:
+    """Return a character outside of quotes that is a space for some databases, a letter for others.
+
+    SQLite and DuckDB skip the mark U+FEFF, which the parser takes for a part of ``getenv\\ufeff()``.
+    """
+    if statement.isascii():
+        return None
+    after = 0
+    for token in tokens(statement, dialect):
+        if found := _ODD.search(statement, after, token.start):  # between tokens stand spaces and comments
+            return found[0]
+        quoted = token.token_type == TokenType.IDENTIFIER or token.token_type.name.endswith("STRING")
+        if not quoted and (found := _ODD.search(statement, token.start, token.end + 1)):
+            return found[0]
+        after = token.end + 1
+    found = _ODD.search(statement.rstrip(), after)
+    return found[0] if found else None
 
 
 def _table_uses(root: exp.Expr) -> int:

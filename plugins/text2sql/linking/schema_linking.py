@@ -53,8 +53,9 @@ async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
 
     It sees the whole schema where that fits its context.  Otherwise it is asked about parts of it, side by
     side, and what it names of all is united: about as many parts as the options allow, of the tables that the
-    question speaks of most.  If that is more than later prompts have room for, the model
-    chooses again among them, as long as they become fewer, in up to three rounds.
+    question speaks of most; where it tells no tables apart, of all, with fewer columns.  If that is more than
+    later prompts have room for, the model chooses again among them, as long as they become fewer, in up to
+    three rounds.
 
     It takes at most half of the time until the deadline.  Of parts that the model says nothing of, for lack
     of time or since a call failed, those tables are taken that the question speaks of most.  Where it was to
@@ -80,11 +81,11 @@ async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
     said = await asyncio.to_thread(linking.relevance.spoken_of, wanted)
     scores = linking.relevance.scores(said)
     tokens, most_parts = part_tokens(most, room), job.options.linking_parts
-    names = await beginning(linking.rendered, scores, tokens, most_parts)
+    names, each = await beginning(linking.rendered, scores, tokens, most_parts)
     unseen = len(job.schema.tables) - len(names)
     linked = Linked([], [], 0, (_unseen_note(unseen, most_parts),) if unseen else ())
     for _ in range(_MOST_ROUNDS):
-        asked = await parts(linking.rendered, names, tokens, wanted)
+        asked = await parts(linking.rendered, names, tokens, wanted, each)
         answers = await ask_parts(steps, job, asked, scores)
         linked = replace(linked, calls=linked.calls + answers.calls)
         if linked.tables and answers.lost:
@@ -100,7 +101,7 @@ async def link(steps: Steps, job: Job, wanted: Wanted) -> Linked:
             break
         if len(found) in (1, len(names)):  # there is nothing to choose
             break
-        names = found
+        names, each = found, None
     return linked
 
 

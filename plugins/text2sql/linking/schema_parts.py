@@ -12,16 +12,19 @@ from plugins.text2sql.linking.wanted import Wanted
 Part = tuple[ShownTable, ...]
 
 
-async def parts(rendered: RenderedTables, names: Sequence[str], tokens: float, wanted: Wanted) -> list[Part]:
-    """Return the tables with ``names``, in the schema's order, in parts of at most ``tokens`` each.
+async def parts(
+    rendered: RenderedTables, names: Sequence[str], tokens: float, wanted: Wanted, each: float | None = None
+) -> list[Part]:
+    """Return the tables with ``names``, in the schema's order, in parts of at most ``tokens``.
 
     The parts depend on the names and the room alone, so that each is a beginning that questions share.  A
-    table that is larger than the room has a part to itself, with the columns that are ``wanted``.
+    table that is larger than ``each`` (the room for ``None``) has the columns that are ``wanted``.
     """
     made: list[list[ShownTable]] = []
     used = 0
+    most = tokens if each is None else min(each, tokens)
     for name, shown in (await rendered.in_full(names)).items():
-        table = shown if shown.tokens <= tokens else await rendered.in_part(name, tokens, wanted)
+        table = shown if shown.tokens <= most else await rendered.in_part(name, most, wanted)
         if not made or used + table.tokens > tokens:
             made.append([])
             used = 0
@@ -32,11 +35,11 @@ async def parts(rendered: RenderedTables, names: Sequence[str], tokens: float, w
 
 async def beginning(
     rendered: RenderedTables, scores: Mapping[str, float], tokens: float, most_parts: int
-) -> list[str]:
+) -> tuple[list[str], float | None]:
     """Return the tables with the best ``scores`` that fit ``most_parts`` parts of ``tokens`` (0: any number).
 
-    Where more tables than that have the best score, the question doesn't tell them apart, and all are
-    returned.
+    Where more tables than that have the best score, the question doesn't tell them apart.  All are returned
+    then, and the tokens of each so that they fit.
     """
     shown = await rendered.in_full()
     order = ranked(shown, scores)
@@ -45,10 +48,13 @@ async def beginning(
         return _count(shown, frozenset(order[:tables]), tokens)
 
     if not most_parts or count(len(order)) <= most_parts:
-        return order
+        return order, None
     # A table less never takes a part more (Murgolo, 1988: next-fit is monotone).
     fitting = bisect_right(range(1, len(order) + 1), most_parts, key=count)
-    return order[:fitting] if scores[order[fitting]] < scores[order[0]] else order
+    if scores[order[fitting]] < scores[order[0]]:
+        return order[:fitting], None
+    # So each part holds at least its share of the tables, whatever is left at its end.
+    return order, most_parts * tokens / (len(order) + most_parts)
 
 
 def _count(shown: Mapping[str, ShownTable], names: frozenset[str], tokens: float) -> int:

@@ -111,6 +111,8 @@ def test_overlapping_passes_are_timed_one_by_one(tmp_path: Path) -> None:
 class FakeRuntime:
     """Answers at once, and says that its passes took what ``SPEED`` says."""
 
+    simulated = False
+
     def __init__(self, tells: bool = True) -> None:
         self.tells = tells
         self.requests = 0

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, get_type_hints
+from typing import Any
 
 import orjson
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 
 from engine.wire import codec
 from engine.wire import messages as msg
-from engine.wire.token_ids import pack_ids
+from tests.engine.wire.any_messages import messages_of
 
 SAMPLES: list[msg.WireMessage] = [
     msg.Generate(
@@ -187,35 +186,6 @@ def test_an_integer_is_taken_for_a_float() -> None:
     message = codec.decode([orjson.dumps(["rekey", codec.VERSION, "x"]), b'{"key": 1}'])
     assert isinstance(message, msg.RekeyRequest)
     assert isinstance(message.key, float)
-
-
-TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
-INTEGERS = st.integers(-(2**63), 2**64 - 1)
-FLOATS = st.floats(allow_nan=False, allow_infinity=False)
-ANYTHING = st.recursive(
-    st.none() | st.booleans() | INTEGERS | FLOATS | TEXTS,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
-    max_leaves=8,
-)
-VALUES: dict[Any, st.SearchStrategy[Any]] = {
-    str: TEXTS,
-    int: INTEGERS,
-    float: FLOATS,
-    bool: st.booleans(),
-    bytes: st.lists(st.integers(-(2**31), 2**31 - 1), max_size=4).map(pack_ids),
-    Any: ANYTHING,
-    Mapping[str, Any]: st.dictionaries(TEXTS, ANYTHING, max_size=3),
-    Mapping[str, float]: st.dictionaries(TEXTS, FLOATS, max_size=3),
-    Sequence[str]: st.lists(TEXTS, max_size=3),
-    Sequence[int]: st.lists(INTEGERS, max_size=3),
-    Sequence[Sequence[float]]: st.lists(st.lists(FLOATS, max_size=3), max_size=3),
-}
-
-
-def messages_of(cls: type[msg.WireMessage]) -> st.SearchStrategy[msg.WireMessage]:
-    """Messages of one kind with whatever their fields may hold."""
-    hints = get_type_hints(cls)
-    return st.builds(cls, **{field.name: VALUES[hints[field.name]] for field in fields(cls)})
 
 
 @settings(max_examples=300)

@@ -12,6 +12,7 @@ import pytest
 from engine.wire.messages import AbortRequest, Chunk, Failed, Finished, FirstTokenReady, RekeyRequest
 from engine.wire.ordering_proof import PROOF_ORDER
 from engine.worker.runtime_interface import StartError
+from engine.worker.self_calibration import calibrated, configure
 from engine.worker.simulated_runtime import SimulatedRuntime
 from tests.engine.fake_controller import FakeController, rid
 from tests.engine.worker_process import ENDLESS, PROMPT, SLOW, StartWorker, generate, simulated_spec
@@ -219,3 +220,22 @@ def test_unknown_settings_are_refused(tmp_path: Path) -> None:
     """A typo in an argument is an error, not a silent default."""
     with pytest.raises(StartError, match="prefil_tokens"):
         SimulatedRuntime(dataclasses.replace(simulated_spec(), engine_args={"prefil_tokens": 1}), tmp_path)
+
+
+@pytest.mark.parametrize("recalibrate", [False, True])
+async def test_it_is_not_calibrated(
+    tmp_path: Path, recalibrate: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its speed is given: nothing is run on it, kept or warned of."""
+    folder = tmp_path / "calibrations"
+    spec = simulated_spec(calibration_folder=str(folder), recalibrate=recalibrate)
+    runtime = SimulatedRuntime(spec, tmp_path)
+    info = await runtime.open()
+    try:
+        assert await calibrated(runtime, spec, info) is None
+        assert await configure(runtime, spec, None) == 0
+        assert (await runtime.load()).scheduler_steps == 0
+    finally:
+        runtime.shutdown()
+    assert not folder.exists()
+    assert caplog.records == []

@@ -62,6 +62,7 @@ class FakeWorker:
     stalls: bool = False
     held_back: str = ""
     reason: dict[str, Any] = field(default_factory=lambda: {"type": "stop", "matched": 2})
+    tool_call_parser: str = ""
     answers: dict[str, Any] = field(default_factory=dict)
     commands: list[msg.Command] = field(default_factory=list)
     go: asyncio.Event = field(default_factory=asyncio.Event)
@@ -89,6 +90,7 @@ class FakeWorker:
                 engine_version="fake",
                 hook_proof=PROOF_ORDER,
                 simulated=False,
+                tool_call_parser=self.tool_call_parser,
             )
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -35,6 +35,7 @@ from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.logprobs import TokenBytes
 from launch.api.openai.served_model import ServedModel
 from launch.api.services import ApiServices
+from launch.api.work_bounds import WorkBounds
 from launch.served_databases import ServedDatabase
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from plugins.text2sql.program import Chess
@@ -135,6 +136,7 @@ async def api_stack(
     runtimes: tuple[str, ...] = ("r0",),
     up: int | None = None,
     max_body_bytes: int = 100_000,
+    bounds: WorkBounds | None = None,
     ordering: str = "fcfs",
     admission: str = "always",
     kind: WorkflowKind = CHESS,
@@ -143,6 +145,7 @@ async def api_stack(
     limits_of_life: LifeLimits = PATIENT,
     journal: Journal | None = None,
     kept_bytes: int = KEPT_BYTES,
+    make_worker: Callable[[FakeLink, str], FakeWorker] = FakeWorker,
     **limits: Any,
 ) -> AsyncIterator[Api]:
     """Yield a stack with ``runtimes``, of which the first ``up`` (default: all) have said hello.
@@ -150,7 +153,7 @@ async def api_stack(
     ``workflow``, of ``kind``, answers questions instead of the fake one; ``clock`` is the controller's.
     """
     link, notices = FakeLink(), list[str]()
-    workers = [FakeWorker(link, name) for name in runtimes]
+    workers = [make_worker(link, name) for name in runtimes]
     policies = placement_registry().load("least_work"), ordering_registry().load(ordering)
     dispatcher = Dispatcher(*policies, CoreLimits(**limits), admission=admission_registry().load(admission))
     meters = Meters()
@@ -184,7 +187,7 @@ async def api_stack(
         metrics=Metrics(meters, driver),
         model=ServedModel(name="fake", token_bytes=TokenBytes(encoder.tokenizer)),
     )
-    app = create_app(services, AllowedHosts("api"), max_body_bytes)
+    app = create_app(services, AllowedHosts("api"), max_body_bytes, bounds)
     driver.start()
     try:
         for worker in workers[:up]:

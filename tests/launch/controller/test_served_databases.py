@@ -42,8 +42,9 @@ def test_a_bad_database_is_listed_with_its_reason(
     """And so is what a good one can't show; the log says both."""
     open_all(registry, addresses, {})
     reason = f"{addresses['bad']} can't be read as SQLite: file is not a database"
+    told = "bad.sqlite can't be read as SQLite: file is not a database"
     assert served(registry, addresses) == [
-        ServedDatabase("bad", "sqlite", "unavailable", reason),
+        ServedDatabase("bad", "sqlite", "unavailable", told),
         ServedDatabase("good", "sqlite", warnings=(BROKEN,)),
     ]
     assert f"database 'bad': {reason}; questions to it are refused" in caplog.text

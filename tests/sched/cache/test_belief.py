@@ -10,6 +10,7 @@ from sched.cache.belief import UNREPORTED_SECONDS, CacheBelief
 from sched.cache.prefix import BLOCK_TOKENS
 from sched.decisions import Dispatch
 from sched.events import CacheFlushed, CacheReported, CacheScope
+from sched.predict.prompt_sums import Prompt
 from tests.factories import SimpleCluster, chain, make_dispatcher
 
 A, B = chain(1, 320), chain(2, 320)
@@ -36,7 +37,8 @@ def reporting(*blocks: int) -> CacheBelief:
 
 def send(belief: CacheBelief, call_id: int, blocks: Sequence[int], now: float) -> None:
     """Send a call to a runtime that is decoding others, a step of 10 ms at a time."""
-    belief.sent(call_id, blocks, now, idle=False, step_seconds=0.01)
+    prompt = Prompt(BLOCK_TOKENS * len(blocks), 0)
+    belief.sent(call_id, blocks, prompt, now, idle=False, step_seconds=0.01)
 
 
 def compute(belief: CacheBelief, call_id: int, blocks: Sequence[int], now: float) -> None:

@@ -9,6 +9,7 @@ from sched.events import CallFinished
 from sched.load import PlacedLoad
 from sched.predict.latency import LatencyModel
 from sched.predict.outlook import Outlook
+from sched.predict.prompt_sums import Prompt, PromptSums
 from sched.predict.speed import Speed
 from sched.request import Call
 from tests.factories import call_spec, make_call
@@ -25,15 +26,24 @@ def sent(
     to: Outlook,
     load: PlacedLoad,
     call_id: int,
-    ahead: Ahead | None = None,
+    before: int = 0,
+    beside: int = 0,
     now: float = 0.0,
     output: int = 10,
 ) -> Call:
     call = make_call(call_id, spec=call_spec(call_id, prompt_tokens=100))
     call.likely_output_tokens = float(output)
     load.add(call)
-    to.sent(call, ahead or Ahead((), {call_id}, now), now)
+    send(to, call, before, beside, now)
     return call
+
+
+def send(to: Outlook, call: Call, before: int = 0, beside: int = 0, now: float = 0.0) -> None:
+    """Send a call after and beside some uncached prompts of 100 tokens, computed since 0 s."""
+    prompt, other = to.prompt(call), Prompt(100, 0)
+    to.sent(
+        call, prompt, Ahead(PromptSums([other] * before), PromptSums([prompt, *[other] * beside]), 0.0), now
+    )
 
 
 def test_alone_it_is_prefill_and_steps() -> None:
@@ -47,8 +57,8 @@ def test_what_was_sent_before_comes_first() -> None:
     view, load = outlook()
     sent(view, load, 1)
     alone = sent(view, load, 2, output=1)
-    together = sent(view, load, 3, Ahead((), {2, 3}, 0.0), output=1)
-    waited = sent(view, load, 4, Ahead({1}, {4}, 0.0), now=0.04, output=1)
+    together = sent(view, load, 3, beside=1, output=1)
+    waited = sent(view, load, 4, before=1, now=0.04, output=1)
     assert alone.expected_seconds == pytest.approx(0.01 + 0.1)
     assert together.expected_seconds == pytest.approx(0.01 + 0.2)
     assert waited.expected_seconds == pytest.approx(0.01 + 0.06 + 0.1)
@@ -112,7 +122,7 @@ def test_what_comes_on_top_is_no_more_for_a_long_prompt() -> None:
     call = make_call(200, spec=call_spec(200, prompt_tokens=500))
     call.likely_output_tokens = 1.0
     load.add(call)
-    view.sent(call, Ahead((), {200}, 0.0), 0.0)
+    send(view, call)
     assert call.expected_seconds == pytest.approx(0.01 + 0.5 + 0.05, rel=1e-3)
 
 
@@ -124,7 +134,7 @@ def test_no_prompt_is_expected_before_it_is_sent() -> None:
     short = make_call(200, spec=call_spec(200, prompt_tokens=20))
     short.likely_output_tokens = 1.0
     load.add(short)
-    view.sent(short, Ahead((), {200}, 0.0), 0.0)
+    send(view, short)
     assert short.expected_seconds == pytest.approx(0.3 * 0.03, rel=1e-3)
 
 
@@ -138,5 +148,5 @@ def test_it_learns_what_is_cached_beyond_whole_blocks() -> None:
     believed = make_call(300, spec=call_spec(300, prompt_tokens=100))
     believed.predicted_cached_tokens = 96
     load.add(believed)
-    view.sent(believed, Ahead((), {300}, 0.0), 0.0)
+    send(view, believed)
     assert believed.likely_cached_tokens == 99  # the last token is always computed

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sched.errors import ConfigError
 from sched.predict.calibration import Calibration, fit, fit_error
 from sched.predict.latency import LatencyModel
+from sched.predict.prompt_sums import Prompt, PromptSums
 from sched.predict.speed import Chunks, Pass, Speed
 
 CPU = Speed(
@@ -123,7 +124,8 @@ def test_passes_under_load_teach_a_changed_speed(factor: float) -> None:
         model.observe_passes(passes)
     for n, context in ((1, 300), (8, 4000)):
         assert model.step_seconds(n, context) == pytest.approx(slow.step_seconds(n, context), rel=0.15)
-    assert model.prompts_seconds([(512, 512)]) == pytest.approx(slow.prefill_seconds(512, 512), rel=0.25)
+    beside = PromptSums([Prompt(512, 512)])
+    assert model.prompts_seconds(beside) == pytest.approx(slow.prefill_seconds(512, 512), rel=0.25)
 
 
 def test_one_stalled_pass_changes_little() -> None:
@@ -162,4 +164,4 @@ def test_no_passes_make_a_rate_absurd(found: list[tuple[int, int, int, int, floa
         done = prefill(uncached, cached, calls, calls * 100)
         model.observe_passes([done._replace(requests=requests, seconds=seconds)])
     assert 0 < model.step_seconds(4, 400) < 1e6
-    assert 0 < model.prompts_seconds([(400, 100)]) < 1e6
+    assert 0 < model.prompts_seconds(PromptSums([Prompt(400, 100)])) < 1e6

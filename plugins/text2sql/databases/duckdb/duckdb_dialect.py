@@ -48,9 +48,23 @@ class DuckdbDialect(Dialect):
             return f"a list of more than {MAX_REPEATED} numbers"
         return super().excessive(call)
 
-    def owns(self, schema: str, table: str) -> bool:
-        """Whether DuckDB keeps ``table`` for itself; the check's parser takes ``(SHOW x)`` for a table."""
-        return super().owns(schema, table) or (not schema and table.lower() == "show")
+    def refuses(self, node: exp.Expr) -> str | None:
+        """Return what else DuckDB would do.
+
+        PIVOT makes a type of the values that it finds first, unless they are listed.  Without quotes no
+        reserved word is a table's name, but the check's parser takes ``(SHOW x)`` and ``(DESC x)`` for some.
+        """
+        if isinstance(node, exp.Pivot) and not (node.args.get("unpivot") or _lists_its_values(node)):
+            return "PIVOT without its values (write ON a IN ('x', 'y'))"
+        bare = isinstance(node, exp.Table) and not node.db and isinstance(node.this, exp.Identifier)
+        if bare and not node.this.quoted and node.name.lower() in self.reserved:
+            return f"{node.name.upper()} in place of a table"
+        return None
+
+
+def _lists_its_values(pivot: exp.Pivot) -> bool:
+    columns = pivot.args.get("fields") or pivot.expressions
+    return all(isinstance(column, exp.In) and column.find(exp.Query) is None for column in columns)
 
 
 DUCKDB = DuckdbDialect(

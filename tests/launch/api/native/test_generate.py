@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import asyncio
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +153,29 @@ async def test_abort_all_stops_every_call_of_the_server() -> None:
         assert aborted.json() == {"rid": "", "found": True, "aborted": 3}
         assert {(await answer).status_code for answer in waiting} == {499}
         assert sorted(api.worker.aborted) == sorted(request.rid for request in api.worker.requests)
+
+
+@pytest.mark.parametrize("path", ["/abort_request", "/v1/workflows/agent-7"])
+async def test_whoever_stops_many_calls_holds_nobody(path: str) -> None:
+    """They are aborted a few at a time: others get their turns between."""
+    async with api_stack() as api:
+        api.worker.go.clear()
+        many = {"sampling_params": {"n": 200, "max_new_tokens": 4}, "workflow": {"id": "agent-7"}}
+        waiting = asyncio.create_task(api.generate(**many))
+        await reached(lambda: len(api.worker.requests) == 200)
+        turns: list[int] = []
+
+        async def others() -> None:
+            while len(api.worker.aborted) < 200:
+                turns.append(len(api.worker.aborted))
+                await asyncio.sleep(0)
+
+        watching = asyncio.create_task(others())
+        body = {"abort_all": True} if path == "/abort_request" else None
+        await api.client.request("POST" if body else "DELETE", path, json=body)
+        await watching
+        assert (await waiting).status_code == 499
+        assert max(after - before for before, after in pairwise([*turns, 200])) <= 40
 
 
 async def test_prompt_over_the_context_is_refused_before_it_is_queued() -> None:

@@ -21,6 +21,15 @@ _PLAIN = (
     "WITH x AS (SELECT id FROM orders) SELECT max(id) FROM x",
     "SELECT 1 UNION ALL SELECT id FROM reviews",
 )
+_OF_DUCKDB = (
+    *("FROM orders", "TABLE orders", "VALUES (1)", "FROM orders SELECT id", "SHOW", "DESC"),
+    *("PIVOT orders ON status", "PIVOT orders ON status IN ('a') USING sum(total) GROUP BY customer_id"),
+    *("DESCRIBE orders", "UNPIVOT orders ON id, total"),
+    *("SUMMARIZE orders", "SHOW ALL TABLES", "FROM 'orders.csv'", "SELECT #1"),
+    *("FROM orders PIVOT (sum(total) FOR status IN ('a'))", "FROM orders UNPIVOT (v FOR k IN (id, total))"),
+    *("SELECT min(COLUMNS(*)) FROM orders", "FROM orders POSITIONAL JOIN reviews", "SELECT [x FOR x IN [1]]"),
+    *("SELECT list_transform([1], lambda x: x)", "SELECT 'a'.upper()", "FROM range(3)", "FROM glob('*')"),
+)
 _BETWEEN = (
     *("; ", " ", "\n", " UNION ALL ", " UNION ", ", ", ") ; (", " -- \n", " /* */ ", "';", '";', " AS a; "),
     *(
@@ -54,6 +63,15 @@ _AROUND = (
         "VALUES (({}))",
     ),
 )
+_AROUND_DUCKDB = (
+    *("PIVOT ({}) ON id", "PIVOT ({}) ON id IN (1)", "FROM ({}) PIVOT (count(*) FOR id IN (1))"),
+    *("UNPIVOT ({}) ON COLUMNS(*)", "FROM (PIVOT ({}) ON id)", "WITH p AS (PIVOT ({}) ON id) FROM p"),
+    *("SUMMARIZE {}", "FROM (SUMMARIZE {})", "DESC {}", "FROM (DESC {})", "FROM ({})", "FROM ({}) SELECT 1"),
+    *("PIVOT orders ON ({})", "PIVOT orders ON id IN ({})", "SELECT COLUMNS(lambda c: ({}))", "TABLE ({})"),
+    *("SELECT [({}) FOR x IN [1]]", "FROM query({})", "FROM ({}) POSITIONAL JOIN orders", "SHOW {}"),
+)
+PIECES = {"sqlite": _PLAIN, "duckdb": _PLAIN + _OF_DUCKDB}
+AROUND = {"sqlite": _AROUND, "duckdb": _AROUND + _AROUND_DUCKDB}
 
 
 def _upper(text: str) -> str:
@@ -88,13 +106,10 @@ def _doubled(text: str) -> str:
 _CHANGES: tuple[Callable[[str], str], ...] = (_upper, _mixed, _commented, _lines, _wide, _spaces, _doubled)
 
 
-_STEPS = ("join", "around", "deep", "change", "put", "cut")
-
-
 @st.composite
 def statements(draw: st.DrawFn, kind: str) -> str:
     """Return a statement for a ``kind`` of database: two pieces put together, changed and nested."""
-    piece = st.sampled_from(ATTACKS[kind]) | st.sampled_from(_PLAIN)
+    piece = st.sampled_from(ATTACKS[kind]) | st.sampled_from(PIECES[kind])
     text = draw(piece)
     for step in draw(
         st.lists(st.sampled_from(("join", "around", "deep", "change", "put", "cut")), max_size=4)
@@ -103,9 +118,9 @@ def statements(draw: st.DrawFn, kind: str) -> str:
             pair = [text, draw(piece)]
             text = draw(st.sampled_from(_BETWEEN)).join(pair if draw(st.booleans()) else pair[::-1])
         elif step == "around":
-            text = draw(st.sampled_from(_AROUND)).replace("{}", text)
+            text = draw(st.sampled_from(AROUND[kind])).replace("{}", text)
         elif step == "deep":
-            around = draw(st.sampled_from(_AROUND))
+            around = draw(st.sampled_from(AROUND[kind]))
             for _ in range(draw(st.integers(2, 60))):
                 text = around.replace("{}", text)[:LONGEST]
         elif step == "change":

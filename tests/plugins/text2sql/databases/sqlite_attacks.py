@@ -36,6 +36,8 @@ SQLITE: Attacks = {
             "WITH x AS (INSERT INTO categories VALUES (97, 'a', 'b') RETURNING id) SELECT * FROM x",
             "WITH x AS (SELECT 1) INSERT INTO categories SELECT 97, 'x', 'y'",
             "WITH x AS (SELECT 1) DELETE FROM reviews RETURNING id",
+            "PIVOT products ON category_id",
+            "SELECT * FROM (PIVOT products ON category_id)",
             "REINDEX",
             "ANALYZE",
             "VACUUM",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from plugins.text2sql.databases.address import cleared, shown
+from plugins.text2sql.databases.address import cleared, shown, without_folders
 from plugins.text2sql.databases.database import Interruptible, Rows, StatementError
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.databases.schema import DatabaseSchema
@@ -102,3 +102,23 @@ async def test_a_statement_that_fails_shows_no_password(registry: DatabaseRegist
     registry.register("books", Talkative, ADDRESS)
     result = await registry.execute("books", "SELECT 1", AMPLE)
     assert (result.error_kind, result.error) == ("unavailable", CLEARED)
+
+
+@pytest.mark.parametrize(
+    ("message", "address", "told"),
+    [
+        ("/data/my shops/a.sqlite can't be read", "/data/my shops/a.sqlite", "a.sqlite can't be read"),
+        ('file "/data/my shops/a.duckdb"', "duckdb:////data/my shops/a.duckdb?x=1", 'file "a.duckdb"'),
+        ("root certificate '/etc/keys/root.pem'", "postgresql://host/shop", "root certificate 'root.pem'"),
+        ("no socket /run/mysqld/mysqld.sock (2)", "mysql://host/shop", "no socket mysqld.sock (2)"),
+        (
+            "connection to host/shop on tcp://a/b/c",
+            "mysql://host/shop",
+            "connection to host/shop on tcp://a/b/c",
+        ),
+        ("'broken' is left out: no such table", "/data/a.sqlite", "'broken' is left out: no such table"),
+    ],
+)
+def test_clients_see_no_folder_of_the_host(message: str, address: str, told: str) -> None:
+    """The file's name stays, by which its operator knows it."""
+    assert without_folders(message, address) == told

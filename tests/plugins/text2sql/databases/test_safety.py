@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Callable
 
 import pytest
 from sqlglot.errors import ParseError, TokenError
 
 from plugins.text2sql.databases import safety
+from plugins.text2sql.databases.dialect import Dialect
+from plugins.text2sql.databases.duckdb.duckdb_dialect import DUCKDB
+from plugins.text2sql.databases.mysql.mysql_dialect import MARIADB
+from plugins.text2sql.databases.postgresql.postgresql_dialect import POSTGRESQL
 from plugins.text2sql.databases.safety import MAX_STATEMENT_CHARACTERS, UnsafeSqlError
 from plugins.text2sql.databases.sqlite.sqlite_dialect import SQLITE
 
@@ -217,3 +222,30 @@ def test_messages_carry_no_terminal_codes() -> None:
     with pytest.raises(UnsafeSqlError) as caught:
         check_select("SELECT a This returns all FROM t")
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, DUCKDB, POSTGRESQL, MARIADB], ids=lambda dialect: dialect.name)
+@pytest.mark.parametrize(
+    ("statement", "character"),
+    [
+        ("\ufeffANALYZE UNION ALL ((SELECT 1))", "U+FEFF"),
+        ("SELECT getenv\ufeff('HOME')", "U+FEFF"),
+        ("SELECT load_extension\ufeff('x')", "U+FEFF"),
+        ("SELECT * FROM sqlite_master\ufeff", "U+FEFF"),
+        ("SELECT * FROM sqlite_master\u200b AS m", "U+200B"),
+        ("SELECT * FROM orders\xa0secret", "U+00A0"),
+        ("SELECT * FROM orders /*\xa0*/ secret", "U+00A0"),
+        ("SELECT * FROM orders -- \u2028 secret", "U+2028"),
+    ],
+)
+def test_what_databases_read_differently_is_refused(statement: str, character: str, dialect: Dialect) -> None:
+    """SQLite and DuckDB skip U+FEFF; the parser takes it for a letter, and for another function or table."""
+    with pytest.raises(UnsafeSqlError, match=f"(?i)the character {re.escape(character)} outside|syntax"):
+        safety.check_select(statement, dialect)
+
+
+@pytest.mark.parametrize("dialect", [SQLITE, DUCKDB, POSTGRESQL, MARIADB], ids=lambda dialect: dialect.name)
+def test_letters_and_quoted_characters_are_left_alone(dialect: Dialect) -> None:
+    quote = "`" if dialect is MARIADB else '"'
+    statement = f"SELECT größe, {quote}a\xa0b{quote}, '\ufeff→\u2028' FROM 顧客 AS क्षेत्र -- größer → 1 — 2"
+    assert safety.check_select(statement + "\n;", dialect) == statement

@@ -85,12 +85,16 @@ async def test_few_parts_are_linked_of_what_the_question_speaks_of(
     assert note.endswith("(--linking-parts 2)")
 
 
-async def test_all_parts_are_linked_of_a_question_that_speaks_of_none(
-    warehouse: DatabaseRegistry, count: TokenCounter
+@pytest.mark.parametrize("question", ["How much is it?", "What is the largest measure?"])
+@pytest.mark.parametrize("most", [3, 5])
+async def test_all_tables_are_linked_where_a_question_tells_none_apart(
+    warehouse: DatabaseRegistry, count: TokenCounter, question: str, most: int
 ) -> None:
-    """Whatever the bound is."""
+    """With fewer columns each: as many parts as the bound allows, not the thirty of full tables."""
     model = Asker(ASKED)
-    answer, _ = await asked(warehouse, count, model, "How much is it?", retrieval=None, linking_parts=1)
+    answer, journal = await asked(warehouse, count, model, question, retrieval=None, linking_parts=most)
+    assert len(model.parts) == answer["schema"]["linking_calls"] == most
+    assert all("next_id" in call.prompt for call in journal.of(stages.SCHEMA_LINKING))
     assert sorted(name for part in model.parts for name in part) == [f"t_{n:03}" for n in range(TABLES)]
     assert (sorted(answer["tables"]), answer["schema"]["notes"]) == (ASKED, [])
 

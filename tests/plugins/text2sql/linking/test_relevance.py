@@ -141,8 +141,8 @@ async def test_of_300_tables_those_asked_for_are_within_four_parts(most_parts: i
     asked = enterprise.questions(200)
     missed = []
     for each in asked:
-        found = await beginning(linking.rendered, scores(linking, each.question), PART, most_parts)
-        assert len(await parts(linking.rendered, found, PART, Wanted())) <= most_parts
+        found, width = await beginning(linking.rendered, scores(linking, each.question), PART, most_parts)
+        assert len(await parts(linking.rendered, found, PART, Wanted(), width)) <= most_parts
         missed += sorted(set(each.needs) - set(found))
     assert len(missed) <= {2: 10, 4: 0}[most_parts]
 
@@ -151,8 +151,10 @@ async def test_of_300_tables_those_asked_for_are_within_four_parts(most_parts: i
 async def test_what_says_nothing_of_any_table_leaves_all(question: str) -> None:
     """So does what all tables have."""
     linking = linked(enterprise.build())
-    found = await beginning(linking.rendered, scores(linking, question), PART, 4)
+    found, width = await beginning(linking.rendered, scores(linking, question), PART, 4)
     assert len(found) == 300
+    # In full they take over thirty; names and keys alone take eight.
+    assert len(await parts(linking.rendered, found, PART, Wanted(), width)) == 8
 
 
 async def test_a_beginning_is_bounded_by_parts() -> None:
@@ -162,12 +164,13 @@ async def test_a_beginning_is_bounded_by_parts() -> None:
     )
     size = (await linking.rendered.in_full(["t0"]))["t0"].tokens
     found = scores(linking, "t3 and t7 are wide")
-    assert (await beginning(linking.rendered, found, 2 * size, 2)) == ["t3", "t7", "wide"]
-    assert len(await beginning(linking.rendered, found, 2 * size, 0)) == 10
-    assert len(await beginning(linking.rendered, found, 2 * size, 6)) == 10
-    assert await beginning(linking.rendered, scores(linking, "t3?"), size, 1) == ["t3"]
-    # Two tables are spoken of as much, and one part holds one.
-    assert len(await beginning(linking.rendered, scores(linking, "t3 or t7?"), size, 1)) == 10
+    assert (await beginning(linking.rendered, found, 2 * size, 2)) == (["t3", "t7", "wide"], None)
+    assert len((await beginning(linking.rendered, found, 2 * size, 0))[0]) == 10
+    assert len((await beginning(linking.rendered, found, 2 * size, 6))[0]) == 10
+    assert await beginning(linking.rendered, scores(linking, "t3?"), size, 1) == (["t3"], None)
+    # Two tables are spoken of as much, and one part holds one: all are shown, each in part.
+    names, width = await beginning(linking.rendered, scores(linking, "t3 or t7?"), size, 1)
+    assert (len(names), width) == (10, size / 11)
 
 
 @pytest.mark.parametrize(
