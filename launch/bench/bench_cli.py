@@ -19,6 +19,7 @@ from launch.bench import (
     validate,
 )
 from launch.bench.accuracy import accuracy_cli
+from launch.bench.agents import agents_cli
 from launch.bench.chaos import chaos_cli
 from launch.bench.databases import databases_cli
 from launch.checks import checked
@@ -36,6 +37,7 @@ _BENCHES = {
     "mixing": mixing,
     "passes": passes,
     "databases": databases_cli,
+    "agents": agents_cli,
     "chaos": chaos_cli,
     "soak": soak,
 }

@@ -49,10 +49,14 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
         use.messages, body.chat_template_kwargs, body.continue_final_message, use.tools
     )
     limit = workers.context_length
+    tag = workflow_tag(request.headers, body.workflow, body.labels())
+    if services.recogniser is not None:
+        sent = [message.model_dump(exclude_none=True) for message in body.messages]
+        tag = services.recogniser.chat(tag, request, sent, [tool.function.name for tool in body.tools or ()])
     asked = Asked(
         body=body,
         rid=body.rid or CHAT.id_prefix + uuid4().hex,
-        tag=workflow_tag(request.headers, body.workflow, body.labels()),
+        tag=tag,
         prompts=[
             await _named("messages", services.encoder.encode(segments, prefixed=False, most_tokens=limit))
         ],
@@ -68,10 +72,13 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
 async def completions(body: CompletionBody, request: Request, services: Services) -> Response:
     """Continue one or more prompts, as OpenAI's API does; all calls of a request are siblings."""
     services.model.check_name(body.model)
+    tag = workflow_tag(request.headers, body.workflow, body.labels())
+    if services.recogniser is not None:
+        tag = services.recogniser.text(tag, body.prompt)
     asked = Asked(
         body=body,
         rid=body.rid or COMPLETION.id_prefix + uuid4().hex,
-        tag=workflow_tag(request.headers, body.workflow, body.labels()),
+        tag=tag,
         prompts=await asyncio.gather(*(_prompt(services, prompt) for prompt in body.prompt)),
         prompt_field="prompt",
         top_logprobs=body.logprobs,
