@@ -14,6 +14,7 @@ from launch.api.identity import workflow_tag
 from launch.api.openai.answer_forms import CHAT, COMPLETION
 from launch.api.openai.answering import reply
 from launch.api.openai.choices import Asked, ContextLengthError
+from launch.api.openai.database_model import database_cards, database_of, database_reply
 from launch.api.openai.error_form import OpenAiRoute, error_docs
 from launch.api.openai.request_models import ChatBody, CompletionBody
 from launch.api.openai.response_models import ChatAnswer, CompletionAnswer, ModelCard, ModelList
@@ -35,7 +36,11 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
 
     Each of the `n` choices is a call of its own; together they are siblings that gate the workflow's next
     step.  The prompt is made by the model's own chat template.  With `tools`, the answer may call them.
+
+    The model `sluice/<database>` answers the last message as a question to that database.
     """
+    if (database := database_of(services, body.model)) is not None:
+        return await database_reply(request, services, body, database)
     model = services.model
     model.check_name(body.model)
     template, workers = model.template(), services.controller.workers
@@ -84,13 +89,15 @@ async def completions(body: CompletionBody, request: Request, services: Services
 
 @router.get("/models", response_model=ModelList)
 async def models(services: Services) -> Response:
-    """List the models: the one that is served."""
-    return JsonResponse({"object": "list", "data": [_card(services)]})
+    """List the models: the one that is served, and the databases, which answer questions as models."""
+    return JsonResponse({"object": "list", "data": [_card(services), *database_cards(services)]})
 
 
 @router.get("/models/{model:path}", response_model=ModelCard, responses=error_docs(404))
 async def model(model: str, services: Services) -> Response:
     """Describe a model."""
+    if database_of(services, model) is not None:
+        return JsonResponse(next(card for card in database_cards(services) if card["id"] == model))
     services.model.check_name(model)
     return JsonResponse(_card(services))
 
