@@ -12,6 +12,7 @@ from launch.bench import (
     mixing,
     overhead,
     passes,
+    probes,
     questions,
     run,
     soak,
@@ -40,6 +41,7 @@ _BENCHES = {
     "agents": agents_cli,
     "chaos": chaos_cli,
     "soak": soak,
+    "probes": probes,
 }
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 
