@@ -40,6 +40,9 @@ def test_it_may_be_ended_before() -> None:
     (end,) = cluster.feed(ev.WorkflowEnded("w", silent=True))
     assert isinstance(end, WorkflowSettled)
     assert end.seconds == 8.0
+    cluster.workflow("busy", silence_seconds=10.0)
+    cluster.call(9, workflow_id="busy")
+    assert cluster.feed(ev.WorkflowEnded("busy", silent=True)) == []
 
 
 def test_the_rest_of_a_workflow_is_learned_from_silent_ones() -> None:
