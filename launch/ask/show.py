@@ -117,7 +117,7 @@ def _show_result(console: Console, answer: Mapping[str, Any]) -> None:
         f"deadline of {answer['slo_seconds']:g} s {met}."
     )
     if (name := answer["conversation_id"]) and "conversation_note" not in answer:
-        console.print(f"[dim]Go on from here with --conversation {name}[/]")
+        console.print(f"[dim]Go on from here with --conversation {name}[/]", soft_wrap=True)
 
 
 def _notes(answer: Mapping[str, Any]) -> list[str]:

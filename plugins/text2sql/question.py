@@ -67,8 +67,8 @@ class SqlAnswer(BaseModel):
     ``status``: ``ok``; ``empty`` (no rows); ``no_sql_ran``; ``not_run`` (as ``execute`` false asks: the SQL
     was checked only); ``not_understood`` (the question speaks of nothing in the database, and the candidates
     agree on nothing).  ``reason`` says why the last stands, or an empty result.  ``truncated``: there are
-    more rows.  ``conversation_id`` takes the next question; ``conversation_turns`` earlier ones stood in the
-    prompts.
+    more rows.  ``conversation_id`` takes the next question, unless the model reads nothing before a question;
+    ``conversation_turns`` earlier ones stood in the prompts.
     """
 
     model_config = ConfigDict(extra="allow")

@@ -32,13 +32,14 @@ class RequestAtWork:
         self._database = database
         self._conversations = conversations
         self._name: str | None = None
+        turns: tuple[ConversationTurn, ...] = ()
+        reads = job.profile.reads_hints
         if request.earlier is not None:
             latest = request.earlier[-MOST_TURNS:]
             turns = tuple(ConversationTurn.of(each.question, each.sql, (), None) for each in latest)
-        else:
+        elif reads or request.conversation_id is not None:
             self._name, turns = conversations.go_on(request.conversation_id, database)
         earlier, count = told(turns)
-        reads = job.profile.reads_hints
         self.turns = count if reads else 0
         self._left_out = bool(turns) and not reads
         self.job = job.asked(request.question, request.evidence, earlier, request.execute)

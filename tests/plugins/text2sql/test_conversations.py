@@ -78,7 +78,9 @@ async def test_a_model_that_reads_no_earlier_questions_says_so(registry: Databas
     first = await workflow.program(request, "shop")(ScriptedSteps(model, registry))
     steps = ScriptedSteps(model, registry)
     second = await workflow.program(request, "shop")(steps)
-    assert "conversation_note" not in first
+    plain = await workflow.program(QuestionRequest(question=FIRST), "shop")(ScriptedSteps(model, registry))
+    assert plain["conversation_id"] is None
+    assert "conversation_note" not in first | plain
     assert (second["conversation_turns"], second["conversation_note"]) == (
         0,
         "this server's model reads no earlier questions",
