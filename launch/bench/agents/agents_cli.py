@@ -26,7 +26,7 @@ from launch.bench.peers.intervals import Interval, Rows, interval
 
 HELP = "what recognising agents that tag nothing brings"
 
-ON, OFF = "recognised", "not recognised"
+ON, OFF = "on", "off"
 _SIMULATED = ("--simulated", "--cpu-slots", "2", "--", "--output-tokens", "1000")
 _REAL = ("--cpu-slots", "2")
 
@@ -82,7 +82,7 @@ def _measured(
 
 def report(runs: Runs, workflows: dict[str, list[float]]) -> Table:
     """Return the table: per agent P50, P95 and the cached share, with 95 % intervals, and P95 in pairs."""
-    columns = ("agent", "", "P50 s", "P95 s", "P95, on / off", "cached", "calls per workflow seen")
+    columns = ("agent", "recognition", "P50 s", "P95 s", "P95, on / off", "cached", "calls per workflow seen")
     table = Table(*columns)
     for agent in (*AGENTS, "both"):
         chosen = {
