@@ -32,7 +32,7 @@ def test_a_recording_is_a_trace_that_can_be_simulated(
         with ThreadPoolExecutor(2) as pool:
             draft = {"id": "agent", "stage": "draft", "siblings": 2}
             list(pool.map(lambda _: generate(server, "agent", 8, workflow=draft), range(2)))
-        generate(server, "agent", 8, workflow={"id": "agent", "stage": "select"})
+        generate(server, "agent", 8, workflow={"id": "agent", "stage": "select", "last": True})
         kill_controller(server)
         ask(server, "Which products were never sold?")
         assert server.stop() == 0
