@@ -142,11 +142,12 @@ class Dispatcher:
 
     def _workflow_ended(self, event: ev.WorkflowEnded, now: float) -> None:
         workflow = self.book.workflows.get(event.workflow_id)
-        if workflow is None:
-            return  # cancelled or expired meanwhile
+        if workflow is None or (event.silent and workflow.open_calls):
+            return  # cancelled or expired meanwhile, or not silent
         state = State.FAILED if event.failure else State.FINISHED
-        ended = workflow.last_event if event.silent and not workflow.open_calls else now
-        self._close_workflow(event.workflow_id, state, ended, event.failure)
+        self._close_workflow(
+            event.workflow_id, state, workflow.last_event if event.silent else now, event.failure
+        )
 
     def _workflow_cancelled(self, event: ev.WorkflowCancelled, now: float) -> None:
         if event.workflow_id in self.book.workflows:

@@ -82,7 +82,7 @@ class WorkflowArrived:
 class WorkflowEnded:
     """A workflow's program returned (``failure`` is ``None``) or raised.
 
-    ``silent``: nothing will come of it any more; it ended with its last event.
+    ``silent``: nothing will come of it any more, so it ended with its last event; one with open calls isn't.
     """
 
     workflow_id: str

@@ -66,6 +66,9 @@ class Controller:
         while self._driver.pending and self.clock() < deadline:  # noqa: ASYNC110 (a short, rare wait)
             await asyncio.sleep(0.05)
         for workflow_id in self.records.open_ids():
+            record = self.records.get(workflow_id)
+            if record is not None and record.spec.silence_seconds is not None:
+                self.end_workflow(workflow_id, silent=True)
             self.cancel_workflow(workflow_id, "the server is shutting down")
 
     @property

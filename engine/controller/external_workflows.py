@@ -17,7 +17,7 @@ from sched.request import WorkflowSpec
 
 _MOST_FILLING = 1024
 MOST_BESIDE = 64
-"""Calls that a session makes side by side in one round of a stage; more are another round."""
+"""Calls that a session makes side by side in one round; more are another round."""
 MOST_IDLE = 2048
 """Sessions without open calls that are kept open; of more the one that has been silent longest ends."""
 SILENCE_SECONDS = 60.0
@@ -45,7 +45,7 @@ class WorkflowTag:
 
 @dataclass(slots=True)
 class _Round:
-    """Calls of a stage that were found to run side by side: a join that grows until none is running."""
+    """Calls that were found to run side by side: a join that grows until none is running."""
 
     join_id: str
     running: int = 0
@@ -62,7 +62,7 @@ class _Progress:
 
     numbers: itertools.count[int] = field(default_factory=itertools.count)
     filling: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    rounds: dict[str, _Round] = field(default_factory=dict)
+    round: _Round | None = None
     open_calls: int = 0
     closing: bool = False
 
@@ -77,25 +77,21 @@ class _Progress:
                 del self.filling[next(iter(self.filling))]
         return join_id, size, branch
 
-    def beside(self, stage: str) -> tuple[str, int, int]:
-        """Return what :meth:`join` does for a call that says nothing of siblings: calls of ``stage`` that are
-        running are some."""
-        found = self.rounds.get(stage)
-        if found is None or found.branches >= MOST_BESIDE:
-            found = self.rounds[stage] = _Round(f"{stage}-{next(self.numbers)}")
-        found.running += 1
-        found.branches += 1
-        return found.join_id, MOST_BESIDE, found.branches - 1
+    def beside(self) -> tuple[str, int, int]:
+        """Return what :meth:`join` does for a call that says nothing of siblings: those running are some."""
+        if self.round is None or self.round.branches >= MOST_BESIDE:
+            self.round = _Round(f"beside-{next(self.numbers)}")
+        self.round.running += 1
+        self.round.branches += 1
+        return self.round.join_id, MOST_BESIDE, self.round.branches - 1
 
     def left(self, place: Place) -> None:
         """Note the end of a call."""
         self.open_calls -= 1
-        for stage, found in self.rounds.items():
-            if found.join_id == place.join_id:
-                found.running -= 1
-                if not found.running:
-                    del self.rounds[stage]
-                break
+        if self.round is not None and self.round.join_id == place.join_id:
+            self.round.running -= 1
+            if not self.round.running:
+                self.round = None
 
 
 class ExternalWorkflows:
@@ -152,7 +148,7 @@ class ExternalWorkflows:
         progress.closing |= tag.last or tag.workflow_id is None
         siblings = tag.siblings * calls
         if siblings == 1 and tag.session:
-            return [Place(record, *progress.beside(tag.stage), ends_branch=True)]
+            return [Place(record, *progress.beside(), ends_branch=True)]
         if siblings == 1:
             return [Place(record)]
         joined = (progress.join(tag.stage, siblings) for _ in range(calls))

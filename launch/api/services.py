@@ -12,6 +12,7 @@ from engine.controller.controller import Controller
 from engine.controller.external_workflows import ExternalWorkflows
 from engine.controller.prompt_encoder import PromptEncoder
 from engine.controller.workflow_runner import WorkflowRunner
+from launch.api.agents.recogniser import Recogniser
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.served_model import ServedModel
 from launch.controller.live_tuner import LiveTuner
@@ -26,7 +27,8 @@ class ApiServices:
 
     ``model_info`` is what ``/get_model_info`` answers.  ``databases`` returns those that questions
     can name, ``schema`` what is in one of them.  ``default_slo_seconds`` holds for a question that names
-    none.  ``workflow`` is of ``kind`` and answers questions.
+    none.  ``workflow`` is of ``kind`` and answers questions.  Without a ``recogniser``, calls that tag
+    nothing stand alone.
     """
 
     controller: Controller
@@ -42,6 +44,7 @@ class ApiServices:
     metrics: Metrics
     model: ServedModel
     tuner: LiveTuner | None = None
+    recogniser: Recogniser | None = None
 
 
 async def _services(request: Request) -> ApiServices:

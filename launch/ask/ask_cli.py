@@ -13,18 +13,25 @@ from launch.ask.examples import EXAMPLES
 from launch.ask.local import local_server
 from launch.ask.show import show_answer
 from launch.checks import checked
+from launch.client.api_error import ApiError
+from launch.client.client_answers import DatabaseList
+from launch.client.sluice_client import SluiceClient
 from launch.demo_assets import DEMO_DATABASE
 from sched.errors import ConfigError
 
 _UNASKED = 2
+_NO_ANSWER = ("no_sql_ran", "not_understood")
 _LOCAL = "http://127.0.0.1:30000"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Ask and return the exit code: 0 with SQL that ran, 1 without, 2 for a wrong command line."""
+    """Ask and return the exit code: 0 with right SQL, 1 without, 2 for a wrong command line."""
     parser = argparse.ArgumentParser(prog="python -m launch.ask", description=__doc__)
     parser.add_argument("question", nargs="?", help="in plain English; left out, examples are listed")
     parser.add_argument("--evidence", metavar="TEXT", default="", help="a hint: what words of it mean")
+    parser.add_argument("--conversation", metavar="ID", help="go on with this conversation")
+    parser.add_argument("--no-execute", action="store_true", help="have SQL written and checked, not run")
+    parser.add_argument("--max-rows", type=int, metavar="N", help="rows of the answer at most")
     parser.add_argument("--server", metavar="URL", help=f"a running one (default: {_LOCAL} if there is one)")
     parser.add_argument("--database", help="one that the server knows (default: its only one, or shop)")
     parser.add_argument("--stream", action="store_true", help="show every stage while it happens")
@@ -44,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _ask(console: Console, arguments: argparse.Namespace) -> int:
     try:
         return _asked(console, arguments)
-    except (RuntimeError, httpx.HTTPError) as error:
+    except (RuntimeError, ApiError, httpx.HTTPError) as error:
         print(f"sluice: there is no answer: {error}", file=sys.stderr)
         return 1
 
@@ -59,19 +66,25 @@ def _asked(console: Console, arguments: argparse.Namespace) -> int:
 
 
 def _answered(console: Console, url: str, arguments: argparse.Namespace) -> int:
-    database = arguments.database or _only_database(url)
-    if _knows_only_the_demo(url):
-        if database != DEMO_DATABASE:
-            console.print(
-                f"[yellow]The demo model knows the database {DEMO_DATABASE} alone; about {database} it only "
-                "guesses. Serve a real model with --model-path.[/]"
-            )
-        if arguments.evidence:
-            console.print("[yellow]The demo model reads no hints: --evidence changes nothing.[/]")
-    answer = show_answer(
-        console, url, arguments.question, database, arguments.stream, evidence=arguments.evidence
-    )
-    return 0 if answer is not None and answer["status"] != "no_sql_ran" else 1
+    with SluiceClient(url) as client:
+        database = arguments.database or _only_database(client.databases())
+        if _knows_only_the_demo(url):
+            if database != DEMO_DATABASE:
+                console.print(
+                    f"[yellow]The demo model knows the database {DEMO_DATABASE} alone; about {database} it "
+                    "only guesses. Serve a real model with --model-path.[/]"
+                )
+            if arguments.evidence:
+                console.print("[yellow]The demo model reads no hints: --evidence changes nothing.[/]")
+        # What is not asked for is not sent: a kind of workflow of one's own may not have it.
+        options = {
+            "evidence": arguments.evidence or None,
+            "conversation_id": arguments.conversation,
+            "execute": False if arguments.no_execute else None,
+            "max_rows": arguments.max_rows,
+        }
+        answer = show_answer(console, client, arguments.question, database, arguments.stream, **options)
+    return 0 if answer is not None and answer["status"] not in _NO_ANSWER else 1
 
 
 def _serves(url: str) -> bool:
@@ -81,17 +94,14 @@ def _serves(url: str) -> bool:
         return False
 
 
-def _only_database(url: str) -> str:
+def _only_database(found: DatabaseList) -> str:
     """Return the server's only database, or the demo's if it is among several.
 
     Raises:
         ConfigError: one must be named.
-        httpx.HTTPError: the server doesn't say.
     """
-    answer = httpx.get(f"{url}/v1/databases", timeout=10.0, trust_env=False).raise_for_status()
-    found = answer.json()
     # A database that can't be asked is taken too, if there is no other: the answer to a question says why.
-    names: list[str] = found["databases"] or [each["name"] for each in found["details"]]
+    names = found.databases or [each.name for each in found.details]
     if len(names) == 1:
         return names[0]
     if DEMO_DATABASE in names:

@@ -15,6 +15,8 @@ from rich.console import Console
 from launch.ask.examples import DEMO_QUESTIONS, NO_ROWS_QUESTION
 from launch.ask.local import local_server
 from launch.ask.show import show_answer
+from launch.client.api_error import ApiError
+from launch.client.sluice_client import SluiceClient
 
 
 def main() -> int:
@@ -26,8 +28,9 @@ def main() -> int:
     try:
         with local_server(["--no-early-ending"], port=arguments.port) as url:
             questions = (*DEMO_QUESTIONS, NO_ROWS_QUESTION)
-            answers = [show_answer(console, url, question, "shop", steps=True) for question in questions]
-    except (RuntimeError, httpx.HTTPError) as error:
+            with SluiceClient(url) as client:
+                answers = [show_answer(console, client, asked, "shop", steps=True) for asked in questions]
+    except (RuntimeError, ApiError, httpx.HTTPError) as error:
         print(f"the demo failed: {error}", file=sys.stderr)
         return 1
     if not all(answers):

@@ -3,54 +3,69 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from launch.ask.client import ask
+from launch.client.api_error import ApiError
+from launch.client.client_answers import QuestionAnswered, StepChanged
+from launch.client.exchange import CUT_OFF
+from launch.client.sluice_client import SluiceClient
 
-_ANSWER_SECONDS = 120.0
 _SHOWN_ROWS = 10
 _STATUS = {
     "ok": "",
     "empty": "The SQL ran and found no rows.",
     "no_sql_ran": "No SQL could be run, so there is no answer.",
+    "not_run": "The SQL was checked and not run.",
+    "not_understood": "The question was not understood",
 }
 
 _UNREADABLE = "unreadable: the workflow could make nothing of the answer"
 
 
 def show_answer(
-    console: Console, url: str, question: str, database: str | None, steps: bool, evidence: str = ""
+    console: Console,
+    client: SluiceClient,
+    question: str,
+    database: str | None,
+    steps: bool,
+    **options: Any,
 ) -> Mapping[str, Any] | None:
-    """Ask the server at ``url`` and show the answer, with ``steps`` also how it comes about.
+    """Ask ``client``'s server and show the answer, with ``steps`` also how it comes about.
 
-    ``evidence`` is a hint to the model, where the server's workflow takes one.  Return the
-    answer, or ``None`` if the workflow failed, which is shown too.
+    ``options`` are further fields of the question.  Return the answer, or ``None`` if the workflow failed,
+    which is shown too.
 
     Raises:
-        httpx.HTTPError: the server can't be reached, refuses or is silent.
-        RuntimeError: the stream ended early.
+        ApiError: the server refuses, or the stream ended early.
+        httpx.HTTPError: the server can't be reached, or is silent.
     """
     console.print(f"\n[bold]Question[/]: {escape(question)}\n", soft_wrap=True)
-    options = {"evidence": evidence} if evidence else {}
     finished: set[int] = set()
-    for event in ask(url, question, database, timeout_seconds=_ANSWER_SECONDS, **options):
-        if event.name == "step" and steps:
-            line = step_line(event.data, again=event.data["index"] in finished)
-            if line:
-                console.print(line, soft_wrap=True)
-            if event.data["state"] == "finished":
-                finished.add(event.data["index"])
-        elif event.name == "error":
-            console.print(f"[red]failed:[/] {escape(str(event.data['error']['message']))}")
-            return None
-        elif event.name == "result":
-            _show_result(console, event.data)
-            return event.data
-    raise RuntimeError("the server closed the stream without a result")
+    try:
+        with closing(client.stream(question, database, **options)) as events:
+            for event in events:
+                if isinstance(event, StepChanged) and steps:
+                    step = event.step.model_dump()
+                    line = step_line(step, again=event.step.index in finished)
+                    if line:
+                        console.print(line, soft_wrap=True)
+                    if event.step.state == "finished":
+                        finished.add(event.step.index)
+                elif isinstance(event, QuestionAnswered):
+                    answer = event.answer.model_dump()
+                    _show_result(console, answer)
+                    return answer
+    except ApiError as error:
+        if error.status is not None or error.code == CUT_OFF:
+            raise
+        console.print(f"[red]failed:[/] {escape(error.message)}")
+        return None
+    raise AssertionError("a stream ends with an answer or an error")
 
 
 def step_line(step: Mapping[str, Any], again: bool = False) -> str | None:
@@ -101,18 +116,23 @@ def _show_result(console: Console, answer: Mapping[str, Any]) -> None:
         f"{len(calls)} calls on {runtimes} in {answer['seconds']:.2f} s; "
         f"deadline of {answer['slo_seconds']:g} s {met}."
     )
+    if (name := answer["conversation_id"]) and "conversation_note" not in answer:
+        console.print(f"[dim]Go on from here with --conversation {name}[/]", soft_wrap=True)
 
 
 def _notes(answer: Mapping[str, Any]) -> list[str]:
     """Return what the user should know before believing the answer."""
-    notes = [_STATUS[answer["status"]]] if _STATUS[answer["status"]] else []
-    if answer["status"] == "empty" and (reason := answer.get("reason")):
-        notes = [f"{notes[0].rstrip('.')}: {reason}."]
+    said = _STATUS.get(answer["status"], "")
+    if said and (reason := answer.get("reason")):
+        said = f"{said.rstrip('.')}: {reason}."
+    notes = [said] if said else []
     if answer["sql_error"]:
         notes.append(f"The database said: {answer['sql_error']}")
     if strange := answer.get("unfamiliar"):
         words = ", ".join(strange)
         notes.append(f"The demo model never met these words, so it may have guessed: {words}.")
+    if answer.get("conversation_note"):
+        notes.append(f"Conversation: {answer['conversation_note']}.")
     for part in ("retrieval", "schema"):
         notes += [f"{part.capitalize()}: {note}" for note in answer.get(part, {}).get("notes", [])]
     return notes

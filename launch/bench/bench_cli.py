@@ -12,6 +12,7 @@ from launch.bench import (
     mixing,
     overhead,
     passes,
+    probes,
     questions,
     run,
     soak,
@@ -19,6 +20,7 @@ from launch.bench import (
     validate,
 )
 from launch.bench.accuracy import accuracy_cli
+from launch.bench.agents import agents_cli
 from launch.bench.chaos import chaos_cli
 from launch.bench.databases import databases_cli
 from launch.checks import checked
@@ -36,8 +38,10 @@ _BENCHES = {
     "mixing": mixing,
     "passes": passes,
     "databases": databases_cli,
+    "agents": agents_cli,
     "chaos": chaos_cli,
     "soak": soak,
+    "probes": probes,
 }
 """Each has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns an exit code."""
 

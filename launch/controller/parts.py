@@ -20,6 +20,7 @@ from engine.controller.timeline_observers import TimelineObserver, TimelineObser
 from engine.controller.worker_table import WorkerTable
 from engine.controller.workflow_runner import WorkflowRunner
 from engine.wire.link import RouterLink
+from launch.api.agents.recogniser import Recogniser
 from launch.api.app import create_app
 from launch.api.hosts import AllowedHosts
 from launch.api.metrics.counters import MeteredSql, Meters
@@ -96,13 +97,14 @@ class Parts:
         workflow = kind.open(Resources(written, profile, options, retriever))
         for name in databases.names():
             workflow.prepare(name)
+        external = ExternalWorkflows(
+            controller, config.default_slo_seconds, min(MOST_IDLE, config.max_open_workflows // 2)
+        )
         app = create_app(
             ApiServices(
                 controller=controller,
                 runner=runner,
-                external=ExternalWorkflows(
-                    controller, config.default_slo_seconds, min(MOST_IDLE, config.max_open_workflows // 2)
-                ),
+                external=external,
                 encoder=encoder,
                 model_info=model_info(spec),
                 databases=lambda: served(databases, config.databases),
@@ -113,6 +115,7 @@ class Parts:
                 tuner=tuner,
                 metrics=Metrics(meters, driver),
                 model=model,
+                recogniser=None if config.no_recognise_agents else Recogniser(external.is_open),
             ),
             AllowedHosts(config.host, config.allowed_hosts),
             bounds=WorkBounds(requests=config.max_http_requests, body_bytes=config.max_http_bytes),

@@ -118,6 +118,9 @@ class ServerConfig:
         DEFAULT_ADMISSION
     )
     default_slo_seconds: Annotated[Seconds, _help("deadline of workflows whose request names none")] = 60.0
+    no_recognise_agents: Annotated[
+        bool, _help("calls that say nothing of a workflow stand alone, whatever their messages tell")
+    ] = False
     window_tokens: Annotated[PositiveInt, _help("prompt tokens sent ahead to a runtime; more is held")] = 4096
     max_waiting_calls: Annotated[PositiveInt, _help("waiting calls beyond which requests are refused")] = 1024
     max_open_workflows: Annotated[PositiveInt, _help("open workflows beyond which new ones are refused")] = (

@@ -40,7 +40,8 @@ class ConversationTurn:
         count = "" if self.rows is None else f"{self.rows} {'row' if self.rows == 1 else 'rows'}"
         columns = f" with {', '.join(self.columns)}" if self.columns and count else ""
         result = f"Its result: {count}{columns}\n" if count else ""
-        return f"Earlier question: {self.question}\nIts SQL: {self.sql}\n{result}"
+        sql = f"Its SQL: {self.sql}\n" if self.sql else ""
+        return f"Earlier question: {self.question}\n{sql}{result}"
 
 
 @dataclass(slots=True)

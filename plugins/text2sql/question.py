@@ -10,6 +10,15 @@ from plugins.workflow_kind import WorkflowRequest
 from sched.errors import InvalidRequestError
 
 
+class EarlierQuestion(BaseModel):
+    """A question that was asked before, and its SQL if there was any."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    question: Annotated[str, Field(min_length=1, max_length=10_000)]
+    sql: Annotated[str, Field(max_length=20_000)] = ""
+
+
 class QuestionRequest(WorkflowRequest):
     """A question.  The server's ``candidates`` hold where it names no number."""
 
@@ -28,6 +37,11 @@ class QuestionRequest(WorkflowRequest):
         description="The conversation that the question goes on with: one that an earlier answer named, or a "
         "new one by a name of your own. It belongs to one database.",
     )
+    earlier: Annotated[list[EarlierQuestion], Field(max_length=100)] | None = Field(
+        None,
+        description="The conversation so far, oldest first, where the client keeps it itself instead of "
+        "giving a conversation_id; the latest five count.",
+    )
     execute: bool = Field(
         True, description="With false the SQL is written and checked, not run: the answer has no rows."
     )
@@ -40,6 +54,10 @@ class QuestionRequest(WorkflowRequest):
     def _something_asked(self) -> Self:
         if not self.question.strip():
             raise InvalidRequestError("the question is empty", field="question")
+        if self.earlier is not None and self.conversation_id is not None:
+            raise InvalidRequestError(
+                "earlier and conversation_id exclude each other: give one", field="earlier"
+            )
         return self
 
 
@@ -49,8 +67,8 @@ class SqlAnswer(BaseModel):
     ``status``: ``ok``; ``empty`` (no rows); ``no_sql_ran``; ``not_run`` (as ``execute`` false asks: the SQL
     was checked only); ``not_understood`` (the question speaks of nothing in the database, and the candidates
     agree on nothing).  ``reason`` says why the last stands, or an empty result.  ``truncated``: there are
-    more rows.  ``conversation_id`` takes the next question; ``conversation_turns`` earlier ones stood in the
-    prompts.
+    more rows.  ``conversation_id`` takes the next question, unless the model reads nothing before a question;
+    ``conversation_turns`` earlier ones stood in the prompts.
     """
 
     model_config = ConfigDict(extra="allow")

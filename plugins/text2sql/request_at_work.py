@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from plugins.text2sql.conversations import Conversations, ConversationTurn, told
+from plugins.text2sql.conversations import MOST_TURNS, Conversations, ConversationTurn, told
 from plugins.text2sql.options import Job
 from plugins.text2sql.question import QuestionRequest
 from plugins.text2sql.selection import Candidate
@@ -31,10 +31,15 @@ class RequestAtWork:
         self._request = request
         self._database = database
         self._conversations = conversations
-        name, turns = conversations.go_on(request.conversation_id, database)
-        earlier, count = told(turns)
+        self._name: str | None = None
+        turns: tuple[ConversationTurn, ...] = ()
         reads = job.profile.reads_hints
-        self._name = name
+        if request.earlier is not None:
+            latest = request.earlier[-MOST_TURNS:]
+            turns = tuple(ConversationTurn.of(each.question, each.sql, (), None) for each in latest)
+        elif reads or request.conversation_id is not None:
+            self._name, turns = conversations.go_on(request.conversation_id, database)
+        earlier, count = told(turns)
         self.turns = count if reads else 0
         self._left_out = bool(turns) and not reads
         self.job = job.asked(request.question, request.evidence, earlier, request.execute)
@@ -52,7 +57,7 @@ class RequestAtWork:
         rows: Sequence[Any] = answer["rows"]
         most = self._request.max_rows
         cut = most is not None and len(rows) > most
-        if best is not None and answer["sql"] is not None:
+        if self._name is not None and best is not None and answer["sql"] is not None:
             count = len(rows) if best.ran else None
             turn = ConversationTurn.of(self._request.question, best.statement, answer["columns"], count)
             self._conversations.add(self._name, self._database, turn)

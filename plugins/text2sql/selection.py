@@ -175,8 +175,11 @@ def select(
 
 
 def agree_on_nothing(candidates: Sequence[Candidate]) -> bool:
-    """Return whether candidates compete and no two of them have the same result."""
-    return len(candidates) > 1 and max(_votes(candidates).values(), default=0) == 1
+    """Return whether candidates compete, some ran, and no two have the same rows: that none has any is no
+    agreement."""
+    votes = _votes(candidates)
+    most = max((count for result, count in votes.items() if result != _EMPTY), default=0)
+    return len(candidates) > 1 and bool(votes) and most <= 1
 
 
 def _why_empty(best: Candidate, votes: Counter[Fingerprint], total: int) -> str:

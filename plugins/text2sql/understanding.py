@@ -19,7 +19,8 @@ async def is_lost(job: Job, information: Information, wanted: Wanted, done: Sequ
     understanding.  The former: its values were looked up, in full (no note), without a find, and no word
     of it or of its hint is like a word in the names or descriptions of the schema.  What linking chose says
     nothing, since a model that is asked for tables names some.  The latter: no candidate holds a SELECT, or
-    some ran and no two results are the same.  SQL that was tried and failed is no sign of it.
+    some ran and no two have the same rows (none at all is no agreement).  SQL that was tried and failed is
+    no sign of it.
     """
     if not information.searched or information.notes or information.values or information.columns:
         return False
@@ -30,7 +31,11 @@ async def is_lost(job: Job, information: Information, wanted: Wanted, done: Sequ
 
 def not_understood(done: Sequence[Candidate]) -> dict[str, Any]:
     """Return the parts of an answer that say so and why; its ``candidates`` still have what was tried."""
-    wrote = "no SQL was written" if _wrote_no_sql(done) else f"the {len(done)} candidates agree on nothing"
+    wrote = (
+        "no SQL was written"
+        if _wrote_no_sql(done)
+        else f"no two of the {len(done)} candidates found the same"
+    )
     return {
         "status": "not_understood",
         "sql": None,

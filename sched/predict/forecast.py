@@ -67,7 +67,8 @@ class Forecast:
         rates = Rates(runtimes, alone=True)
         call.lone_seconds = rates.seconds(call.prompt_tokens, call.expected_output_tokens)
         visit = workflow.visits[call.stage]
-        _extend(workflow.path, PathStep(call.stage, visit, call.lone_seconds))
+        beside = call.spec.join_id if call.spec.ends_branch else None
+        _extend(workflow.path, PathStep(call.stage, visit, call.lone_seconds, beside))
         rest = self._paths.rest(spec.kind, spec.database, call.stage, visit)
         call.lone_rest_seconds = self._planned(workflow, rates) if rest is None else rest
         if not workflow.base_seconds:

@@ -24,11 +24,15 @@ _MOST_KINDS = 256
 
 
 class PathStep(NamedTuple):
-    """The ``visit``-th visit of a stage on a workflow's critical path and its ``seconds`` alone."""
+    """The ``visit``-th visit of a stage on a workflow's critical path and its ``seconds`` alone.
+
+    Neighbours of one ``beside`` run side by side; ``None``: after the step before it.
+    """
 
     stage: str
     visit: int
     seconds: float
+    beside: str | None = None
 
 
 _Key = tuple[str, str | None, str, int]
@@ -48,11 +52,15 @@ class Paths:
 
     def observe(self, kind: str, database: str | None, path: Sequence[PathStep]) -> None:
         """Learn from a finished workflow."""
-        rest = 0.0
+        rest = longest = 0.0
+        beside: str | None = None
         for step in reversed(path):
+            if step.beside is None or step.beside != beside:
+                rest, longest, beside = rest + longest, 0.0, step.beside
             if step.visit <= MOST_VISITS:
                 self._learn(kind, database, (step.stage, step.visit), rest)
-            rest += step.seconds
+            longest = max(longest, step.seconds)
+        rest += longest
         self._learn(kind, database, _WHOLE, rest)
 
     def rest(self, kind: str, database: str | None, stage: str, visit: int) -> float | None:

@@ -38,7 +38,7 @@ def client(pair: RealServer) -> Iterator[openai.OpenAI]:
 @pytest.fixture
 def model(client: openai.OpenAI) -> str:
     """The name of the served model."""
-    (card,) = client.models.list()
+    (card, *_) = client.models.list()
     return card.id
 
 

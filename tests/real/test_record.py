@@ -32,7 +32,7 @@ def test_a_recording_is_a_trace_that_can_be_simulated(
         with ThreadPoolExecutor(2) as pool:
             draft = {"id": "agent", "stage": "draft", "siblings": 2}
             list(pool.map(lambda _: generate(server, "agent", 8, workflow=draft), range(2)))
-        generate(server, "agent", 8)
+        generate(server, "agent", 8, workflow={"id": "agent", "stage": "select"})
         kill_controller(server)
         ask(server, "Which products were never sold?")
         assert server.stop() == 0
@@ -51,7 +51,7 @@ def test_a_recording_is_a_trace_that_can_be_simulated(
     assert sorted((call.stage, call.after, call.branch) for call in agent.calls) == [
         ("draft", (), 0),
         ("draft", (), 1),
-        ("generate", (0, 1), 0),
+        ("select", (0, 1), 0),
     ]
     assert (asked.kind, agent.kind, asked.database) == ("text2sql", "external", "shop")
     assert 0 <= asked.arrival < agent.arrival < again.arrival

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sched import events as ev
 from sched.decisions import WorkflowSettled
 from sched.request import State
@@ -38,6 +40,9 @@ def test_it_may_be_ended_before() -> None:
     (end,) = cluster.feed(ev.WorkflowEnded("w", silent=True))
     assert isinstance(end, WorkflowSettled)
     assert end.seconds == 8.0
+    cluster.workflow("busy", silence_seconds=10.0)
+    cluster.call(9, workflow_id="busy")
+    assert cluster.feed(ev.WorkflowEnded("busy", silent=True)) == []
 
 
 def test_the_rest_of_a_workflow_is_learned_from_silent_ones() -> None:
@@ -55,6 +60,37 @@ def test_the_rest_of_a_workflow_is_learned_from_silent_ones() -> None:
         rests[stage] = cluster.dispatcher.book.calls[call].lone_rest_seconds
         cluster.finish(call)
     assert rests["draft"] > rests["revise"] > rests["select"] == 0.0
+
+
+def test_unlike_stages_side_by_side_are_one_step_of_the_rest() -> None:
+    """Two drafts that run together are followed by the same; before them is the longer one, not both."""
+    cluster = SimpleCluster(make_dispatcher(), ["r0"])
+    rests: dict[str, float] = {}
+    alone: dict[str, float] = {}
+    call = 0
+    for workflow in range(6):
+        name = f"w{workflow}"
+        cluster.workflow(name, kind=KIND, silence_seconds=10.0)
+        for stages in (["plan"], ["brief", "long"], ["select"]):
+            round_of = {stage: call + place for place, stage in enumerate(stages, start=1)}
+            for stage, number in round_of.items():
+                join = {
+                    "join_id": f"j{round_of[stages[0]]}",
+                    "join_size": 64,
+                    "branch": number,
+                    "ends_branch": True,
+                }
+                prompt = 4000 if stage == "long" else 100
+                cluster.call(number, workflow_id=name, stage=stage, prompt_tokens=prompt, **join)
+                placed = cluster.dispatcher.book.calls[number]
+                rests[stage], alone[stage] = placed.lone_rest_seconds, placed.lone_seconds
+            for number in round_of.values():
+                cluster.finish(number)
+            call += len(stages)
+        cluster.tick(11.0)
+    assert rests["brief"] == rests["long"] == pytest.approx(alone["select"], rel=0.2)
+    assert rests["plan"] == pytest.approx(alone["long"] + alone["select"], rel=0.2)
+    assert alone["long"] > 2 * alone["brief"] > 0
 
 
 def test_any_number_of_stages_fills_no_table() -> None:

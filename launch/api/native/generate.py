@@ -46,6 +46,8 @@ async def generate(body: GenerateBody, request: Request, services: Services) -> 
     services.model.check_name(body.model)
     batch = expand(body)
     tag = workflow_tag(request.headers, body.workflow, body.labels())
+    if services.recogniser is not None:
+        tag = services.recogniser.text(tag, batch.prompts)
     if body.stream:
         return await event_stream(request, _events(services, body, batch, tag), _last_event)
     return await until_disconnected(request.receive, _answer(services, body, batch, tag, request.scope))

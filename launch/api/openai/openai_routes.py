@@ -14,6 +14,7 @@ from launch.api.openai.answer_forms import CHAT, COMPLETION
 from launch.api.openai.answering import reply
 from launch.api.openai.chat_prompt import chat_prompt, named
 from launch.api.openai.choices import Asked
+from launch.api.openai.database_model import database_cards, database_of, database_reply
 from launch.api.openai.error_form import OpenAiRoute, error_docs
 from launch.api.openai.request_models import ChatBody, CompletionBody
 from launch.api.openai.response_models import ChatAnswer, CompletionAnswer, ModelCard, ModelList
@@ -34,18 +35,27 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
 
     Each of the `n` choices is a call of its own; together they are siblings that gate the workflow's next
     step.  The prompt is made by the model's own chat template.  With `tools`, the answer may call them.
+
+    The model `sluice/<database>` answers the last message as a question to that database.
     """
+    if (database := database_of(services, body.model)) is not None:
+        return await database_reply(request, services, body, database)
     model = services.model
     model.check_name(body.model)
     started = monotonic()
     use, prompt = await chat_prompt(services, body)
+    tokenise_seconds = monotonic() - started
+    tag = workflow_tag(request.headers, body.workflow, body.labels())
+    if services.recogniser is not None:
+        sent = [message.model_dump(exclude_none=True) for message in body.messages]
+        tag = services.recogniser.chat(tag, request, sent, [tool.function.name for tool in body.tools or ()])
     asked = Asked(
         body=body,
         rid=body.rid or CHAT.id_prefix + uuid4().hex,
-        tag=workflow_tag(request.headers, body.workflow, body.labels()),
+        tag=tag,
         prompts=[prompt],
         prompt_field="messages",
-        tokenise_seconds=monotonic() - started,
+        tokenise_seconds=tokenise_seconds,
         top_logprobs=body.top_logprobs_num,
         defaults=dict(model.sampling_defaults),
         reading=use.reading,
@@ -59,13 +69,17 @@ async def completions(body: CompletionBody, request: Request, services: Services
     services.model.check_name(body.model)
     started = monotonic()
     prompts = await asyncio.gather(*(_prompt(services, prompt) for prompt in body.prompt))
+    tokenise_seconds = monotonic() - started
+    tag = workflow_tag(request.headers, body.workflow, body.labels())
+    if services.recogniser is not None:
+        tag = services.recogniser.text(tag, body.prompt)
     asked = Asked(
         body=body,
         rid=body.rid or COMPLETION.id_prefix + uuid4().hex,
-        tag=workflow_tag(request.headers, body.workflow, body.labels()),
+        tag=tag,
         prompts=prompts,
         prompt_field="prompt",
-        tokenise_seconds=monotonic() - started,
+        tokenise_seconds=tokenise_seconds,
         top_logprobs=body.logprobs,
         defaults={},
     )
@@ -74,13 +88,15 @@ async def completions(body: CompletionBody, request: Request, services: Services
 
 @router.get("/models", response_model=ModelList)
 async def models(services: Services) -> Response:
-    """List the models: the one that is served."""
-    return JsonResponse({"object": "list", "data": [_card(services)]})
+    """List the models: the one that is served, and the databases, which answer questions as models."""
+    return JsonResponse({"object": "list", "data": [_card(services), *database_cards(services)]})
 
 
 @router.get("/models/{model:path}", response_model=ModelCard, responses=error_docs(404))
 async def model(model: str, services: Services) -> Response:
     """Describe a model."""
+    if database_of(services, model) is not None:
+        return JsonResponse(next(card for card in database_cards(services) if card["id"] == model))
     services.model.check_name(model)
     return JsonResponse(_card(services))
 

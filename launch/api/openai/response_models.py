@@ -64,10 +64,22 @@ class ChatMessage(AnswerModel):
     tool_calls: list[ToolCall] | None = None
 
 
+class AnsweredQuestion(AnswerModel):
+    """The workflow by which a database answered."""
+
+    workflow_id: str
+    database: str
+    status: str | None
+    sql: str | None
+    seconds: float
+    deadline_met: bool
+
+
 class ChatChoice(Choice):
-    """A choice of a chat."""
+    """A choice of a chat; ``sluice`` is the workflow's where a database answers."""
 
     message: ChatMessage
+    sluice: Scheduling | AnsweredQuestion  # type: ignore[assignment]
 
 
 class CompletionChoice(Choice):

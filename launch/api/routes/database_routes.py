@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from launch.api.answer_models import DatabaseDescription, Databases
+from launch.api.database_answers import DatabaseDescription, Databases
 from launch.api.error_answers import error_docs
 from launch.api.replies import JsonResponse, JsonRoute
 from launch.api.services import Services

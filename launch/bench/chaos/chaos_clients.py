@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpx
-import orjson
 
-from launch.ask.client import ask
+from launch.client.api_error import ApiError
+from launch.client.client_answers import QuestionAnswered, StepChanged, WorkflowBegun
+from launch.client.exchange import CUT_OFF
+from launch.client.sluice_client import SluiceClient
 
 ANSWER_SECONDS = 300.0
 """A call without an answer for so long is given up by its client."""
@@ -120,23 +122,22 @@ class ChaosClients:
     def _question(self) -> None:
         asked = self._new(QUESTION)
         question = f"How many orders are there, asked for the time number {next(self._numbers)}?"
-        limits = {"timeout_seconds": ANSWER_SECONDS, "slo_seconds": _SLO_SECONDS}
         try:
-            for event in ask(self._url, question, next(self._databases), **limits):
-                if event.name == "workflow":
-                    asked.workflow_id = event.data["workflow_id"]
-                elif event.name == "step" and event.data["kind"] == "call":
-                    asked.attempts = max(asked.attempts, event.data["attempts"])
-                elif event.name == "result":
-                    asked.status, asked.rows = 200, bool(event.data["rows"])
-                elif event.name == "error":
-                    asked.status = 200  # of the stream, which had begun
-                    asked.code, asked.message = event.data["error"]["code"], event.data["error"]["message"]
-            if asked.status is None:
+            # A refusal is written down, not waited out.
+            with SluiceClient(self._url, timeout_seconds=ANSWER_SECONDS, ask_again=False) as client:
+                for event in client.stream(question, next(self._databases), slo_seconds=_SLO_SECONDS):
+                    if isinstance(event, WorkflowBegun):
+                        asked.workflow_id = event.workflow_id
+                    elif isinstance(event, StepChanged) and event.step.kind == "call":
+                        asked.attempts = max(asked.attempts, event.step.attempts)
+                    elif isinstance(event, QuestionAnswered):
+                        asked.status, asked.rows = 200, bool(event.answer.rows)
+        except ApiError as error:
+            if error.code == CUT_OFF:
                 asked.code = "cut off"
-        except httpx.HTTPStatusError as error:
-            asked.status, asked.message = error.response.status_code, str(error)
-            asked.code = orjson.loads(error.response.content)["error"]["code"]
+            else:
+                asked.status = error.status or 200  # of a stream that had begun
+                asked.code, asked.message = error.code, error.message
         except httpx.HTTPError as error:
             asked.code, asked.message = _code(error), str(error)
         finally:

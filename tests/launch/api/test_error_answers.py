@@ -205,6 +205,7 @@ async def test_every_operation_documents_its_errors() -> None:
             "/v1/models/{model}",
             "/v1/text2sql",
             "/v1/databases",
+            "/v1/databases/{name}",
             "/v1/workflows",
             "/v1/workflows/{workflow_id}",
         }

@@ -51,6 +51,19 @@ async def test_a_silent_session_has_finished() -> None:
         assert api.controller.records.is_open("w")
 
 
+async def test_at_shutdown_a_silent_session_has_finished() -> None:
+    """One with a call open is cancelled."""
+    async with api_stack() as api:
+        await call(api, "silent")
+        api.worker.go.clear()
+        open_call = asyncio.create_task(api.generate(workflow={"id": "busy"}))
+        await reached(lambda: len(api.worker.requests) == 2)
+        await api.controller.drain(0.0)
+        states = {record.spec.workflow_id: record.state for record in api.latest(2)}
+        assert states == {"silent": "finished", "busy": "cancelled"}
+        await open_call
+
+
 async def test_of_many_silent_sessions_the_oldest_end() -> None:
     """So that they never take the places of new workflows; a busy one stays."""
     async with api_stack() as api:

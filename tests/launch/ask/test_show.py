@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
+import httpx
 import pytest
 from rich.console import Console
 
-from launch.ask import show
-from launch.ask.client import ServerEvent
+from launch.api.replies import sse
 from launch.ask.show import show_answer
+from launch.client.sluice_client import SluiceClient
 
 CALL: dict[str, Any] = {
     "kind": "call",
@@ -37,6 +38,8 @@ ANSWER: dict[str, Any] = {
     "sql_error": None,
     "reason": None,
     "retrieval": {"notes": []},
+    "workflow_id": "w",
+    "database": "shop",
     "timeline": [CALL],
     "seconds": 1.0,
     "slo_seconds": 60.0,
@@ -46,15 +49,13 @@ Shown = Callable[..., str]
 
 
 @pytest.fixture
-def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
+def shown() -> Shown:
     def shown(*steps: dict[str, Any], **answer: Any) -> str:
-        def events(*_args: Any, **_options: Any) -> Iterator[ServerEvent]:
-            yield from (ServerEvent("step", step) for step in steps)
-            yield ServerEvent("result", ANSWER | answer)
-
-        monkeypatch.setattr(show, "ask", events)
+        events = [sse(step, "step") for step in steps] + [sse(ANSWER | answer, "result")]
+        answering = httpx.MockTransport(lambda _: httpx.Response(200, content=b"".join(events)))
         screen = StringIO()
-        show_answer(Console(file=screen, width=200), "http://server", "How many?", "shop", bool(steps))
+        with SluiceClient("http://server", transport=answering) as client:
+            show_answer(Console(file=screen, width=200), client, "How many?", "shop", bool(steps))
         return screen.getvalue()
 
     return shown
@@ -91,3 +92,28 @@ def test_a_readable_answer_is_not_remarked_on(shown: Shown) -> None:
     text = shown(CALL, CALL | {"output": "[]"})
     assert text.count("schema_linking") == 1
     assert "unreadable" not in text
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "said"),
+    [
+        ("not_run", None, "The SQL was checked and not run."),
+        (
+            "not_understood",
+            "no word of it is known",
+            "The question was not understood: no word of it is known.",
+        ),
+        ("of_a_kind_of_ones_own", None, "SELECT 1"),
+    ],
+)
+def test_each_status_is_told(shown: Shown, status: str, reason: str | None, said: str) -> None:
+    """One that this program doesn't know is left alone."""
+    assert said in shown(status=status, reason=reason)
+
+
+def test_the_way_to_go_on_is_shown_unless_the_model_reads_nothing_earlier(shown: Shown) -> None:
+    """The note says why not."""
+    assert "--conversation c-1" in shown(conversation_id="c-1")
+    text = shown(conversation_id="c-1", conversation_note="this server's model reads no earlier questions")
+    assert "--conversation c-1" not in text
+    assert "Conversation: this server's model reads no earlier questions." in text

@@ -13,9 +13,9 @@ from plugins.text2sql.demo.demo_profile import DemoProfile
 from plugins.text2sql.options import Text2SqlOptions
 from plugins.text2sql.profile import Compact, Profile
 from plugins.text2sql.program import Text2Sql
-from plugins.text2sql.question import QuestionRequest
+from plugins.text2sql.question import EarlierQuestion, QuestionRequest
 from plugins.workflow_kind import Resources
-from sched.errors import ConflictError
+from sched.errors import ConflictError, InvalidRequestError
 from tests.plugins.text2sql.scripted_shop import RIGHT, FakeRetrieval, scripted
 from tests.plugins.text2sql.scripted_steps import Call, Journal, ScriptedSteps, by_stage
 
@@ -78,12 +78,36 @@ async def test_a_model_that_reads_no_earlier_questions_says_so(registry: Databas
     first = await workflow.program(request, "shop")(ScriptedSteps(model, registry))
     steps = ScriptedSteps(model, registry)
     second = await workflow.program(request, "shop")(steps)
-    assert "conversation_note" not in first
+    plain = await workflow.program(QuestionRequest(question=FIRST), "shop")(ScriptedSteps(model, registry))
+    assert plain["conversation_id"] is None
+    assert "conversation_note" not in first | plain
     assert (second["conversation_turns"], second["conversation_note"]) == (
         0,
         "this server's model reads no earlier questions",
     )
     assert not any("Earlier" in call.prompt for call in steps.journal.calls)
+
+
+async def test_a_client_may_keep_the_conversation_itself(registry: DatabaseRegistry) -> None:
+    """The server keeps nothing of it then."""
+    earlier = [
+        *[EarlierQuestion(question=f"q{number}", sql="SELECT 1") for number in range(MOST_TURNS)],
+        EarlierQuestion(question="Huh?"),
+    ]
+    request = QuestionRequest(question="And in Italy?", earlier=earlier)
+    steps = ScriptedSteps(scripted(), registry)
+    answer = await _text2sql(registry, Compact()).program(request, "shop")(steps)
+    assert (answer["conversation_id"], answer["conversation_turns"]) == (None, MOST_TURNS)
+    asked = _asked(steps.journal.calls).pop()
+    assert asked.startswith("Earlier question: q1\nIts SQL: SELECT 1\nEarlier question: q2\n")
+    assert asked.endswith("Earlier question: Huh?\nQuestion: And in Italy?\n")
+
+
+def test_there_is_one_source_of_a_conversation() -> None:
+    """Two would contradict each other."""
+    with pytest.raises(InvalidRequestError, match="exclude each other") as caught:
+        QuestionRequest(question="x", earlier=[], conversation_id="mine")
+    assert caught.value.field == "earlier"
 
 
 async def test_what_gave_no_sql_is_no_turn(registry: DatabaseRegistry) -> None:

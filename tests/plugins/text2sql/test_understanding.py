@@ -10,7 +10,16 @@ import pytest
 from plugins.text2sql.databases.database_registry import DatabaseRegistry
 from plugins.text2sql.question import QuestionRequest
 from plugins.text2sql.retrieval.retrieval import Found
-from tests.plugins.text2sql.scripted_shop import BROKEN, OTHER, RIGHT, WRONG, FakeRetrieval, run, scripted
+from tests.plugins.text2sql.scripted_shop import (
+    BROKEN,
+    EMPTY,
+    OTHER,
+    RIGHT,
+    WRONG,
+    FakeRetrieval,
+    run,
+    scripted,
+)
 
 LOST = "Xyzzy blorp quux?"
 DIFFERENT = [RIGHT, WRONG, OTHER]
@@ -50,10 +59,17 @@ async def test_nothing_found_and_no_agreement_is_not_understood(registry: Databa
     answer = await _status(registry, DIFFERENT, Finds())
     assert (answer["status"], answer["sql"], answer["rows"]) == ("not_understood", None, [])
     assert answer["reason"] == (
-        "no word of the question names a table, a column or a value of the database, and the 3 candidates "
-        "agree on nothing"
+        "no word of the question names a table, a column or a value of the database, and no two of the 3 "
+        "candidates found the same"
     )
     assert [each["sql"] for each in answer["candidates"]] == DIFFERENT
+
+
+async def test_that_nobody_finds_rows_is_no_agreement(registry: DatabaseRegistry) -> None:
+    """Three guesses at a name that isn't there have nothing in common."""
+    answer = await _status(registry, EMPTY, Finds())
+    assert (answer["status"], answer["sql"]) == ("not_understood", None)
+    assert (await _status(registry, EMPTY, Finds(), "Which customers?"))["status"] == "empty"
 
 
 async def test_prose_instead_of_sql_is_not_understood(registry: DatabaseRegistry) -> None:

@@ -109,7 +109,7 @@ async def test_a_length_limit_is_a_reason() -> None:
 async def test_models_lists_what_is_served() -> None:
     """By its name, its folder, and in OpenAI's form; another is 404."""
     async with openai_stack() as (_, client, _):
-        (listed,) = (await client.models.list()).data
+        (listed, *_) = (await client.models.list()).data
         assert (listed.id, listed.object, listed.owned_by) == ("tiny", "model", "sluice")
         assert listed.model_extra == {"root": "/models/tiny", "max_model_len": CONTEXT_LENGTH}
         assert await client.models.retrieve("tiny") == listed

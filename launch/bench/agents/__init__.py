@@ -1,0 +1,1 @@
+"""Agents that tag nothing, recognised or not."""

@@ -1,0 +1,1 @@
+"""The server's databases as tools of the Model Context Protocol."""
