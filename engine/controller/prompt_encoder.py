@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate, pairwise, takewhile
 from pathlib import Path
 
@@ -143,6 +144,11 @@ class PromptEncoder:
     async def encode_text(self, text: str, *, most_tokens: int | None = None) -> EncodedPrompt:
         """Return the prompt of bare ``text``, as SGLang would tokenise it; raises as :meth:`encode`."""
         return await self.encode([Segment(SegmentKind.CONTEXT, text)], most_tokens=most_tokens)
+
+    async def decode(self, token_ids: Sequence[int], *, skip_special_tokens: bool) -> str:
+        """Return the text of ``token_ids``, without those that stand for nothing."""
+        decode = partial(self.tokenizer.decode, list(token_ids), skip_special_tokens=skip_special_tokens)
+        return str(await asyncio.get_running_loop().run_in_executor(self._pool, decode))
 
     def texts(self, token_ids: bytes, lengths: Sequence[int]) -> tuple[str, ...]:
         """Return the texts of the parts of a prompt, which have ``lengths`` tokens."""

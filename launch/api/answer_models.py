@@ -84,6 +84,26 @@ class GenerateAnswer(AnswerModel):
     index: int | None = None
 
 
+class Tokens(AnswerModel):
+    """Token ids, and how many: of one prompt, or of each of a list."""
+
+    tokens: list[int] | list[list[int]]
+    count: int | list[int]
+    max_model_len: int | None
+
+
+class Text(AnswerModel):
+    """The text of token ids, or the texts of lists of them."""
+
+    text: str | list[str]
+
+
+class VersionAnswer(AnswerModel):
+    """Sluice's version; that of the runtimes' SGLang is in ``/server_info``."""
+
+    version: str
+
+
 class AbortAnswer(AnswerModel):
     """Whether a call was in flight, and how many were aborted; their own requests are answered with 499."""
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from launch.api import error_answers
 from launch.api.guard import MAX_BODY_BYTES, Guard
 from launch.api.hosts import AllowedHosts
-from launch.api.native import generate, runtimes
+from launch.api.native import generate, runtimes, token_routes
 from launch.api.openai import openai_routes
 from launch.api.routes import database_routes, health, learned, text2sql, workflows
 from launch.api.services import ApiServices
@@ -43,7 +43,7 @@ def create_app(
     # They are tried in this order: the busiest come first.
     questions = text2sql.router(services.kind)
     native = (generate.router, openai_routes.router)
-    others = (database_routes, workflows, health, runtimes, learned)
+    others = (database_routes, workflows, health, runtimes, token_routes, learned)
     for router in (*native, questions, *(module.router for module in others)):
         app.include_router(router)
     return app

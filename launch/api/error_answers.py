@@ -15,6 +15,7 @@ from starlette.routing import Match
 
 from launch.api.native.native_bodies import SHAPES
 from launch.api.replies import JsonResponse
+from launch.api.unserved_routes import unserved
 from sched.errors import SluiceError
 
 logger = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ _HTTP_CODES = {
     413: "too_large",
     429: "overloaded",
 }
+_UNSERVED = "not_served"
 _SHOWN_PROBLEMS = 3
 _SHOWN_CHARACTERS = 200
 _BAD_REQUEST_TYPES = frozenset({"json_invalid", "extra_forbidden"})
@@ -87,6 +89,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> JsonResponse:
         headers = {"allow": _allowed(app, request)} if error.status_code == 405 else error.headers
+        if error.status_code == 404 and (why := unserved(request.scope["path"])) is not None:
+            return error_response(_error(404, _UNSERVED, why), headers)
         return error_response(as_error(error), headers)
 
 

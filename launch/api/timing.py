@@ -1,4 +1,4 @@
-"""Where the time of a call went, told in the answer's ``Server-Timing`` header (milliseconds).
+"""Where the time of an answer's call went, told in its ``Server-Timing`` header (milliseconds).
 
 ``tokenise``: from text to token ids, waiting for the thread included.  ``dispatch``: the controller's own
 work from the request's arrival until it was handed to the link.  ``held``: the wait for room on a runtime.
@@ -8,6 +8,7 @@ answer was ready to be sent.  Together they are the time from the parsed head of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.types import Scope
@@ -43,13 +44,17 @@ def stamp_ingress(scope: Scope) -> None:
     scope[_INGRESS] = monotonic()
 
 
-def timing(scope: Scope, tokenise_seconds: float, result: CallResult) -> Timing:
-    """Return the parts of a call that is about to be answered, and whose request was stamped."""
-    held = result.entry.waited_seconds or 0.0
+def timing(scope: Scope, tokenise_seconds: float, results: Sequence[CallResult]) -> Timing:
+    """Return the parts of the time of an answer that is about to be sent, and whose request was stamped.
+
+    Of several calls, which ran side by side, the one that was answered last counts: the answer waited for it.
+    """
+    last = max(results, key=lambda result: result.answered_clock)
+    held = last.entry.waited_seconds or 0.0
     return Timing(
         tokenise=tokenise_seconds,
-        dispatch=result.sent_clock - scope[_INGRESS] - tokenise_seconds - held,
+        dispatch=last.sent_clock - scope[_INGRESS] - tokenise_seconds - held,
         held=held,
-        runtime=result.answered_clock - result.sent_clock,
-        answer=monotonic() - result.answered_clock,
+        runtime=last.answered_clock - last.sent_clock,
+        answer=monotonic() - last.answered_clock,
     )

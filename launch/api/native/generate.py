@@ -32,7 +32,7 @@ _Answers = GenerateAnswer | list[GenerateAnswer]
 _RESPONSES = stream_docs(
     "with `stream` one event per part, each with all of its call's output so far and, in a batch, "
     "the `index` of the call, then `[DONE]`"
-) | error_docs(400, 408, 409, 413, 422, 429, 499, 502, 503, 504)
+) | error_docs(400, 404, 408, 409, 413, 422, 429, 499, 502, 503, 504)
 
 
 @router.put("/generate", response_model=_Answers, responses=_RESPONSES)
@@ -43,6 +43,7 @@ async def generate(body: GenerateBody, request: Request, services: Services) -> 
     The calls wait in the scheduler's queue and run on the runtimes it chooses.  If one of a batch fails, the
     others are aborted and the answer is its error.  If the client goes away, all are aborted.
     """
+    services.model.check_name(body.model)
     batch = expand(body)
     tag = workflow_tag(request.headers, body.workflow, body.labels())
     if services.recogniser is not None:
@@ -78,10 +79,9 @@ async def _answer(
         done = zip(each, results, strict=True)
         answers = [whole(item.rid, call, got) async for (item, call), got in unhurried(done)]
         response = JsonResponse(answers[0] if batch.single else answers)
-        if batch.single:
-            spent = timing(scope, tokenise_seconds, results[0])
-            services.metrics.meters.answered(spent)
-            response.headers[HEADER] = spent.header()
+        spent = timing(scope, tokenise_seconds, results)
+        services.metrics.meters.answered(spent)
+        response.headers[HEADER] = spent.header()
         return response
 
 

@@ -105,7 +105,7 @@ class GenerateBody(CallBody):
     """``POST /generate``: SGLang's request, and the workflow it belongs to.
 
     With a list of prompts, or ``n`` over 1, it is a batch: its calls are siblings in one workflow, and the
-    answer is a list.  ``n`` must be the same for all prompts.
+    answer is a list.  ``n`` must be the same for all prompts.  ``model``: the served one's name, if any.
     """
 
     model_config = ConfigDict(json_schema_extra=nullable)
@@ -119,6 +119,7 @@ class GenerateBody(CallBody):
     token_ids_logprob: IdsOrMany | None = None
     return_text_in_logprobs: bool = False
     stream: bool = False
+    model: str | None = None
     rid: OneOrMany[Rid] | None = None
 
     @model_validator(mode="before")

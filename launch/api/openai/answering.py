@@ -19,6 +19,7 @@ from launch.api.openai.logprobs import rows
 from launch.api.replies import JsonResponse, event_stream, sse, until_disconnected
 from launch.api.services import ApiServices
 from launch.api.siblings import unhurried
+from launch.api.timing import HEADER, timing
 from sched.errors import SluiceError
 
 _DONE = b"data: [DONE]\n\n"
@@ -34,7 +35,12 @@ async def reply(request: Request, services: ApiServices, asked: Asked, form: Ans
     headers = {"x-request-id": asked.rid}
     if asked.body.stream:
         return await event_stream(request, answer.events(), _last_event, headers)
-    return JsonResponse(await until_disconnected(request.receive, answer.whole()), headers=headers)
+    done, told = await until_disconnected(request.receive, answer.whole())
+    response = JsonResponse(told, headers=headers)
+    spent = timing(request.scope, asked.tokenise_seconds, [each.result for each in done])
+    services.metrics.meters.answered(spent)
+    response.headers[HEADER] = spent.header()
+    return response
 
 
 def _last_event(error: SluiceError) -> bytes:
@@ -57,7 +63,7 @@ class _Answer:
     form: AnswerForm
     created: int = field(default_factory=lambda: int(time.time()))
 
-    async def whole(self) -> dict[str, Any]:
+    async def whole(self) -> tuple[list[Done], dict[str, Any]]:
         done = await finished(self.services, self.asked)
         choices = []
         async for index, each in unhurried(enumerate(done)):
@@ -66,7 +72,7 @@ class _Answer:
             logprobs = self._logprobs(answer.meta, _Sent())
             choices.append({"index": index} | output | {"logprobs": logprobs} | finish(each))
         head = self._head(self.form.whole_object)
-        return head | {"choices": choices, "usage": usage(done, self.asked.body.n)}
+        return done, head | {"choices": choices, "usage": usage(done, self.asked.body.n)}
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         sent: dict[int, _Sent] = {}

@@ -31,6 +31,7 @@ class ContextLengthError(InvalidRequestError):
 class Asked:
     """What a request asks for: ``body.n`` choices for each of ``prompts``, which ``prompt_field`` holds.
 
+    ``tokenise_seconds`` is how long the prompts took.
     ``defaults`` are the model's sampling parameters where the client set none.  ``top_logprobs`` is
     ``None`` where no log probabilities are wanted.  ``reading``: how outputs are read, if they are messages.
     """
@@ -40,6 +41,7 @@ class Asked:
     tag: WorkflowTag
     prompts: Sequence[EncodedPrompt]
     prompt_field: str
+    tokenise_seconds: float
     top_logprobs: int | None
     defaults: dict[str, float]
     reading: Reading | None = None

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
 from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
 
-from engine.controller.prompt_encoder import EncodedPrompt, PromptTooLongError, prompt_from_ids
+from engine.controller.prompt_encoder import EncodedPrompt, prompt_from_ids
 from launch.api.identity import workflow_tag
 from launch.api.openai.answer_forms import CHAT, COMPLETION
 from launch.api.openai.answering import reply
-from launch.api.openai.choices import Asked, ContextLengthError
+from launch.api.openai.chat_prompt import chat_prompt, named
+from launch.api.openai.choices import Asked
 from launch.api.openai.database_model import database_cards, database_of, database_reply
 from launch.api.openai.error_form import OpenAiRoute, error_docs
 from launch.api.openai.request_models import ChatBody, CompletionBody
 from launch.api.openai.response_models import ChatAnswer, CompletionAnswer, ModelCard, ModelList
-from launch.api.openai.tool_use import tool_use
 from launch.api.replies import JsonResponse, stream_docs
 from launch.api.services import ApiServices, Services
-from sched.errors import InvalidRequestError
+from sched.clock import monotonic
 
 router = APIRouter(route_class=OpenAiRoute, prefix="/v1", tags=["OpenAI"])
 
@@ -43,12 +42,9 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
         return await database_reply(request, services, body, database)
     model = services.model
     model.check_name(body.model)
-    template, workers = model.template(), services.controller.workers
-    use = tool_use(body, template, workers.read_tool_calls)
-    segments = template.segments(
-        use.messages, body.chat_template_kwargs, body.continue_final_message, use.tools
-    )
-    limit = workers.context_length
+    started = monotonic()
+    use, prompt = await chat_prompt(services, body)
+    tokenise_seconds = monotonic() - started
     tag = workflow_tag(request.headers, body.workflow, body.labels())
     if services.recogniser is not None:
         sent = [message.model_dump(exclude_none=True) for message in body.messages]
@@ -57,10 +53,9 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
         body=body,
         rid=body.rid or CHAT.id_prefix + uuid4().hex,
         tag=tag,
-        prompts=[
-            await _named("messages", services.encoder.encode(segments, prefixed=False, most_tokens=limit))
-        ],
+        prompts=[prompt],
         prompt_field="messages",
+        tokenise_seconds=tokenise_seconds,
         top_logprobs=body.top_logprobs_num,
         defaults=dict(model.sampling_defaults),
         reading=use.reading,
@@ -72,6 +67,9 @@ async def chat_completions(body: ChatBody, request: Request, services: Services)
 async def completions(body: CompletionBody, request: Request, services: Services) -> Response:
     """Continue one or more prompts, as OpenAI's API does; all calls of a request are siblings."""
     services.model.check_name(body.model)
+    started = monotonic()
+    prompts = await asyncio.gather(*(_prompt(services, prompt) for prompt in body.prompt))
+    tokenise_seconds = monotonic() - started
     tag = workflow_tag(request.headers, body.workflow, body.labels())
     if services.recogniser is not None:
         tag = services.recogniser.text(tag, body.prompt)
@@ -79,8 +77,9 @@ async def completions(body: CompletionBody, request: Request, services: Services
         body=body,
         rid=body.rid or COMPLETION.id_prefix + uuid4().hex,
         tag=tag,
-        prompts=await asyncio.gather(*(_prompt(services, prompt) for prompt in body.prompt)),
+        prompts=prompts,
         prompt_field="prompt",
+        tokenise_seconds=tokenise_seconds,
         top_logprobs=body.logprobs,
         defaults={},
     )
@@ -106,17 +105,7 @@ async def _prompt(services: ApiServices, prompt: str | list[int]) -> EncodedProm
     if isinstance(prompt, list):
         return prompt_from_ids(prompt)
     limit = services.controller.workers.context_length
-    return await _named("prompt", services.encoder.encode_text(prompt, most_tokens=limit))
-
-
-async def _named(field: str, encoding: Awaitable[EncodedPrompt]) -> EncodedPrompt:
-    """Return the prompt; what is wrong with it is told of ``field``."""
-    try:
-        return await encoding
-    except PromptTooLongError as error:
-        raise ContextLengthError(error.message, field=field) from error
-    except InvalidRequestError as error:
-        raise InvalidRequestError(error.message, field=field) from error
+    return await named("prompt", services.encoder.encode_text(prompt, most_tokens=limit))
 
 
 def _card(services: ApiServices) -> dict[str, Any]:

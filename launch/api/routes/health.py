@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 
-from launch.api.answer_models import Health, ModelInfo, Readiness, Workers
+from launch.api.answer_models import Health, ModelInfo, Readiness, VersionAnswer, Workers
 from launch.api.error_answers import error_docs
 from launch.api.replies import JsonResponse
 from launch.api.services import Services
@@ -31,6 +31,12 @@ async def health(services: Services) -> Response:
 async def liveness() -> Response:
     """Say that the process answers."""
     return JsonResponse({"status": "ok"})
+
+
+@router.get("/version", response_model=VersionAnswer)
+async def version(request: Request) -> Response:
+    """Say which version of Sluice answers."""
+    return JsonResponse({"version": request.app.version})
 
 
 @router.get("/ready", include_in_schema=False)

@@ -15,6 +15,7 @@ from launch.api.metrics.counters import MAX_STAGES
 from launch.api.metrics.metrics_page import SCRAPE_SECONDS
 from sched.errors import Failure
 from tests.launch.api.api_stack import Api, ManualLimits, api_stack
+from tests.launch.api.openai.openai_stack import QUESTION, openai_app
 from tests.waiting import reached
 
 Samples = Mapping[tuple[str, tuple[tuple[str, str], ...]], float]
@@ -198,3 +199,29 @@ async def test_an_answer_says_where_its_time_went() -> None:
     assert value(found, "sluice_controller_seconds_count", phase="dispatch") == 1
     spent = value(found, "sluice_controller_seconds_sum", phase="dispatch")
     assert spent * 1e3 == pytest.approx(float(parts["dispatch"]), abs=0.001)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/generate", {"text": ["one", "two"], "sampling_params": {"n": 2}}),
+        ("/v1/completions", {"prompt": ["one", "two"], "n": 2}),
+        ("/v1/chat/completions", {"messages": QUESTION}),
+    ],
+)
+async def test_so_does_an_answer_of_several_calls_and_those_of_openais_routes(
+    path: str, body: dict[str, Any]
+) -> None:
+    """The parts are those of the call that was answered last; an answer counts once."""
+    async with openai_app() as api:
+        api.worker.answers["metrics"] = ""
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        response = await api.client.post(path, json=body)
+        milliseconds = (loop.time() - started) * 1e3
+        found = await scrape(api)
+    parts = dict(part.split(";dur=") for part in response.headers["server-timing"].split(", "))
+    assert list(parts) == ["tokenise", "dispatch", "held", "runtime", "answer"]
+    assert all(float(part) >= 0 for part in parts.values())
+    assert 0 < sum(map(float, parts.values())) < milliseconds
+    assert value(found, "sluice_controller_seconds_count", phase="dispatch") == 1
