@@ -12,6 +12,7 @@ from launch.api.guard import MAX_BODY_BYTES, Guard
 from launch.api.hosts import AllowedHosts
 from launch.api.native import generate, runtimes, token_routes
 from launch.api.openai import openai_routes
+from launch.api.responses import responses_routes
 from launch.api.routes import database_routes, health, learned, text2sql, workflows
 from launch.api.services import ApiServices
 from launch.api.work_bounds import BoundedWork, WorkBounds
@@ -42,7 +43,7 @@ def create_app(
     error_answers.install(app)
     # They are tried in this order: the busiest come first.
     questions = text2sql.router(services.kind)
-    native = (generate.router, openai_routes.router)
+    native = (generate.router, openai_routes.router, responses_routes.router)
     others = (database_routes, workflows, health, runtimes, token_routes, learned)
     for router in (*native, questions, *(module.router for module in others)):
         app.include_router(router)

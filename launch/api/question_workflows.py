@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
@@ -11,6 +13,9 @@ from launch.api.services import ApiServices
 from plugins.workflow_kind import WorkflowRequest
 from sched.errors import InvalidRequestError, NotFoundError, UnavailableError, error_for
 from sched.request import WorkflowSpec
+
+KEEP_ALIVE_SECONDS = 10.0
+"""A stream says something at least so often, lest a proxy takes it for dead."""
 
 
 def question_spec(services: ApiServices, body: WorkflowRequest) -> WorkflowSpec:
@@ -52,6 +57,32 @@ def started(services: ApiServices, body: WorkflowRequest, spec: WorkflowSpec) ->
     assert spec.database is not None
     program = services.workflow.program(body, spec.database)
     return services.runner.start(spec, program, body.include_outputs)
+
+
+async def watched(
+    services: ApiServices, body: WorkflowRequest, spec: WorkflowSpec
+) -> AsyncGenerator[WorkflowRecord | None, None]:
+    """Begin the workflow of a question and yield its record once it has settled.
+
+    Before, yield ``None`` at once and at least every ``KEEP_ALIVE_SECONDS``.  Closing it cancels the
+    workflow.
+
+    Raises:
+        SluiceError: as :func:`started`.
+    """
+    record = started(services, body, spec)
+    waiting = asyncio.ensure_future(services.runner.wait(record))
+    try:
+        yield None
+        # Bounded by the time limit of the workflow.
+        while not (await asyncio.wait({waiting}, timeout=KEEP_ALIVE_SECONDS))[0]:
+            yield None
+        yield record
+    finally:
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        if record.seconds is None:
+            services.runner.cancel(spec.workflow_id, "its client went away")
 
 
 def answer_of(record: WorkflowRecord) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, cast
 
 from fastapi import Depends, Request
@@ -15,6 +15,7 @@ from engine.controller.workflow_runner import WorkflowRunner
 from launch.api.agents.recogniser import Recogniser
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.served_model import ServedModel
+from launch.api.responses.response_store import ResponseStore
 from launch.controller.live_tuner import LiveTuner
 from launch.served_databases import ServedDatabase
 from plugins.text2sql.databases.schema import DatabaseSchema
@@ -28,7 +29,7 @@ class ApiServices:
     ``model_info`` is what ``/get_model_info`` answers.  ``databases`` returns those that questions
     can name, ``schema`` what is in one of them.  ``default_slo_seconds`` holds for a question that names
     none.  ``workflow`` is of ``kind`` and answers questions.  Without a ``recogniser``, calls that tag
-    nothing stand alone.
+    nothing stand alone.  ``responses`` are those that later ones may refer to.
     """
 
     controller: Controller
@@ -45,6 +46,7 @@ class ApiServices:
     model: ServedModel
     tuner: LiveTuner | None = None
     recogniser: Recogniser | None = None
+    responses: ResponseStore = field(default_factory=ResponseStore)
 
 
 async def _services(request: Request) -> ApiServices:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 _TEXT = "this server takes and gives text only"
 _EMBEDS = "the served model generates text; start SGLang's own server with --is-embedding beside this one"
-_STORED = "nothing is stored here; keep it at the client"
+_STORED = "nothing of that is stored here; keep it at the client"
 _RESTART = "the runtimes must stay alike; restart the server with the other model, or flags behind --"
 _PROFILE = "GET /workers and /metrics show each runtime's load; profile a server of SGLang's own"
 _ALWAYS = "there is no pause; POST /abort_request stops calls"
@@ -84,8 +84,7 @@ UNSERVED: Mapping[str, str] = {
     "/v1/realtime": _TEXT,
     "/v1/moderations": "no model for that is served; ask in a chat, with response_format",
     "/v1/chat/completions": _STORED,
-    "/v1/responses": _STORED,
-    "/v1/conversations": _STORED,
+    "/v1/conversations": "POST /v1/responses begins and continues the conversation that it names",
     "/v1/assistants": "OpenAI has deprecated them; use /v1/chat/completions with tools",
     "/v1/threads": "OpenAI has deprecated them; use /v1/chat/completions with tools",
     "/v1/batches": "send the requests side by side: they are queued, and may have a lower priority",

@@ -26,6 +26,7 @@ from launch.api.hosts import AllowedHosts
 from launch.api.metrics.counters import MeteredSql, Meters
 from launch.api.metrics.metrics_page import Metrics
 from launch.api.openai.served_model import ServedModel
+from launch.api.responses.response_store import ResponseStore
 from launch.api.services import ApiServices
 from launch.api.work_bounds import WorkBounds
 from launch.controller.live_tuner import LiveTuner
@@ -116,6 +117,7 @@ class Parts:
                 metrics=Metrics(meters, driver),
                 model=model,
                 recogniser=None if config.no_recognise_agents else Recogniser(external.is_open),
+                responses=ResponseStore(config.kept_responses, config.kept_response_bytes),
             ),
             AllowedHosts(config.host, config.allowed_hosts),
             bounds=WorkBounds(requests=config.max_http_requests, body_bytes=config.max_http_bytes),

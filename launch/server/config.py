@@ -211,6 +211,10 @@ class ServerConfig:
     kept_bytes: Annotated[
         NonNegativeInt, _help("memory for ended workflows; older ones are read from the journal")
     ] = 256 << 20
+    kept_responses: Annotated[
+        NonNegativeInt, _help("responses that later ones may refer to; those used longest ago leave first")
+    ] = 16_384
+    kept_response_bytes: Annotated[NonNegativeInt, _help("what these take together, as JSON")] = 64 << 20
     workflow_idle_seconds: Annotated[
         Seconds, _help("silence after which an agent's workflow that lacks its last call is ended")
     ] = 600.0

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 from uuid import uuid4
@@ -17,7 +17,7 @@ from launch.api.openai.database_answer import answer_text
 from launch.api.openai.database_question import chat_question
 from launch.api.openai.error_form import error_body
 from launch.api.openai.request_models import ChatBody
-from launch.api.question_workflows import answer_of, question_spec, started
+from launch.api.question_workflows import answer_of, question_spec, started, watched
 from launch.api.replies import JsonResponse, event_stream, sse, until_disconnected
 from launch.api.services import ApiServices
 from plugins.workflow_kind import WorkflowRequest
@@ -25,8 +25,6 @@ from sched.errors import NotFoundError, SluiceError
 from sched.request import WorkflowSpec
 
 PREFIX = "sluice/"
-KEEP_ALIVE_SECONDS = 10.0
-"""A stream says something at least so often, lest a proxy takes it for dead."""
 _NEEDED = frozenset({"question", "earlier", "evidence"})
 _DONE = b"data: [DONE]\n\n"
 
@@ -95,28 +93,24 @@ class _DatabaseAnswer:
         answer = answer_of(record)
         message = {"role": "assistant", "content": answer_text(answer), "refusal": None}
         choice = {"index": 0, "message": message, "logprobs": None} | _end(answer)
-        return {**self._head, "object": CHAT.whole_object, "choices": [choice], "usage": _usage(record)}
+        return {**self._head, "object": CHAT.whole_object, "choices": [choice], "usage": usage_of(record)}
 
     async def events(self, question: WorkflowRequest, spec: WorkflowSpec) -> AsyncGenerator[bytes, None]:
         """Yield the role at once, comments while the workflow runs, and the answer in one piece."""
-        record = started(self._services, question, spec)
-        waiting = asyncio.ensure_future(self._services.runner.wait(record))
-        try:
-            yield self._event({"role": "assistant", "content": ""})
-            # Bounded by the time limit of the workflow.
-            while not (await asyncio.wait({waiting}, timeout=KEEP_ALIVE_SECONDS))[0]:
-                yield b": the workflow runs\n\n"
-            answer = answer_of(record)
-            yield self._event({"content": answer_text(answer)})
-            yield self._event({}, _end(answer))
-            if self._tells_usage:
-                yield self._chunk([], _usage(record))
-            yield _DONE
-        finally:
-            waiting.cancel()
-            await asyncio.gather(waiting, return_exceptions=True)
-            if record.seconds is None:
-                self._services.runner.cancel(spec.workflow_id, "its client went away")
+        begun = False
+        async with aclosing(watched(self._services, question, spec)) as records:
+            async for record in records:
+                if record is None:
+                    role = self._event({"role": "assistant", "content": ""})
+                    yield b": the workflow runs\n\n" if begun else role
+                    begun = True
+                    continue
+                answer = answer_of(record)
+                yield self._event({"content": answer_text(answer)})
+                yield self._event({}, _end(answer))
+                if self._tells_usage:
+                    yield self._chunk([], usage_of(record))
+                yield _DONE
 
     def _event(self, delta: dict[str, Any], end: Mapping[str, Any] | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "logprobs": None} | dict(end or {"finish_reason": None})
@@ -135,16 +129,17 @@ def _databases(services: ApiServices) -> Iterator[tuple[str, str]]:
                 yield PREFIX + database.name, database.name
 
 
-def _end(answer: Mapping[str, Any]) -> dict[str, Any]:
+def database_facts(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of the workflow beside its answer's text."""
     facts = ("workflow_id", "database", "status", "sql", "seconds", "deadline_met")
-    return {
-        "finish_reason": "stop",
-        "matched_stop": None,
-        "sluice": {name: answer.get(name) for name in facts},
-    }
+    return {name: answer.get(name) for name in facts}
 
 
-def _usage(record: WorkflowRecord) -> dict[str, Any]:
+def _end(answer: Mapping[str, Any]) -> dict[str, Any]:
+    return {"finish_reason": "stop", "matched_stop": None, "sluice": database_facts(answer)}
+
+
+def usage_of(record: WorkflowRecord) -> dict[str, Any]:
     """Return the tokens of all calls of the workflow that its timeline has."""
     calls = [entry for entry in map(asdict, record.entries) if entry["kind"] == "call"]
     prompt, cached, output = (

@@ -88,7 +88,7 @@ async def test_no_served_route_is_said_to_be_unserved() -> None:
         ("POST", "/v1/audio/speech", "text only"),
         ("POST", "/v1/images/generations/", "text only"),
         ("POST", "/load_lora_adapter", "merged"),
-        ("GET", "/v1/chat/completions/chatcmpl-1", "nothing is stored"),
+        ("GET", "/v1/chat/completions/chatcmpl-1", "nothing of that is stored"),
     ],
 )
 async def test_an_unserved_route_is_named_with_what_to_use_instead(

@@ -9,7 +9,7 @@ import httpx
 import openai
 import pytest
 
-from launch.api.openai import database_model
+from launch.api import question_workflows
 from plugins.text2sql.question import QuestionRequest
 from plugins.workflow_kind import WorkflowRequest
 from sched.errors import OverloadedError
@@ -92,7 +92,7 @@ async def test_a_stream_begins_at_once_keeps_alive_and_ends_with_the_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The workflow runs meanwhile: no model call is over before the first comment has come."""
-    monkeypatch.setattr(database_model, "KEEP_ALIVE_SECONDS", 0.001)
+    monkeypatch.setattr(question_workflows, "KEEP_ALIVE_SECONDS", 0.001)
     async with openai_stack() as (api, client, url):
         api.worker.go.clear()
         body = {"model": MODEL, "messages": ASKED, "stream": True}

@@ -1,0 +1,1 @@
+"""OpenAI's Responses API: chats whose earlier turns the server remembers."""
