@@ -20,25 +20,39 @@ class OutputItems:
     def __init__(self) -> None:
         self.items: list[dict[str, Any]] = []
         self._open: _Thinking | _Message | _Call | None = None
+        self._ahead: list[Mapping[str, Any]] = []
+        """Log probabilities of tokens whose text hasn't come."""
 
     def take(self, part: MessagePart, logprobs: Sequence[Mapping[str, Any]] = ()) -> Iterator[Event]:
-        """Yield the events of ``part``; ``logprobs`` are those of its tokens, and go with its text."""
+        """Yield the events of ``part``; ``logprobs`` are those of its tokens.
+
+        They go with its text, or the next one.  Those of tokens that turn out to be no text are left out.
+        """
+        self._ahead += logprobs
         if part.reasoning:
             yield from self._in(_Thinking)
             yield from self._grow(part.reasoning)
-        if part.content or logprobs:
+        if part.content:
             yield from self._in(_Message)
-            yield from self._grow(part.content, logprobs)
+            yield from self._say(part.content)
         for call in part.calls:
             if not isinstance(self._open, _Call) or self._open.index != call.index:
                 yield from self._begin(_Call(call))
             yield from self._grow(call.arguments)
+        if part.reasoning or part.calls:
+            self._ahead = []
 
     def end(self, status: str) -> Iterator[Event]:
         """Yield the last events; ``status``: of the last item, which is an empty text if there is none."""
         if not self.items:
             yield from self._begin(_Message())
+        if self._ahead and isinstance(self._open, _Message):
+            yield from self._say("")
         yield from self._close(status)
+
+    def _say(self, text: str) -> Iterator[Event]:
+        logprobs, self._ahead = self._ahead, []
+        yield from self._grow(text, logprobs)
 
     def _in(self, kind: type[_Thinking | _Message]) -> Iterator[Event]:
         if not isinstance(self._open, kind):

@@ -59,8 +59,13 @@ class ResponseStore:
         return len(self._kept)
 
     def keep(self, stored: StoredResponse) -> None:
-        """Keep a response; it is its conversation's latest."""
+        """Keep a response; it is its conversation's latest.
+
+        One that is larger than all that may be kept isn't, and takes no other's place.
+        """
         size = len(orjson.dumps([stored.response, list(stored.input_items)]))
+        if size > self.most_bytes:
+            return
         self._kept[stored.response_id] = _Kept(stored, size)
         self.size += size
         if stored.conversation is not None:

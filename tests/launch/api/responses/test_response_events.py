@@ -139,3 +139,48 @@ def test_items_follow_what_comes() -> None:
     nothing = OutputItems()
     assert next(event["type"] for event in list(nothing.end("completed"))) == "response.output_item.added"
     assert nothing.items[0]["content"][0]["text"] == ""
+
+
+def test_log_probabilities_stand_with_text_only() -> None:
+    """They split neither thinking nor calls; those of a token whose text comes later wait for it."""
+    output = OutputItems()
+    parts = [
+        MessagePart(reasoning="a"),
+        MessagePart(reasoning="b"),
+        MessagePart(),
+        MessagePart(content="c"),
+        MessagePart(),
+        MessagePart(calls=[ToolCallPart(index=0, call_id="c0", name="f", arguments="{")]),
+        MessagePart(calls=[ToolCallPart(index=0, arguments="}")]),
+    ]
+    for n, part in enumerate(parts):
+        list(output.take(part, [{"token": str(n)}]))
+    list(output.end("completed"))
+    thinking, message, call = output.items
+    assert thinking["content"][0]["text"] == "ab"
+    assert [token["token"] for token in message["content"][0]["logprobs"]] == ["2", "3"]
+    assert (call["call_id"], call["arguments"]) == ("c0", "{}")
+
+
+def test_log_probabilities_of_the_last_tokens_end_the_text() -> None:
+    """Also where there is no text at all."""
+    for text in ("a", ""):
+        output = OutputItems()
+        list(output.take(MessagePart(content=text)))
+        list(output.take(MessagePart(), [{"token": "end"}]))
+        list(output.end("completed"))
+        (message,) = output.items
+        (part,) = message["content"]
+        assert (part["text"], part["logprobs"]) == (text, [{"token": "end"}])
+
+
+async def test_calls_are_whole_beside_log_probabilities() -> None:
+    """As without them."""
+    make = speaking(WRITERS["hermes"]([RUN, LIST]), tool_call_parser="hermes")
+    async with openai_stack(template=TEMPLATE, make_worker=make) as (_, client, _):
+        events = await events_of(client, tools=FUNCTIONS, include=["message.output_text.logprobs"])
+        said, *calls = events[-1].response.output
+        assert said.type == "message"
+        assert said.content[0].logprobs
+        assert [(call.name, json.loads(call.arguments)) for call in calls] == [RUN, LIST]
+        assert all(call.call_id for call in calls)

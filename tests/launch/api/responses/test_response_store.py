@@ -38,7 +38,7 @@ def test_one_is_used_with_all_before_it() -> None:
 
 
 def test_bytes_are_bounded_and_counted() -> None:
-    """One that is larger than all that may be kept isn't."""
+    """One that is larger than all that may be kept isn't, and takes no other's place."""
     one = stored("a", text="x" * 100)
     size = len(orjson.dumps([one.response, list(one.input_items)]))
     store = ResponseStore(most_bytes=2 * size)
@@ -47,7 +47,8 @@ def test_bytes_are_bounded_and_counted() -> None:
     assert kept(store, "a", "b", "c") == ["b", "c"]
     assert store.size == 2 * size
     store.keep(stored("d", text="x" * 1000))
-    assert len(store) == store.size == 0
+    assert kept(store, "b", "c", "d") == ["b", "c"]
+    assert store.size == 2 * size
 
 
 def test_a_broken_conversation_is_told() -> None:
