@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Annotated, Any, Literal
-from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -30,6 +29,7 @@ from launch.api.responses.response_documents import (
     InputTokens,
     ResponseAnswer,
 )
+from launch.api.responses.response_ids import ONE_RESPONSE, new_response_id
 from launch.api.responses.response_store import StoredResponse
 from launch.api.responses.said import Speech, by_database, by_model
 from launch.api.services import ApiServices, Services
@@ -43,7 +43,6 @@ _ERRORS = (400, 404, 408, 409, 413, 429, 499, 502, 503, 504)
 _RESPONSES = stream_docs("with `stream` events, the last of which has the whole response") | error_docs(
     *_ERRORS
 )
-_PREFIX = "resp_"
 
 
 @router.post("", response_model=ResponseAnswer, responses=_RESPONSES)
@@ -57,7 +56,7 @@ async def create_response(body: ResponsesBody, request: Request, services: Servi
     """
     before = _before(services, body)
     chat = chat_of(body, chain.from_iterable(stored.items() for stored in before))
-    response_id = _PREFIX + uuid4().hex
+    response_id = new_response_id()
     begun = await _begun(request, services, body, chat, before, response_id)
     answered = AnsweredResponse(
         body=body, response_id=response_id, model=begun.model, defaults=services.model.sampling_defaults
@@ -97,7 +96,7 @@ async def count_input_tokens(body: ResponsesBody, services: Services) -> Respons
     return JsonResponse({"object": "response.input_tokens", "input_tokens": prompt.tokens})
 
 
-@router.get("/{response_id}", response_model=ResponseAnswer, responses=error_docs(400, 404))
+@router.get(ONE_RESPONSE, response_model=ResponseAnswer, responses=error_docs(400, 404))
 async def show_response(response_id: str, services: Services, stream: bool = False) -> Response:
     """Return a response that was stored."""
     if stream:
@@ -105,14 +104,14 @@ async def show_response(response_id: str, services: Services, stream: bool = Fal
     return JsonResponse(services.responses.get(response_id).response)
 
 
-@router.delete("/{response_id}", response_model=DeletedResponse, responses=error_docs(404))
+@router.delete(ONE_RESPONSE, response_model=DeletedResponse, responses=error_docs(404))
 async def delete_response(response_id: str, services: Services) -> Response:
     """Forget a response; those after it can't be continued any more."""
     services.responses.delete(response_id)
     return JsonResponse({"id": response_id, "object": "response", "deleted": True})
 
 
-@router.post("/{response_id}/cancel", response_model=ResponseAnswer, responses=error_docs(400, 404))
+@router.post(ONE_RESPONSE + "/cancel", response_model=ResponseAnswer, responses=error_docs(400, 404))
 async def cancel_response(response_id: str, services: Services) -> Response:
     """Refuse: only responses in the background can be cancelled, and there are none."""
     services.responses.get(response_id)
@@ -123,7 +122,7 @@ async def cancel_response(response_id: str, services: Services) -> Response:
     )
 
 
-@router.get("/{response_id}/input_items", response_model=InputItemList, responses=error_docs(400, 404))
+@router.get(ONE_RESPONSE + "/input_items", response_model=InputItemList, responses=error_docs(400, 404))
 async def input_items(
     response_id: str,
     services: Services,

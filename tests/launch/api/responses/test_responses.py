@@ -290,3 +290,12 @@ async def test_whose_a_response_is_may_be_said_as_for_chats() -> None:
         first = await client.responses.create(model="tiny", input="one", **told)
         await client.responses.create(model="tiny", input="two", previous_response_id=first.id)
         assert workflows(api) == ["mine"]
+
+
+async def test_counting_tokens_has_its_own_methods() -> None:
+    """Its path names no response."""
+    async with openai_stack() as (api, _, _):
+        wrong = await api.client.get("/v1/responses/input_tokens")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+        shown = await api.client.put("/v1/responses/resp_x")
+        assert (shown.status_code, shown.headers["allow"]) == (405, "DELETE, GET")
