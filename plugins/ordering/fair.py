@@ -24,12 +24,13 @@ class Fair(Adaptive):
     its latest start that meets the deadline is within the next ``soon`` seconds and not past.
 
     Trade-offs: work waits that ``adaptive`` would send, so prefixes are shared less.  Only calls that are
-    held are divided: a batch that is full of others' calls is not emptied.  Nothing starves: the advance is
+    held are divided: a batch that is full of others' calls is not emptied, and a priority goes first only
+    among its tenant's own, until it is sent.  Nothing starves: the advance is
     bounded, so a tenant is ahead of its share by at most ``advance`` · weight GPU seconds and one call's.
     With one tenant the order is exactly that of ``adaptive``.
     """
 
-    advance: float = 2.0
+    advance: float = 0.1
     soon: float = 10.0
 
     name: ClassVar[str] = "fair"

@@ -39,7 +39,7 @@ def tables(setting: StudySetting, results: StudyResults) -> list[Table]:
         (
             "Jain",
             "GPU s by weight 1 / 2 / 4",
-            "throughput",
+            "output tokens/s",
             "time for all",
             "light P95 alone",
             "flooded",
