@@ -35,6 +35,8 @@ _ORDERING = {
     "srpt": "srpt:Srpt",
     "oldest_workflow": "oldest_workflow:OldestWorkflow",
     "adaptive": "adaptive:Adaptive",
+    "fair": "fair:Fair",
+    "vtc": "vtc:Vtc",
 }
 _ADMISSION = {
     "always": "always:Always",

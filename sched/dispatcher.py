@@ -15,12 +15,14 @@ from sched.gate import Gate
 from sched.lifecycle import Book
 from sched.limits import CoreLimits
 from sched.placer import Placer
-from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy
+from sched.policy import AdmissionPolicy, OrderingPolicy, PlacementPolicy, SharingPolicy
 from sched.predict.forecast import Forecast
 from sched.predict.stage_profile import StageProfile
 from sched.queues import Queues
 from sched.request import TERMINAL, Call, State, Workflow, advance
 from sched.runtime import RuntimeState
+from sched.shares import Shares
+from sched.tenants import Tenant
 from sched.workflow import PromptSeconds
 
 
@@ -34,11 +36,14 @@ class Dispatcher:
         limits: CoreLimits | None = None,
         profile: StageProfile | None = None,
         admission: AdmissionPolicy | None = None,
+        tenants: Sequence[Tenant] = (),
     ) -> None:
+        """``tenants`` matter to an ordering that shares; those not named weigh 1."""
         self.limits, self.profile = limits or CoreLimits(), profile or StageProfile()
         self._forecast = Forecast(self.profile)
         self.book = Book(self.profile, self.limits.workflow_ttl_seconds)
         self._gate = Gate(admission, self.book.workflows.values())
+        self._shares = Shares(ordering, tenants) if isinstance(ordering, SharingPolicy) else None
         placer = Placer(placement, ordering, self._forecast)
         self._queues = Queues(
             placer,
@@ -108,7 +113,7 @@ class Dispatcher:
     def _runtime_up(self, event: ev.RuntimeUp, now: float) -> None:
         if event.name in self.runtimes:
             raise ValueError(f"runtime {event.name!r} is already up")
-        self._queues.open(RuntimeState.of(event, self.limits.window_tokens), now)
+        self._queues.open(RuntimeState.of(event, self.limits.window_tokens, self._shares), now)
 
     def _runtime_lost(self, event: ev.RuntimeLost, now: float) -> None:
         closed = [self._queues.close(name) for name in (event.name, *event.others)]

@@ -7,6 +7,7 @@ import itertools
 
 from sched.order import queue_position
 from sched.request import Call, State
+from sched.views import RuntimeView
 
 _Position = tuple[int, float, int]
 _SPENT_ENTRIES = 64
@@ -14,12 +15,17 @@ _SPENT_ENTRIES = 64
 
 
 class HeldCalls:
-    """A heap of calls by their keys.  An entry is spent once its call is elsewhere or has another key."""
+    """A heap of calls by their keys.  An entry is spent once its call is elsewhere or has another key.
+
+    ``now``: seconds, as of the latest event.  :meth:`entered` and those after it do nothing: tenants are
+    told apart in ``sched/shared_held.py``.
+    """
 
     def __init__(self, runtime: str) -> None:
         self._runtime = runtime
         self._heap: list[tuple[_Position, int, Call]] = []
-        self._aside: list[Call] = []
+        self.aside: list[Call] = []
+        self.now = 0.0
         self._pushes = itertools.count()
 
     def __len__(self) -> int:
@@ -50,13 +56,25 @@ class HeldCalls:
 
     def set_aside(self) -> None:
         """Pass over what :meth:`first` returned until :meth:`look_again`."""
-        self._aside.append(self.take())
+        self.aside.append(self.take())
 
     def look_again(self) -> None:
         """Put back what was set aside."""
-        for call in self._aside:
+        for call in self.aside:
             self.push(call)
-        self._aside.clear()
+        self.aside.clear()
+
+    def entered(self, call: Call) -> None:
+        """Note that a call is held here from now on; before its first :meth:`push`."""
+
+    def sent(self, call: Call, runtime: RuntimeView, *, queue_empty: bool) -> None:
+        """Note that a taken call is sent; ``queue_empty``: no other waits inside the runtime."""
+
+    def finished(self, call: Call, runtime: RuntimeView, cached_tokens: int, output_tokens: int) -> None:
+        """Note what a sent call was; before it is :meth:`released`."""
+
+    def released(self, call: Call) -> None:
+        """Note that a call leaves the runtime, sent or not."""
 
     def _counts(self, entry: tuple[_Position, int, Call]) -> bool:
         position, _, call = entry

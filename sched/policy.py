@@ -76,6 +76,23 @@ class FollowingPolicy(OrderingPolicy, Protocol):
     follows: frozenset[RekeyReason]
 
 
+@runtime_checkable
+class SharingPolicy(OrderingPolicy, Protocol):
+    """An ordering that also divides a runtime's turns among tenants; ``key`` orders the calls of each.
+
+    The core keeps each tenant's *virtual* time: the cost of what it was served over its weight
+    (``sched/shares.py``).  With one tenant only ``key`` counts.
+    """
+
+    def cost(self, runtime: RuntimeView, prompt: int, uncached: int, output: float) -> float:
+        """Return what a call costs: ``prompt`` tokens, ``uncached`` of them computed, ``output`` tokens."""
+        ...
+
+    def turn(self, call: PlacedCallView, virtual: float, now: float) -> float:
+        """Return the turn of a tenant whose next call is ``call``: the smallest goes next."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Admission:
     """Whether a workflow is served.

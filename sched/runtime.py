@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from sched.cache.belief import CacheBelief
 from sched.cache.prefix import BLOCK_TOKENS, reusable_tokens
 from sched.events import CacheFlushed, CacheReported, CallFinished, RuntimeUp
+from sched.held import HeldCalls
 from sched.load import PlacedLoad
 from sched.predict.latency import LatencyModel
 from sched.predict.outlook import Outlook
@@ -15,6 +16,8 @@ from sched.predict.speed import Chunks, Speed
 from sched.predict.usual_seconds import RETRY_SECONDS
 from sched.predict.watch import Watch
 from sched.request import Call, State
+from sched.shared_held import SharedHeld
+from sched.shares import Shares
 from sched.views import CallView
 from sched.window import SendingWindow
 from sched.workflow import PromptSeconds
@@ -33,11 +36,12 @@ class RuntimeState:
         speed: Speed | None = None,
         chunks: Chunks | None = None,
         overlap: bool = False,
+        shares: Shares | None = None,
     ) -> None:
         self.name = name
         self.max_total_tokens = max_total_tokens
         self.max_running_requests = max_running_requests
-        self.window = SendingWindow(name, window_tokens)
+        self.window = SendingWindow(SharedHeld(name, shares) if shares else HeldCalls(name), window_tokens)
         self.latency = LatencyModel.calibrated(speed, chunks) if speed else LatencyModel(chunks=chunks)
         self.load = PlacedLoad()
         self.cache = CacheBelief(max_total_tokens, overlap=overlap)
@@ -50,7 +54,7 @@ class RuntimeState:
         self._idle_since: float | None = None
 
     @classmethod
-    def of(cls, event: RuntimeUp, window_tokens: int) -> RuntimeState:
+    def of(cls, event: RuntimeUp, window_tokens: int, shares: Shares | None = None) -> RuntimeState:
         """Return the runtime that ``event`` announces."""
         return cls(
             event.name,
@@ -60,6 +64,7 @@ class RuntimeState:
             speed=event.speed,
             chunks=event.chunks,
             overlap=event.overlap,
+            shares=shares,
         )
 
     @property
@@ -137,6 +142,7 @@ class RuntimeState:
     def hold(self, call: Call) -> None:
         """Take a placed call; ``call.key`` and its predictions are set."""
         self.calls[call.spec.call_id] = call
+        self.window.held.entered(call)
         self.outstanding_seconds += call.predicted_seconds
         call.predicted_lone_seconds = self.latency.lone_seconds(
             call.prompt_tokens, call.expected_output_tokens
@@ -160,7 +166,8 @@ class RuntimeState:
         Each is predicted anew before, since the cache may hold another part of it than when it was placed.
         """
         self.cache.pass_time(now)
-        while (call := self.window.take(ends, self._waits_for_prefix, self._predict)) is not None:
+        self.window.held.now = now
+        while (call := self.window.take(ends, self._waits_for_prefix, self._predict, self)) is not None:
             prefills_alone = self.sent_tokens == call.uncached_tokens
             if prefills_alone and not call.alone:
                 self._watch.sent(call.spec.call_id)
@@ -216,6 +223,7 @@ class RuntimeState:
         )
         self._watch.finished(call.spec.call_id, call.prompt_tokens, event)
         self.outlook.finished(call, event, now)
+        self.window.held.finished(call, self, event.cached_tokens, event.output_tokens)
         self.cache.computed((*call.blocks, *event.output_blocks), now)
         self.release(call)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sched.held import HeldCalls
 from sched.request import Call, State
+from sched.views import RuntimeView
 
 
 class SendingWindow:
@@ -16,17 +17,18 @@ class SendingWindow:
     cancelled for free.  ``sent_tokens``: those tokens now; ``sent_calls``: calls sent and not ended.
     """
 
-    def __init__(self, runtime: str, tokens: int) -> None:
+    def __init__(self, held: HeldCalls, tokens: int) -> None:
         self.tokens = tokens
         self.sent_tokens = 0
         self.sent_calls = 0
-        self.held = HeldCalls(runtime)
+        self.held = held
 
     def take(
         self,
         ends: Callable[[Call], bool],
         waits: Callable[[Call], bool],
         predict: Callable[[Call], None],
+        runtime: RuntimeView,
     ) -> Call | None:
         """Count the next held call as sent and return it; ``None`` without one or without room for it.
 
@@ -45,6 +47,7 @@ class SendingWindow:
             if self.sent_tokens and self.sent_tokens + call.uncached_tokens > self.tokens:
                 return None
             self.held.take()
+            self.held.sent(call, runtime, queue_empty=not self.sent_tokens)
             call.alone = self.sent_calls == 0
             self.sent_calls += 1
             self.sent_tokens += call.uncached_tokens
@@ -58,6 +61,7 @@ class SendingWindow:
 
     def released(self, call: Call) -> None:
         """Forget a call that leaves the runtime, by the state that it has until then."""
+        self.held.released(call)
         if call.state is not State.WAITING:
             self.sent_calls -= 1
         if call.state is State.DISPATCHED:

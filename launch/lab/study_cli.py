@@ -16,7 +16,7 @@ from rich.console import Console
 from launch.arguments import count
 from launch.checks import checked
 from launch.lab.cells import Cell
-from launch.lab.studies import ablation, lead, overload, queue, schema_shapes
+from launch.lab.studies import ablation, lead, overload, queue, schema_shapes, tenant_shares
 from launch.lab.studies.base import CLUSTERS, StudyResults, StudySetting
 from launch.lab.sweep import STOPPED, sweep
 from launch.lab.sweep_report import write_json
@@ -28,6 +28,7 @@ _STUDIES = {
     "ablation": ablation,
     "shapes": schema_shapes,
     "overload": overload,
+    "tenants": tenant_shares,
 }
 """Each has ``HELP``, ``cells(setting)`` and ``tables(setting, results)``."""
 _WIDTH = 220

@@ -21,7 +21,8 @@ WARM_UP = 0.1
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallRecord:
     """A finished call.  ``queue_seconds``: from ready to the start of its prefill, wherever it waited;
-    ``first_token_seconds`` and ``seconds`` also from ready."""
+    ``first_token_seconds`` and ``seconds`` also from ready;
+    ``ended_at``: seconds from the run's start."""
 
     stage: str
     runtime: str
@@ -32,6 +33,7 @@ class CallRecord:
     cached_tokens: int
     predicted_cached_tokens: int
     output_tokens: int
+    ended_at: float = 0.0
 
 
 class Outcome(StrEnum):

@@ -60,4 +60,5 @@ class SimCall:
             cached_tokens=request.cached_tokens,
             predicted_cached_tokens=sent.record.predicted_cached_tokens,
             output_tokens=self.call.output,
+            ended_at=now,
         )

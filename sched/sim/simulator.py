@@ -24,6 +24,7 @@ from sched.sim.figures import CallRecord, Outcome, Recording, WorkflowTimes
 from sched.sim.hardware import Gpu
 from sched.sim.prompt_chains import PromptChains, shared_by_all
 from sched.sim.replayed_call import SimCall
+from sched.tenants import Tenant
 from sched.traces.replay import WorkflowReplay
 from sched.traces.trace_format import TraceCall, TraceWorkflow
 from sched.workflow import PromptSeconds
@@ -78,10 +79,11 @@ class Simulator:
         options: SimOptions | None = None,
         choose: ChoosesPrompt | None = None,
         admission: AdmissionPolicy | None = None,
+        tenants: Sequence[Tenant] = (),
     ) -> None:
         """``choose`` says what a call that becomes ready asks with; without it: what the trace has.
 
-        Without ``admission`` every workflow is served to its end.
+        Without ``admission`` every workflow is served to its end.  ``tenants`` as in ``Dispatcher``.
         """
         self._options = options or SimOptions()
         self._choose = choose or (lambda _workflow, call, _cost: call)
@@ -94,7 +96,7 @@ class Simulator:
             max_waiting_calls=1_000_000,
             workflow_ttl_seconds=_NEVER_SECONDS,
         )
-        self.dispatcher = Dispatcher(placement, ordering, limits, admission=admission)
+        self.dispatcher = Dispatcher(placement, ordering, limits, admission=admission, tenants=tenants)
         self._events: deque[ev.Event] = deque()
         self._call_ids = itertools.count(1)
         self._chains = PromptChains()

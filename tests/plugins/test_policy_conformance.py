@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from launch.shipped import admission_registry, ordering_registry, placement_registry
 from sched.order import queue_position
-from sched.policy import FollowingPolicy, OrderingPolicy, PlacementPolicy, RekeyReason
+from sched.policy import FollowingPolicy, OrderingPolicy, PlacementPolicy, RekeyReason, SharingPolicy
 from sched.request import Call, Join
 from sched.views import Pace
 from tests.factories import LoadStub, RuntimeStub, call_spec, chain, make_call, workflow_spec
@@ -212,6 +212,22 @@ def test_an_order_outlasts_waiting(name: str, queue: list[Call], now: float, wai
     policy = ordering_registry().load(name)
     early, late = ([policy.key(c, at) for c in queue] for at in (now, now + wait))
     assert sorted(range(len(queue)), key=early.__getitem__) == sorted(range(len(queue)), key=late.__getitem__)
+
+
+@pytest.mark.parametrize("name", ["fair", "fair?advance=0&soon=0", "vtc"])
+@given(call=calls(), runtime=_stub("r0"), virtual=_ms, ahead=_ms, now=_ms, output=st.integers(0, 4096))
+def test_a_share_costs_what_is_served_and_goes_by_it(
+    name: str, call: Call, runtime: RuntimeStub, virtual: float, ahead: float, now: float, output: int
+) -> None:
+    """Costs are finite and never negative, more output never costs less, and of two tenants with the same
+    call the one that is ahead is never put first."""
+    policy = ordering_registry().load(name)
+    assert isinstance(policy, SharingPolicy)
+    prompt, uncached = call.prompt_tokens, call.prompt_tokens - call.predicted_cached_tokens
+    costs = [policy.cost(runtime, prompt, uncached, tokens) for tokens in (output, output + 1)]
+    assert 0 <= costs[0] <= costs[1] < math.inf
+    turn = untouched(call, lambda: policy.turn(call, virtual, now))
+    assert turn <= policy.turn(call, virtual + ahead, now) < math.inf
 
 
 @admissions
