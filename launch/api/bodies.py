@@ -119,12 +119,14 @@ class WorkflowBody(Body):
 class CallBody(Body):
     """What bodies that ask for calls have in common.  ``priority``: the larger goes first.
 
-    ``program_id`` names the workflow where ``workflow`` doesn't; so do headers (``launch/api/identity.py``).
+    ``program_id`` or ``session_id`` names the workflow where ``workflow`` doesn't; so do headers
+    (``launch/api/identity.py``).
     """
 
     priority: int = Field(0, ge=-(2**31), le=2**31 - 1)
     workflow: Annotated[WorkflowBody, Few] = WorkflowBody()
     program_id: Annotated[str, Field(min_length=1)] | None = None
+    session_id: Annotated[str, Field(min_length=1)] | None = None
 
     def labels(self) -> dict[str, Any]:
         """Return the fields that the client set and that may say whose a call is."""

@@ -31,6 +31,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
         "x-session-id",
         "session-id",
         "session_id",
+        "body.session_id",
         "x-session-affinity",
         "x-smg-routing-key",
         "x-claude-code-parent-agent-id",

@@ -14,7 +14,7 @@ from launch.api.agents.led_conversations import LedConversations
 from launch.api.agents.stage_names import StageNames, first_line
 from sched.clock import Clock, monotonic
 
-_KEYS = ("authorization", "x-api-key", "api-key")
+KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 
 
 class Recogniser:
@@ -56,7 +56,7 @@ class Recogniser:
 
 def _client(request: Request, tag: WorkflowTag) -> str:
     """Return what tells clients apart: tenant, database, key and address."""
-    keys = [request.headers.get(name, "") for name in _KEYS]
+    keys = [request.headers.get(name, "") for name in KEY_HEADERS]
     host = request.client.host if request.client else ""
     return hashlib.sha256(
         "\0".join((tag.tenant, tag.database or "", host, *keys)).encode(errors="replace")

@@ -12,7 +12,6 @@ from launch.api.bodies import few_fields
 from sched.errors import InvalidRequestError
 
 _UNSET = [
-    "session_id",
     "input_embeds",
     "image_data",
     "video_data",

@@ -19,7 +19,8 @@ _WITHOUT_EFFECT = frozenset(
     {
         *("temperature", "top_p", "top_k", "min_p", "seed", "max_tokens", "max_completion_tokens"),
         *("frequency_penalty", "presence_penalty", "repetition_penalty", "skip_special_tokens"),
-        *("user", "safety_identifier", "metadata", "conversation", "prompt_cache_key", "program_id"),
+        *("user", "safety_identifier", "metadata", "conversation", "prompt_cache_key"),
+        *("program_id", "session_id"),
         *("separate_reasoning", "stream_reasoning", "parallel_tool_calls", "chat_template_kwargs"),
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -10,6 +11,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query, Request, Response
 
 from engine.controller.external_workflows import WorkflowTag
+from launch.api.agents.recogniser import KEY_HEADERS
 from launch.api.identity import workflow_tag
 from launch.api.openai.chat_prompt import chat_prompt
 from launch.api.openai.choices import Asked
@@ -54,7 +56,8 @@ async def create_response(body: ResponsesBody, request: Request, services: Servi
 
     The model `sluice/<database>` answers the last message as a question to that database.
     """
-    before = _before(services, body)
+    conversation = _conversation(request, body)
+    before = _before(services, body, conversation)
     chat = chat_of(body, chain.from_iterable(stored.items() for stored in before))
     response_id = new_response_id()
     begun = await _begun(request, services, body, chat, before, response_id)
@@ -70,7 +73,7 @@ async def create_response(body: ResponsesBody, request: Request, services: Servi
                     input_items=stored_items(body.input),
                     previous_id=before[-1].response_id if before else None,
                     workflow_id=begun.workflow_id,
-                    conversation=body.conversation,
+                    conversation=conversation,
                 )
             )
 
@@ -87,10 +90,11 @@ async def create_response(body: ResponsesBody, request: Request, services: Servi
 
 
 @router.post("/input_tokens", response_model=InputTokens, responses=error_docs(*_ERRORS))
-async def count_input_tokens(body: ResponsesBody, services: Services) -> Response:
+async def count_input_tokens(body: ResponsesBody, request: Request, services: Services) -> Response:
     """Count the tokens of the prompt that a response would have; no runtime is asked."""
     services.model.check_name(body.model)
-    chat = chat_of(body, chain.from_iterable(stored.items() for stored in _before(services, body)))
+    before = _before(services, body, _conversation(request, body))
+    chat = chat_of(body, chain.from_iterable(stored.items() for stored in before))
     with in_our_words():
         _, prompt = await chat_prompt(services, chat)
     return JsonResponse({"object": "response.input_tokens", "input_tokens": prompt.tokens})
@@ -139,7 +143,8 @@ async def input_items(
         names = [item["id"] for item in items]
         if after not in names:
             raise InvalidRequestError(f"{after!r} is none of this response's items", field="after")
-        items = items[names.index(after) + 1 :]
+        # Clients may send an id twice: the page after it must not begin before it again.
+        items = items[len(names) - names[::-1].index(after) :]
     page = items[:limit]
     return JsonResponse(
         {
@@ -215,15 +220,23 @@ async def _begun(
     )
 
 
-def _before(services: ApiServices, body: ResponsesBody) -> list[StoredResponse]:
+def _conversation(request: Request, body: ResponsesBody) -> str | None:
+    """Return what the store calls the conversation: clients of another key don't share its name."""
+    if body.conversation is None:
+        return None
+    keys = (request.headers.get(name, "") for name in KEY_HEADERS)
+    return hashlib.sha256("\0".join((body.conversation, *keys)).encode(errors="replace")).hexdigest()
+
+
+def _before(services: ApiServices, body: ResponsesBody, conversation: str | None) -> list[StoredResponse]:
     """Return the responses that this one continues, the first one first.
 
     Raises:
         NotFoundError: one isn't kept any more.
     """
     previous, where = body.previous_response_id, "previous_response_id"
-    if body.conversation is not None:
-        previous, where = services.responses.latest(body.conversation), "conversation"
+    if conversation is not None:
+        previous, where = services.responses.latest(conversation), "conversation"
     return [] if previous is None else services.responses.until(previous, where)
 
 

@@ -73,6 +73,8 @@ def test_an_earlier_name_of_the_workflow_comes_first(place: int) -> None:
         ({"x-claude-code-agent-id": "main"}, {}, "main"),
         ({"x-parent-session-id": "p", "x-session-id": "c"}, {}, "p"),
         ({"session_id": "s"}, {}, "s"),
+        ({}, labels(session_id="s"), "s"),
+        ({"session_id": "head"}, labels(session_id="body"), "head"),
         ({"traceparent": TRACE}, {}, "trace-4bf92f3577b34da6a3ce929d0e0e4736"),
         ({"traceparent": "00-" + "0" * 32 + "-00f067aa0ba902b7-01"}, {}, None),
         ({"traceparent": "ff" + TRACE[2:]}, {}, None),

@@ -72,6 +72,7 @@ BAD_CHATS: list[tuple[dict[str, Any], str]] = [
     ({"continue_final_message": True}, "messages"),
     ({"workflow": {"siblings": 2}}, "workflow.id"),
     ({"program_id": ""}, "program_id"),
+    ({"session_id": ""}, "session_id"),
 ]
 BAD_COMPLETIONS: list[tuple[dict[str, Any], str]] = [
     ({"prompt": None}, "prompt"),

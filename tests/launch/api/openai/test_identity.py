@@ -116,8 +116,10 @@ async def test_calls_of_one_session_are_one_workflow_on_every_route() -> None:
         await client.completions.create(model="tiny", prompt="one", extra_body={"program_id": "s-1"})
         await api.client.post("/generate", json={"text": "one"}, headers=headers)
         await api.client.post("/generate", json={"text": "one", "program_id": "s-1"})
+        await client.completions.create(model="tiny", prompt="one", extra_body={"session_id": "s-1"})
+        await api.client.post("/generate", json={"text": "one", "session_id": "s-1"})
         shown = (await api.client.get("/v1/workflows/s-1")).json()
-        assert [entry["state"] for entry in shown["timeline"]] == ["finished"] * 5
+        assert [entry["state"] for entry in shown["timeline"]] == ["finished"] * 7
         assert (shown["kind"], shown["seconds"]) == ("external", None)
 
 

@@ -65,6 +65,15 @@ async def test_a_conversation_goes_on_from_the_response_before() -> None:
         assert len(pages) == len(set(pages)) == 5
 
 
+async def test_pages_of_items_end_even_if_an_id_comes_twice() -> None:
+    """A client may send any ids."""
+    async with openai_stack() as (_, client, _):
+        twice: Any = [{"id": "same", "role": "user", "content": text} for text in ("one", "two", "How")]
+        response = await client.responses.create(model="tiny", input=twice)
+        pages = [item async for item in client.responses.input_items.list(response.id, limit=1)]
+        assert len(pages) <= 3
+
+
 async def test_a_named_conversation_goes_on_by_itself() -> None:
     """An unknown one begins; its name and a response before it exclude each other."""
     async with openai_stack() as (api, client, _):
@@ -77,6 +86,9 @@ async def test_a_named_conversation_goes_on_by_itself() -> None:
         with pytest.raises(openai.BadRequestError) as raised:
             await client.responses.create(input="two", previous_response_id=first.id, **asked)
         assert raised.value.param == "conversation"
+        other = client.with_options(api_key="another")
+        await other.responses.create(input="How", **asked)
+        assert prompt(api, 2).count("<|assistant|>") == 1, "it is another client's conversation"
 
 
 async def test_what_is_not_stored_cannot_be_continued() -> None:
