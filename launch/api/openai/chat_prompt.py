@@ -21,7 +21,7 @@ async def chat_prompt(services: ApiServices, body: ChatBody) -> tuple[ToolUse, E
     template, workers = services.model.template(), services.controller.workers
     use = tool_use(body, template, workers.read_tool_calls)
     segments = template.segments(
-        use.messages, body.chat_template_kwargs, body.continue_final_message, use.tools
+        use.messages, body.template_variables, body.continue_final_message, use.tools
     )
     encoding = services.encoder.encode(segments, prefixed=False, most_tokens=workers.context_length)
     return use, await named("messages", encoding)

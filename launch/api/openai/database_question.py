@@ -22,6 +22,7 @@ _WITHOUT_EFFECT = frozenset(
         *("user", "safety_identifier", "metadata", "conversation", "prompt_cache_key"),
         *("program_id", "session_id"),
         *("separate_reasoning", "stream_reasoning", "parallel_tool_calls", "chat_template_kwargs"),
+        "reasoning_effort",
     }
 )
 """What clients send anyway: the workflow samples as its stages need, and takes each question by itself."""

@@ -31,6 +31,7 @@ TopLogprobs = Annotated[int, Field(ge=0, le=20)]
 
 
 MAX_MESSAGES = 4096
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class StreamOptions(Body):
@@ -172,7 +173,8 @@ class ChatBody(OpenAiBody):
     """``POST /v1/chat/completions``.
 
     ``continue_final_message``: the last message is the beginning of the answer.  ``chat_template_kwargs``
-    are variables for the model's chat template.  ``separate_reasoning``: the model's thinking is the
+    are variables for the model's chat template; ``reasoning_effort`` is one, too, and sets those by which
+    templates know whether the model thinks, as in SGLang.  ``separate_reasoning``: that thinking is the
     ``reasoning_content``, streamed unless ``stream_reasoning`` is false.
     """
 
@@ -184,6 +186,7 @@ class ChatBody(OpenAiBody):
     top_logprobs: TopLogprobs | None = None
     continue_final_message: bool = False
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    reasoning_effort: Effort | None = None
     tools: Tools | None = None
     tool_choice: ToolChoice = "auto"
     parallel_tool_calls: bool = True
@@ -214,6 +217,16 @@ class ChatBody(OpenAiBody):
                 "an output can't both follow this and call tools: leave it out, or set tool_choice to none",
                 field="response_format" if self.response_format else self.grammar()[0][0],
             )
+
+    @property
+    def template_variables(self) -> dict[str, Any]:
+        """The client's variables for the chat template; those that it named itself come first."""
+        effort = self.reasoning_effort
+        if effort is None:
+            return self.chat_template_kwargs
+        thinks = effort != "none"
+        told = {"reasoning_effort": effort, "thinking": thinks, "enable_thinking": thinks}
+        return told | self.chat_template_kwargs
 
     @property
     def may_call(self) -> bool:

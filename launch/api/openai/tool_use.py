@@ -60,7 +60,7 @@ def tool_use(body: ChatBody, template: ChatTemplate, reads_calls: bool) -> ToolU
         earlier_calls=sum(len(message.tool_calls or ()) for message in body.messages),
         reasoning=body.separate_reasoning,
         whole_reasoning=not body.stream_reasoning,
-        template_variables=body.chat_template_kwargs,
+        template_variables=body.template_variables,
         begun=plain(body.messages[-1].content) if body.continue_final_message else None,
     )
     return ToolUse(messages=messages, tools=shown, reading=reading)

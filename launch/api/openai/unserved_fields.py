@@ -33,8 +33,11 @@ _REFUSED: Mapping[str, tuple[Sequence[Any], str]] = {
     "audio": ([], _TEXT),
     "modalities": ([["text"]], _TEXT),
     "prediction": ([], "predicted outputs aren't supported here"),
-    "reasoning_effort": ([], "put what the model's chat template knows into chat_template_kwargs"),
-    "reasoning": ([], "put what the model's chat template knows into chat_template_kwargs"),
+    "reasoning_effort": ([], "completions don't think; ask /v1/chat/completions"),
+    "reasoning": (
+        [],
+        "send reasoning_effort, and what the model's chat template knows in chat_template_kwargs",
+    ),
     "verbosity": (["medium"], "say in a message how long the answer shall be"),
     "web_search_options": ([], "this server can't search the web"),
     "store": ([False], "nothing is stored here"),

@@ -97,7 +97,7 @@ class AnsweredResponse:
             "parallel_tool_calls": body.parallel_tool_calls,
             "previous_response_id": body.previous_response_id,
             "conversation": None if body.conversation is None else {"id": body.conversation},
-            "reasoning": {"effort": None, "summary": None},
+            "reasoning": {"effort": body.reasoning.effort, "summary": None},
             "service_tier": "default",
             "store": body.store,
             "temperature": self._sampled("temperature", body.temperature),

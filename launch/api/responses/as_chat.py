@@ -68,6 +68,7 @@ def chat_of(body: ResponsesBody, before: Iterable[Mapping[str, Any]]) -> ChatBod
                 "messages": messages,
                 "stream": body.stream,
                 "max_completion_tokens": body.max_output_tokens,
+                "reasoning_effort": body.reasoning.effort,
                 "logprobs": body.tells_logprobs,
                 "top_logprobs": body.top_logprobs,
                 "parallel_tool_calls": body.parallel_tool_calls,

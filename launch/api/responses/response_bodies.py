@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from launch.api.bodies import Body, CallBody, Few, LogitBias, Stops, StopTokenIds, TopK, few_fields
-from launch.api.openai.request_models import MAX_MESSAGES, TopLogprobs
+from launch.api.openai.request_models import MAX_MESSAGES, Effort, TopLogprobs
 from launch.api.openai.tool_models import MAX_TOOLS
 from launch.api.responses.input_items import InputItem
 from sched.errors import InvalidRequestError
@@ -16,11 +16,9 @@ from sched.errors import InvalidRequestError
 LOGPROBS = "message.output_text.logprobs"
 _INCLUDED = (LOGPROBS, "reasoning.encrypted_content")
 _CHOICES = ("none", "auto", "required")
-_NO_MEANS = "put what the model's chat template knows into chat_template_kwargs"
 _REFUSED: Mapping[str, tuple[Sequence[Any], str]] = {
     "background": ([False], "an answer is given to the request that asks for it: leave it out"),
     "prompt": ([], "no prompts are stored here: send instructions and input"),
-    "reasoning": ([{}, {"effort": None, "summary": None}, {"effort": None}, {"summary": None}], _NO_MEANS),
     "truncation": (["disabled"], "send a shorter conversation: nothing is left out of one"),
     "service_tier": (["auto", "default"], "there are no tiers here; give a deadline in workflow.slo_seconds"),
     "verbosity": (["medium"], "say in the instructions how long the answer shall be"),
@@ -146,6 +144,12 @@ def _conversation(value: Any) -> Any:
     return value.get("id") if isinstance(value, dict) else value
 
 
+class ReasoningOptions(_Tolerant):
+    """How much the model shall think; thinking is told whole, so that a ``summary`` has no effect."""
+
+    effort: Effort | None = None
+
+
 class ResponsesBody(CallBody):
     """``POST /v1/responses``; ``null`` means the default.
 
@@ -192,6 +196,7 @@ class ResponsesBody(CallBody):
     ] = "auto"
     parallel_tool_calls: bool = True
     text: Annotated[TextOptions, Few] = TextOptions()
+    reasoning: Annotated[ReasoningOptions, Few] = ReasoningOptions()
     stream: bool = False
 
     seed: int | None = Field(None, ge=-(2**63), le=2**63 - 1)

@@ -45,7 +45,7 @@ BAD_CHATS: list[tuple[dict[str, Any], str]] = [
     ({"tools": [TOOL], "regex": "a"}, "regex"),
     ({"functions": [{}]}, "functions"),
     ({"modalities": ["audio"]}, "modalities"),
-    ({"reasoning_effort": "low"}, "reasoning_effort"),
+    ({"reasoning_effort": "odd"}, "reasoning_effort"),
     ({"web_search_options": {}}, "web_search_options"),
     ({"store": True}, "store"),
     ({"service_tier": "priority"}, "service_tier"),

@@ -185,6 +185,24 @@ async def test_thinking_is_an_item_of_its_own() -> None:
         await client.responses.create(model="tiny", input=again)
 
 
+async def test_effort_is_a_variable_of_the_template() -> None:
+    """Agents send it always; it says whether the model thinks, unless the client says else."""
+    template = "{{ reasoning_effort }} {{ enable_thinking }} {{ messages[0].content }}"
+    async with openai_stack(template=template) as (api, client, _):
+        api.app.state.services.encoder.tokenizer.add_tokens(["low", "none", "False", "True"])
+        told: Any = {"model": "tiny", "input": "one"}
+        off: Any = {"reasoning": {"effort": "none"}}
+        on: Any = {"extra_body": {"chat_template_kwargs": {"enable_thinking": True}}}
+        await client.responses.create(reasoning={"effort": "low", "summary": "auto"}, **told)
+        await client.responses.create(**told, **off)
+        await client.responses.create(**told, **off, **on)
+        asked: Any = [{"role": "user", "content": "one"}]
+        await client.chat.completions.create(model="tiny", messages=asked, reasoning_effort="low")
+        shown = [prompt(api, call).split() for call in range(4)]
+        low, none, forced = ["low", "True", "one"], ["none", "False", "one"], ["none", "True", "one"]
+        assert shown == [low, none, forced, low]
+
+
 async def test_an_output_that_the_limit_cuts_is_incomplete() -> None:
     """With the reason; a limit beyond the context names its own field."""
     async with openai_stack(make_worker=speaking("one two", reason={"type": "length"})) as (_, client, _):
@@ -240,7 +258,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"background": True}, "background", "leave it out"),
     ({"truncation": "auto"}, "truncation", "shorter"),
     ({"prompt": {"id": "x"}}, "prompt", "send instructions"),
-    ({"reasoning": {"effort": "high"}}, "reasoning", "chat_template_kwargs"),
+    ({"reasoning": {"effort": "odd"}}, "reasoning.effort", "should be"),
     ({"tools": [{"type": "web_search"}]}, "tools", "runs no tools of its own"),
     ({"tool_choice": "required"}, "tool_choice", "give tools"),
     ({"tools": FUNCTIONS, "tool_choice": {"type": "function", "name": "x"}}, "tool_choice", "none of the"),
