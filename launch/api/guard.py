@@ -13,7 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from launch.api.error_answers import error_response
 from launch.api.hosts import AllowedHosts
-from launch.api.timing import stamp_ingress
+from launch.api.timing import HEADER as TIMING
+from launch.api.timing import stamp_ingress, total_header
 from sched.errors import SluiceError
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ class Guard:
 
     ``responded`` is told the route's path (``other`` for none) and the status of each response.
 
-    Each answer has the ``x-request-id`` that its client sent, or one that the route or the guard gave it.
+    Each answer has the ``x-request-id`` that its client sent, or one that the route or the guard gave it, and
+    the ``Server-Timing`` of the route, or else the time until its beginning.
     """
 
     def __init__(
@@ -70,7 +72,9 @@ class Guard:
             if not started:
                 started = True
                 self._responded(getattr(scope.get("route"), "path", "other"), message["status"])
-                _name(message, given_id)
+                headers = MutableHeaders(scope=message)
+                _name(headers, given_id)
+                headers.setdefault(TIMING, total_header(scope))
             await send(message)
 
         complaint = self._hosts.complaint(scope["method"], Headers(scope=scope))
@@ -115,9 +119,8 @@ class Guard:
         return HTTPException(413, f"the body is larger than {self._max_body_bytes} bytes")
 
 
-def _name(message: Message, given_id: str) -> None:
-    """Give the beginning of an answer its id: the client's before the route's before a new one."""
-    headers = MutableHeaders(scope=message)
+def _name(headers: MutableHeaders, given_id: str) -> None:
+    """Give an answer its id: the client's before the route's before a new one."""
     if given_id and len(given_id) <= _MOST_ID_CHARACTERS:
         headers[REQUEST_ID] = given_id
     else:

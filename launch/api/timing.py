@@ -4,6 +4,7 @@
 work from the request's arrival until it was handed to the link.  ``held``: the wait for room on a runtime.
 ``runtime``: until the runtime's last message arrived.  ``answer``: the controller's own work until the
 answer was ready to be sent.  Together they are the time from the parsed head of the request to its answer.
+Answers of other routes, errors and streams have ``total``, the time until they begin.
 """
 
 from __future__ import annotations
@@ -42,6 +43,14 @@ class Timing:
 def stamp_ingress(scope: Scope) -> None:
     """Note in ``scope`` when its request arrived."""
     scope[_INGRESS] = monotonic()
+
+
+def total_header(scope: Scope) -> str:
+    """Return the value of the header for an answer that begins now and has no parts to tell.
+
+    Of a stream it is the time until its first part.
+    """
+    return f"total;dur={(monotonic() - scope[_INGRESS]) * 1e3:.3f}"
 
 
 def timing(scope: Scope, tokenise_seconds: float, results: Sequence[CallResult]) -> Timing:

@@ -1,4 +1,4 @@
-"""Every answer names its request: as its client did, or anew."""
+"""Every answer names its request, as its client did or anew, and says what it took."""
 
 from __future__ import annotations
 
@@ -39,3 +39,16 @@ async def test_an_openai_answers_own_id_names_its_request() -> None:
     async with openai_app() as api:
         response = await api.client.post("/v1/chat/completions", json={"messages": QUESTION})
         assert response.headers["x-request-id"] == response.json()["id"]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ASKED)
+async def test_every_answer_says_what_it_took(method: str, path: str, body: object) -> None:
+    """Whole answers of calls in parts, all others until they began."""
+    async with openai_app() as api:
+        response = await api.client.request(method, path, json=body)
+    (told,) = response.headers.get_list("server-timing")
+    parts = dict(part.split(";dur=") for part in told.split(", "))
+    asked = (method, path, body)
+    whole = asked == CHAT or path == "/generate"
+    assert list(parts) == (["tokenise", "dispatch", "held", "runtime", "answer"] if whole else ["total"])
+    assert all(float(milliseconds) >= 0 for milliseconds in parts.values())
