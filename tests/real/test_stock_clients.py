@@ -12,7 +12,7 @@ from tests.real.real_server import RealServer
 from tests.real.stock_client import run_client
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CHOICES = {" SELECT", " FROM orders", " count"}
 """Those of ``frontend_program.py``, which imports SGLang."""

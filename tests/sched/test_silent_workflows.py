@@ -96,7 +96,7 @@ def test_unlike_stages_side_by_side_are_one_step_of_the_rest() -> None:
 def test_any_number_of_stages_fills_no_table() -> None:
     """Names that agents are given come and go; what is learned of them is bounded."""
     cluster = SimpleCluster(make_dispatcher(), ["r0"])
-    for number in range(6000):
+    for number in range(4500):
         cluster.workflow("w", kind=KIND, silence_seconds=0.0)
         cluster.call(number, workflow_id="w", stage=f"auto-{number:04x}")
         cluster.finish(number)
