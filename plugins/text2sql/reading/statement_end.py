@@ -222,7 +222,12 @@ def _prose_after_mark(text: str, token: re.Match[str], new_line: bool, blank_lin
         return True if not rest.strip() or (rest[0].isspace() and _sentence(rest)) else None
     if mark in "。；！？":
         return True
-    if mark in "}\\–—”" or (mark == "$" and not rest[:1].isalnum()) or (mark == "#" and rest[:1] == "#"):
+    if (
+        mark in "}\\–—”»"
+        or (mark == "|" and (not rest.strip() or rest.lstrip(" \t")[0] == "\n"))
+        or (mark == "$" and not rest[:1].isalnum())
+        or (mark == "#" and rest[:1] == "#")
+    ):
         return False
     if mark == "<" and _UNKNOWN_TOKEN.match(rest):
         return True
