@@ -45,6 +45,7 @@ def test_what_printing_adds_is_left_out(answer: str) -> None:
             "SELECT '&gt;' FROM t WHERE b &gt; 1 -- \\*\nAND c = '\\*'",
             "SELECT '&gt;' FROM t WHERE b > 1 -- \\*\nAND c = '\\*'",
         ),
+        ("SELECT a |\nb FROM t WHERE c = = 1", "SELECT a |\nb FROM t WHERE c = = 1"),
         ("SELECT a -> '$.x'\n-> '$.y' FROM t", "SELECT a -> '$.x'\n-> '$.y' FROM t"),
     ],
 )
