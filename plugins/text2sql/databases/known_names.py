@@ -88,4 +88,13 @@ def _outputs(source: exp.Expr | Scope, tables: Mapping[str, Table], schema: Data
     query = source.expression
     if not isinstance(query, exp.Query) or query.is_star:
         return None
+    if not all(isinstance(each, exp.Alias | exp.Column) for each in query.selects) and not _renamed(source):
+        return None  # a database names an expression without an alias as it likes
     return frozenset(name.casefold() for name in query.named_selects)
+
+
+def _renamed(source: Scope) -> bool:
+    """Return whether the query that is a source lists the names of its columns itself: ``x (a, b)``."""
+    holder = source.expression.parent
+    alias = holder.args.get("alias") if holder is not None else None
+    return isinstance(alias, exp.TableAlias) and bool(alias.columns)

@@ -15,6 +15,7 @@ from sqlglot.errors import ParseError
 from plugins.text2sql.databases.dialect import Dialect
 from plugins.text2sql.databases.safety import MAX_STATEMENT_CHARACTERS, UnsafeSqlError, check_select
 from plugins.text2sql.reading.containers import Container, find_containers, without_quote_marks
+from plugins.text2sql.reading.escapes import without_escapes, without_prompts
 from plugins.text2sql.reading.sql_lexer import tokens
 from plugins.text2sql.reading.statement_end import StatementEnd, find_end
 from plugins.text2sql.reading.thinking import split_thinking
@@ -33,7 +34,10 @@ _MAX_COVERINGS = 8
 """So many texts around a container are looked at in vain for the statement that it may be a string of."""
 
 _START = re.compile(
-    r"(?<![\w.@$])(?:select\b(?!\s+(?:is|are|was|will|can|the)\b)|with\s+(?:--[^\n]{0,200}\n\s*)*(?:recursive\s+)?"
+    # Chinese, Japanese and Korean put no space before it.
+    r"(?:(?<![\w.@$])|(?<=[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]))"
+    r"(?:select\b(?!\s+(?:is|are|was|will|can|the)\b)"
+    r"|with\s+(?:--[^\n]{0,200}\n\s*)*(?:recursive\s+)?"
     r"(?:[^\W\d]\w{0,127}|\"[^\"\n]{1,127}\"|`[^`\n]{1,127}`|\[[^\]\n]{1,127}\])\s*(?:\([^()]{0,500}\)\s*)?"
     r"as\s*(?:(?:not\s+)?materialized\s*)?\()",
     re.IGNORECASE,
@@ -88,7 +92,8 @@ def extract_sql(text: str, dialect: Dialect, reasoning_parser: str | None = None
     _, answer = split_thinking(text, reasoning_parser)
     if len(answer) > MAX_ANSWER_CHARACTERS:
         return answer[:MAX_ANSWER_CHARACTERS]
-    answer = without_quote_marks(_first_turn(answer))
+    answer = without_quote_marks(without_prompts(_first_turn(answer)))
+    answer = without_escapes(answer, dialect.name)
     reader = _Reader(dialect)
     containers, prose = find_containers(
         answer, dialect.name, lambda start, at: reader.covering(answer, start, at)

@@ -57,6 +57,8 @@ _CLAUSE = re.compile(
 _PARENTHESIS = re.compile(r"\s*(?:[A-Z][a-z]+|this|that|it|the|which|to|note|assuming|if|i|see|or)\s+[a-z]")
 _UNKNOWN_TOKEN = re.compile(r"(?:\|\w{1,40}\||pad|unk)>")
 _RULE = re.compile(r"\*{3,}[ \t]*(?:\n|\Z)")
+# Of a table; elsewhere it is an operator.
+_ROW_END = re.compile(r"[ \t]*(?:\Z|\n[ \t]*(?:\||\n|\Z))")
 _NUMBERED = re.compile(r"\d+[.)]\s")
 
 
@@ -222,7 +224,12 @@ def _prose_after_mark(text: str, token: re.Match[str], new_line: bool, blank_lin
         return True if not rest.strip() or (rest[0].isspace() and _sentence(rest)) else None
     if mark in "。；！？":
         return True
-    if mark in "}\\–—”" or (mark == "$" and not rest[:1].isalnum()) or (mark == "#" and rest[:1] == "#"):
+    if (
+        mark in "}\\–—”»"
+        or (mark == "|" and _ROW_END.match(rest))
+        or (mark == "$" and not rest[:1].isalnum())
+        or (mark == "#" and rest[:1] == "#")
+    ):
         return False
     if mark == "<" and _UNKNOWN_TOKEN.match(rest):
         return True

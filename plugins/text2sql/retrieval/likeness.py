@@ -18,12 +18,16 @@ _PLAIN = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ð": "d", "æ": "ae", 
 _POSSESSIVE = re.compile(r"(?<=\w)['’]s\b")
 _APOSTROPHES = re.compile(r"['’`´]")
 _NO_SPACES = re.compile(r"[\s_\-‐‑–—]+")
+_AMPERSAND = re.compile(r"(?<=\s)&(?=\s)")
 _DIGITS = re.compile(r"\d+")
 
 
 def folded(text: str) -> str:
-    """Return ``text`` in small letters, without accents, apostrophes and possessives, hyphens as spaces."""
-    plain = _APOSTROPHES.sub("", _POSSESSIVE.sub("", text))
+    """Return ``text`` in small letters, without accents, apostrophes and possessives.
+
+    Hyphens are spaces, and ``&`` between spaces is "and".
+    """
+    plain = _AMPERSAND.sub("and", _APOSTROPHES.sub("", _POSSESSIVE.sub("", text)))
     apart = unicodedata.normalize("NFKD", plain.casefold())
     letters = "".join(letter for letter in apart if not unicodedata.combining(letter))
     return _NO_SPACES.sub(" ", unicodedata.normalize("NFC", letters).translate(_PLAIN)).strip()

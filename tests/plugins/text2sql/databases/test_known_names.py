@@ -27,6 +27,8 @@ KNOWN = [
     "SELECT value FROM json_each('[1]')",
     "SELECT j.value FROM customers, json_each('[1]') AS j",
     "SELECT row_number() OVER (PARTITION BY country ORDER BY id) AS place FROM customers",
+    'SELECT "count(*)" FROM (SELECT count(*) FROM customers)',
+    "WITH x AS (SELECT id, id + 1 FROM customers) SELECT `id + 1` FROM x",
     "SELECT 1",
 ]
 UNKNOWN = [

@@ -38,6 +38,7 @@ OTHERS = (
     "Phones",
     "UPS",
     "Stone",
+    "Beauty & Health",
 )
 COLUMNS = {"city": CITIES, "name": NAMES, "x": OTHERS}
 
@@ -52,6 +53,7 @@ def found(question: str, keywords: list[str], columns: dict[str, tuple[str, ...]
 @pytest.mark.parametrize(
     ("question", "keywords", "wanted"),
     [
+        ("beauty and health items", ["beauty and health"], ["x = Beauty & Health"]),
         # Words that hold a question together resemble nothing.
         ("how much did it cost", ["much"], []),
         ("how long does a delivery take", ["long"], []),
