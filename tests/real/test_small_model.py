@@ -71,6 +71,7 @@ def server(smollm2: Path, database: Path, tmp_path_factory: pytest.TempPathFacto
         "max-revisions": OPTIONS.max_revisions,
         "max-sql-tokens": OPTIONS.max_sql_tokens,
         "max-answer-tokens": OPTIONS.max_answer_tokens,
+        "schema-shape": "whole",  # linked tables are each question's own
         "call-timeout-seconds": SLO_SECONDS,
         "start-timeout-seconds": SLO_SECONDS,
     }
