@@ -5,12 +5,45 @@ What asks for something is refused by name, never silently ignored; what asks fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from launch.api.bodies import few_fields
 from launch.api.native.sglang_fields import REQUEST_FIELDS
 from sched.errors import InvalidRequestError
+
+Unserved = Mapping[str, tuple[Sequence[Any], str]]
+"""By name: the values that ask for nothing, and what is wrong with any other."""
+
+
+def refusals(instead: Unserved) -> Unserved:
+    """Return fields that can't have other values, by what to do ``instead``."""
+    return {name: (off, f"can't have this value here: {what}") for name, (off, what) in instead.items()}
+
+
+def without(data: Any, served: Mapping[str, Any], ignored: Collection[str], unserved: Unserved) -> Any:
+    """Return ``data``, if it is an object, without ``null`` and what asks for nothing.
+
+    ``served``: the fields that have an effect; ``ignored`` have none, whatever they say.
+
+    Raises:
+        InvalidRequestError: a field of ``unserved`` asks for what isn't supported.
+        ValueError: there are more fields than any body has.
+    """
+    if not isinstance(few_fields(data), dict):
+        return data
+    kept = {}
+    for name, value in data.items():
+        if value is None or (name in ignored and name not in served):
+            continue
+        if name in served or name not in unserved:
+            kept[name] = value
+            continue
+        nothing, complaint = unserved[name]
+        if value not in nothing:
+            raise InvalidRequestError(f"{name} {complaint}", field=name)
+    return kept
+
 
 IGNORED = frozenset(
     {
@@ -25,7 +58,7 @@ IGNORED = frozenset(
 _TOOLS = "tools are for /v1/chat/completions"
 _FUNCTIONS = "it is OpenAI's old form of tools: send tools and tool_choice"
 _TEXT = "this server takes and gives text only"
-_REFUSED: Mapping[str, tuple[Sequence[Any], str]] = {
+_REFUSED: Unserved = {
     "tools": ([[]], _TOOLS),
     "tool_choice": (["none", "auto"], _TOOLS),
     "functions": ([[]], _FUNCTIONS),
@@ -60,33 +93,17 @@ _SGLANGS: Mapping[str, Any] = dict.fromkeys(
     False,
 ) | {"task": None, "input_ids": None, "custom_params": {}}
 _UNUSED: Mapping[str, Any] = {**REQUEST_FIELDS, **_SGLANGS}
+_UNSERVED: Unserved = {
+    **{
+        name: ([off], "is SGLang's, but not supported here yet: leave it out")
+        for name, off in _UNUSED.items()
+    },
+    **refusals(_REFUSED),
+}
 
-REFUSED = frozenset({*_REFUSED, *_UNUSED})
+REFUSED = frozenset(_UNSERVED)
 
 
 def without_unused(data: Any, served: Mapping[str, Any]) -> Any:
-    """Return ``data``, if it is an object, without ``null`` and what asks for nothing.
-
-    ``served``: the fields that have an effect.
-
-    Raises:
-        InvalidRequestError: a field asks for what isn't supported.
-        ValueError: there are more fields than any body has.
-    """
-    if not isinstance(few_fields(data), dict):
-        return data
-    kept = {}
-    for name, value in data.items():
-        if value is None or (name in IGNORED and name not in served):
-            continue
-        if name in served or name not in REFUSED:
-            kept[name] = value
-        elif name in _REFUSED:
-            nothing, instead = _REFUSED[name]
-            if value not in nothing:
-                raise InvalidRequestError(f"{name} can't have this value here: {instead}", field=name)
-        elif value != _UNUSED[name]:
-            raise InvalidRequestError(
-                f"{name} is SGLang's, but not supported here yet: leave it out", field=name
-            )
-    return kept
+    """Return the body of a chat or a completion without what asks for nothing; as :func:`without`."""
+    return without(data, served, IGNORED, _UNSERVED)

@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
-from launch.api.bodies import Body, CallBody, Few, LogitBias, Stops, StopTokenIds, TopK, few_fields
+from launch.api.bodies import Body, CallBody, Few, LogitBias, Stops, StopTokenIds, TopK
 from launch.api.openai.request_models import MAX_MESSAGES, Effort, TopLogprobs
 from launch.api.openai.tool_models import MAX_TOOLS
+from launch.api.openai.unserved_fields import Unserved, refusals, without
 from launch.api.responses.input_items import InputItem
 from sched.errors import InvalidRequestError
 
 LOGPROBS = "message.output_text.logprobs"
 _INCLUDED = (LOGPROBS, "reasoning.encrypted_content")
 _CHOICES = ("none", "auto", "required")
-_REFUSED: Mapping[str, tuple[Sequence[Any], str]] = {
-    "background": ([False], "an answer is given to the request that asks for it: leave it out"),
-    "prompt": ([], "no prompts are stored here: send instructions and input"),
-    "truncation": (["disabled"], "send a shorter conversation: nothing is left out of one"),
-    "service_tier": (["auto", "default"], "there are no tiers here; give a deadline in workflow.slo_seconds"),
-    "verbosity": (["medium"], "say in the instructions how long the answer shall be"),
-}
-"""By name: the values that ask for nothing, and what to do instead."""
+_UNSERVED: Unserved = refusals(
+    {
+        "background": ([False], "an answer is given to the request that asks for it: leave it out"),
+        "prompt": ([], "no prompts are stored here: send instructions and input"),
+        "truncation": (["disabled"], "send a shorter conversation: nothing is left out of one"),
+        "service_tier": (
+            ["auto", "default"],
+            "there are no tiers here; give a deadline in workflow.slo_seconds",
+        ),
+        "verbosity": (["medium"], "say in the instructions how long the answer shall be"),
+    }
+)
 _WITHOUT_EFFECT = frozenset({"max_tool_calls", "prompt_cache_retention", "stream_options"})
 """Limits of tools that the service itself runs, and hints for caches and proxies."""
-
-
-def _without_unused(data: Any, served: Mapping[str, Any]) -> Any:
-    """Return ``data``, if it is an object, without ``null`` and what asks for nothing.
-
-    Raises:
-        InvalidRequestError: a field asks for what isn't supported.
-        ValueError: there are more fields than any body has.
-    """
-    if not isinstance(few_fields(data), dict):
-        return data
-    kept = {}
-    for name, value in data.items():
-        if value is None or (name in _WITHOUT_EFFECT and name not in served):
-            continue
-        if name in served or name not in _REFUSED:
-            kept[name] = value
-            continue
-        nothing, instead = _REFUSED[name]
-        if value not in nothing:
-            raise InvalidRequestError(f"{name} can't have this value here: {instead}", field=name)
-    return kept
 
 
 class _Tolerant(BaseModel):
@@ -126,7 +108,7 @@ class TextOptions(Body):
     @model_validator(mode="before")
     @classmethod
     def _without_unused(cls, data: Any) -> Any:
-        return _without_unused(data, cls.model_fields)
+        return without(data, cls.model_fields, _WITHOUT_EFFECT, _UNSERVED)
 
 
 def _input(value: Any) -> Any:
@@ -220,7 +202,7 @@ class ResponsesBody(CallBody):
     @model_validator(mode="before")
     @classmethod
     def _without_unused(cls, data: Any) -> Any:
-        return _without_unused(data, cls.model_fields)
+        return without(data, cls.model_fields, _WITHOUT_EFFECT, _UNSERVED)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
