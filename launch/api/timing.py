@@ -9,9 +9,10 @@ Answers of other routes, errors and streams have ``total``, the time until they 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from starlette.responses import Response
 from starlette.types import Scope
 
 from engine.controller.calls import CallResult
@@ -51,6 +52,19 @@ def total_header(scope: Scope) -> str:
     Of a stream it is the time until its first part.
     """
     return f"total;dur={(monotonic() - scope[_INGRESS]) * 1e3:.3f}"
+
+
+def tell_timing(
+    response: Response,
+    scope: Scope,
+    tokenise_seconds: float,
+    results: Sequence[CallResult],
+    answered: Callable[[Timing], None],
+) -> None:
+    """Give the answer of calls, which is about to be sent, its header; ``answered`` is told, too."""
+    spent = timing(scope, tokenise_seconds, results)
+    answered(spent)
+    response.headers[HEADER] = spent.header()
 
 
 def timing(scope: Scope, tokenise_seconds: float, results: Sequence[CallResult]) -> Timing:

@@ -21,7 +21,7 @@ from launch.api.replies import JsonResponse, JsonRoute, event_stream, sse, strea
 from launch.api.seeds import SEED, check_seed
 from launch.api.services import ApiServices, Services
 from launch.api.siblings import entered, merged, together, unhurried
-from launch.api.timing import HEADER, timing
+from launch.api.timing import tell_timing
 from sched.clock import monotonic
 from sched.errors import InvalidRequestError, SluiceError
 
@@ -79,9 +79,7 @@ async def _answer(
         done = zip(each, results, strict=True)
         answers = [whole(item.rid, call, got) async for (item, call), got in unhurried(done)]
         response = JsonResponse(answers[0] if batch.single else answers)
-        spent = timing(scope, tokenise_seconds, results)
-        services.metrics.meters.answered(spent)
-        response.headers[HEADER] = spent.header()
+        tell_timing(response, scope, tokenise_seconds, results, services.metrics.meters.answered)
         return response
 
 

@@ -19,7 +19,7 @@ from launch.api.openai.logprobs import rows
 from launch.api.replies import JsonResponse, event_stream, sse, until_disconnected
 from launch.api.services import ApiServices
 from launch.api.siblings import unhurried
-from launch.api.timing import HEADER, timing
+from launch.api.timing import tell_timing
 from sched.errors import SluiceError
 
 _DONE = b"data: [DONE]\n\n"
@@ -37,9 +37,8 @@ async def reply(request: Request, services: ApiServices, asked: Asked, form: Ans
         return await event_stream(request, answer.events(), _last_event, headers)
     done, told = await until_disconnected(request.receive, answer.whole())
     response = JsonResponse(told, headers=headers)
-    spent = timing(request.scope, asked.tokenise_seconds, [each.result for each in done])
-    services.metrics.meters.answered(spent)
-    response.headers[HEADER] = spent.header()
+    results = [each.result for each in done]
+    tell_timing(response, request.scope, asked.tokenise_seconds, results, services.metrics.meters.answered)
     return response
 
 

@@ -35,7 +35,7 @@ from launch.api.responses.response_ids import ONE_RESPONSE, new_response_id
 from launch.api.responses.response_store import StoredResponse
 from launch.api.responses.said import Speech, by_database, by_model
 from launch.api.services import ApiServices, Services
-from launch.api.timing import HEADER, timing
+from launch.api.timing import tell_timing
 from sched.clock import monotonic
 from sched.errors import InvalidRequestError
 
@@ -83,9 +83,8 @@ async def create_response(body: ResponsesBody, request: Request, services: Servi
     told = await until_disconnected(request.receive, answered.whole(begun.speech, keep))
     response = JsonResponse(told, headers=begun.headers)
     if answered.ended is not None and answered.ended.result is not None:
-        spent = timing(request.scope, begun.tokenise_seconds, [answered.ended.result])
-        services.metrics.meters.answered(spent)
-        response.headers[HEADER] = spent.header()
+        results, told_to = [answered.ended.result], services.metrics.meters.answered
+        tell_timing(response, request.scope, begun.tokenise_seconds, results, told_to)
     return response
 
 
